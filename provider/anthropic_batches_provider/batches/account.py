@@ -1,0 +1,22 @@
+"""Whose batches they are: the identity that stays equal when a key is rotated or a connection renamed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Base URL plus the organization and workspace ids that the service names in its response headers.
+
+    Never the key and never the Airflow connection id. Where a proxy strips the headers, the organization is None
+    and the workspace is the connection's ``workspace_id``, if set.
+    """
+
+    base_url: str
+    organization_id: str | None = None
+    workspace_id: str | None = None
+
+    def __str__(self) -> str:
+        organization = self.organization_id or "unknown organization"
+        return f"{organization} / {self.workspace_id or 'default workspace'} at {self.base_url}"

@@ -1,0 +1,19 @@
+"""The limits of the Message Batches API, in the API's units.
+
+Source: https://platform.claude.com/docs/en/build-with-claude/batch-processing (seen 2026-09-26) and
+https://platform.claude.com/docs/en/api/rate-limits#message-batches-api (seen 2026-10).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+MAX_REQUESTS_PER_BATCH = 100_000
+MAX_BYTES_PER_BATCH = 256_000_000  # "256 MB"; the stricter reading of MB
+CUSTOM_ID_PATTERN = re.compile(r"^[a-zA-Z0-9_-]{1,64}\Z")
+
+BATCH_EXPIRES_AFTER = timedelta(hours=24)
+RESULTS_AVAILABLE_FOR = timedelta(days=29)  # after created_at, not after the end
+
+MAX_LIST_PAGE = 1000
