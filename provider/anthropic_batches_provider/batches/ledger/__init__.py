@@ -1,0 +1,55 @@
+"""Our durable memory: what was meant to be spent, what was spent, and what came of it."""
+
+from __future__ import annotations
+
+from anthropic_batches_provider.batches.ledger.job_folder import (
+    Attempt,
+    JobFolder,
+    ShardState,
+    create_job,
+    jobs_of,
+)
+from anthropic_batches_provider.batches.ledger.paths import UnitOfWork, slug
+from anthropic_batches_provider.batches.ledger.records import (
+    AccountRecord,
+    Adopted,
+    BatchRecord,
+    ClaimRecord,
+    CollectionRecord,
+    EndRecord,
+    IntentRecord,
+    JobRecord,
+    OutcomeRecord,
+    Refused,
+    SealRecord,
+    ShardRecord,
+    Submitted,
+    Void,
+)
+from anthropic_batches_provider.batches.ledger.storage import LocalStorage, Storage
+
+__all__ = [
+    "AccountRecord",
+    "Adopted",
+    "Attempt",
+    "BatchRecord",
+    "ClaimRecord",
+    "CollectionRecord",
+    "EndRecord",
+    "IntentRecord",
+    "JobFolder",
+    "JobRecord",
+    "LocalStorage",
+    "OutcomeRecord",
+    "Refused",
+    "SealRecord",
+    "ShardRecord",
+    "ShardState",
+    "Storage",
+    "Submitted",
+    "UnitOfWork",
+    "Void",
+    "create_job",
+    "jobs_of",
+    "slug",
+]

@@ -1,0 +1,260 @@
+"""The folder of one job: its description, its shards and the facts of the ledger.
+
+    job.json                        what the job is (:class:`JobRecord`)
+    sealed.json                     the shards; from here on the rows are never read again
+    requests/00000-{attempt}.jsonl  one request a line, exactly as sent
+    rows/00000-{attempt}.jsonl      the key and kept columns of the same rows
+    ledger/00000-01-intent.json     about to create the batch of shard 0, first attempt
+    ledger/00000-01-outcome.json    submitted, adopted, refused or void
+    ledger/00000-ended.json         its batch has ended
+    ledger/collected-0001.json      the results were written
+
+A listing tells the state. Intents and outcomes are created exclusively: whoever creates the intent of a shard sends it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TypeVar
+
+from anthropic_batches_provider.batches.ledger.records import (
+    Adopted,
+    BatchRecord,
+    ClaimRecord,
+    CollectionRecord,
+    EndRecord,
+    IntentRecord,
+    JobRecord,
+    OutcomeRecord,
+    Record,
+    SealRecord,
+    ShardRecord,
+    Submitted,
+    decode,
+    encode,
+)
+from anthropic_batches_provider.batches.ledger.storage import Storage
+from anthropic_batches_provider.errors import CorruptLedgerError, JobNotFoundError
+
+_Record = TypeVar("_Record", bound=Record)
+
+_INTENT = re.compile(r"(\d{5})-(\d{2,})-intent\.json\Z")
+_COLLECTED = re.compile(r"collected-(\d{4,})\.json\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One intent to create the batch of a shard and, if it is settled, its outcome."""
+
+    intent: IntentRecord
+    outcome: OutcomeRecord | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardState:
+    """What the ledger knows of one shard."""
+
+    shard: ShardRecord
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def batch(self) -> BatchRecord | None:
+        """The batch that the shard was sent as, submitted or adopted; None until one is known."""
+        for attempt in self.attempts:
+            if attempt.outcome is not None and isinstance(attempt.outcome.outcome, (Submitted, Adopted)):
+                return attempt.outcome.outcome.batch
+        return None
+
+    @property
+    def open_intent(self) -> IntentRecord | None:
+        """The intent whose outcome is not known, if there is one; a batch may exist for it."""
+        for attempt in self.attempts:
+            if attempt.outcome is None:
+                return attempt.intent
+        return None
+
+
+class JobFolder:
+    """A job in a storage.
+
+    :param storage: the storage that holds all jobs and claims.
+    :param path: the job's folder in it, e.g. ``dag/task/unit/-/job-0001``.
+    """
+
+    def __init__(self, storage: Storage, path: str) -> None:
+        self.storage = storage
+        self.path = path
+
+    @property
+    def uri(self) -> str:
+        """The job's URI, as references carry it."""
+        return f"{self.storage.uri}/{self.path}"
+
+    @property
+    def name(self) -> str:
+        """The job's short name, e.g. ``job-0001``."""
+        return self.path.rsplit("/", 1)[-1]
+
+    def description(self) -> JobRecord:
+        """Return what the job is.
+
+        :raises JobNotFoundError: there is no such job.
+        """
+        record = self._read("job.json", JobRecord)
+        if record is None:
+            raise JobNotFoundError(
+                f"There is no job at {self.uri}. Was its folder removed, or is the storage another one than when it "
+                "was submitted? Its batches may still run and be billed: look them up in the Claude Console. "
+                "Nothing new was submitted."
+            )
+        return record
+
+    def seal(self) -> SealRecord | None:
+        """Return the shards, or None while the rows have not been read to their end."""
+        return self._read("sealed.json", SealRecord)
+
+    def sealed(self) -> SealRecord:
+        """Return the shards.
+
+        :raises JobNotFoundError: the job has none; its submission did not get so far.
+        """
+        seal = self.seal()
+        if seal is None:
+            raise JobNotFoundError(
+                f"The job at {self.uri} has no shards yet: the task that submits it has not read all rows. "
+                "Nothing was sent or billed. Let that task finish first."
+            )
+        return seal
+
+    def shards(self) -> list[ShardState]:
+        """Return the state of every shard, in order, read afresh."""
+        attempts: dict[int, list[Attempt]] = {}
+        names = self.storage.list(f"{self.path}/ledger")
+        for name in names:
+            if found := _INTENT.match(name):
+                attempts.setdefault(int(found[1]), []).append(self._attempt(int(found[1]), int(found[2])))
+        return [ShardState(shard=shard, attempts=tuple(attempts.get(shard.shard, ()))) for shard in self.sealed().shards]
+
+    def batches(self) -> list[BatchRecord]:
+        """Return the batches of all shards that are known to have one, in order of the shards."""
+        return [batch for state in self.shards() if (batch := state.batch) is not None]
+
+    def shard_state(self, shard: ShardRecord) -> ShardState:
+        """Return the state of one shard, read afresh."""
+        names = self.storage.list(f"{self.path}/ledger")
+        numbers = sorted(int(found[2]) for name in names if (found := _INTENT.match(name)) and int(found[1]) == shard.shard)
+        return ShardState(shard=shard, attempts=tuple(self._attempt(shard.shard, number) for number in numbers))
+
+    def seal_with(self, seal: SealRecord) -> SealRecord:
+        """Seal the job, or return the seal of another attempt that came first."""
+        try:
+            self._create("sealed.json", seal)
+        except FileExistsError:
+            return self.sealed()
+        return seal
+
+    def intend(self, intent: IntentRecord) -> bool:
+        """Record an intent; return False if another attempt has already recorded this one."""
+        try:
+            self._create(f"ledger/{intent.shard:05d}-{intent.attempt:02d}-intent.json", intent)
+        except FileExistsError:
+            return False
+        return True
+
+    def conclude(self, outcome: OutcomeRecord) -> bool:
+        """Record how an intent ended; return False if another attempt has already settled it otherwise."""
+        try:
+            self._create(f"ledger/{outcome.shard:05d}-{outcome.attempt:02d}-outcome.json", outcome)
+        except FileExistsError:
+            return False
+        return True
+
+    def claim(self, batch_id: str, shard: int) -> bool:
+        """Claim a batch for this job; return False if it belongs to another job or shard."""
+        claim = ClaimRecord(job=self.path, shard=shard)
+        try:
+            self.storage.create(f"claims/{batch_id}.json", encode(claim))
+        except FileExistsError:
+            return False
+        return True
+
+    def claim_of(self, batch_id: str) -> ClaimRecord | None:
+        """Return which job a batch belongs to, if one has claimed it."""
+        path = f"claims/{batch_id}.json"
+        try:
+            content = self.storage.read(path)
+        except FileNotFoundError:
+            return None
+        return decode(content, ClaimRecord, where=f"{self.storage.uri}/{path}")
+
+    def saw_end(self, end: EndRecord) -> None:
+        """Record that a batch has ended; seen twice is fine."""
+        try:
+            self._create(f"ledger/{end.shard:05d}-ended.json", end)
+        except FileExistsError:
+            return
+
+    def collected(self, collection: CollectionRecord) -> None:
+        """Record that the results were written; every collection leaves its own record."""
+        number = 1 + max(self._collections(), default=0)
+        while True:
+            try:
+                self._create(f"ledger/collected-{number:04d}.json", collection)
+            except FileExistsError:
+                number += 1
+            else:
+                return
+
+    def last_collection(self) -> CollectionRecord | None:
+        """Return the latest collection of the job's results; None if they were never written whole."""
+        number = max(self._collections(), default=0)
+        return self._read(f"ledger/collected-{number:04d}.json", CollectionRecord) if number else None
+
+    def _collections(self) -> list[int]:
+        names = self.storage.list(f"{self.path}/ledger")
+        return [int(found[1]) for name in names if (found := _COLLECTED.match(name))]
+
+    def _attempt(self, shard: int, number: int) -> Attempt:
+        name = f"ledger/{shard:05d}-{number:02d}"
+        intent = self._read(f"{name}-intent.json", IntentRecord)
+        if intent is None or (intent.shard, intent.attempt) != (shard, number):
+            raise CorruptLedgerError(
+                f"{self.uri}/{name}-intent.json was listed but holds no such intent. Nothing was spent. Was the job's "
+                "folder changed by hand, or copied from another?"
+            )
+        return Attempt(intent=intent, outcome=self._read(f"{name}-outcome.json", OutcomeRecord))
+
+    def _create(self, name: str, record: Record) -> None:
+        self.storage.create(f"{self.path}/{name}", encode(record))
+
+    def _read(self, name: str, kind: type[_Record]) -> _Record | None:
+        path = f"{self.path}/{name}"
+        try:
+            content = self.storage.read(path)
+        except FileNotFoundError:
+            return None
+        return decode(content, kind, where=f"{self.storage.uri}/{path}")
+
+
+_JOB = re.compile(r"job-(\d{4,})\Z")
+
+
+def jobs_of(storage: Storage, unit_folder: str) -> list[JobFolder]:
+    """Return the jobs of a unit of work, oldest first.
+
+    :param unit_folder: see :attr:`UnitOfWork.folder`.
+    """
+    numbers = sorted(int(found[1]) for name in storage.list(unit_folder) if (found := _JOB.match(name)))
+    return [JobFolder(storage, f"{unit_folder}/job-{number:04d}") for number in numbers]
+
+
+def create_job(storage: Storage, unit_folder: str, record: JobRecord) -> JobFolder:
+    """Create the next job of a unit, or return the one that another attempt created at the same moment."""
+    number = 1 + len(jobs_of(storage, unit_folder))
+    folder = JobFolder(storage, f"{unit_folder}/job-{number:04d}")
+    try:
+        storage.create(f"{folder.path}/job.json", encode(record))
+    except FileExistsError:
+        return JobFolder(storage, folder.path)
+    return folder

@@ -1,0 +1,253 @@
+"""The facts of the ledger: each is one small JSON object, created once and never rewritten.
+
+A record that is unreadable, of another kind or of a newer version stops the work: nothing is spent on a doubt.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+import msgspec
+
+from anthropic_batches_provider.batches.account import Account
+from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.errors import CorruptLedgerError
+
+LEDGER_VERSION = 1
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact of the ledger; moments are ISO 8601 text in UTC."""
+
+    kind: ClassVar[str]
+
+
+class AccountRecord(Record, frozen=True, kw_only=True):
+    """The account that a job's batches belong to; see :class:`Account`."""
+
+    base_url: str
+    organization_id: str | None = None
+    workspace_id: str | None = None
+
+    @classmethod
+    def of(cls, account: Account) -> AccountRecord:
+        """Record an account."""
+        return cls(
+            base_url=account.base_url, organization_id=account.organization_id, workspace_id=account.workspace_id
+        )
+
+    def account(self) -> Account:
+        """Return the account recorded."""
+        return Account(
+            base_url=self.base_url, organization_id=self.organization_id, workspace_id=self.workspace_id
+        )
+
+
+class JobRecord(Record, frozen=True, kw_only=True):
+    """What a job is: written first, before any row is read.
+
+    :param nonce: 12 characters that begin every custom_id of the job, so that a batch can be proven ours.
+    :param owner: ``dag_id/task_id/unit/map_index`` as a person wrote them; who may write to a destination.
+    :param edition: the edition that opened this job; "" for the first.
+    :param account: the account that pays.
+    :param conn_id: the connection the job was opened with; for people, never for identity.
+    :param question: fingerprint of the question (model, prompt, system, parameters).
+    :param key_columns: names of the columns that identify a row in the output.
+    :param column_prefix: put before the names of the output columns.
+    """
+
+    kind = "job"
+
+    nonce: str
+    owner: str
+    edition: str
+    account: AccountRecord
+    conn_id: str
+    run_id: str
+    opened_at: str
+    question: str
+    betas: tuple[str, ...] = ()
+    key_columns: tuple[str, ...] = ()
+    column_prefix: str = ""
+
+
+class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One sealed shard.
+
+    :param shard: its number in the job, from 0, over all rounds.
+    :param requests: number of requests.
+    :param first_row: number of its first row in the input; a shard of the first round holds consecutive rows.
+    :param body_bytes: exact length of the body that sends it.
+    :param requests_file: path in the job folder of its requests (JSON Lines, exactly as sent).
+    :param rows_file: path in the job folder of its rows' columns (JSON Lines, aligned with the requests).
+    """
+
+    shard: int
+    requests: int
+    first_row: int
+    body_bytes: int
+    requests_file: str
+    rows_file: str
+
+
+class SealRecord(Record, frozen=True, kw_only=True):
+    """The shards of a job: once this exists the rows are never read again for them.
+
+    :param rows: number of rows in all shards.
+    :param fingerprint: order-insensitive fingerprint of the rows as sent.
+    :param structured: whether requests ask for JSON by ``output_config.format``, so that answers are parsed.
+    """
+
+    kind = "sealed"
+
+    rows: int
+    fingerprint: str
+    structured: bool = False
+    shards: tuple[ShardRecord, ...]
+
+
+class IntentRecord(Record, frozen=True, kw_only=True):
+    """A create call that is about to be made; exactly one outcome follows.
+
+    :param attempt: its number among the intents of the shard, from 1.
+    :param nonce: names the attempt that wrote it, so that a store's "exists" can be told from our own write.
+    :param at: the service's clock when it was written.
+    :param post_deadline_seconds: how long after its start the POST may still be sending.
+    """
+
+    kind = "intent"
+
+    shard: int
+    attempt: int
+    requests: int
+    nonce: str
+    at: str
+    post_deadline_seconds: float
+
+
+class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A message batch as the service described it when it was recorded."""
+
+    batch_id: str
+    created_at: str
+    expires_at: str
+
+    @classmethod
+    def of(cls, batch: MessageBatch) -> BatchRecord:
+        """Record a batch."""
+        return cls(
+            batch_id=batch.id,
+            created_at=batch.created_at.to_iso8601_string(),
+            expires_at=batch.expires_at.to_iso8601_string(),
+        )
+
+
+class Submitted(msgspec.Struct, frozen=True, kw_only=True, tag="submitted"):
+    """The service accepted the shard as this batch."""
+
+    batch: BatchRecord
+
+
+class Adopted(msgspec.Struct, frozen=True, kw_only=True, tag="adopted"):
+    """The answer was lost, but this batch was proven to be the shard's.
+
+    :param duplicates: further batches proven to hold the same shard; canceled, and paid for as far as they ran.
+    """
+
+    batch: BatchRecord
+    duplicates: tuple[str, ...] = ()
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
+    """The service refused the call, or it was never connected: nothing exists, nothing is billed.
+
+    :param status: HTTP status, None where there was no connection.
+    """
+
+    status: int | None
+    reason: str
+
+
+class Void(msgspec.Struct, frozen=True, kw_only=True, tag="void"):
+    """The answer was lost, and the service holds no batch that could be the shard's."""
+
+    reason: str
+
+
+Outcome = Submitted | Adopted | Refused | Void
+
+
+class OutcomeRecord(Record, frozen=True, kw_only=True):
+    """How an intent ended; created exclusively, so that an intent has one outcome."""
+
+    kind = "outcome"
+
+    shard: int
+    attempt: int
+    at: str
+    outcome: Outcome
+
+
+class ClaimRecord(Record, frozen=True, kw_only=True):
+    """Which job a batch belongs to; kept beside all jobs, under the batch's id."""
+
+    kind = "claim"
+
+    job: str
+    shard: int
+
+
+class EndRecord(Record, frozen=True, kw_only=True):
+    """A batch of the job was seen to have ended."""
+
+    kind = "ended"
+
+    shard: int
+    batch_id: str
+    ended_at: str | None
+    request_counts: dict[str, int]
+
+
+class CollectionRecord(Record, frozen=True, kw_only=True):
+    """The results of the job were written whole.
+
+    :param destination: URI of the folder, or ``xcom``.
+    :param usable_rows: rows with a succeeded result.
+    """
+
+    kind = "collected"
+
+    destination: str
+    rows: int
+    usable_rows: int
+    at: str
+
+
+_Record = TypeVar("_Record", bound=Record)
+
+
+def encode(record: Record) -> bytes:
+    """Return a record as JSON that a person can read."""
+    body = {"record": type(record).kind, "version": LEDGER_VERSION, **msgspec.to_builtins(record)}
+    return msgspec.json.format(msgspec.json.encode(body), indent=2) + b"\n"
+
+
+def decode(content: bytes, kind: type[_Record], *, where: str) -> _Record:
+    """Read a record.
+
+    :param where: the object's URI, for the message.
+    :raises CorruptLedgerError: it is not a record of this kind, or was written by a newer version of this package.
+    """
+    try:
+        body = msgspec.json.decode(content, type=dict)
+        if body.pop("record") != kind.kind:
+            raise ValueError("it is a record of another kind")
+        if body.pop("version") != LEDGER_VERSION:
+            raise ValueError("it was written by another version of this package")
+        return msgspec.convert(body, kind)
+    except (msgspec.MsgspecError, KeyError, ValueError, UnicodeDecodeError) as error:
+        raise CorruptLedgerError(
+            f"{where} cannot be read as a {kind.kind!r} record: {type(error).__name__}: {error}. Nothing was spent. "
+            "Was it changed or cut by hand or by another program? Restore it, or look up the job's batches in the "
+            "Claude Console before you remove the job's folder: removing it forgets what was paid for."
+        ) from error

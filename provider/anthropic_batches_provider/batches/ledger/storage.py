@@ -1,0 +1,127 @@
+"""What the engine asks of a store, and the store on a local disk.
+
+A store is seen as folders of small objects. Absence is a fact (``FileNotFoundError`` or an empty listing); anything
+that could not be read is an error and never taken for absence. No rename and no append are asked of a store.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+
+class Storage(Protocol):
+    """A folder of a store; paths are relative to it and use ``/``."""
+
+    @property
+    def uri(self) -> str:
+        """Where this is, for messages and references."""
+
+    def read(self, path: str) -> bytes:
+        """Return an object's content.
+
+        :raises FileNotFoundError: the object does not exist; every other error means that it could not be read.
+        """
+
+    def open(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """Open an object for reading as a stream.
+
+        :raises FileNotFoundError: the object does not exist.
+        """
+
+    def list(self, folder: str) -> list[str]:
+        """Return the sorted names directly in a folder, never from a cache; none if there is no such folder."""
+
+    def create(self, path: str, content: bytes) -> None:
+        """Create an object whole or not at all.
+
+        A client's own repeated put can meet its own object: equal content is no conflict. Whoever must win alone
+        puts a nonce into the content.
+
+        :raises FileExistsError: an object of this name with other content exists; it is left as it is.
+        """
+
+    def put_file(self, source: Path, path: str) -> None:
+        """Put a local file under a name, whole or not at all, in place of what is there."""
+
+    def remove(self, path: str) -> None:
+        """Remove an object; absence is fine."""
+
+
+class LocalStorage:
+    """A folder on a disk that all tasks share.
+
+    Exclusive creation is ``link``, which is atomic on local and network file systems alike: readers see an object
+    whole or not at all, and of two creators one wins. Objects are flushed to the disk before they get their name.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @property
+    def uri(self) -> str:
+        return f"file://{self._root}"
+
+    def read(self, path: str) -> bytes:
+        return (self._root / path).read_bytes()
+
+    def open(self, path: str) -> AbstractContextManager[BinaryIO]:
+        return (self._root / path).open("rb")
+
+    def list(self, folder: str) -> list[str]:
+        try:
+            return sorted(name for name in os.listdir(self._root / folder) if not name.startswith(_SPOOL_PREFIX))
+        except FileNotFoundError:
+            return []
+
+    def create(self, path: str, content: bytes) -> None:
+        target = self._target(path)
+        spool = self._spool(target)
+        try:
+            with spool.open("wb") as file:
+                file.write(content)
+                _flush(file)
+            os.link(spool, target)
+        except FileExistsError:
+            if target.read_bytes() != content:
+                raise
+        finally:
+            spool.unlink(missing_ok=True)
+
+    def put_file(self, source: Path, path: str) -> None:
+        target = self._target(path)
+        spool = self._spool(target)
+        try:
+            with source.open("rb") as original, spool.open("wb") as copy:
+                shutil.copyfileobj(original, copy, 1 << 20)
+                _flush(copy)
+            os.replace(spool, target)
+        finally:
+            spool.unlink(missing_ok=True)
+
+    def remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            (self._root / path).unlink()
+
+    def _target(self, path: str) -> Path:
+        target = self._root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    @staticmethod
+    def _spool(target: Path) -> Path:
+        descriptor, name = tempfile.mkstemp(prefix=_SPOOL_PREFIX, dir=target.parent)
+        os.close(descriptor)
+        return Path(name)
+
+
+_SPOOL_PREFIX = ".spool-"
+
+
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
