@@ -1,0 +1,175 @@
+"""Cuts prepared requests into shards: files whose bytes are the body of one create call.
+
+Invariants: a shard never exceeds the API's count or bytes, counted exactly as they will be sent; its file is written
+once; custom_ids are ``{job nonce}-{shard}-{row}``, so that any batch can be proven ours by its first result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH
+
+_HEAD = b'{"requests":['
+_TAIL = b"]}"
+_READ_BYTES = 1 << 20
+
+
+class Prepared(Protocol):
+    """A row that is ready to be sent; see ``rows.PreparedRow``."""
+
+    @property
+    def number(self) -> int:
+        """Position of the row in the input, from 0."""
+
+    @property
+    def columns(self) -> bytes:
+        """JSON object of the key and kept columns."""
+
+    @property
+    def params(self) -> bytes:
+        """JSON object of the Messages params."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardLimits:
+    """How large a shard may become.
+
+    :param max_requests: requests, 1 to 100,000.
+    :param max_bytes: bytes of the whole body, up to 256,000,000.
+    """
+
+    max_requests: int = MAX_REQUESTS_PER_BATCH
+    max_bytes: int = MAX_BYTES_PER_BATCH
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_requests <= MAX_REQUESTS_PER_BATCH:
+            raise ValueError(f"max_requests must be 1 to {MAX_REQUESTS_PER_BATCH:,}, not {self.max_requests!r}")
+        if not 1 <= self.max_bytes <= MAX_BYTES_PER_BATCH:
+            raise ValueError(f"max_bytes must be 1 to {MAX_BYTES_PER_BATCH:,}, not {self.max_bytes!r}")
+
+    def requests_in(self, shard: int, nonce: str) -> int:
+        """Return how many requests this shard may take: up to 1.5% fewer than allowed, by job and shard.
+
+        Batches carry no name that a list call would show. Slightly different sizes make it rare that two batches of
+        one account have equal counts, which settles a lost answer sooner.
+        """
+        spread = self.max_requests // 64
+        digest = hashlib.blake2b(f"{nonce}/{shard}".encode(), digest_size=8).digest()
+        return self.max_requests - int.from_bytes(digest, "big") % (spread + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """A shard that was cut, as two local files with one line per request.
+
+    :param number: its number in the job, from 0.
+    :param requests: number of requests.
+    :param first_row: number of its first row.
+    :param body_bytes: length of the body that sends it.
+    :param requests_path: its requests, JSON Lines.
+    :param rows_path: its rows' key and kept columns, JSON Lines, aligned with the requests.
+    """
+
+    number: int
+    requests: int
+    first_row: int
+    body_bytes: int
+    requests_path: Path
+    rows_path: Path
+
+
+def custom_id(nonce: str, shard: int, row: int) -> str:
+    """Return the ``custom_id`` of a row: letters, digits and ``-``, below 64 characters."""
+    return f"{nonce}-{shard}-{row}"
+
+
+def custom_id_prefix(nonce: str, shard: int) -> str:
+    """Return what the custom_ids of all rows of a shard begin with."""
+    return f"{nonce}-{shard}-"
+
+
+def cut_shards(
+    rows: Iterable[Prepared], *, nonce: str, limits: ShardLimits, folder: Path, first_shard: int = 0
+) -> Iterator[Shard]:
+    """Write requests to shard files and yield each shard as soon as it is whole.
+
+    A request longer than ``limits.max_bytes`` is the caller's to refuse; here it would get a shard of its own.
+
+    :param rows: what to send, in input order.
+    :param nonce: the job's.
+    :param folder: local folder for the files; the caller removes them.
+    """
+    pending = iter(rows)
+    number = first_shard
+    row = next(pending, None)
+    while row is not None:
+        writer = _ShardWriter(number, nonce, limits, folder)
+        try:
+            while row is not None and writer.takes(row):
+                row = next(pending, None)
+        finally:
+            writer.close()
+        yield writer.shard()
+        number += 1
+
+
+class _ShardWriter:
+    def __init__(self, number: int, nonce: str, limits: ShardLimits, folder: Path) -> None:
+        self._number = number
+        self._id_prefix = f'{{"custom_id":"{custom_id_prefix(nonce, number)}'.encode()
+        self._max_requests = limits.requests_in(number, nonce)
+        self._max_bytes = limits.max_bytes
+        self._requests_path = folder / f"requests-{number:05d}.jsonl"
+        self._rows_path = folder / f"rows-{number:05d}.jsonl"
+        self._requests: BinaryIO = self._requests_path.open("wb", buffering=_READ_BYTES)
+        self._rows: BinaryIO = self._rows_path.open("wb", buffering=_READ_BYTES)
+        self._count = 0
+        self._first_row = 0
+        self._body_bytes = len(_HEAD) + len(_TAIL) - 1  # the last request has no comma
+
+    def takes(self, row: Prepared) -> bool:
+        line = b'%b%d","params":%b}\n' % (self._id_prefix, row.number, row.params)
+        if self._count and (self._count >= self._max_requests or self._body_bytes + len(line) > self._max_bytes):
+            return False
+        if not self._count:
+            self._first_row = row.number
+        self._requests.write(line)
+        self._rows.write(row.columns + b"\n")
+        self._count += 1
+        self._body_bytes += len(line)
+        return True
+
+    def close(self) -> None:
+        self._requests.close()
+        self._rows.close()
+
+    def shard(self) -> Shard:
+        return Shard(
+            number=self._number,
+            requests=self._count,
+            first_row=self._first_row,
+            body_bytes=self._body_bytes,
+            requests_path=self._requests_path,
+            rows_path=self._rows_path,
+        )
+
+
+def body_chunks(lines: BinaryIO) -> Iterator[bytes]:
+    """Yield the body of a create call from a shard's requests file, in constant memory.
+
+    The lines hold no raw line feed but the one that ends them, so that joining them is one replacement.
+
+    :param lines: the requests file, at its beginning.
+    """
+    yield _HEAD
+    held = lines.read(_READ_BYTES)
+    while held:
+        following = lines.read(_READ_BYTES)
+        yield (held if following else held[:-1]).replace(b"\n", b",")
+        held = following
+    yield _TAIL
