@@ -1,0 +1,18 @@
+"""From rows to batches: opens the job of a unit of work, seals its shards, and sends each at most once."""
+
+from __future__ import annotations
+
+from anthropic_batches_provider.batches.submission.opening import JobPlan, OnChangedInput
+from anthropic_batches_provider.batches.submission.sealing import sealed_job
+from anthropic_batches_provider.batches.submission.sending import Submission, SubmissionStoppedError, Waiting
+from anthropic_batches_provider.batches.submission.settlement import SubmissionBounds
+
+__all__ = [
+    "JobPlan",
+    "OnChangedInput",
+    "Submission",
+    "SubmissionBounds",
+    "SubmissionStoppedError",
+    "Waiting",
+    "sealed_job",
+]

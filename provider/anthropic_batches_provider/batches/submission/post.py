@@ -1,0 +1,41 @@
+"""The body of one POST: it starts and ends within its bounds, or breaks off incomplete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from anthropic_batches_provider.batches.clock import Clock
+from anthropic_batches_provider.batches.ledger import JobFolder, ShardRecord
+from anthropic_batches_provider.batches.sharding import body_chunks
+from anthropic_batches_provider.batches.submission.settlement import SubmissionBounds
+from anthropic_batches_provider.errors import ApiError
+
+
+class ShardPost:
+    """A shard's file as a request body, read afresh at each iteration.
+
+    To be made before the intent is written: its time counts from there, so that a process that was paused for long
+    (a zombie) cannot post when others have stopped expecting it.
+    """
+
+    def __init__(self, job: JobFolder, shard: ShardRecord, *, clock: Clock, bounds: SubmissionBounds) -> None:
+        self._job = job
+        self._shard = shard
+        self._clock = clock
+        self._bounds = bounds
+        self._intended_at = clock.now()
+
+    @property
+    def may_start(self) -> bool:
+        """Whether the POST is still early enough after its intent."""
+        return self._clock.now() - self._intended_at <= self._bounds.start_within
+
+    def __iter__(self) -> Iterator[bytes]:
+        started_at = self._clock.now()
+        if not self.may_start:
+            raise ApiError(f"The POST of shard {self._shard.shard} did not start in time and was given up unsent.")
+        with self._job.storage.open(f"{self._job.path}/{self._shard.requests_file}") as lines:
+            for chunk in body_chunks(lines):
+                if self._clock.now() - started_at > self._bounds.post_deadline:
+                    raise ApiError(f"The POST of shard {self._shard.shard} took too long and was broken off.")
+                yield chunk

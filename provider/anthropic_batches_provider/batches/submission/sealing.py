@@ -1,0 +1,131 @@
+"""Turns a job's rows into sealed shards: written, uploaded, and from then on the only source of what is sent."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pendulum
+
+from anthropic_batches_provider.batches.account import Account
+
+from anthropic_batches_provider.batches.ledger import JobFolder, SealRecord, ShardRecord, Storage
+from anthropic_batches_provider.batches.rows import PreparedRow, RowsFingerprint
+from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_shards
+from anthropic_batches_provider.batches.submission.opening import (
+    CancelService,
+    JobPlan,
+    open_job,
+    replace_changed_job,
+)
+from anthropic_batches_provider.errors import EmptyInputError
+
+log = logging.getLogger(__name__)
+
+_ASKS_FOR_JSON = b'"output_config"'
+
+
+def sealed_job(
+    storage: Storage,
+    plan: JobPlan,
+    *,
+    read_rows: Callable[[], Iterable[PreparedRow]],
+    account: Account,
+    service: CancelService,
+    now: pendulum.DateTime,
+    spool_folder: Path,
+) -> JobFolder:
+    """Return the job of a plan with its shards sealed; nothing is sent.
+
+    A job that is sealed and unfinished goes on from its shards, whatever the source says by now. Only of a finished
+    one the rows are read again, to see whether they are still the same.
+
+    :param read_rows: reads and prepares the rows from their beginning.
+    :param spool_folder: a local folder of this attempt alone.
+    :raises ConfigurationError: bad rows, no rows, changed input, another account.
+    """
+    job = open_job(storage, plan, account=account, service=service, now=now)
+    if job.last_collection() is not None:
+        if fingerprint_rows(read_rows()) == job.sealed().fingerprint:
+            log.info("%s is finished, and question and rows are still the same: nothing is sent again.", job.uri)
+            return job
+        job = replace_changed_job(storage, job, plan, "the rows", account=account, service=service, now=now)
+    if job.seal() is None:
+        seal = seal_job(job, read_rows(), limits=plan.limits, spool_folder=spool_folder)
+        log.info("Sealed %d rows in %d shards at %s", seal.rows, len(seal.shards), job.uri)
+    return job
+
+
+def seal_job(job: JobFolder, rows: Iterable[PreparedRow], *, limits: ShardLimits, spool_folder: Path) -> SealRecord:
+    """Write a job's shards and seal it; nothing is sent.
+
+    Files carry the attempt's own name, so that two attempts at once do not mix their rows: the first to seal wins, and
+    the other takes over the winner's shards. One shard at a time lies on the local disk.
+
+    :param rows: the prepared rows, in input order; read once.
+    :param spool_folder: a local folder of this attempt alone.
+    :raises EmptyInputError: there are no rows.
+    """
+    attempt = secrets.token_hex(4)
+    seen = _Seen()
+    nonce = job.description().nonce
+    shards = tuple(
+        _upload(job, shard, attempt)
+        for shard in cut_shards(seen.watch(rows), nonce=nonce, limits=limits, folder=spool_folder)
+    )
+    if not shards:
+        raise EmptyInputError(
+            'There are no rows. Nothing was submitted. If that is fine, set on_empty="skip" to have the task skipped.'
+        )
+    seal = SealRecord(
+        rows=seen.rows, fingerprint=seen.fingerprint.hexdigest(), structured=seen.structured, shards=shards
+    )
+    sealed = job.seal_with(seal)
+    if sealed.shards != seal.shards:
+        for shard in shards:
+            job.storage.remove(f"{job.path}/{shard.requests_file}")
+            job.storage.remove(f"{job.path}/{shard.rows_file}")
+    return sealed
+
+
+def fingerprint_rows(rows: Iterable[PreparedRow]) -> str:
+    """Return the order-insensitive fingerprint of prepared rows, in constant memory."""
+    fingerprint = RowsFingerprint()
+    for row in rows:
+        fingerprint.add(row)
+    return fingerprint.hexdigest()
+
+
+class _Seen:
+    """What is learned of the rows as they pass by."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.structured = False
+        self.fingerprint = RowsFingerprint()
+
+    def watch(self, rows: Iterable[PreparedRow]) -> Iterator[PreparedRow]:
+        for row in rows:
+            self.rows += 1
+            self.fingerprint.add(row)
+            self.structured = self.structured or _ASKS_FOR_JSON in row.params
+            yield row
+
+
+def _upload(job: JobFolder, shard: Shard, attempt: str) -> ShardRecord:
+    requests_file = f"requests/{shard.number:05d}-{attempt}.jsonl"
+    rows_file = f"rows/{shard.number:05d}-{attempt}.jsonl"
+    job.storage.put_file(shard.requests_path, f"{job.path}/{requests_file}")
+    job.storage.put_file(shard.rows_path, f"{job.path}/{rows_file}")
+    shard.requests_path.unlink()
+    shard.rows_path.unlink()
+    return ShardRecord(
+        shard=shard.number,
+        requests=shard.requests,
+        first_row=shard.first_row,
+        body_bytes=shard.body_bytes,
+        requests_file=requests_file,
+        rows_file=rows_file,
+    )

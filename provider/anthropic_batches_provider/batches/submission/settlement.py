@@ -1,0 +1,124 @@
+"""Settles a create call whose answer was lost: decides from what the service lists, never by guessing.
+
+A batch that might be the shard's is waited for until its first result proves whose it is. Only when none is left and
+enough time has passed that none can still appear is the call declared void, and the shard sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import pendulum
+
+from anthropic_batches_provider.batches.message_batch import MessageBatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionBounds:
+    """How long a create call may take, and how long the service may take to show what came of it.
+
+    :param start_within: a POST may start only this long after its intent, by wall clock.
+    :param post_deadline: its body stops this long after it started.
+    :param settle_time: how long after that the service may still make a batch of it visible.
+    """
+
+    start_within: pendulum.Duration = pendulum.duration(seconds=60)
+    post_deadline: pendulum.Duration = pendulum.duration(minutes=15)
+    settle_time: pendulum.Duration = pendulum.duration(minutes=10)
+
+
+class Proof(Enum):
+    """What the first result of an ended batch says about it."""
+
+    NOT_TRIED = "not tried"
+    OURS = "ours"
+    FOREIGN = "foreign"
+    UNPROVABLE = "unprovable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A batch that may hold the shard in doubt: made since the intent, of equal size, claimed by no other job."""
+
+    batch: MessageBatch
+    proof: Proof = Proof.NOT_TRIED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopt:
+    """The batch is the shard's; the duplicates are too, and are surplus."""
+
+    batch: MessageBatch
+    duplicates: tuple[MessageBatch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclareVoid:
+    """The call made no batch; the shard may be sent again under a new intent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prove:
+    """These batches have ended: read the first result of each."""
+
+    batch_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitToSettle:
+    """Nothing can be decided before a batch has ended, or before a moment.
+
+    :param until: look again at this moment of the service's clock at the latest.
+    :param batch_ids: or as soon as all of these have ended; may be empty.
+    """
+
+    until: pendulum.DateTime
+    batch_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """It cannot be settled: these batches may be the shard's, and nothing will ever prove it."""
+
+    batch_ids: tuple[str, ...]
+
+
+Decision = Adopt | DeclareVoid | Prove | WaitToSettle | GiveUp
+
+_EXPIRY_GRACE = pendulum.duration(hours=1)
+_LOOK_AGAIN = pendulum.duration(minutes=30)  # at batches whose results could not be read
+
+
+def nothing_can_appear_after(
+    intended_at: pendulum.DateTime, post_deadline: pendulum.Duration, bounds: SubmissionBounds
+) -> pendulum.DateTime:
+    """Return the moment of the service's clock after which a lost create call can no longer bring forth a batch.
+
+    :param post_deadline: as it was when the intent was written.
+    """
+    return intended_at + bounds.start_within + post_deadline + bounds.settle_time
+
+
+def settle(candidates: Sequence[Candidate], *, appears_until: pendulum.DateTime, now: pendulum.DateTime) -> Decision:
+    """Decide what a lost create call came to.
+
+    :param candidates: every batch that may be the shard's, with what is known of it.
+    :param appears_until: see :func:`nothing_can_appear_after`.
+    :param now: the service's clock.
+    """
+    ours = sorted((c.batch for c in candidates if c.proof is Proof.OURS), key=lambda batch: batch.created_at)
+    if ours:
+        return Adopt(batch=ours[0], duplicates=tuple(ours[1:]))
+    untried = [c.batch for c in candidates if c.proof is Proof.NOT_TRIED]
+    if ended := tuple(batch.id for batch in untried if batch.has_ended):
+        return Prove(batch_ids=ended)
+    doubtful = [c.batch for c in candidates if c.proof is not Proof.FOREIGN]
+    if doubtful:
+        bound = max(batch.expires_at for batch in doubtful) + _EXPIRY_GRACE
+        if now >= bound:
+            return GiveUp(batch_ids=tuple(batch.id for batch in doubtful))
+        running = tuple(batch.id for batch in untried)
+        return WaitToSettle(until=bound if running else min(bound, now + _LOOK_AGAIN), batch_ids=running)
+    return WaitToSettle(until=appears_until) if now < appears_until else DeclareVoid()

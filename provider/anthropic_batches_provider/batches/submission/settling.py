@@ -1,0 +1,129 @@
+"""Finds out what became of a create call whose answer was lost: lists, proves, and lets ``settlement`` decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import pendulum
+
+from anthropic_batches_provider.batches.clock import ServiceClock
+from anthropic_batches_provider.batches.ledger import IntentRecord, JobFolder
+from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.sharding import custom_id_prefix
+from anthropic_batches_provider.batches.submission.settlement import (
+    Candidate,
+    Decision,
+    Proof,
+    Prove,
+    SubmissionBounds,
+    nothing_can_appear_after,
+    settle,
+)
+from anthropic_batches_provider.errors import BatchNotFoundError
+
+_CLOCK_SKEW = pendulum.duration(seconds=60)  # between the service's own machines
+
+
+class SettlingService(Protocol):
+    """What settling asks of the client; nothing here creates a batch."""
+
+    def list(self) -> Iterator[MessageBatch]:
+        """Iterate over the account's batches, newest first."""
+
+    def results(self, batch_id: str) -> AbstractContextManager[Iterator[bytes]]:
+        """Open the results of an ended batch as chunks of bytes."""
+
+
+class Settler:
+    """Looks at the service for the batch of a create call in doubt.
+
+    :param nonce: the job's, which begins the custom_ids of its requests.
+    """
+
+    def __init__(
+        self,
+        job: JobFolder,
+        service: SettlingService,
+        *,
+        nonce: str,
+        service_clock: ServiceClock,
+        bounds: SubmissionBounds,
+    ) -> None:
+        self._job = job
+        self._service = service
+        self._nonce = nonce
+        self._service_clock = service_clock
+        self._bounds = bounds
+        self._proofs: dict[str, Proof] = {}
+
+    def look(self, intent: IntentRecord) -> Decision:
+        """Return what can be said of the call now; never :class:`Prove`, which is carried out here.
+
+        :raises ApiError: the service could not be asked; nothing is decided.
+        """
+        appears_until = nothing_can_appear_after(
+            moment(intent.at), pendulum.duration(seconds=intent.post_deadline_seconds), self._bounds
+        )
+        # The moment is taken before the listing: what the listing does not show did not exist at it.
+        now = self._service_clock.now()
+        batches = self._possible_batches(intent)
+        decision = settle(self._candidates(batches), appears_until=appears_until, now=now)
+        if isinstance(decision, Prove):
+            for batch_id in decision.batch_ids:
+                self._proofs[batch_id] = self._prove(batch_id, intent.shard)
+            decision = settle(self._candidates(batches), appears_until=appears_until, now=now)
+        return decision
+
+    def belongs_to_another(self, batch_id: str) -> None:
+        """Take note that a batch turned out to be claimed by another job."""
+        self._proofs[batch_id] = Proof.FOREIGN
+
+    def _possible_batches(self, intent: IntentRecord) -> list[MessageBatch]:
+        since = moment(intent.at) - _CLOCK_SKEW
+        found = []
+        for batch in self._service.list():
+            if batch.created_at < since:
+                break
+            if batch.request_counts.total != intent.requests:
+                continue
+            claim = self._job.claim_of(batch.id)
+            if claim is None:
+                found.append(batch)
+            elif (claim.job, claim.shard) == (self._job.path, intent.shard):
+                self._proofs[batch.id] = Proof.OURS
+                found.append(batch)
+        return found
+
+    def _candidates(self, batches: Sequence[MessageBatch]) -> list[Candidate]:
+        return [Candidate(batch=batch, proof=self._proofs.get(batch.id, Proof.NOT_TRIED)) for batch in batches]
+
+    def _prove(self, batch_id: str, shard: int) -> Proof:
+        try:
+            with self._service.results(batch_id) as chunks:
+                line = _first_line(chunks)
+        except BatchNotFoundError:
+            return Proof.UNPROVABLE
+        if not line:
+            return Proof.UNPROVABLE
+        prefix = f'"custom_id":"{custom_id_prefix(self._nonce, shard)}'.encode()
+        return Proof.OURS if prefix in line.replace(b'": "', b'":"') else Proof.FOREIGN
+
+
+def moment(text: str) -> pendulum.DateTime:
+    """Read a moment of the ledger."""
+    parsed = pendulum.parse(text)
+    if not isinstance(parsed, pendulum.DateTime):
+        raise TypeError(f"{text!r} is not a moment")
+    return parsed
+
+
+def _first_line(chunks: Iterator[bytes]) -> bytes:
+    held = b""
+    for chunk in chunks:
+        held += chunk
+        line, ended, _ = held.partition(b"\n")
+        if ended:
+            return line
+    return held
