@@ -1,0 +1,68 @@
+"""Label passages of political speech, step by step: submit, wait, collect.
+
+The three tasks are three operators, so that each step can be seen, retried and cleared by itself. ``cancel`` is a
+teardown: if the run fails or is stopped, batches that still run are canceled.
+
+Needs the connection ``anthropic_default``. With the simulator behind it nothing is spent; with a real key the 240
+passages cost some cents.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pendulum
+from airflow.sdk import DAG, Param
+
+from anthropic_batches_provider.operators import (
+    MessageBatchCancelOperator,
+    MessageBatchResultsOperator,
+    MessageBatchSubmitOperator,
+)
+from anthropic_batches_provider.sensors import MessageBatchSensor
+
+PASSAGES = Path(__file__).parent / "data" / "sotu_passages.jsonl"
+
+LABEL = {
+    "type": "object",
+    "properties": {
+        "topic": {"type": "string", "enum": ["economy", "foreign affairs", "war", "justice", "administration", "other"]},
+        "tone": {"type": "string", "enum": ["hopeful", "neutral", "alarmed"]},
+    },
+    "required": ["topic", "tone"],
+    "additionalProperties": False,
+}
+
+with DAG(
+    "passages_step_by_step",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    params={"output": Param("/tmp/anthropic_batches_examples", type="string", description="Folder or URI for the output")},
+    tags=["anthropic_batches", "example"],
+    doc_md=__doc__,
+) as dag:
+    submit = MessageBatchSubmitOperator(
+        task_id="submit",
+        rows=str(PASSAGES),
+        key="passage_id",
+        keep=["year", "president"],
+        model="claude-haiku-4-5",
+        system="You label passages of political speech.",
+        prompt="Label this passage of {{ row.year }}:\n\n{{ row.text }}",
+        max_tokens=100,
+        message_params={"output_config": {"format": {"type": "json_schema", "schema": LABEL}}},
+    )
+
+    wait = MessageBatchSensor(task_id="wait", job=submit.output, poke_interval=60)
+
+    results = MessageBatchResultsOperator(
+        task_id="results",
+        job=submit.output,
+        destination="{{ params.output }}/passages_step_by_step/{{ run_id }}",
+        max_failed_rows=0.01,
+    )
+
+    cancel = MessageBatchCancelOperator(task_id="cancel", job=submit.output).as_teardown(setups=submit)
+
+    submit >> wait >> results >> cancel

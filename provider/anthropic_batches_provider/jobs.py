@@ -1,0 +1,118 @@
+"""Between an Airflow task and the job that it works on: identity, references, places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+from anthropic_batches_provider.errors import ConfigurationError
+from anthropic_batches_provider.storage import open_storage
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from anthropic_batches_provider.batches.ledger import JobFolder, UnitOfWork
+
+DEFAULT_CONN_ID = "anthropic_default"
+
+_DEPTH_OF_A_JOB = 5  # dag, task, unit, map index, job
+
+
+class JobReference(TypedDict):
+    """What a submitting task returns, and what ``job=`` takes.
+
+    ``job`` is the URI of the job folder, ``batch_ids`` the batches in order of their shards, ``requests`` the number of
+    rows, ``conn_id`` the connection that reaches them.
+    """
+
+    job: str
+    conn_id: str
+    batch_ids: list[str]
+    requests: int
+
+
+def unit_of_work(context: Context, unit: str | None) -> UnitOfWork:
+    """Return what a retry, a clear and a backfill's reprocess of this task share.
+
+    :param unit: the user's ``unit=``, already rendered.
+    """
+    from anthropic_batches_provider.batches.ledger import UnitOfWork
+
+    dag_run: Any = context["dag_run"]
+    logical_date = getattr(dag_run, "logical_date", None)
+    found = unit or getattr(dag_run, "partition_key", None) or (logical_date and logical_date.isoformat())
+    task_instance: Any = context["ti"]
+    map_index = task_instance.map_index
+    return UnitOfWork(
+        dag_id=task_instance.dag_id,
+        task_id=task_instance.task_id,
+        unit=found or dag_run.run_id,
+        map_index=-1 if map_index is None else map_index,
+    )
+
+
+def find_job(job: Any) -> JobFolder:
+    """Return the job that a reference or a URI names.
+
+    :param job: a :class:`JobReference` or the URI of a job folder.
+    :raises ConfigurationError: it is neither.
+    """
+    from anthropic_batches_provider.batches.ledger import JobFolder
+
+    uri = job.get("job") if isinstance(job, Mapping) else job
+    parts = uri.rstrip("/").rsplit("/", _DEPTH_OF_A_JOB) if isinstance(uri, str) else []
+    if len(parts) != _DEPTH_OF_A_JOB + 1:
+        raise ConfigurationError(
+            f"job= is {job!r:.200}, which names no job. Give it the output of a MessageBatchSubmitOperator "
+            "(job=submit.output), or the URI of a job folder."
+        )
+    return JobFolder(open_storage(parts[0]), "/".join(parts[1:]))
+
+
+def known_batch_ids(job: Any, batch_ids: Any) -> list[str]:
+    """Return the batches that an operator was pointed to.
+
+    :param job: a job reference, a URI, several of them, or None.
+    :param batch_ids: plain ids, one or several, or None.
+    :raises ConfigurationError: neither or both are given, or the ids are not text.
+    """
+    if (job is None) == (batch_ids is None):
+        raise ConfigurationError("Give either job= (the output of a submitting task) or batch_ids=, and not both.")
+    if job is None:
+        ids = [batch_ids] if isinstance(batch_ids, str) else list(batch_ids)
+        if not ids or not all(isinstance(batch_id, str) and batch_id for batch_id in ids):
+            raise ConfigurationError(f"batch_ids= must be ids of message batches (msgbatch_…), not {batch_ids!r:.200}.")
+        return list(dict.fromkeys(ids))
+    if not isinstance(job, (str, Mapping)) and isinstance(job, Sequence):
+        return [batch_id for one in job for batch_id in known_batch_ids(one, None)]
+    if isinstance(job, Mapping) and job.get("batch_ids"):
+        return list(job["batch_ids"])
+    return [batch.batch_id for batch in find_job(job).batches()]
+
+
+def connection_of(conn_id: str | None, job: Any) -> str:
+    """Return the connection to use: the operator's own, else the one the job was submitted with, else the default."""
+    if conn_id:
+        return conn_id
+    first = job[0] if not isinstance(job, (str, Mapping)) and isinstance(job, Sequence) and job else job
+    if isinstance(first, Mapping) and first.get("conn_id"):
+        return str(first["conn_id"])
+    if isinstance(first, str):
+        return find_job(first).description().conn_id
+    return DEFAULT_CONN_ID
+
+
+def host_of(conn_id: str) -> str:
+    """Return a connection's host as it was entered, empty for the public one; does not import the SDK.
+
+    :raises ConfigurationError: there is no such connection.
+    """
+    try:
+        return BaseHook.get_connection(conn_id).host or ""
+    except AirflowNotFoundException as error:
+        raise ConfigurationError(
+            f"There is no Airflow connection {conn_id!r}. Add one of type anthropic_batches with the API key as its "
+            "password. Nothing was sent."
+        ) from error

@@ -1,0 +1,81 @@
+"""Cancels message batches; safe to run twice, and as a teardown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from anthropic_batches_provider.errors import BatchNotFoundError
+from anthropic_batches_provider.jobs import connection_of, find_job, known_batch_ids
+from anthropic_batches_provider.links import ConsoleBatchesLink
+from anthropic_batches_provider.task_failures import as_task_failures
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from anthropic_batches_provider.batches.client import MessageBatchClient
+
+
+class MessageBatchCancelOperator(BaseOperator):
+    """Cancels every batch that has not ended; does nothing to the others, and nothing the second time.
+
+    What a batch has finished before the cancellation is kept and billed, and can still be collected; the rest is not
+    billed. As a teardown of the submitting task it stops what a failed or aborted run would otherwise go on paying for:
+    ``submit >> wait >> results >> cancel.as_teardown(setups=submit)``. Where the submitting task left no reference there
+    is nothing to cancel, and the task succeeds.
+
+    :param job: what a submitting task returned (``submit.output``), or the URI of a job folder. (templated)
+    :param batch_ids: batches that something else submitted; one id or several. Either this or ``job``. (templated)
+    :param conn_id: the Airflow connection; default: the job's own, else ``anthropic_default``. (templated)
+    :returns: ``{"canceled": [ids asked to cancel now], "untouched": [ids that had ended, or were canceling or gone]}``.
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "job", "batch_ids")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"job": "json", "batch_ids": "json"}
+    operator_extra_links = (ConsoleBatchesLink(),)
+    ui_color = "#f2d0cd"
+
+    def __init__(self, *, job: Any = None, batch_ids: Any = None, conn_id: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job = job
+        self.batch_ids = batch_ids
+        self.conn_id = conn_id
+        self.host: str | None = None
+
+    def execute(self, context: Context) -> dict[str, list[str]]:
+        """Cancel what has not ended."""
+        from anthropic_batches_provider.hooks import MessageBatchHook
+
+        if not self.job and not self.batch_ids:
+            self.log.info("The submitting task left no reference: there is nothing to cancel.")
+            return {"canceled": [], "untouched": []}
+        canceled: list[str] = []
+        untouched: list[str] = []
+        with as_task_failures():
+            hook = MessageBatchHook(connection_of(self.conn_id, self.job))
+            with hook.client() as client:
+                self.host = client.settings.base_url
+                for batch_id in self._batch_ids():
+                    (canceled if self._cancel(client, batch_id) else untouched).append(batch_id)
+        return {"canceled": canceled, "untouched": untouched}
+
+    def _batch_ids(self) -> list[str]:
+        """Return the batches that the ledger knows now, which may be more than when the reference was returned."""
+        if not self.job or isinstance(self.job, list):
+            return known_batch_ids(self.job, self.batch_ids)
+        return [batch.batch_id for batch in find_job(self.job).batches()]
+
+    def _cancel(self, client: MessageBatchClient, batch_id: str) -> bool:
+        try:
+            batch = client.retrieve(batch_id)
+        except BatchNotFoundError as error:
+            self.log.warning("%s cannot be canceled: %s", batch_id, error)
+            return False
+        if batch.processing_status != "in_progress":
+            self.log.info("%s is %s already: %s", batch_id, batch.processing_status, batch.request_counts.as_dict())
+            return False
+        client.cancel(batch_id)
+        self.log.info("Canceled %s; what it finishes before it stops is kept and billed.", batch_id)
+        return True

@@ -1,0 +1,123 @@
+"""Where rows come from: a list, an XComArg, a callable, or a URI; wired and resolved as Airflow does, but never shown.
+
+Data is never rendered as a template and never stored among the rendered fields: only a URI is templated.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath, XComArg
+from airflow.sdk.definitions._internal.mixins import ResolveMixin
+
+from anthropic_batches_provider.errors import ConfigurationError
+from anthropic_batches_provider.storage import local_path
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+_GLOB_CHARACTERS = frozenset("*?[")
+
+
+class RowsArgument(ResolveMixin):
+    """The value of ``rows=`` or ``requests=`` as a template field.
+
+    As a plain attribute an XComArg would be neither wired nor resolved; as an ordinary template field callables would
+    be called with odd arguments and data would be rendered and stored. So the field holds this.
+
+    :param source: a URI, an XComArg, a callable, or an iterable of rows.
+    """
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+
+    def iter_references(self) -> Iterable[tuple[Any, str]]:
+        """Return the upstream tasks whose output this is."""
+        if isinstance(self.source, XComArg):
+            yield from XComArg.iter_xcom_references(self.source)
+
+    def resolve(self, context: Context, *_: Any, **__: Any) -> RowsArgument:
+        """Return this with an XComArg replaced by its value and a URI rendered; called by Airflow per task instance."""
+        source = self.source
+        if isinstance(source, XComArg):
+            source = source.resolve(context)
+        elif isinstance(source, str):
+            task: Any = context["task"]
+            source = task.render_template(source, context)
+        return RowsArgument(source)
+
+    def serialize(self) -> str:
+        """Return a label for Airflow's serialized DAG and rendered fields; never data."""
+        if isinstance(self.source, (str, XComArg)):
+            return str(self.source)
+        if callable(self.source):
+            return f"<rows of {getattr(self.source, '__qualname__', type(self.source).__qualname__)}>"
+        return f"<{len(self.source)} rows>" if hasattr(self.source, "__len__") else "<rows>"
+
+    def __str__(self) -> str:
+        return self.serialize()
+
+    def read(self, context: Context) -> Iterator[Mapping[str, Any]]:
+        """Iterate over the rows, afresh at each call.
+
+        :raises FileNotFoundError: a URI without glob characters names no object.
+        :raises ConfigurationError: the source is of no kind that rows can come from.
+        """
+        source = self.source
+        if callable(source):
+            source = _call(source, context)
+        if isinstance(source, str):
+            return _read_uri(source)
+        if isinstance(source, Iterable) and not isinstance(source, (bytes, Mapping)):
+            return iter(source)
+        raise ConfigurationError(
+            f"Rows cannot be read from a {type(source).__name__}. Give a list of dicts, a callable that returns or yields "
+            "dicts, the output of another task, or the URI of JSON Lines files."
+        )
+
+
+def find_files(uri: str) -> list[str]:
+    """Return the URIs that a URI names: itself, or, where it holds ``*``, ``?`` or ``[``, what matches, sorted.
+
+    ``*`` does not match ``/``. Listings that fail raise; they are never taken for an empty folder.
+    """
+    if not _GLOB_CHARACTERS & set(uri):
+        return [uri]
+    scheme, separator, rest = uri.partition("://")
+    segments = (rest if separator else uri).split("/")
+    fixed = next(number for number, segment in enumerate(segments) if _GLOB_CHARACTERS & set(segment))
+    base = "/".join(segments[:fixed])
+    found = [f"{scheme}://{base}" if separator else base]
+    for segment in segments[fixed:]:
+        found = [f"{folder}/{name}" for folder in found for name in _names(folder) if fnmatch.fnmatchcase(name, segment)]
+    return sorted(found)
+
+
+def _read_uri(uri: str) -> Iterator[Mapping[str, Any]]:
+    from anthropic_batches_provider.batches.rows import read_json_lines
+
+    for file in find_files(uri):
+        with _open(file) as stream:
+            yield from read_json_lines(stream, name=file)
+
+
+def _open(uri: str) -> BinaryIO:
+    path = local_path(uri)
+    if path is not None:
+        return path.open("rb")
+    remote = ObjectStoragePath(uri)
+    return cast("BinaryIO", remote.fs.open(remote.path, "rb"))
+
+
+def _names(folder: str) -> list[str]:
+    from anthropic_batches_provider.storage import open_storage
+
+    return open_storage(folder or "/").list("")
+
+
+def _call(function: Callable[..., Any], context: Context) -> Any:
+    from airflow.providers.common.compat.sdk import determine_kwargs
+
+    return function(**determine_kwargs(function, (), cast("Mapping[str, Any]", context)))

@@ -1,0 +1,25 @@
+"""Turns this package's errors into what Airflow acts on: fail for good, or fail and retry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+from anthropic_batches_provider.errors import ConfigurationError, MessageBatchesError
+
+
+@contextmanager
+def as_task_failures() -> Iterator[None]:
+    """Raise our errors as Airflow's, with the same message and the original as the cause.
+
+    :raises AirflowFailException: for a :class:`ConfigurationError`, which a retry would only repeat.
+    :raises AirflowException: for every other error of ours; a retry goes on where this attempt stopped.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        raise AirflowFailException(str(error)) from error
+    except MessageBatchesError as error:
+        raise AirflowException(str(error)) from error
