@@ -1,0 +1,133 @@
+"""JSON as it is stored and sent: compact UTF-8, nothing escaped that need not be.
+
+Invariant: what cannot be told in JSON is refused, never replaced. msgspec writes NaN and the infinities as ``null``, so
+values are walked for them; the walk costs per value, not per character, unlike a search of the encoded bytes.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import numbers
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from anthropic_batches_provider.batches.requests.wording import shortened
+
+JsonObject = dict[str, Any]
+
+
+class NotJsonError(ValueError):
+    """A value that JSON cannot hold; the text completes a sentence. Callers name the row or the argument."""
+
+
+def _plain(value: Any) -> Any:
+    """Turn what msgspec does not know (subclasses, numpy's numbers, other mappings) into what it does."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, datetime.datetime):  # pendulum's and pandas'
+        parts = value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond
+        return datetime.datetime(*parts, tzinfo=value.tzinfo)
+    if isinstance(value, datetime.date):
+        return datetime.date(value.year, value.month, value.day)
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"objects of type {type(value).__name__} have no JSON form")
+
+
+_text_decimals = msgspec.json.Encoder(enc_hook=_plain)
+_number_decimals = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number")
+_sorted_keys = msgspec.json.Encoder(enc_hook=_plain, order="deterministic")
+
+
+def encode_values(value: object) -> bytes:
+    """Encode the user's own data (keys, kept columns).
+
+    Dates, times, UUIDs and Decimals become text, as msgspec writes them: a Decimal keeps its digits; bytes become
+    base64; tuples and sets become arrays.
+
+    :raises NotJsonError: for anything else, for NaN and infinities, and for text with lone surrogates.
+    """
+    return _encoded(_text_decimals, value)
+
+
+def encode_arguments(value: object) -> bytes:
+    """Encode what the API reads (Messages params); as :func:`encode_values`, but a Decimal is a number.
+
+    :raises NotJsonError: as :func:`encode_values`.
+    """
+    return _encoded(_number_decimals, value)
+
+
+def encode_text(text: str) -> bytes:
+    """Encode one string, with its quotes.
+
+    :raises NotJsonError: if it holds lone surrogates.
+    """
+    return _encoded(_text_decimals, text)
+
+
+def encode_sorted(value: object) -> bytes:
+    """Encode with sorted keys, for fingerprints: equal values have equal bytes."""
+    return _encoded(_sorted_keys, value)
+
+
+def _encoded(encoder: msgspec.json.Encoder, value: object) -> bytes:
+    try:
+        encoded = encoder.encode(value)
+        suspect = type(value) is not str and _is_suspect(value)
+    except UnicodeEncodeError as error:
+        near = error.object[max(error.start - 20, 0) : error.end + 20]
+        raise NotJsonError(
+            f"it holds text that is not valid Unicode (a lone surrogate), near {shortened(near)!r}"
+        ) from error
+    except RecursionError as error:
+        raise NotJsonError("it is nested too deeply, or holds itself") from error
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
+        raise NotJsonError(shortened(str(error), 200)) from error
+    if suspect:
+        _refuse_not_finite(value)
+    return encoded
+
+
+def _refuse_not_finite(value: object) -> None:
+    plain = msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=_plain, str_keys=True)
+    where = _not_finite_path(plain, "")
+    if where is not None:
+        raise NotJsonError(f"JSON has no NaN or infinity (at {shortened(where)}); use None, or leave it out")
+
+
+_HARMLESS = frozenset((str, int, bool, type(None)))
+
+
+def _is_suspect(value: object) -> bool:
+    """Return True if a NaN or infinity may be inside: quick for what JSON decodes to, True for all other types."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if type(value) is dict:
+        value = value.values()
+    elif type(value) is not list and type(value) is not tuple:
+        return type(value) not in _HARMLESS
+    for item in value:  # noqa: SIM110 - a generator expression would take twice the time
+        if type(item) not in _HARMLESS and _is_suspect(item):
+            return True
+    return False
+
+
+def _not_finite_path(value: object, path: str) -> str | None:
+    if isinstance(value, float | Decimal):
+        return None if math.isfinite(value) else path or "the value itself"
+    if isinstance(value, dict):
+        places = ((item, f"{path}.{key}" if path else str(key)) for key, item in value.items())
+    elif isinstance(value, list | tuple):
+        places = ((item, f"{path}[{index}]") for index, item in enumerate(value))
+    else:
+        return None
+    return next((found for item, place in places if (found := _not_finite_path(item, place)) is not None), None)

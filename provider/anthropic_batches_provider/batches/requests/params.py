@@ -1,0 +1,90 @@
+"""Whether Messages params can be sent in a batch, and their bytes.
+
+Only what is certain is checked: the shape that every request has, what a batch cannot do, and the size. Everything else
+the API judges; its answer is that row's result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
+from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_arguments
+from anthropic_batches_provider.batches.requests.wording import listed, row_name
+from anthropic_batches_provider.errors import InvalidRowError
+
+CUSTOM_ID_ALLOWANCE = 100
+"""Bytes reserved for the custom_id that a request is given later."""
+
+MAX_PARAMS_BYTES = MAX_BYTES_PER_BATCH - CUSTOM_ID_ALLOWANCE - len(b'{"requests":[{"custom_id":"","params":}]}')
+"""The largest params that still fit into a batch of their own."""
+
+
+def encode_checked_params(params: object, number: int, *, source: str) -> bytes:
+    """Check the Messages params of one row and encode them.
+
+    :param params: what the user's code or file gave.
+    :param number: the row's position, from 0.
+    :param source: who gave them, to name in errors: ``request_builder``, ``requests``.
+    :raises InvalidRowError: if they cannot be sent; says which field, and what it should be.
+    """
+    if not isinstance(params, dict | Mapping):
+        raise InvalidRowError(
+            f"{row_name(number)}: {source} gave a {type(params).__name__} where Messages params are wanted: a dict "
+            f"with model, max_tokens and messages.",
+            row_number=number,
+        )
+    problem = params_problem(params) or missing_problem(params)
+    if problem is not None:
+        raise InvalidRowError(
+            f"{row_name(number)}: {problem} The params given by {source} have: {listed(params)}.", row_number=number
+        )
+    try:
+        encoded = encode_arguments(params)
+    except NotJsonError as error:
+        raise InvalidRowError(
+            f"{row_name(number)}: the params given by {source} are not JSON: {error}.", row_number=number
+        ) from error
+    check_size(encoded, number)
+    return encoded
+
+
+def params_problem(params: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with the fields that are there, as a sentence; None if nothing is."""
+    if "max_tokens" in params:
+        max_tokens = params["max_tokens"]
+        if not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 1:
+            return f"`max_tokens` is {max_tokens!r:.40}; it must be a whole number of 1 or more."
+    if "model" in params and not (isinstance(params["model"], str) and params["model"].strip()):
+        return f"`model` is {params['model']!r:.40}; it must be the id of a model, such as 'claude-haiku-4-5'."
+    if params.get("stream"):
+        return "`stream` is set; a batch cannot stream. Leave it out."
+    if "betas" in params:
+        return "`betas` is not part of the params; it is a header. Give it to the operator as `betas=`."
+    return None
+
+
+def missing_problem(params: Mapping[str, Any]) -> str | None:
+    """Return which required field is not there, as a sentence; None if all are."""
+    for name in ("model", "max_tokens"):
+        if name not in params:
+            return f"`{name}` is missing; give it here or to the operator as `{name}=`."
+    messages = params.get("messages")
+    if not isinstance(messages, list | tuple) or not messages:
+        return "`messages` must be a list of at least one message, such as [{'role': 'user', 'content': …}]."
+    return None
+
+
+def check_size(encoded: bytes, number: int) -> None:
+    """Refuse params that would not even fit into a batch of their own.
+
+    :raises InvalidRowError: names the size and the limit, in bytes.
+    """
+    if len(encoded) > MAX_PARAMS_BYTES:
+        raise InvalidRowError(
+            f"{row_name(number)}: its request has {len(encoded):,} bytes; a batch holds at most "
+            f"{MAX_BYTES_PER_BATCH:,}, so this row cannot be sent. Shorten what goes into it, or refer to large "
+            f"content by URL or file id.",
+            row_number=number,
+        )

@@ -1,0 +1,220 @@
+"""What is asked about each row, and how a row becomes Messages params."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from anthropic_batches_provider.batches.requests.encoding import (
+    NotJsonError,
+    encode_arguments,
+    encode_sorted,
+    encode_text,
+)
+from anthropic_batches_provider.batches.requests.params import check_size, encode_checked_params, params_problem
+from anthropic_batches_provider.batches.requests.templates import PromptTemplate
+from anthropic_batches_provider.batches.requests.wording import reason, row_name
+from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
+
+RequestBuilder = Callable[[dict[str, Any]], Mapping[str, Any]]
+"""Makes the Messages params of one row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """How a row becomes Messages params: by a prompt, by a builder, or not at all because the requests are ready.
+
+    :param prompt: rendered per row into the one user message.
+    :param request_builder: called with each row; what it returns goes over the other fields: ``{**defaults, **built}``.
+    :param ready_requests: True if the input already holds requests; all other fields must be empty then.
+    :param model: id of the model.
+    :param system: text, or a list of content blocks.
+    :param max_tokens: 1 or more.
+    :param params: further Messages params.
+    """
+
+    prompt: PromptTemplate | None = None
+    request_builder: RequestBuilder | None = None
+    ready_requests: bool = False
+    model: str | None = None
+    system: str | Sequence[Mapping[str, Any]] | None = None
+    max_tokens: int | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def validate(self) -> None:
+        """Check all that can be known before the first row.
+
+        :raises ConfigurationError: names the argument and what it should be.
+        """
+        self._check_source()
+        self._check_types()
+        if self.ready_requests:
+            self._check_nothing_besides()
+            return
+        problem = params_problem(self.defaults)
+        if problem is not None:
+            raise ConfigurationError(problem)
+        if self.prompt is not None:
+            self._check_complete()
+        try:
+            encode_arguments(self.defaults)
+        except NotJsonError as error:
+            raise ConfigurationError(f"`message_params` or `system` is not JSON: {error}.") from error
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The params that every request has, unless its builder says otherwise."""
+        named = {"model": self.model, "max_tokens": self.max_tokens, "system": self.system}
+        return {name: value for name, value in named.items() if value is not None} | dict(self.params)
+
+    def encode_params(self, row: Mapping[str, Any], number: int) -> bytes:
+        """Return the JSON bytes of one row's Messages params: compact UTF-8.
+
+        :param row: the row.
+        :param number: its position, from 0.
+        :raises InvalidRowError: if the row cannot become a request that a batch takes.
+        :raises ConfigurationError: as :meth:`validate`, at the first row.
+        """
+        return self._encode(row, number)
+
+    def fingerprint(self) -> str:
+        """Return 32 hex digits that change when the question does.
+
+        They cover model, system, max_tokens, params and the prompt's source, or the builder's qualified name and
+        source. What a template includes, and what a builder calls, show in the rows' fingerprint instead.
+
+        :raises ConfigurationError: as :meth:`validate`.
+        """
+        self.validate()
+        question = {
+            "ready_requests": self.ready_requests,
+            "prompt": self.prompt.source if self.prompt is not None else None,
+            "request_builder": _identity(self.request_builder) if self.request_builder is not None else None,
+            "defaults": self.defaults,
+        }
+        return hashlib.blake2b(encode_sorted(question), digest_size=16).hexdigest()
+
+    @cached_property
+    def _encode(self) -> Callable[[Mapping[str, Any], int], bytes]:
+        self.validate()
+        if self.prompt is not None:
+            return _prompt_encoder(self.prompt, self.defaults)
+        if self.request_builder is not None:
+            return _builder_encoder(self.request_builder, self.defaults)
+        raise ConfigurationError("Ready requests are not made from rows; this is a mistake in the calling code.")
+
+    def _check_source(self) -> None:
+        given = {
+            "prompt": self.prompt is not None,
+            "request_builder": self.request_builder is not None,
+            "requests": self.ready_requests,
+        }
+        names = [f"`{name}`" for name, is_given in given.items() if is_given]
+        if len(names) != 1:
+            raise ConfigurationError(
+                f"Give exactly one of `prompt`, `request_builder` and `requests`; given: {', '.join(names) or 'none'}."
+            )
+
+    def _check_types(self) -> None:
+        # Users' values, whatever the annotations promise.
+        builder: object = self.request_builder
+        params: object = self.params
+        if builder is not None and (not callable(builder) or inspect.iscoroutinefunction(builder)):
+            raise ConfigurationError(
+                "`request_builder` must be a plain (not async) function that takes a row and returns Messages params."
+            )
+        if not isinstance(params, Mapping) or not all(isinstance(name, str) for name in params):
+            raise ConfigurationError("`message_params` must be a dict of Messages params, such as {'temperature': 0}.")
+        if not _is_system(self.system):
+            raise ConfigurationError(
+                f"`system` is a {type(self.system).__name__}; it must be a text or a list of content blocks, such as "
+                f"[{{'type': 'text', 'text': …}}]."
+            )
+        for name in ("model", "system", "max_tokens"):
+            if name in params and getattr(self, name) is not None:
+                raise ConfigurationError(f"`{name}` is given twice: as `{name}=` and inside `message_params`. Leave one out.")
+
+    def _check_complete(self) -> None:
+        if "messages" in self.params:
+            raise ConfigurationError(
+                "`message_params` holds `messages`, but `prompt` makes the messages. Leave one out; for several turns use "
+                "`request_builder`."
+            )
+        for name, example in (("model", "'claude-haiku-4-5'"), ("max_tokens", "1024")):
+            if name not in self.defaults:
+                raise ConfigurationError(f"`{name}` is missing; give `{name}=`, such as {example}.")
+
+    def _check_nothing_besides(self) -> None:
+        if self.defaults:
+            names = ", ".join(f"`{name}`" for name in self.defaults)
+            raise ConfigurationError(f"Ready `requests` are sent as they are: put {names} into their params.")
+
+
+def _prompt_encoder(prompt: PromptTemplate, defaults: dict[str, Any]) -> Callable[[Mapping[str, Any], int], bytes]:
+    """Encode all but the user's message once; per row only that message is rendered and encoded."""
+    fixed = encode_arguments({**defaults, "messages": []})
+    head = fixed.removesuffix(b"]}") + b'{"role":"user","content":'
+    render = prompt.render
+
+    def encode(row: Mapping[str, Any], number: int) -> bytes:
+        try:
+            content = encode_text(render(row, number))
+        except NotJsonError as error:
+            raise InvalidRowError(
+                f"{row_name(number)}: its prompt cannot be sent: {error}. Clean the row's text.", row_number=number
+            ) from error
+        encoded = b"%b%b}]}" % (head, content)
+        check_size(encoded, number)
+        return encoded
+
+    return encode
+
+
+def _builder_encoder(
+    builder: Callable[[dict[str, Any]], object], defaults: dict[str, Any]
+) -> Callable[[Mapping[str, Any], int], bytes]:
+    def encode(row: Mapping[str, Any], number: int) -> bytes:
+        try:
+            built = builder(row if type(row) is dict else dict(row))
+        except Exception as error:
+            raise InvalidRowError(
+                f"{row_name(number)}: request_builder raised {reason(error)}. Nothing was sent; mend the builder or "
+                f"the row.",
+                row_number=number,
+            ) from error
+        params = {**defaults, **built} if isinstance(built, dict | Mapping) else built
+        return encode_checked_params(params, number, source="request_builder")
+
+    return encode
+
+
+def _is_system(system: object) -> bool:
+    if system is None or isinstance(system, str):
+        return True
+    return isinstance(system, Sequence) and all(isinstance(block, Mapping) and "type" in block for block in system)
+
+
+def _identity(builder: Callable[..., Any]) -> list[Any]:
+    """Return the qualified name of a callable, its source where Python has it, and the arguments bound to it."""
+    if isinstance(builder, functools.partial):
+        return [_identity(builder.func), [_bound(value) for value in builder.args], _bound(builder.keywords)]
+    function: Any = builder if inspect.isroutine(builder) or inspect.isclass(builder) else type(builder)
+    try:
+        source = inspect.getsource(function)
+    except (OSError, TypeError):
+        source = ""
+    return [function.__qualname__, source]
+
+
+def _bound(value: object) -> Any:
+    """Return a bound argument itself, or its type: an object's repr may differ from process to process."""
+    try:
+        encode_sorted(value)
+    except NotJsonError:
+        return type(value).__qualname__
+    return value

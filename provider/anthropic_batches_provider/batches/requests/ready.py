@@ -1,0 +1,50 @@
+"""Ready requests: ``{"custom_id", "params"}`` dicts that the user made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from anthropic_batches_provider.batches.requests.params import encode_checked_params
+from anthropic_batches_provider.batches.requests.wording import listed, row_name, shortened
+from anthropic_batches_provider.errors import InvalidRowError
+
+_FIELDS = frozenset(("custom_id", "params"))
+
+
+def encode_ready_request(request: object, number: int) -> tuple[str | int, bytes]:
+    """Return the user's custom_id, which becomes the row's key, and the JSON bytes of the params.
+
+    The custom_id may be any string or whole number: it is never sent, so the API's pattern does not bind it.
+
+    :param request: exactly ``custom_id`` and ``params``.
+    :param number: position in the input, from 0.
+    :raises InvalidRowError: for another shape, and as :func:`~.params.encode_checked_params`.
+    """
+    if not isinstance(request, dict | Mapping):
+        raise InvalidRowError(
+            f"{row_name(number)} is a {type(request).__name__}; a ready request is a dict of custom_id and params.",
+            row_number=number,
+        )
+    if request.keys() != _FIELDS:
+        raise InvalidRowError(_shape_problem(request, number), row_number=number)
+    custom_id = request["custom_id"]
+    if not isinstance(custom_id, str | int) or isinstance(custom_id, bool):
+        raise InvalidRowError(
+            f"{row_name(number)}: custom_id is {shortened(repr(custom_id))}; it must be a string or a whole number.",
+            row_number=number,
+        )
+    return custom_id, encode_checked_params(request["params"], number, source="requests")
+
+
+def _shape_problem(request: Mapping[str, object], number: int) -> str:
+    missing = sorted(_FIELDS - request.keys())
+    if missing:
+        return (
+            f"{row_name(number)} lacks {' and '.join(missing)}; a ready request has custom_id and params, this one has "
+            f"{listed(request)}. To have requests made from rows, give `rows=` and `prompt=` instead."
+        )
+    unknown = [name for name in request if name not in _FIELDS]
+    return (
+        f"{row_name(number)} has unknown fields: {listed(unknown)}. A ready request has custom_id and params, nothing "
+        f"else; what is meant for the model goes inside params."
+    )

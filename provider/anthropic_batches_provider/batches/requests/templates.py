@@ -1,0 +1,154 @@
+"""The per-row prompt: a Jinja template compiled once and run by its root render function.
+
+``Template.render`` copies the whole context for each row. Here one context serves all rows; what a row's run may leave
+behind in it is cleared before the next, so that no row ever sees another's values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, Undefined, UndefinedError, nodes
+from jinja2.runtime import Context
+
+from anthropic_batches_provider.batches.requests.wording import listed, reason, row_name, shortened
+from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
+
+_TOP_LEVEL_NAME = re.compile(r"'(\w+)' is undefined")
+
+
+class PromptTemplate:
+    """A prompt, rendered once per row with ``row`` and the run's context.
+
+    Attributes of a row are its columns first: ``{{ row.items }}`` is the column ``items``. Only where there is no such
+    column is it the dict's method, which can be called (``row.items()``) but not printed. The same holds for objects
+    inside a row. Undefined names are errors, whatever the environment's own choice is.
+
+    Not for use by several threads at once.
+
+    :param source: the template's text.
+    :param environment: compiles and sandboxes; its filters, globals and loader are kept. It is not changed.
+    :param context: what the template sees besides ``row``; copied.
+    :raises ConfigurationError: if the source is empty or not a valid template; names the line.
+    """
+
+    def __init__(self, source: str, environment: Environment, context: Mapping[str, Any]) -> None:
+        self.source = _checked_source(source)
+        overlay = environment.overlay(undefined=_Missing, enable_async=False)
+        overlay.__dict__["getattr"] = _columns_first(overlay.getattr)
+        try:
+            # Inheritance alters the context's blocks for good; such a template gets a new context per row.
+            self._extends = overlay.parse(source).find(nodes.Extends) is not None
+            self._template = overlay.from_string(source)
+        except TemplateSyntaxError as error:
+            raise ConfigurationError(
+                f"The prompt is not a valid Jinja template: line {error.lineno}: {error.message} "
+                f"Literal braces are written {{{{ '{{{{' }}}} or inside {{% raw %}}."
+            ) from error
+        self._values = dict(context)
+        self._root = self._template.root_render_func
+        self._context = self._new_context()
+
+    def render(self, row: Mapping[str, Any], number: int) -> str:
+        """Return the prompt of one row.
+
+        :param row: the row; plain dicts are used as they are, other mappings are copied.
+        :param number: the row's position, from 0.
+        :raises InvalidRowError: if the template fails on this row; names the variable and the columns that are there.
+        """
+        if type(row) is not dict:
+            row = dict(row)
+        context = self._new_context() if self._extends else self._context
+        if context.vars:
+            context.vars.clear()
+            context.exported_vars.clear()
+        context.parent["row"] = row
+        try:
+            return "".join(self._root(context))
+        except Exception as error:
+            raise InvalidRowError(self._failure(error, row, number), row_number=number) from error
+
+    def _new_context(self) -> Context:
+        return self._template.new_context(self._values)
+
+    def _failure(self, error: Exception, row: Mapping[str, Any], number: int) -> str:
+        line = self._failed_line(error.__traceback__)
+        what = error.message if isinstance(error, UndefinedError) and error.message else reason(error)
+        name = match[1] if (match := _TOP_LEVEL_NAME.fullmatch(what)) else None
+        if name is None:
+            hint = "Mend the row or the prompt; `| default('…')` allows for a value that some rows lack"
+        elif name in row:
+            hint = f"Columns are attributes of `row`: write {{{{ row.{name} }}}}"
+        else:
+            hint = f"A prompt sees `row` and: {listed(sorted(self._values))}"
+        return (
+            f"{row_name(number)}: the prompt fails at line {line}: {shortened(what, 300)}. "
+            f"The row's columns are: {listed(row)}. {hint}."
+        )
+
+    def _failed_line(self, traceback: TracebackType | None) -> int | str:
+        line: int | str = "?"
+        while traceback is not None:
+            if traceback.tb_frame.f_globals.get("__jinja_template__") is self._template:
+                line = self._template.get_corresponding_lineno(traceback.tb_lineno)
+            traceback = traceback.tb_next
+        return line
+
+
+def _checked_source(source: object) -> str:
+    if not isinstance(source, str) or not source.strip():
+        raise ConfigurationError(
+            f"`prompt` is {source!r:.40}; it must be a text with something in it, such as "
+            f"'Label this: {{{{ row.text }}}}'."
+        )
+    return source
+
+
+class _Missing(StrictUndefined):
+    """Strict undefined that names the columns that are there, and only when it is used."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        if self._undefined_hint is None and type(self._undefined_obj) is dict:
+            return f"{self._undefined_name!r} is not among {listed(self._undefined_obj)}"
+        return super()._undefined_message
+
+
+class _DictMethod:
+    """A dict's method, reached by a name that no column has: may be called, but is no value."""
+
+    __slots__ = ("_method", "_name")
+
+    def __init__(self, name: str, method: Callable[..., Any]) -> None:
+        self._name = name
+        self._method = method
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._method(*args, **kwargs)
+
+    def __str__(self) -> str:
+        raise UndefinedError(f"there is no column {self._name!r}; as a method it is written {self._name}()")
+
+    __repr__ = __str__
+
+    def __bool__(self) -> bool:
+        raise UndefinedError(f"there is no column {self._name!r}; as a method it is written {self._name}()")
+
+
+def _columns_first(attribute_of: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    """Wrap ``Environment.getattr`` so that a dict's keys come before its methods; the sandbox's checks stay."""
+
+    def columns_first(obj: Any, name: str) -> Any:
+        if type(obj) is dict:
+            if name in obj:
+                return obj[name]
+            method = attribute_of(obj, name)
+            return method if isinstance(method, Undefined) else _DictMethod(name, method)
+        return attribute_of(obj, name)
+
+    return columns_first

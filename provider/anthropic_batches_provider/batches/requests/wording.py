@@ -1,0 +1,32 @@
+"""How messages name rows, columns and values: short, one line, whatever the data holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_SHOWN_CHARACTERS = 80
+_SHOWN_NAMES = 20
+
+
+def row_name(number: int) -> str:
+    """``Row 7 (the first is 0)``; to begin a sentence."""
+    return f"Row {number} (the first is 0)"
+
+
+def shortened(value: str | bytes, limit: int = _SHOWN_CHARACTERS) -> str:
+    """Return at most ``limit`` characters on one line; control characters and undecodable bytes come escaped."""
+    text = value[: limit * 4].decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value[: limit * 4]
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def listed(names: Iterable[object]) -> str:
+    """Return names for a message, ``a, b, c``; long lists are cut, an empty one is ``none``."""
+    shown = [shortened(str(name), 40) for name in names]
+    more = len(shown) - _SHOWN_NAMES
+    return ", ".join(shown[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "") or "none"
+
+
+def reason(error: BaseException) -> str:
+    """Return the type and the shortened text of an error, for a message about its consequence."""
+    return f"{type(error).__name__}: {shortened(str(error), 300)}"

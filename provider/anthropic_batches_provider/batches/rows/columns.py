@@ -1,0 +1,144 @@
+"""Which columns a row takes along to its output: its key, and what is kept.
+
+Invariant: no column of the user's and no column of the output ever share a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_values
+from anthropic_batches_provider.batches.requests.wording import listed, row_name
+from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
+
+OUTPUT_COLUMNS = (
+    "custom_id",
+    "batch_id",
+    "result_type",
+    "text",
+    "parsed",
+    "stop_reason",
+    "error_type",
+    "error_message",
+    "model",
+    "usage",
+    "message",
+)
+"""What an output row holds besides the user's columns, in this order; ``message`` only where it is asked for."""
+
+ROW_NUMBER_COLUMN = "row_number"
+"""The key column of rows that have no key of their own."""
+
+READY_KEY_COLUMN = "key"
+"""The key column of ready requests; it holds the user's custom_id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowColumns:
+    """The user's columns in an output row: key columns first, then kept columns.
+
+    :param key: one column or several that identify a row; None for the row's number, in a column ``row_number``.
+    :param keep: further columns to carry along; ``"*"`` for all of the row, in the row's order.
+    :param column_prefix: goes before the name of each *output* column, so that it no longer clashes with the user's.
+    :raises ConfigurationError: for names that are not strings, an empty key, or a clash with an output column.
+    """
+
+    key: str | Sequence[str] | None = None
+    keep: str | Sequence[str] = ()
+    column_prefix: str = ""
+
+    key_columns: tuple[str, ...] = field(init=False)
+    kept_columns: tuple[str, ...] = field(init=False)
+    output_columns: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.column_prefix, str):
+            raise ConfigurationError(f"`column_prefix` is {self.column_prefix!r:.40}; it must be a string.")
+        keys = (ROW_NUMBER_COLUMN,) if self.key is None else _names(self.key, "key")
+        if not keys:
+            raise ConfigurationError("`key` names no column; name one or more, or leave it out to number the rows.")
+        kept = () if self.keep == "*" else tuple(name for name in _names(self.keep, "keep") if name not in keys)
+        object.__setattr__(self, "key_columns", keys)
+        object.__setattr__(self, "kept_columns", kept)
+        object.__setattr__(self, "output_columns", frozenset(self.column_prefix + name for name in OUTPUT_COLUMNS))
+        if self.key is None and self.keep != "*" and ROW_NUMBER_COLUMN in _names(self.keep, "keep"):
+            raise ConfigurationError(_ROW_NUMBER_CLASH)
+        self._refuse_clash((*keys, *kept))
+
+    def key_of(self, row: Mapping[str, Any], number: int) -> bytes:
+        """Return the key columns as a JSON object; equal bytes are equal keys, and 1, 1.0, "1" and true differ.
+
+        :param row: the row.
+        :param number: its position, from 0.
+        :raises InvalidRowError: if a key column is missing or its value is not JSON.
+        """
+        if self.key is None:
+            return b'{"row_number":%d}' % number  # ROW_NUMBER_COLUMN
+        return self._encode(row, number, self.key_columns, "key")
+
+    def columns_of(self, row: Mapping[str, Any], number: int) -> bytes:
+        """Return key and kept columns as one JSON object, in output order.
+
+        Dates, times, UUIDs and Decimals become text, bytes base64.
+
+        :param row: the row.
+        :param number: its position, from 0.
+        :raises InvalidRowError: if a column is missing or its value is not JSON.
+        :raises ConfigurationError: if ``keep="*"`` meets a column with the name of an output column.
+        """
+        return self.with_kept_columns(self.key_of(row, number), row, number)
+
+    def with_kept_columns(self, key_json: bytes, row: Mapping[str, Any], number: int) -> bytes:
+        """As :meth:`columns_of`, where the result of :meth:`key_of` is already at hand."""
+        kept = self.kept_columns
+        if self.keep == "*":
+            if self.key is None and ROW_NUMBER_COLUMN in row:
+                raise ConfigurationError(_ROW_NUMBER_CLASH)
+            if not self.output_columns.isdisjoint(row):
+                self._refuse_clash(row)
+            kept = tuple(name for name in row if name not in self.key_columns)
+        if not kept:
+            return key_json
+        return b"%b,%b" % (key_json[:-1], self._encode(row, number, kept, "keep")[1:])
+
+    def _encode(self, row: Mapping[str, Any], number: int, names: tuple[str, ...], argument: str) -> bytes:
+        try:
+            return encode_values({name: row[name] for name in names})
+        except KeyError as error:
+            raise InvalidRowError(
+                f"{row_name(number)} has no column {error.args[0]!r}, which `{argument}` names. Its columns are: "
+                f"{listed(row)}.",
+                row_number=number,
+            ) from error
+        except NotJsonError as error:
+            raise InvalidRowError(
+                f"{row_name(number)}: a column that `{argument}` names ({listed(names)}) is not JSON: {error}. "
+                f"Convert it, or leave it out of `{argument}`.",
+                row_number=number,
+            ) from error
+
+    def _refuse_clash(self, names: Sequence[str] | Mapping[str, Any]) -> None:
+        clashes = [name for name in names if name in self.output_columns]
+        if clashes:
+            raise ConfigurationError(
+                f"Output rows have columns of their own called {listed(clashes)}, as have your rows. Set "
+                f"`column_prefix=` (now {self.column_prefix!r}), such as 'answer_': it goes before the output's own "
+                f"names. Or name other columns in `key` and `keep`."
+            )
+
+
+_ROW_NUMBER_CLASH = (
+    "Your rows have a column row_number, and without `key` the output numbers its rows under that name. Set `key`, "
+    "such as key='row_number', or leave that column out of `keep`."
+)
+
+
+def _names(names: object, argument: str) -> tuple[str, ...]:
+    """Return one name or several as a tuple without repeats."""
+    if isinstance(names, str):
+        return (names,)
+    if isinstance(names, Sequence) and all(isinstance(name, str) for name in names):
+        return tuple(dict.fromkeys(names))
+    raise ConfigurationError(f"`{argument}` is {names!r:.80}; it must be a column's name or a list of them.")

@@ -1,0 +1,157 @@
+"""JSON Lines, plain and gzip."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tracemalloc
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, cast
+
+import pytest
+
+from anthropic_batches_provider.batches.rows import read_json_lines
+from anthropic_batches_provider.errors import InvalidRowError
+
+
+def read(data: bytes) -> list[dict[str, Any]]:
+    return list(read_json_lines(io.BytesIO(data), name="rows.jsonl"))
+
+
+class Trickle:
+    """A stream that gives few bytes at a time, and cannot seek."""
+
+    def __init__(self, data: bytes, size: int) -> None:
+        self._data = io.BytesIO(data)
+        self._size = size
+
+    def read(self, size: int) -> bytes:
+        return self._data.read(min(size, self._size))
+
+
+@pytest.mark.parametrize(
+    ("data", "rows"),
+    [
+        (b"", []),
+        (b"\n\r\n  \n", []),
+        (b'{"a":1}', [{"a": 1}]),
+        (b'{"a":1}\n{"a":2}\n', [{"a": 1}, {"a": 2}]),
+        (b'{"a":1}\r\n\r\n{"a":2}\r\n', [{"a": 1}, {"a": 2}]),
+        (b'\xef\xbb\xbf{"a":1}\n', [{"a": 1}]),
+        ('{"a":"x\u2028y\u2029z\u0085"}\n'.encode(), [{"a": "x\u2028y\u2029z\u0085"}]),
+        (b'{"a":"\\u2028\\n"}\n', [{"a": "\u2028\n"}]),
+        (b'{"a":123456789012345678901234567890}', [{"a": 123456789012345678901234567890}]),
+        (b"{}", [{}]),
+    ],
+)
+@pytest.mark.parametrize("zipped", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("size", [1, 2, 1 << 20])
+def test_every_object_comes_back(
+    data: bytes, rows: list[dict[str, Any]], zipped: Callable[[bytes], bytes], size: int
+) -> None:
+    stream = cast("BinaryIO", Trickle(zipped(data), size))
+    assert list(read_json_lines(stream, name="rows.jsonl")) == rows
+
+
+def test_a_gzip_file_may_have_several_members_and_padding() -> None:
+    data = gzip.compress(b'{"a":1}\n{"a"') + gzip.compress(b"") + gzip.compress(b":2}\n") + b"\0" * 600
+    assert read(data) == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        (b'{"a":1', "not JSON"),
+        (b"{'a':1}", "not JSON"),
+        (b'{"a":1}{"b":2}', "one complete JSON object"),
+        (b"5", "Expected `object`, got `int`"),
+        (b"null", "one JSON object"),
+        (b'[{"a":1},', "without the brackets"),
+        (b'{"a":NaN}', "write null"),
+        (b'{"a":"\\ud800"}', "surrogate"),
+        (b'{"a":"\xff"}', "not UTF-8"),
+        (b'{"\xff":1}', "Save the file as UTF-8"),
+        (b'{"a":' + b"[" * 5000, "nested too deeply"),
+        (b'{"a":1e999}', "out of range"),
+    ],
+)
+def test_a_line_that_is_no_row_is_named(line: bytes, named: str) -> None:
+    with pytest.raises(InvalidRowError) as caught:
+        read(b'{"a":1}\n\n' + line + b"\n")
+    message = str(caught.value)
+    assert message.startswith("rows.jsonl, line 3: ")
+    assert named in message
+    assert caught.value.row_number == 1
+
+
+def test_the_row_number_counts_the_files_before() -> None:
+    with pytest.raises(InvalidRowError) as caught:
+        list(read_json_lines(io.BytesIO(b"{}\nx"), name="b.jsonl", first_row_number=10))
+    assert caught.value.row_number == 11
+
+
+def test_the_beginning_of_a_bad_line_is_shown_short_and_on_one_line() -> None:
+    with pytest.raises(InvalidRowError) as caught:
+        read(b'{"a":"\x01\x1b[0m' + "é".encode() * 500)
+    shown = str(caught.value).partition("The line begins: ")[2]
+    assert shown.startswith('{"a":"\\x01\\x1b[0mé')
+    assert len(shown) == 80
+    assert shown.isprintable()
+
+
+def test_rows_before_a_bad_line_come_first() -> None:
+    rows = read_json_lines(io.BytesIO(b'{"a":1}\nx\n'), name="rows.jsonl")
+    assert next(rows) == {"a": 1}
+    with pytest.raises(InvalidRowError):
+        next(rows)
+
+
+def zipped_rows() -> bytes:
+    return gzip.compress(b"".join(b'{"a":%d}\n' % number for number in range(2000)))
+
+
+@pytest.mark.parametrize("kept", [3, 10, 100, -9, -1])
+def test_a_gzip_file_that_is_cut_short_is_named(kept: int) -> None:
+    with pytest.raises(InvalidRowError, match=r"rows\.jsonl, after line \d+: the gzip data is cut short"):
+        read(zipped_rows()[:kept])
+
+
+@pytest.mark.parametrize("damage", [b"garbage", gzip.compress(b"{}")[:4] + b"\xff" * 20])
+def test_what_follows_a_gzip_member_must_be_another(damage: bytes) -> None:
+    with pytest.raises(InvalidRowError, match="damaged"):
+        read(zipped_rows() + damage)
+
+
+def test_a_gzip_file_with_a_wrong_checksum_is_named() -> None:
+    data = bytearray(zipped_rows())
+    data[-6] ^= 1
+    with pytest.raises(InvalidRowError, match=r"after line \d+: the gzip data is damaged .*incorrect data check"):
+        read(bytes(data))
+
+
+def test_a_line_without_an_end_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anthropic_batches_provider.batches.rows.json_lines.MAX_LINE_BYTES", 1_000_000)
+    with pytest.raises(InvalidRowError, match="more than 1,000,000 bytes"):
+        read(gzip.compress(b"x" * 50_000_000))
+
+
+def test_memory_does_not_grow_with_the_file() -> None:
+    class Endless:
+        def __init__(self) -> None:
+            self.left = 20_000_000
+
+        def read(self, size: int) -> bytes:
+            self.left -= size
+            return (b'{"text":"0123456789abcdef"}\n' * (size // 28 + 1))[: size // 28 * 28] if self.left > 0 else b""
+
+    def rows() -> Iterator[dict[str, Any]]:
+        return read_json_lines(cast("BinaryIO", Endless()), name="rows.jsonl")
+
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in rows())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert count > 600_000
+    assert peak < 5_000_000

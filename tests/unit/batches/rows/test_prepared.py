@@ -1,0 +1,140 @@
+"""Rows on their way to a shard."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from jinja2.sandbox import SandboxedEnvironment
+
+from anthropic_batches_provider.batches.requests import PromptTemplate, Question
+from anthropic_batches_provider.batches.rows import (
+    PreparedRow,
+    RowColumns,
+    RowsFingerprint,
+    prepare_requests,
+    prepare_rows,
+)
+from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
+
+PARAMS = {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": "Hello"}]}
+
+
+def encode(row: Mapping[str, Any], number: int) -> bytes:
+    return b'{"n":%d}' % number
+
+
+def prepare(rows: Any, **columns: Any) -> list[PreparedRow]:
+    return list(prepare_rows(rows, columns=RowColumns(**columns), encode=encode))
+
+
+def fingerprint(rows: list[PreparedRow]) -> str:
+    seen = RowsFingerprint()
+    for row in rows:
+        seen.add(row)
+    return seen.hexdigest()
+
+
+def test_rows_become_columns_and_params_in_order() -> None:
+    assert prepare([{"id": "a"}, MappingProxyType({"id": "b"})], key="id") == [
+        PreparedRow(0, b'{"id":"a"}', b'{"n":0}'),
+        PreparedRow(1, b'{"id":"b"}', b'{"n":1}'),
+    ]
+
+
+def test_a_question_encodes_rows() -> None:
+    prompt = PromptTemplate("Label: {{ row.text }}", SandboxedEnvironment(), {})
+    asked = Question(prompt=prompt, model="m", max_tokens=8)
+    (row,) = prepare_rows([{"text": "a"}], columns=RowColumns(), encode=asked.encode_params)
+    assert row == PreparedRow(
+        0,
+        b'{"row_number":0}',
+        b'{"model":"m","max_tokens":8,"messages":[{"role":"user","content":"Label: a"}]}',
+    )
+
+
+def test_no_rows_give_nothing() -> None:
+    assert prepare([]) == []
+    assert list(prepare_requests([])) == []
+
+
+def test_rows_are_taken_one_at_a_time() -> None:
+    taken: list[int] = []
+
+    def endless() -> Iterator[dict[str, int]]:
+        while True:
+            taken.append(len(taken))
+            yield {"id": len(taken)}
+
+    rows = prepare_rows(endless(), columns=RowColumns(key="id"), encode=encode)
+    next(rows)
+    next(rows)
+    assert taken == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [("text", "is a str"), (None, "is a NoneType"), ([("a", 1)], "is a list"), (5, "is a int")],
+)
+def test_a_row_that_is_no_mapping_is_named(row: Any, named: str) -> None:
+    with pytest.raises(InvalidRowError, match=f"Row 1 .*{named}") as caught:
+        prepare([{"a": 1}, row])
+    assert caught.value.row_number == 1
+
+
+def test_a_repeated_key_is_named_with_its_row() -> None:
+    with pytest.raises(InvalidRowError, match=r'Row 2 .*\{"id":"a"\}.*earlier row') as caught:
+        prepare([{"id": "a"}, {"id": "b"}, {"id": "a"}], key="id")
+    assert caught.value.row_number == 2
+
+
+def test_rows_without_a_key_may_be_equal() -> None:
+    assert len(prepare([{"id": "a"}, {"id": "a"}])) == 2
+
+
+def test_a_clash_in_a_later_row_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="column_prefix"):
+        prepare([{"id": 1}, {"id": 2, "model": "m"}], key="id", keep="*")
+
+
+def test_ready_requests_keep_their_custom_id_in_a_column_of_its_own() -> None:
+    rows = list(prepare_requests([{"custom_id": "a/1", "params": PARAMS}, {"custom_id": 5, "params": PARAMS}]))
+    assert [row.columns for row in rows] == [b'{"key":"a/1"}', b'{"key":5}']
+    assert rows[1].number == 1
+    assert rows[0].params == (b'{"model":"m","max_tokens":8,"messages":[{"role":"user","content":"Hello"}]}')
+
+
+def test_a_repeated_custom_id_is_named() -> None:
+    with pytest.raises(InvalidRowError, match=r'Row 1 .*"a".*custom_id of its own'):
+        list(prepare_requests([{"custom_id": "a", "params": PARAMS}] * 2))
+
+
+def test_a_custom_id_that_is_not_unicode_is_refused() -> None:
+    with pytest.raises(InvalidRowError, match="surrogate"):
+        list(prepare_requests([{"custom_id": "\ud800", "params": PARAMS}]))
+
+
+def test_the_fingerprint_of_rows_does_not_depend_on_their_order() -> None:
+    rows = [PreparedRow(n, b'{"id":%d}' % n, b'{"n":%d}' % n) for n in range(100)]
+    shuffled = random.Random(1).sample(rows, len(rows))
+    assert fingerprint(shuffled) == fingerprint(rows)
+    assert len(fingerprint(rows)) == 32
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [],
+        [PreparedRow(0, b'{"id":1}', b'{"n":1}')],
+        [PreparedRow(0, b'{"id":1}', b'{"n":1}'), PreparedRow(1, b'{"id":2}', b'{"n":3}')],
+        [PreparedRow(0, b'{"id":1}', b'{"n":1}'), PreparedRow(1, b'{"id":3}', b'{"n":2}')],
+        [PreparedRow(0, b'{"id":1}', b'{"n":2}'), PreparedRow(1, b'{"id":2}', b'{"n":1}')],
+        [PreparedRow(0, b'{"id":1}', b'{"n":1}'), PreparedRow(1, b'{"id":2}', b'{"n":2}')] * 2,
+    ],
+)
+def test_other_rows_have_another_fingerprint(other: list[PreparedRow]) -> None:
+    rows = [PreparedRow(0, b'{"id":1}', b'{"n":1}'), PreparedRow(1, b'{"id":2}', b'{"n":2}')]
+    assert fingerprint(other) != fingerprint(rows)
