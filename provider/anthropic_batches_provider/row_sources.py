@@ -98,9 +98,12 @@ def find_files(uri: str) -> list[str]:
 def _read_uri(uri: str) -> Iterator[Mapping[str, Any]]:
     from anthropic_batches_provider.batches.rows import read_json_lines
 
+    rows_before = 0
     for file in find_files(uri):
         with _open(file) as stream:
-            yield from read_json_lines(stream, name=file)
+            for row in read_json_lines(stream, name=file, first_row_number=rows_before):
+                yield row
+                rows_before += 1
 
 
 def _open(uri: str) -> BinaryIO:
@@ -114,7 +117,10 @@ def _open(uri: str) -> BinaryIO:
 def _names(folder: str) -> list[str]:
     from anthropic_batches_provider.storage import open_storage
 
-    return open_storage(folder or "/").list("")
+    try:
+        return open_storage(folder or "/").list("")
+    except NotADirectoryError:
+        return []
 
 
 def _call(function: Callable[..., Any], context: Context) -> Any:

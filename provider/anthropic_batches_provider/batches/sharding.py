@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH
+from anthropic_batches_provider.errors import InvalidRowError
 
 _HEAD = b'{"requests":['
 _TAIL = b"]}"
@@ -98,11 +99,10 @@ def cut_shards(
 ) -> Iterator[Shard]:
     """Write requests to shard files and yield each shard as soon as it is whole.
 
-    A request longer than ``limits.max_bytes`` is the caller's to refuse; here it would get a shard of its own.
-
     :param rows: what to send, in input order.
     :param nonce: the job's.
     :param folder: local folder for the files; the caller removes them.
+    :raises InvalidRowError: one request alone is longer than ``limits.max_bytes``.
     """
     pending = iter(rows)
     number = first_shard
@@ -134,8 +134,16 @@ class _ShardWriter:
 
     def takes(self, row: Prepared) -> bool:
         line = b'%b%d","params":%b}\n' % (self._id_prefix, row.number, row.params)
-        if self._count and (self._count >= self._max_requests or self._body_bytes + len(line) > self._max_bytes):
+        is_too_long = self._body_bytes + len(line) > self._max_bytes
+        if self._count and (is_too_long or self._count >= self._max_requests):
             return False
+        if is_too_long:
+            raise InvalidRowError(
+                f"Row {row.number} (the first is 0): its request alone makes a body of {self._body_bytes + len(line):,} "
+                f"bytes, and a batch may have {self._max_bytes:,}. Shorten the row, or send it by itself through the "
+                "Messages API.",
+                row_number=row.number,
+            )
         if not self._count:
             self._first_row = row.number
         self._requests.write(line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
@@ -142,7 +141,7 @@ class MessageBatchSubmitOperator(BaseOperator):
         self.max_bytes_per_shard = max_bytes_per_shard
         self.conn_id = conn_id
         self.host: str | None = None
-        self._stop = threading.Event()
+        self._told_to_stop = False
 
     def execute(self, context: Context) -> JobReference:
         """Open the unit's job, seal its shards and submit them."""
@@ -156,7 +155,7 @@ class MessageBatchSubmitOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Send nothing more; what was submitted runs on and is found again by the next attempt."""
-        self._stop.set()
+        self._told_to_stop = True
 
     def _bring_forward(self, context: Context) -> JobReference:
         from anthropic_batches_provider.batches.clock import ServiceClock, SystemClock
@@ -192,7 +191,7 @@ class MessageBatchSubmitOperator(BaseOperator):
                 clock=clock,
                 service_clock=ServiceClock(clock, greeting.server_time),
                 bounds=submission_bounds(),
-                should_stop=self._stop.is_set,
+                should_stop=lambda: self._told_to_stop,
             ).advance()
         if isinstance(outcome, list):
             return self._reference(job, outcome)

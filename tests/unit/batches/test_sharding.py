@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from anthropic_batches_provider.batches.limits import CUSTOM_ID_PATTERN
 from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, body_chunks, custom_id, cut_shards
+from anthropic_batches_provider.errors import InvalidRowError
 
 NONCE = "0123456789ab"
 
@@ -57,7 +58,7 @@ def test_no_rows_make_no_shard(tmp_path: Path) -> None:
 @given(
     texts=st.lists(st.text(max_size=200), min_size=1, max_size=60),
     max_requests=st.integers(1, 20),
-    max_bytes=st.integers(400, 3000),
+    max_bytes=st.integers(1400, 5000),
 )
 def test_every_shard_keeps_both_limits_and_its_announced_length(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], max_requests: int, max_bytes: int
@@ -70,7 +71,7 @@ def test_every_shard_keeps_both_limits_and_its_announced_length(
         requests = json.loads(body)["requests"]
         assert len(body) == shard.body_bytes
         assert len(requests) == shard.requests <= max_requests
-        assert len(body) <= max_bytes or len(requests) == 1
+        assert len(body) <= max_bytes
         sent += [request["params"]["text"] for request in requests]
     assert sent == texts
 
@@ -81,6 +82,13 @@ def test_a_shard_is_filled_to_the_last_byte_that_fits(tmp_path: Path) -> None:
     short = ShardLimits(max_bytes=whole.body_bytes - 1)
     assert len(list(cut_shards(rows_of(["abc", "def"]), nonce=NONCE, limits=exact, folder=tmp_path))) == 1
     assert len(list(cut_shards(rows_of(["abc", "def"]), nonce=NONCE, limits=short, folder=tmp_path))) == 2
+
+
+def test_a_request_that_fits_no_batch_is_refused_by_name(tmp_path: Path) -> None:
+    limits = ShardLimits(max_bytes=500)
+    with pytest.raises(InvalidRowError, match=r"Row 1 \(the first is 0\): its request alone") as refused:
+        list(cut_shards(rows_of(["short", "x" * 500]), nonce=NONCE, limits=limits, folder=tmp_path))
+    assert refused.value.row_number == 1
 
 
 def test_custom_ids_of_the_largest_numbers_are_legal() -> None:
