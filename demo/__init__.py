@@ -1,0 +1,1 @@
+"""Run the provider's main job in a real Airflow of its own: ``python -m demo``."""

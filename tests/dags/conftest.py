@@ -1,0 +1,90 @@
+"""DAGs run whole and in this process, by ``dag.test()``, against a simulator."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+
+from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
+
+ROOT = Path(__file__).parents[2]
+LOGICAL_DATE = pendulum.datetime(2026, 3, 14, tz="UTC")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its state, the states of its tasks and how to get at their XComs."""
+
+    state: str
+    tasks: dict[str, str]
+    dag_run: Any
+
+    def xcom(self, task_id: str, key: str = "return_value") -> Any:
+        """Return what a task has pushed."""
+        from airflow.models.xcom import XComModel
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            found = XComModel.get_many(
+                run_id=self.dag_run.run_id, dag_ids=self.dag_run.dag_id, task_ids=task_id, key=key
+            )
+            statement = found.with_session(session) if hasattr(found, "with_session") else found
+            row = statement.first() if hasattr(statement, "first") else session.scalars(statement).first()
+            return XComModel.deserialize_value(row)
+
+
+@pytest.fixture(scope="session")
+def dags_folder() -> Iterator[Path]:
+    """A DAGs folder in the tests' own AIRFLOW_HOME with the example DAGs and the tests' own, known to a database."""
+    from airflow.utils.db import initdb
+
+    folder = Path(os.environ["AIRFLOW_HOME"]) / "dags"
+    shutil.copytree(ROOT / "dags", folder)
+    for file in (Path(__file__).parent / "dags").glob("*.py"):
+        shutil.copy(file, folder)
+    initdb()
+    sys.path.insert(0, str(folder))
+    yield folder
+    sys.path.remove(str(folder))
+
+
+@dataclass(frozen=True)
+class DagRunner:
+    """Runs DAGs of the DAGs folder."""
+
+    folder: Path
+
+    def load(self, name: str) -> Any:
+        """Return the DAG of a module, freshly imported."""
+        spec = importlib.util.spec_from_file_location(name, self.folder / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.dag
+
+    def run(self, name: str, conf: dict[str, Any] | None = None, logical_date: datetime = LOGICAL_DATE) -> Run:
+        """Run a DAG; a second run of the same logical date is what clearing the whole run is."""
+        dag_run = self.load(name).test(logical_date=logical_date, run_conf=conf)
+        tasks = {task.task_id: str(task.state) for task in dag_run.get_task_instances()}
+        return Run(state=str(dag_run.state), tasks=tasks, dag_run=dag_run)
+
+
+@pytest.fixture
+def dags(
+    dags_folder: Path, message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> DagRunner:
+    """A runner whose default connection leads to this test's simulator and whose storage is this test's own."""
+    monkeypatch.setenv("AIRFLOW_CONN_ANTHROPIC_DEFAULT", message_batch_simulator.airflow_connection_json)
+    monkeypatch.setenv("AIRFLOW__ANTHROPIC_BATCHES__STORAGE", (tmp_path / "storage").as_uri())
+    return DagRunner(dags_folder)

@@ -1,0 +1,47 @@
+"""One Airflow and one simulator for all end-to-end tests; both start when a test first asks for them."""
+
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.airflow_stack import AirflowStack
+from demo.simulator_process import SimulatorProcess
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def e2e_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of everything that the end-to-end tests write; its path holds a space on purpose."""
+    return tmp_path_factory.mktemp("end to end")
+
+
+@pytest.fixture(scope="session")
+def simulator_process(e2e_home: Path) -> Iterator[SimulatorProcess]:
+    """Give a simulator in a process of its own. Its state is shared by all tests: count per DAG run, or reset."""
+    with SimulatorProcess(e2e_home / "simulator") as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def e2e_dags(e2e_home: Path) -> Path:
+    """Return a DAGs folder that holds the repository's example DAGs and those of the tests."""
+    folder = e2e_home / "dags"
+    for source in (REPOSITORY / "dags", Path(__file__).parent / "dags"):
+        if source.exists():
+            shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def airflow_stack(e2e_home: Path, e2e_dags: Path, simulator_process: SimulatorProcess) -> Iterator[AirflowStack]:
+    """Give a running Airflow whose ``anthropic_default`` is the simulator; hold that it leaves nothing behind."""
+    env = {"AIRFLOW_CONN_ANTHROPIC_DEFAULT": simulator_process.airflow_connection_json}
+    with AirflowStack(e2e_home / "airflow", e2e_dags, env=env) as stack:
+        yield stack
+    assert not stack.processes.members()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(stack.url.rpartition(":")[2]))) != 0

@@ -1,0 +1,119 @@
+"""The Airflow that the other end-to-end tests run on works, survives a kill, and leaves nothing behind."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from demo.airflow_api import UnexpectedStateError
+from demo.airflow_stack import AirflowStack
+from demo.processes import Processes, StackError, end_leftovers
+
+pytestmark = pytest.mark.e2e
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+LEAVE_THE_SESSION = f"""
+import os, subprocess, time
+subprocess.Popen({SLEEP!r}, start_new_session=True)
+if os.fork():
+    time.sleep(600)
+os.setsid()
+time.sleep(600)
+"""
+
+
+def test_a_deferred_task_runs_to_success(airflow_stack: AirflowStack) -> None:
+    run = airflow_stack.api.trigger("stack_deferral", {"seconds": 2})
+    airflow_stack.api.wait_for_task(run, "waits", "deferred")
+    airflow_stack.api.wait_for_run(run)
+    assert airflow_stack.api.xcom(run, "waits") == {"waited": "2"}
+    assert "Resumed after 2 s" in airflow_stack.api.task_log(run, "waits")
+
+
+def test_another_triggerer_takes_over_from_one_that_was_killed(airflow_stack: AirflowStack) -> None:
+    api = airflow_stack.api
+    run = api.trigger("stack_deferral", {"seconds": 8})
+
+    def triggerer() -> int | None:
+        return api.task_instances(run)[0].triggerer_job_id
+
+    lost = api.wait_until("a triggerer that runs the trigger", triggerer, timeout=60)
+    airflow_stack.kill_triggerer()
+    assert not airflow_stack.processes.names("triggerer")
+    airflow_stack.start_triggerer()
+    api.wait_until("another triggerer", lambda: triggerer() not in (None, lost) or None, timeout=60)
+    api.wait_for_run(run)
+
+
+def test_a_cleared_task_runs_again(airflow_stack: AirflowStack) -> None:
+    api = airflow_stack.api
+    run = api.trigger("stack_deferral", {"seconds": 1})
+    api.wait_for_run(run)
+    api.clear(run, ["waits"])
+    api.wait_for_run(run)
+    assert [task.try_number for task in api.task_instances(run)] == [2]
+
+
+def test_a_wait_for_a_state_that_cannot_come_tells_what_did(airflow_stack: AirflowStack) -> None:
+    run = airflow_stack.api.trigger("stack_deferral", {"seconds": "no number"})
+    with pytest.raises(UnexpectedStateError, match=r"ended as failed(.|\n)*could not convert string to float"):
+        airflow_stack.api.wait_for_task(run, "waits", "deferred")
+
+
+def test_the_stack_listens_on_loopback_only(airflow_stack: AirflowStack) -> None:
+    members = airflow_stack.processes.members()
+    listening = [c.laddr for p in members for c in p.net_connections() if c.status == psutil.CONN_LISTEN]
+    assert [f"http://{address.ip}:{address.port}" for address in listening] == [airflow_stack.url]
+
+
+def test_a_start_that_fails_shows_why_and_leaves_no_process(tmp_path: Path) -> None:
+    stack = AirflowStack(tmp_path, tmp_path, env={"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "nonsense://"})
+    with pytest.raises(StackError, match=r"db-migrate ended with exit code 1\.(.|\n)*nonsense"), stack:
+        raise AssertionError("the stack has started")
+    assert not stack.processes.members()
+
+
+def test_a_kill_reaches_processes_that_left_their_session_and_spares_the_others(tmp_path: Path) -> None:
+    processes = Processes(tmp_path, os.environ)
+    try:
+        processes.start("strays", [sys.executable, "-c", LEAVE_THE_SESSION])
+        processes.start("calm", SLEEP)
+        wait_for_members(processes, 4)
+        processes.kill("strays")
+        assert len(processes.members()) == 1
+    finally:
+        processes.stop()
+    assert not processes.members()
+
+
+def test_what_a_killed_launcher_left_is_found_and_ended(tmp_path: Path) -> None:
+    launcher = f"""
+from pathlib import Path
+from demo.processes import Processes
+Processes(Path({str(tmp_path)!r}), {{}}).start("left", {SLEEP!r})
+"""
+    subprocess.run([sys.executable, "-c", launcher], check=True, cwd=Path(__file__).parents[2])
+    assert end_leftovers(tmp_path) == 1
+    assert end_leftovers(tmp_path) == 0
+
+
+def test_what_a_living_launcher_runs_is_not_ended(tmp_path: Path) -> None:
+    processes = Processes(tmp_path, os.environ)
+    try:
+        processes.start("mine", SLEEP)
+        with pytest.raises(StackError, match=f"in use by process {os.getpid()}"):
+            end_leftovers(tmp_path)
+        processes.check()
+    finally:
+        processes.stop()
+
+
+def wait_for_members(processes: Processes, number: int) -> None:
+    deadline = time.monotonic() + 20
+    while len(processes.members()) < number and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(processes.members()) == number
