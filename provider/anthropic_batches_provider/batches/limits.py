@@ -1,4 +1,4 @@
-"""The limits of the Message Batches API, in the API's units.
+"""The limits of the Message Batches API, in the API's units, and what its refusals prove.
 
 Source: https://platform.claude.com/docs/en/build-with-claude/batch-processing (seen 2026-09-26) and
 https://platform.claude.com/docs/en/api/rate-limits#message-batches-api (seen 2026-10).
@@ -17,3 +17,6 @@ BATCH_EXPIRES_AFTER = timedelta(hours=24)
 RESULTS_AVAILABLE_FOR = timedelta(days=29)  # after created_at, not after the end
 
 MAX_LIST_PAGE = 1000
+
+# After these answers to a create call the service has made no batch; any other may come from a gateway after it had.
+REFUSING_STATUSES = frozenset((400, 401, 402, 403, 404, 413, 422, 429))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from anthropic_batches_provider.batches.limits import REFUSING_STATUSES
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.errors import ApiConnectionError, ApiStatusError, UnexpectedAnswerError
-
-# After these the service has made no batch; every other error status may have come from a gateway after it had.
-REFUSING_STATUSES = frozenset((400, 401, 402, 403, 404, 413, 422, 429))
 
 
 def is_refusal(error: Exception) -> bool:

@@ -1,0 +1,31 @@
+"""The Message Batches API over HTTP: the only room that imports the SDK, and it imports it at once.
+
+Invariants: a create call is one POST, never repeated and never redirected; an answer counts only when its body proves
+it; no credential comes from anywhere but the settings; every exception is mapped; no message holds a secret.
+"""
+
+from anthropic import Anthropic
+
+from anthropic_batches_provider.batches.client.async_client import AsyncMessageBatchClient
+from anthropic_batches_provider.batches.client.bodies import SpooledBody, decoded_results, result_lines, spooled_body
+from anthropic_batches_provider.batches.client.calls import BatchPage, Greeting
+from anthropic_batches_provider.batches.client.connection import ConnectionFields, decoded_extra, settings_of
+from anthropic_batches_provider.batches.client.settings import DEFAULT_BASE_URL, ClientSettings
+from anthropic_batches_provider.batches.client.sync_client import MessageBatchClient
+
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "Anthropic",
+    "AsyncMessageBatchClient",
+    "BatchPage",
+    "ClientSettings",
+    "ConnectionFields",
+    "Greeting",
+    "MessageBatchClient",
+    "SpooledBody",
+    "decoded_extra",
+    "decoded_results",
+    "result_lines",
+    "settings_of",
+    "spooled_body",
+]

@@ -1,0 +1,140 @@
+"""Bodies of create calls made of ready requests, and lines of results: for callers who hold no shard files."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any
+
+import msgspec
+
+from anthropic_batches_provider.batches.limits import CUSTOM_ID_PATTERN, MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH
+from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.errors import EmptyInputError, InvalidRowError, ResultsStreamError
+
+_HEAD = b'{"requests":['
+_TAIL = b"]}"
+_CHUNK_BYTES = 1 << 20
+
+
+class SpooledBody:
+    """The body of one create call in a temporary file; iterating reads it from its start.
+
+    :param file: positioned anywhere.
+    :param content_length: bytes of the whole body.
+    :param requests: number of requests.
+    """
+
+    def __init__(self, file: IO[bytes], *, content_length: int, requests: int) -> None:
+        self._file = file
+        self.content_length = content_length
+        self.requests = requests
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        while chunk := self._file.read(_CHUNK_BYTES):
+            yield chunk
+
+
+@contextmanager
+def spooled_body(requests: Iterable[Mapping[str, Any]]) -> Iterator[SpooledBody]:
+    """Check requests and write them to a temporary file, one at a time.
+
+    :param requests: ``{"custom_id": str, "params": {…}}``; other keys are refused.
+    :raises EmptyInputError: there are none.
+    :raises InvalidRowError: one cannot be sent (custom_id missing, malformed or used twice; params not JSON), or with
+        it the body exceeds 100,000 requests or 256,000,000 bytes.
+    """
+    with tempfile.TemporaryFile() as file:
+        seen: set[str] = set()
+        size = file.write(_HEAD)
+        for number, request in enumerate(requests):
+            if number == MAX_REQUESTS_PER_BATCH:
+                raise InvalidRowError(
+                    f"More than {MAX_REQUESTS_PER_BATCH:,} requests: split them into several batches.",
+                    row_number=number,
+                )
+            encoded = _encoded(request, number, seen)
+            size += file.write(encoded if number == 0 else b"," + encoded)
+            if size + len(_TAIL) > MAX_BYTES_PER_BATCH:
+                raise InvalidRowError(
+                    f"With request {number} the body exceeds {MAX_BYTES_PER_BATCH:,} bytes: "
+                    "split the requests into several batches.",
+                    row_number=number,
+                )
+        if not seen:
+            raise EmptyInputError("There are no requests; the API refuses an empty batch.")
+        size += file.write(_TAIL)
+        yield SpooledBody(file, content_length=size, requests=len(seen))
+
+
+def result_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Split results at line feeds only: texts may hold other line separators, such as U+2028, unescaped."""
+    parts: list[bytes] = []
+    for chunk in chunks:
+        first, *others = chunk.split(b"\n")
+        parts.append(first)
+        for other in others:
+            line = b"".join(parts)
+            if line.strip():
+                yield line
+            parts = [other]
+    if (line := b"".join(parts)).strip():
+        yield line
+
+
+def decoded_results(chunks: Iterable[bytes], batch: MessageBatch) -> Iterator[dict[str, Any]]:
+    """Decode a batch's results one by one and prove at the end that all came.
+
+    :raises ResultsStreamError: a line is no result, or there are fewer or more lines than the batch has requests.
+    """
+    count = 0
+    decoder = msgspec.json.Decoder(dict[str, Any])
+    for line in result_lines(chunks):
+        try:
+            result = decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ResultsStreamError(
+                f"Line {count} of the results of message batch {batch.id} is not a result ({error}). The batch and its "
+                "results are untouched. Download them again."
+            ) from error
+        count += 1
+        yield result
+    if count != batch.request_counts.total:
+        raise ResultsStreamError(
+            f"The results of message batch {batch.id} have {count:,} lines, but it holds "
+            f"{batch.request_counts.total:,} requests. What was read is not all. The batch and its results are "
+            "untouched. Download them again."
+        )
+
+
+def _encoded(request: Any, number: int, seen: set[str]) -> bytes:
+    if not isinstance(request, Mapping) or set(request) != {"custom_id", "params"}:
+        keys = ", ".join(map(str, request)) if isinstance(request, Mapping) else type(request).__name__
+        raise InvalidRowError(
+            f'Request {number} must be {{"custom_id": …, "params": {{…}}}}, not one of {keys}.', row_number=number
+        )
+    custom_id, params = request["custom_id"], request["params"]
+    if not isinstance(custom_id, str) or not CUSTOM_ID_PATTERN.match(custom_id):
+        raise InvalidRowError(
+            f"Request {number}: custom_id {custom_id!r} must be 1 to 64 letters, digits, hyphens or underscores.",
+            row_number=number,
+        )
+    if custom_id in seen:
+        raise InvalidRowError(
+            f"Request {number}: custom_id {custom_id!r} was used before; it must be unique.", row_number=number
+        )
+    seen.add(custom_id)
+    if not isinstance(params, Mapping):
+        raise InvalidRowError(f"Request {number}: params must be an object.", row_number=number)
+    try:
+        encoded = msgspec.json.encode({"custom_id": custom_id, "params": params})
+        if b"null" in encoded:  # which is what msgspec writes for NaN, too
+            json.dumps(params, allow_nan=False)
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise InvalidRowError(
+            f"Request {number} ({custom_id}) cannot be written as JSON: {error}.", row_number=number
+        ) from error
+    return encoded

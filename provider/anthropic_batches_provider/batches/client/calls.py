@@ -1,0 +1,274 @@
+"""The calls of the API as values, and their answers as values: what sync and async share.
+
+A call is described once; sending it is the clients' only difference. Decoding is pure and trusts nothing: a proxy's
+page, cut JSON or a bare string become :class:`UnexpectedAnswerError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
+
+import msgspec
+import pendulum
+
+from anthropic_batches_provider.batches.account import Account
+from anthropic_batches_provider.batches.limits import MAX_LIST_PAGE
+from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.errors import ConfigurationError, UnexpectedAnswerError
+
+T = TypeVar("T")
+
+BATCHES = "/v1/messages/batches"
+
+# What POST /v1/messages/count_tokens takes; a request's other params (max_tokens, …) it refuses.
+# Source: https://platform.claude.com/docs/en/api/messages/count_tokens (SDK 2.11.0, seen 2026-11-21)
+COUNTED_PARAMS = (
+    "messages", "model", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Greeting:
+    """Whom the service took the caller for, and its time: read off the headers of an answer.
+
+    :param account: base URL with organization and workspace id.
+    :param server_time: the ``Date`` header in UTC, to the second; the local clock where a proxy strips it.
+    """
+
+    account: Account
+    server_time: pendulum.DateTime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPage:
+    """One page of the list of batches, newest first; the cursors are None where the page is empty."""
+
+    batches: tuple[MessageBatch, ...]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+    greeting: Greeting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a decoder may look at; ``account`` holds what is known of it from the settings alone."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    account: Account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[T]):
+    """One HTTP exchange, not yet sent.
+
+    :param doing: what it does, for messages: "retrieving message batch msgbatch_1".
+    :param batch_id: the batch that a 404 would be about.
+    :param body: JSON to send; the body of a create call is streamed apart.
+    :param kind: ``create`` is never repeated, may take minutes and may leave a batch behind; ``delete`` is done
+        also where a repetition finds nothing; ``stream`` keeps its answer open.
+    """
+
+    doing: str
+    method: Literal["get", "post", "delete"]
+    path: str
+    read: Callable[[Answer], T]
+    batch_id: str | None = None
+    query: Mapping[str, str | int] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    kind: Literal["plain", "create", "delete", "stream"] = "plain"
+
+
+def create(content_length: int, betas: Sequence[str]) -> Call[MessageBatch]:
+    headers = {"content-length": str(content_length), "content-type": "application/json"}
+    if betas:
+        headers["anthropic-beta"] = ",".join(betas)
+    return Call(
+        doing="creating a message batch", method="post", path=BATCHES, read=_batch, headers=headers, kind="create"
+    )
+
+
+def retrieve(batch_id: str) -> Call[MessageBatch]:
+    return Call(
+        doing=f"retrieving message batch {batch_id}", method="get", path=_path(batch_id), read=_batch, batch_id=batch_id
+    )
+
+
+def cancel(batch_id: str) -> Call[MessageBatch]:
+    path = f"{_path(batch_id)}/cancel"
+    return Call(doing=f"canceling message batch {batch_id}", method="post", path=path, read=_batch, batch_id=batch_id)
+
+
+def delete(batch_id: str) -> Call[None]:
+    return Call(
+        doing=f"deleting message batch {batch_id}",
+        method="delete",
+        path=_path(batch_id),
+        read=_deleted,
+        batch_id=batch_id,
+        kind="delete",
+    )
+
+
+def results(batch_id: str) -> Call[None]:
+    return Call(
+        doing=f"downloading the results of message batch {batch_id}",
+        method="get",
+        path=f"{_path(batch_id)}/results",
+        read=_deleted,
+        batch_id=batch_id,
+        headers={"accept": "application/binary"},
+        kind="stream",
+    )
+
+
+def list_page(limit: int, after_id: str | None, before_id: str | None) -> Call[BatchPage]:
+    if not 1 <= limit <= MAX_LIST_PAGE:
+        raise ConfigurationError(f"A page of message batches has 1 to {MAX_LIST_PAGE} entries, not {limit}.")
+    if after_id and before_id:
+        raise ConfigurationError("Give after_id or before_id, not both.")
+    query: dict[str, str | int] = {"limit": limit}
+    query |= {name: id_ for name, id_ in (("after_id", after_id), ("before_id", before_id)) if id_}
+    return Call(doing="listing message batches", method="get", path=BATCHES, read=_page, query=query)
+
+
+def count_tokens(params: Mapping[str, Any]) -> Call[int]:
+    counted = {name: params[name] for name in COUNTED_PARAMS if name in params}
+    try:
+        body = msgspec.json.encode(counted)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"The params cannot be written as JSON ({error}).") from error
+    return Call(doing="counting tokens", method="post", path="/v1/messages/count_tokens", read=_input_tokens, body=body)
+
+
+def models_page(after_id: str | None) -> Call[tuple[list[dict[str, Any]], str | None]]:
+    query: dict[str, str | int] = {"limit": MAX_LIST_PAGE}
+    if after_id:
+        query["after_id"] = after_id
+    return Call(doing="listing models", method="get", path="/v1/models", read=_models, query=query)
+
+
+def model(model_id: str) -> Call[dict[str, Any]]:
+    path = f"/v1/models/{_quoted(model_id, 'model id')}"
+    return Call(doing=f"retrieving model {model_id}", method="get", path=path, read=_object)
+
+
+def next_cursor(page: BatchPage, after_id: str | None) -> str | None:
+    """Where the following page begins, or None after the last.
+
+    :raises UnexpectedAnswerError: the page says that more follow but names no other place to go on from.
+    """
+    return _advance(page.has_more, page.last_id, after_id)
+
+
+def _path(batch_id: str) -> str:
+    return f"{BATCHES}/{_quoted(batch_id, 'batch id')}"
+
+
+def _quoted(id_: object, name: str) -> str:
+    """Percent-quote an id; an empty one would turn a call into a list call, and dots would climb."""
+    if not isinstance(id_, str) or not id_.strip():
+        raise ConfigurationError(f"The {name} is empty.")
+    if id_ in (".", ".."):
+        raise ConfigurationError(f"{id_!r} is no {name}.")
+    return quote(id_, safe="")
+
+
+def _decoded(answer: Answer) -> Any:
+    try:
+        return msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnexpectedAnswerError(
+            f"The answer is not JSON ({error}); {len(answer.body)} bytes that begin {answer.body[:200]!r}. "
+            "A proxy or gateway between Airflow and the API may have answered in its place."
+        ) from error
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    body = _decoded(answer)
+    if not isinstance(body, dict):
+        raise _unexpected("a JSON object", body)
+    return body
+
+
+def _unexpected(wanted: str, body: object) -> UnexpectedAnswerError:
+    return UnexpectedAnswerError(
+        f"The answer is not {wanted}; it begins {str(body)[:200]!r}. "
+        "A proxy or gateway between Airflow and the API may have answered in its place."
+    )
+
+
+def _batch(answer: Answer) -> MessageBatch:
+    return MessageBatch.from_api(_decoded(answer))
+
+
+def _deleted(answer: Answer) -> None:
+    body = _object(answer)
+    if body.get("type") != "message_batch_deleted":
+        raise _unexpected("a deleted message batch", body)
+
+
+def _input_tokens(answer: Answer) -> int:
+    tokens = _object(answer).get("input_tokens")
+    if isinstance(tokens, bool) or not isinstance(tokens, int):
+        raise _unexpected("a count of tokens", tokens)
+    return tokens
+
+
+def _entries(body: dict[str, Any]) -> tuple[list[Any], bool]:
+    data, has_more = body.get("data"), body.get("has_more")
+    if not isinstance(data, list) or not isinstance(has_more, bool):
+        raise _unexpected("a page of a list", body)
+    return data, has_more
+
+
+def _page(answer: Answer) -> BatchPage:
+    body = _object(answer)
+    data, has_more = _entries(body)
+    return BatchPage(
+        batches=tuple(MessageBatch.from_api(entry) for entry in data),
+        has_more=has_more,
+        first_id=body.get("first_id"),
+        last_id=body.get("last_id"),
+        greeting=greeting_of(answer),
+    )
+
+
+def _models(answer: Answer) -> tuple[list[dict[str, Any]], str | None]:
+    body = _object(answer)
+    data, has_more = _entries(body)
+    return data, _advance(has_more, body.get("last_id"), None)
+
+
+def _advance(has_more: bool, last_id: object, after_id: str | None) -> str | None:
+    if not has_more:
+        return None
+    if not isinstance(last_id, str) or not last_id or last_id == after_id:
+        raise _unexpected("a page that says where the next one begins", {"has_more": True, "last_id": last_id})
+    return last_id
+
+
+def greeting_of(answer: Answer) -> Greeting:
+    """Read account and server time off an answer's headers."""
+    known = answer.account
+    account = Account(
+        base_url=known.base_url,
+        organization_id=answer.headers.get("anthropic-organization-id") or known.organization_id,
+        workspace_id=answer.headers.get("anthropic-workspace-id") or known.workspace_id,
+    )
+    return Greeting(account=account, server_time=_server_time(answer.headers.get("date")))
+
+
+def _server_time(date: str | None) -> pendulum.DateTime:
+    if date:
+        try:
+            return pendulum.instance(parsedate_to_datetime(date)).in_timezone("UTC")
+        except ValueError:
+            pass
+    return pendulum.now("UTC")

@@ -1,0 +1,283 @@
+"""From whatever the SDK, its HTTP library or a decoder raised to this package's errors.
+
+Pure functions. A message says what happened, what is true now (after a create call: whether a batch can exist) and
+what to do; it never holds a secret, and neither does the cause that a traceback would show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import anthropic
+import httpx2
+from anthropic.lib.credentials import WorkloadIdentityError
+
+from anthropic_batches_provider.batches.client.calls import Call
+from anthropic_batches_provider.batches.limits import REFUSING_STATUSES
+from anthropic_batches_provider.errors import (
+    ApiConnectionError,
+    ApiError,
+    ApiStatusError,
+    AuthenticationFailedError,
+    BatchNotFoundError,
+    ConfigurationError,
+    MessageBatchesError,
+    RateLimitedError,
+    ResultsStreamError,
+    SpendLimitReachedError,
+    UnexpectedAnswerError,
+)
+
+# What sending and reading may raise: the SDK wraps the rest, but builds requests and headers unwrapped.
+CALL_ERRORS = (anthropic.AnthropicError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, TypeError, ValueError)
+STREAM_ERRORS = (httpx2.HTTPError, httpx2.StreamError)
+
+# 429s that last until the limit is raised. https://platform.claude.com/docs/en/api/rate-limits (seen 2026-08-22)
+SPEND_LIMIT_CODES = frozenset(("enforced_spend_limit_reached", "contract_spend_limit_reached"))
+
+_NEVER_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+_REPEATABLE_STATUSES = frozenset((408, 409, 429))
+MAX_RETRIES = 2
+LONGEST_WAIT_SECONDS = 60.0
+_EXCERPT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error to raise, and the cause to raise it from (None where the cause would show a secret)."""
+
+    error: MessageBatchesError
+    cause: BaseException | None
+
+
+def failure_of(error: Exception, call: Call[Any], secrets: tuple[str, ...]) -> Failure:
+    """Map what a call raised; every exception has a place."""
+    if isinstance(error, UnexpectedAnswerError):
+        return _failure(_unexpected(error, call), error.__cause__ or error, secrets)
+    if isinstance(error, MessageBatchesError):
+        return _failure(error, error.__cause__, secrets)
+    if isinstance(error, anthropic.APIStatusError):
+        return _failure(_status_error(error, call), error, secrets)
+    if isinstance(error, WorkloadIdentityError):
+        return _failure(_token_error(error, call), error, secrets)
+    if isinstance(error, anthropic.APIConnectionError | httpx2.HTTPError | httpx2.StreamError):
+        return _failure(_connection_error(error, call), error, secrets)
+    if isinstance(error, anthropic.APIError | anthropic.RetryableError):
+        mapped = UnexpectedAnswerError(
+            f"{_begin(call)} failed in the SDK ({_named(error)}). {_state(call, False)}".strip()
+        )
+        return _failure(mapped, error, secrets)
+    return _failure(_settings_error(error, call), error, secrets)
+
+
+def broken_stream(error: Exception, call: Call[Any], received: int, secrets: tuple[str, ...]) -> Failure:
+    """Map what ended a results stream early.
+
+    :param received: bytes that had arrived.
+    """
+    text = (
+        f"The results of message batch {call.batch_id} broke off after {received:,} bytes ({_named(error)}). "
+        "What was read of them is incomplete; the batch and its results are untouched. Download them again."
+    )
+    return _failure(ResultsStreamError(text), error, secrets)
+
+
+def seconds_before_retry(call: Call[Any], error: MessageBatchesError, attempt: int, limit: int) -> float | None:
+    """Decide whether, and after how long, a call is repeated.
+
+    Nothing is repeated that might pay twice, and nobody is parked: a ``retry-after`` above a minute is the caller's
+    to wait for, who may be able to do so without holding a worker.
+
+    :param attempt: attempts that have failed before this one, from 0.
+    :param limit: repetitions allowed.
+    :returns: seconds, before jitter, or None to raise the error.
+    """
+    if call.kind == "create" or attempt >= limit or isinstance(error, SpendLimitReachedError):
+        return None
+    if isinstance(error, ApiStatusError):
+        if not (error.status in _REPEATABLE_STATUSES or error.status >= 500):
+            return None
+        if error.retry_after_seconds is not None:
+            return error.retry_after_seconds if error.retry_after_seconds <= LONGEST_WAIT_SECONDS else None
+    elif not isinstance(error, ApiConnectionError):
+        return None
+    return float(min(8.0, 0.5 * 2**attempt))
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Read ``retry-after`` where it is a number of seconds, which is all that the API sends."""
+    try:
+        seconds = float(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < float("inf") else None
+
+
+def _failure(error: MessageBatchesError, cause: BaseException | None, secrets: tuple[str, ...]) -> Failure:
+    """Take the secrets out of an error's message, and drop a cause that would show one."""
+    text = str(error)
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    error.args = (text,)
+    shown = "\n".join(f"{link}\n{link!r}" for link in _chain(cause))
+    return Failure(error, None if any(secret in shown for secret in secrets) else cause)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _begin(call: Call[Any]) -> str:
+    return call.doing[0].upper() + call.doing[1:]
+
+
+def _state(call: Call[Any], nothing_made: bool) -> str:
+    """What is true now; only a create call leaves a question."""
+    if call.kind != "create":
+        return ""
+    if nothing_made:
+        return "No batch was made and nothing is billed."
+    return (
+        "A batch may have been made, and then runs and is billed: "
+        "look through the account's batches before the same requests are sent again."
+    )
+
+
+def _named(error: BaseException) -> str:
+    """Name the innermost transport error, which says more than the SDK's wrapping of it."""
+    links = list(_causes(error))
+    named = next((link for link in links if isinstance(link, httpx2.HTTPError)), links[-1])
+    return f"{type(named).__name__}: {named}" if str(named) else type(named).__name__
+
+
+def _connection_error(error: Exception, call: Call[Any]) -> ApiConnectionError:
+    transport = next((link for link in _causes(error) if isinstance(link, httpx2.TransportError)), None)
+    connected = not isinstance(transport, _NEVER_CONNECTED)
+    if connected:
+        text = f"{_begin(call)} got no complete answer ({_named(error)})."
+        step = "" if call.kind == "create" else "Try again; this call changes nothing twice."
+    else:
+        text = f"{_begin(call)} could not reach the API ({_named(error)})."
+        step = "Check the connection's host, the network and the proxy, then try again."
+    return ApiConnectionError(_joined(text, _state(call, not connected), step), connected=connected)
+
+
+def _token_error(error: WorkloadIdentityError, call: Call[Any]) -> ApiError:
+    """The exchange of the identity token failed: the call itself was never sent."""
+    text = f"{_begin(call)} was not sent: the exchange of the workload identity token failed ({_excerpt(str(error))})."
+    if error.status_code in (400, 401, 403):
+        step = (
+            "Check the federation rule, the organization id and the token file of the connection's workload_identity."
+        )
+        return AuthenticationFailedError(
+            _joined(text, _state(call, True), step), status=error.status_code, request_id=error.request_id
+        )
+    step = "Try again; nothing has reached the Message Batches API."
+    return ApiConnectionError(_joined(text, _state(call, True), step), connected=False, request_id=error.request_id)
+
+
+def _settings_error(error: Exception, call: Call[Any]) -> ConfigurationError:
+    text = f"{_begin(call)} was not sent: the SDK refuses what the connection holds ({_named(error)})."
+    return ConfigurationError(_joined(text, _state(call, True), "Correct the connection."))
+
+
+def _unexpected(error: UnexpectedAnswerError, call: Call[Any]) -> UnexpectedAnswerError:
+    text = f"{_begin(call)}: {str(error)[0].lower()}{str(error)[1:]}"
+    return UnexpectedAnswerError(_joined(text, _state(call, False)), request_id=error.request_id)
+
+
+def _status_error(error: anthropic.APIStatusError, call: Call[Any]) -> ApiStatusError:
+    response = error.response
+    status = response.status_code
+    error_type, error_code, said = _envelope(error.body)
+    request_id = response.headers.get("request-id")
+    facts = [f"status {status}"]
+    facts += [fact for fact in (error_type, error_code, f"request id {request_id}" if request_id else None) if fact]
+    text = f"{_begin(call)} failed: {said or 'no error of the API itself'} ({', '.join(facts)})."
+    retry_after = retry_after_seconds(response.headers)
+    kind = _kind(status, error_code, call)
+    state = _state(call, status in REFUSING_STATUSES)
+    return kind(
+        _joined(text, state, _next_step(kind, call, response, retry_after)),
+        status=status,
+        error_type=error_type,
+        error_code=error_code,
+        request_id=request_id,
+        retry_after_seconds=retry_after,
+    )
+
+
+def _envelope(body: object) -> tuple[str | None, str | None, str | None]:
+    """Read type, code and message off an error body, of which none may be there."""
+    if not isinstance(body, Mapping) or not isinstance(body.get("error"), Mapping):
+        return None, None, _excerpt(str(body)) if body else None
+    inner = body["error"]
+    details = inner.get("details")
+    code = details.get("error_code") if isinstance(details, Mapping) else None
+    error_type, message = inner.get("type"), inner.get("message")
+    return (
+        error_type if isinstance(error_type, str) else None,
+        code if isinstance(code, str) else None,
+        _excerpt(message) if isinstance(message, str) else None,
+    )
+
+
+def _kind(status: int, error_code: str | None, call: Call[Any]) -> type[ApiStatusError]:
+    if status == 402 or (status == 429 and error_code in SPEND_LIMIT_CODES):
+        return SpendLimitReachedError
+    if status in (401, 403):
+        return AuthenticationFailedError
+    if status == 404 and call.batch_id is not None:
+        return BatchNotFoundError
+    return RateLimitedError if status == 429 else ApiStatusError
+
+
+def _next_step(kind: type[ApiStatusError], call: Call[Any], response: httpx2.Response, wait: float | None) -> str:
+    status = response.status_code
+    if kind is SpendLimitReachedError:
+        return "Retrying is futile until credit is added or the spend limit is raised in the Claude Console."
+    if kind is AuthenticationFailedError:
+        return "Check the API key in the connection's password, and what it may do in its workspace."
+    if kind is BatchNotFoundError:
+        return (
+            "Check the id and that the connection's key belongs to the workspace that made the batch; results exist "
+            "from the batch's end until 29 days after its creation."
+        )
+    if kind is RateLimitedError:
+        return f"Wait {wait:g} s before the next call." if wait else "Call less often, or let batches end first."
+    if status == 404:
+        return "Check the connection's host, which must be the API's root, and the id."
+    if status == 413:
+        return "Send fewer requests in one batch: the API takes 256 MB, a gateway in front of it perhaps less."
+    if 300 <= status < 400:
+        return f"Redirects are not followed. If {_origin(response)} is right, make it the connection's host."
+    if status in (400, 422):
+        return "Correct what was sent; a retry would be refused again."
+    return "" if call.kind == "create" else "The service or a gateway failed for now: try again later."
+
+
+def _origin(response: httpx2.Response) -> str:
+    parts = urlsplit(response.headers.get("location", ""))
+    return f"{parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else "the place it names"
+
+
+def _excerpt(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _EXCERPT else f"{flat[:_EXCERPT]}…"
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)

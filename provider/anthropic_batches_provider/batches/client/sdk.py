@@ -1,0 +1,113 @@
+"""The SDK's clients, built from settings so that nothing else in the process's environment reaches a request.
+
+Two things the SDK does not offer are done by its attribute ``_custom_headers`` and by reading its signature; both are
+held by tests that look at what arrives at a server, with the oldest and the newest SDK.
+"""
+
+from __future__ import annotations
+
+import inspect
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anthropic
+import httpx2
+from anthropic.lib.credentials import IdentityTokenFile, WorkloadIdentityCredentials
+
+from anthropic_batches_provider.batches.client.settings import ClientSettings
+from anthropic_batches_provider.errors import ConfigurationError
+
+_Sdk = TypeVar("_Sdk", anthropic.Anthropic, anthropic.AsyncAnthropic)
+
+
+def build_sync(settings: ClientSettings) -> anthropic.Anthropic:
+    """Build the SDK's sync client. Takes tens of milliseconds: a TLS context is loaded.
+
+    :raises ConfigurationError: the SDK refuses the settings, or the environment holds no credential.
+    """
+    return _build(anthropic.Anthropic, settings, anthropic.DefaultHttpxClient, httpx2.HTTPTransport)
+
+
+def build_async(settings: ClientSettings) -> anthropic.AsyncAnthropic:
+    """Build the SDK's async client; as :func:`build_sync`, so call it in a thread."""
+    return _build(anthropic.AsyncAnthropic, settings, anthropic.DefaultAsyncHttpxClient, httpx2.AsyncHTTPTransport)
+
+
+def call_timeout(timeout: Any) -> httpx2.Timeout | None:
+    """Translate ``client_kwargs["timeout"]``; what an object leaves out has the SDK's default."""
+    if isinstance(timeout, Mapping):
+        default = (
+            anthropic.DEFAULT_TIMEOUT if hasattr(anthropic, "DEFAULT_TIMEOUT") else httpx2.Timeout(600, connect=5.0)
+        )
+        return httpx2.Timeout(
+            connect=timeout.get("connect", default.connect),
+            read=timeout.get("read", default.read),
+            write=timeout.get("write", default.write),
+            pool=timeout.get("pool", default.pool),
+        )
+    return None if timeout is None else httpx2.Timeout(timeout)
+
+
+def _build(sdk_class: type[_Sdk], settings: ClientSettings, http_class: Any, transport_class: Any) -> _Sdk:
+    headers = dict(settings.client_kwargs.get("default_headers") or {})
+    if settings.workspace_id and settings.workload_identity is None:  # a federation token carries its own workspace
+        headers["anthropic-workspace-id"] = settings.workspace_id
+    arguments: dict[str, Any] = {"base_url": settings.base_url, "default_headers": headers, **_credential(settings)}
+    for name in ("max_retries", "default_query"):
+        if settings.client_kwargs.get(name) is not None:
+            arguments[name] = settings.client_kwargs[name]
+    if (timeout := call_timeout(settings.client_kwargs.get("timeout"))) is not None:
+        arguments["timeout"] = timeout
+    if "open_telemetry" in inspect.signature(sdk_class.__init__).parameters:  # since 2.0; off unless asked for
+        arguments["open_telemetry"] = settings.client_kwargs.get("open_telemetry") or False
+    try:
+        arguments |= _http_client(settings, http_class, transport_class)
+        sdk: _Sdk = sdk_class(**arguments)
+    except (anthropic.AnthropicError, httpx2.InvalidURL, TypeError, ValueError, OSError) as error:
+        raise ConfigurationError(
+            f"The SDK refuses the connection's settings ({type(error).__name__}: {_without(settings.secrets, error)}). "
+            "Nothing was sent. Correct the connection's host or extra."
+        ) from None
+    if settings.credentials == "connection":
+        sdk._custom_headers = headers  # drops what ANTHROPIC_CUSTOM_HEADERS added
+    elif not (sdk.api_key or sdk.auth_token or sdk.credentials):
+        raise ConfigurationError(
+            'The connection says "credentials": "environment", but the SDK finds none there (ANTHROPIC_API_KEY, '
+            "ANTHROPIC_AUTH_TOKEN, a profile or workload identity). Set one where this process runs."
+        )
+    return sdk
+
+
+def _credential(settings: ClientSettings) -> dict[str, Any]:
+    if settings.api_key:
+        return {"api_key": settings.api_key}
+    if settings.workload_identity is None:
+        return {}
+    identity: dict[str, Any] = {name: value for name, value in settings.workload_identity.items() if value}
+    token_file: str = identity.pop("identity_token_file")
+    if not Path(token_file).is_file():
+        raise ConfigurationError(f"workload_identity: there is no file {token_file} in this process's file system.")
+    return {
+        "credentials": WorkloadIdentityCredentials(identity_token_provider=IdentityTokenFile(token_file), **identity)
+    }
+
+
+def _http_client(settings: ClientSettings, http_class: Any, transport_class: Any) -> dict[str, Any]:
+    """The ``http_client`` argument, where the connection names a proxy or a CA bundle of its own."""
+    proxy, verify = (settings.client_kwargs.get(name) for name in ("proxy", "verify"))
+    if proxy is None and verify in (None, True):
+        return {}
+    trust: Any = ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify is not False
+    mounts = {}
+    if proxy is not None:  # over what HTTPS_PROXY says
+        mounts = {scheme: transport_class(proxy=proxy, verify=trust) for scheme in ("all://", "http://", "https://")}
+    return {"http_client": http_class(verify=trust, mounts=mounts)}
+
+
+def _without(secrets: tuple[str, ...], error: BaseException) -> str:
+    text = str(error)
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text

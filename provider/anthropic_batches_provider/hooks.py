@@ -1,0 +1,301 @@
+"""An Airflow connection as a client of the Message Batches API.
+
+The SDK is imported when a client is first wanted, never with this module. A task's method may block; what a trigger
+uses is async, and imports the SDK and builds its client in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+from anthropic_batches_provider.errors import (
+    BatchesNotEndedError,
+    ConfigurationError,
+    MessageBatchesError,
+    ResultsUnavailableError,
+)
+from anthropic_batches_provider.provider_info import CONNECTION_FIELDS, CONNECTION_TYPE, INTEGRATION, UI_FIELD_BEHAVIOUR
+
+if TYPE_CHECKING:
+    from anthropic_batches_provider.batches.client import (
+        Anthropic,
+        AsyncMessageBatchClient,
+        ClientSettings,
+        MessageBatchClient,
+    )
+    from anthropic_batches_provider.batches.message_batch import MessageBatch
+
+_CLIENT_MODULE = "anthropic_batches_provider.batches.client"
+_ENVIRONMENT_SECRETS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+
+
+class MessageBatchHook(BaseHook):
+    """Every call of the Message Batches API, with the credential of an Airflow connection.
+
+    All methods raise :class:`~anthropic_batches_provider.errors.ConfigurationError` where the connection cannot be
+    used, and :class:`~anthropic_batches_provider.errors.ApiError` and its kinds where the service does not do as asked.
+    Calls other than :meth:`create_batch` are repeated up to twice where that may help.
+
+    :param conn_id: a connection of type ``anthropic_batches``, or of the official provider's type ``anthropic``:
+        password is the API key, host the base URL.
+    """
+
+    conn_name_attr = "conn_id"
+    default_conn_name = "anthropic_default"
+    conn_type = CONNECTION_TYPE
+    hook_name = INTEGRATION
+
+    def __init__(self, conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conn_id = conn_id
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's fields for Airflow below 3.2; none where its form libraries are not installed."""
+        try:
+            field_widgets = importlib.import_module("flask_appbuilder.fieldwidgets")
+            wtforms = importlib.import_module("wtforms")
+            validators = importlib.import_module("wtforms.validators")
+        except ImportError:
+            return {}
+        widgets = {}
+        for name, described in CONNECTION_FIELDS.items():
+            schema = described["schema"]
+            allowed = schema.get("enum")
+            widget = getattr(
+                field_widgets, f"BS3Text{'Area' if schema.get('format') == 'multiline' else ''}FieldWidget"
+            )
+            widgets[name] = wtforms.StringField(
+                described["label"],
+                validators=[validators.Optional(), *([validators.any_of(allowed)] if allowed else [])],
+                description=described["description"],
+                default=schema.get("default"),
+                widget=widget(),
+            )
+        return widgets
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return the form's labels for Airflow below 3.2."""
+        return UI_FIELD_BEHAVIOUR
+
+    # ------------------------------------------------------------------------------------------ connection and clients
+
+    def settings(self) -> ClientSettings:
+        """Read the connection; secrets that Airflow does not mask by itself are masked.
+
+        :raises ConfigurationError: the connection is missing or cannot be used; names the field.
+        """
+        try:
+            connection = self.get_connection(self.conn_id)
+        except AirflowNotFoundException as error:
+            raise self._no_connection() from error
+        self._checked_extra(connection)
+        settings = self._settings_of(connection, connection.extra_dejson)
+        for secret in self._unmasked(settings, connection):
+            _mask(secret)
+        return settings
+
+    async def asettings(self) -> ClientSettings:
+        """Read the connection on an event loop; as :meth:`settings`."""
+        from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+        from asgiref.sync import sync_to_async
+
+        await asyncio.to_thread(importlib.import_module, _CLIENT_MODULE)
+        try:
+            connection = await get_async_connection(self.conn_id, hook=self)
+        except (AirflowNotFoundException, AttributeError, NotImplementedError):
+            # `dag.test()` has no async line to a supervisor; where there is one, the sync path says the same again.
+            return await sync_to_async(self.settings)()
+        self._checked_extra(connection)
+        settings = self._settings_of(connection, await get_async_extra_dejson(connection))
+        for secret in self._unmasked(settings, connection):
+            await sync_to_async(_mask)(secret)
+        return settings
+
+    def client(self) -> MessageBatchClient:
+        """Return a new client of the connection; close it, or use it in a ``with`` statement."""
+        from anthropic_batches_provider.batches.client import MessageBatchClient
+
+        return MessageBatchClient(self.settings())
+
+    async def aclient(self) -> AsyncMessageBatchClient:
+        """Return a new async client; close it, or use it in an ``async with`` statement.
+
+        Make one and keep it: it costs a look at the connection and a TLS context, both off the loop.
+        """
+        settings = await self.asettings()
+        return await asyncio.to_thread(_build_async_client, settings)
+
+    def get_conn(self) -> Anthropic:
+        """Return the SDK's own client with the connection's credential, for calls that this hook does not have.
+
+        It has the SDK's habits: creating a batch with it repeats lost calls, which can make two batches.
+        """
+        return self._client.sdk
+
+    def test_connection(self) -> tuple[bool, str]:
+        """List one batch; return whether that worked, and the account or the error."""
+        try:
+            with self.client() as client:
+                return True, f"Connected to {client.greet().account}."
+        except MessageBatchesError as error:
+            return False, str(error)
+
+    # -------------------------------------------------------------------------------------------------------- the API
+
+    def create_batch(self, requests: Iterable[Mapping[str, Any]], *, betas: Sequence[str] = ()) -> MessageBatch:
+        """Create one message batch with one POST; the requests go through a temporary file, not through memory.
+
+        This is the bare call: after an error other than a refusal a batch may exist and be billed. The submit operator
+        remembers what it sent and settles such doubts.
+
+        :param requests: ``{"custom_id", "params"}`` each; at most 100,000 with 256,000,000 bytes in all. custom_ids
+            have 1 to 64 letters, digits, ``-`` or ``_`` and are unique.
+        :param betas: values of the ``anthropic-beta`` header, for the whole batch.
+        :raises InvalidRowError: a request cannot be sent, or they are too many; nothing was sent.
+        :raises EmptyInputError: there are none.
+        """
+        from anthropic_batches_provider.batches.client import spooled_body
+
+        with spooled_body(requests) as body:
+            return self._client.create(body, content_length=body.content_length, betas=betas)
+
+    def retrieve_batch(self, batch_id: str) -> MessageBatch:
+        """Return what the API says of a batch now.
+
+        :raises BatchNotFoundError: the workspace has no such batch.
+        """
+        return self._client.retrieve(batch_id)
+
+    def list_batches(self, *, limit: int | None = None) -> Iterator[MessageBatch]:
+        """Iterate over the workspace's batches, newest first; a page of up to 1000 at a time.
+
+        :param limit: how many at most; None for all.
+        """
+        return self._client.list(limit=limit)
+
+    def cancel_batch(self, batch_id: str) -> MessageBatch:
+        """Ask for a batch to be canceled; it ends later, and the results it has by then are kept and billed."""
+        return self._client.cancel(batch_id)
+
+    def delete_batch(self, batch_id: str) -> None:
+        """Delete an ended batch and its results for good; one that has not ended is refused (status 400)."""
+        self._client.delete(batch_id)
+
+    def iter_results(self, batch_id: str) -> Iterator[dict[str, Any]]:
+        """Iterate over the results of an ended batch in bounded memory, each exactly once.
+
+        :returns: ``{"custom_id", "result": {"type", …}}`` as the API sends them, in no particular order. Only after the
+            last is it known that all came: publish what you write after that.
+        :raises BatchesNotEndedError: the batch has not ended.
+        :raises ResultsUnavailableError: its results were archived, 29 days after its creation.
+        :raises ResultsStreamError: the download broke off, or lines are missing; read it again from the start.
+        """
+        from anthropic_batches_provider.batches.client import decoded_results
+
+        batch = self.retrieve_batch(batch_id)
+        if not batch.has_ended:
+            raise BatchesNotEndedError(
+                f"Message batch {batch_id} is {batch.processing_status}, with {batch.request_counts.processing:,} of "
+                f"{batch.request_counts.total:,} requests to go. It runs on; wait with MessageBatchSensor.",
+                batch_ids=(batch_id,),
+            )
+        if batch.archived_at is not None:
+            raise ResultsUnavailableError(
+                f"The results of message batch {batch_id} were archived at {batch.archived_at}: the API keeps them for "
+                "29 days after the batch's creation. They cannot be had any more."
+            )
+        with self._client.results(batch_id) as chunks:
+            yield from decoded_results(chunks, batch)
+
+    def count_tokens(self, params: Mapping[str, Any]) -> int:
+        """Return the input tokens of one request's params; costs nothing, but has a rate limit of its own."""
+        return self._client.count_tokens(params)
+
+    def list_models(self) -> list[dict[str, Any]]:
+        """Return the models that the key may use, as the API describes them."""
+        return self._client.models()
+
+    async def aretrieve_batch(self, batch_id: str) -> MessageBatch:
+        """As :meth:`retrieve_batch`; for many calls, keep an :meth:`aclient`."""
+        async with await self.aclient() as client:
+            return await client.retrieve(batch_id)
+
+    async def alist_batches(self, *, limit: int | None = None) -> list[MessageBatch]:
+        """Return the workspace's batches, newest first.
+
+        :param limit: how many at most; None for all.
+        """
+        async with await self.aclient() as client:
+            return [batch async for batch in client.list(limit=limit)]
+
+    async def acancel_batch(self, batch_id: str) -> MessageBatch:
+        """As :meth:`cancel_batch`."""
+        async with await self.aclient() as client:
+            return await client.cancel(batch_id)
+
+    # ------------------------------------------------------------------------------------------------------- internals
+
+    @cached_property
+    def _client(self) -> MessageBatchClient:
+        """The client of this hook's own methods: one for all of them, so that connections are used again."""
+        return self.client()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_client"}
+
+    def _settings_of(self, connection: Any, extra: Mapping[str, Any]) -> ClientSettings:
+        from anthropic_batches_provider.batches.client import ConnectionFields, settings_of
+
+        fields = ConnectionFields(
+            conn_id=self.conn_id,
+            conn_type=connection.conn_type,
+            password=connection.password,
+            host=connection.host,
+            schema=connection.schema,
+            port=connection.port,
+            extra=extra,
+        )
+        return settings_of(fields, environment_base_url=os.environ.get("ANTHROPIC_BASE_URL"))
+
+    def _checked_extra(self, connection: Any) -> None:
+        from anthropic_batches_provider.batches.client import decoded_extra
+
+        try:
+            decoded_extra(connection.extra)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"Connection {self.conn_id}: {error}") from None
+
+    def _no_connection(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"There is no connection {self.conn_id}. Create it with type {CONNECTION_TYPE} "
+            "and the API key as its password."
+        )
+
+    @staticmethod
+    def _unmasked(settings: ClientSettings, connection: Any) -> list[str]:
+        """Secrets other than the connection's password, which Airflow masks itself."""
+        found = list(settings.secrets)
+        if settings.credentials == "environment":
+            found += [os.environ.get(name, "") for name in _ENVIRONMENT_SECRETS]
+        return [secret for secret in found if secret and secret != connection.password]
+
+
+def _mask(secret: str) -> None:
+    from airflow.providers.common.compat.sdk import mask_secret
+
+    mask_secret(secret)
+
+
+def _build_async_client(settings: ClientSettings) -> AsyncMessageBatchClient:
+    from anthropic_batches_provider.batches.client import AsyncMessageBatchClient
+
+    return AsyncMessageBatchClient(settings)

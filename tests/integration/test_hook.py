@@ -1,0 +1,214 @@
+"""The hook, from an Airflow connection to the simulator and back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import redact
+
+from anthropic_batches_provider.errors import (
+    ApiStatusError,
+    BatchesNotEndedError,
+    BatchNotFoundError,
+    EmptyInputError,
+    InvalidRowError,
+    ResultsStreamError,
+    ResultsUnavailableError,
+)
+from anthropic_batches_provider.hooks import MessageBatchHook
+from tests.integration.scripted_api import ENDED, Answer, scripted_api
+
+
+def requests(count: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "custom_id": f"row-{number}",
+            "params": {
+                "model": "claude-haiku-4-5",
+                "max_tokens": 16,
+                "messages": [{"role": "user", "content": f"Passage {number}\u2028end"}],
+            },
+        }
+        for number in range(count)
+    ]
+
+
+@pytest.fixture
+def simulator(message_batch_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("AIRFLOW_CONN_ANTHROPIC_DEFAULT", message_batch_simulator.airflow_connection_json)
+    message_batch_simulator.control.change_settings(batch_duration=3600.0)
+    return message_batch_simulator
+
+
+@pytest.fixture
+def hook(simulator: Any) -> Iterator[MessageBatchHook]:
+    hook = MessageBatchHook()
+    yield hook
+    hook.get_conn().close()
+
+
+def test_the_whole_life_of_a_batch(hook: MessageBatchHook, simulator: Any) -> None:
+    batch = hook.create_batch(iter(requests(5)), betas=["some-beta"])
+    assert batch.request_counts.total == 5
+    assert [listed.id for listed in hook.list_batches()] == [batch.id]
+    with pytest.raises(BatchesNotEndedError, match=batch.id):
+        list(hook.iter_results(batch.id))
+    simulator.control.end_batches()
+    assert hook.retrieve_batch(batch.id).has_ended
+    results = list(hook.iter_results(batch.id))
+    assert sorted(result["custom_id"] for result in results) == [f"row-{number}" for number in range(5)]
+    assert {result["result"]["type"] for result in results} == {"succeeded"}
+    hook.delete_batch(batch.id)
+    with pytest.raises(BatchNotFoundError):
+        hook.retrieve_batch(batch.id)
+    assert len(simulator.control.received().creates) == 1
+
+
+def test_a_canceled_batch_keeps_a_result_for_each_request(hook: MessageBatchHook, simulator: Any) -> None:
+    batch = hook.create_batch(requests(3))
+    assert hook.cancel_batch(batch.id).processing_status in ("canceling", "ended")
+    simulator.control.end_batches()
+    assert len(list(hook.iter_results(batch.id))) == 3
+
+
+def test_bad_requests_are_found_before_a_post(hook: MessageBatchHook, simulator: Any) -> None:
+    with pytest.raises(InvalidRowError):
+        hook.create_batch([*requests(2), *requests(1)])
+    with pytest.raises(EmptyInputError):
+        hook.create_batch([])
+    assert simulator.control.received().creates == []
+
+
+@pytest.mark.parametrize("action", ["drop_after_commit", "truncated_200", "html_200"])
+def test_a_lost_answer_is_one_post_and_one_batch(hook: MessageBatchHook, simulator: Any, action: str) -> None:
+    simulator.control.add_fault("create", action)
+    with pytest.raises(Exception, match="A batch may have been made"):
+        hook.create_batch(requests(2))
+    assert len(simulator.control.received().creates) == 1
+    assert len(list(hook.list_batches())) <= 1
+
+
+def test_results_that_are_cut_are_an_error_and_can_be_read_again(hook: MessageBatchHook, simulator: Any) -> None:
+    batch = hook.create_batch(requests(50))
+    simulator.control.end_batches()
+    simulator.control.add_fault("results", "cut_after_lines", lines=20)
+    with pytest.raises(ResultsStreamError, match=batch.id):
+        list(hook.iter_results(batch.id))
+    assert len(list(hook.iter_results(batch.id))) == 50
+
+
+def test_results_that_end_early_but_regularly_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted_api() as api:
+        connection = {"conn_type": "anthropic", "host": api.base_url, "password": "sk-ant-some-key"}
+        monkeypatch.setenv("AIRFLOW_CONN_OFFICIAL", json.dumps(connection))
+        api.answer(Answer(body=ENDED), Answer(body=b'{"custom_id":"a","result":{"type":"succeeded"}}\n'))
+        hook = MessageBatchHook("official")
+        with hook.get_conn(), pytest.raises(ResultsStreamError, match="1 lines, but it holds 2"):
+            list(hook.iter_results("msgbatch_1"))
+
+
+def test_archived_results_are_said_to_be_gone(hook: MessageBatchHook, simulator: Any) -> None:
+    batch = hook.create_batch(requests(2))
+    simulator.control.end_batches()
+    simulator.control.archive_batches()
+    with pytest.raises(ResultsUnavailableError, match="archived"):
+        list(hook.iter_results(batch.id))
+
+
+def test_a_list_of_many_batches_is_paged(hook: MessageBatchHook) -> None:
+    made = [hook.create_batch(requests(1)).id for _ in range(5)]
+    assert [batch.id for batch in hook.list_batches()] == made[::-1]
+    assert [batch.id for batch in hook.list_batches(limit=2)] == made[:2:-1]
+
+
+def test_tokens_and_models_are_asked_for(hook: MessageBatchHook) -> None:
+    assert hook.count_tokens(requests(1)[0]["params"]) > 0
+    assert any("haiku" in model["id"] for model in hook.list_models())
+
+
+def test_the_async_twins_say_the_same_without_blocking_the_loop(hook: MessageBatchHook) -> None:
+    batch = hook.create_batch(requests(1))
+
+    async def watch() -> None:
+        assert (await hook.aretrieve_batch(batch.id)).id == batch.id
+        assert [listed.id for listed in await hook.alist_batches(limit=3)] == [batch.id]
+        assert (await hook.acancel_batch(batch.id)).id == batch.id
+
+    asyncio.run(watch())
+
+
+def test_nothing_blocks_the_loop(hook: MessageBatchHook, tmp_path: Any) -> None:
+    blockbuster = pytest.importorskip("blockbuster")
+    body = json.dumps({"requests": requests(2)}).encode()
+    (tmp_path / "body").write_bytes(body)
+
+    def chunks() -> Iterator[bytes]:
+        with (tmp_path / "body").open("rb") as file:
+            yield from file
+
+    async def use() -> None:
+        async with await hook.aclient() as client:
+            batch = await client.create(chunks(), content_length=len(body))
+            assert (await client.retrieve(batch.id)).id == batch.id
+            with pytest.raises(BatchNotFoundError):
+                async with client.results(batch.id):
+                    pass
+
+    with blockbuster.blockbuster_ctx():
+        asyncio.run(use())
+
+
+def test_testing_a_connection_names_the_account_and_not_the_key(
+    hook: MessageBatchHook, simulator: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    works, message = hook.test_connection()
+    assert works
+    assert simulator.base_url in message
+    assert simulator.api_key not in message + caplog.text
+
+
+def test_a_wrong_key_or_host_fails_the_test_of_a_connection(simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, changed in {"wrong": {"password": "sk-ant-wrong-key"}, "nowhere": {"host": "http://127.0.0.1:9"}}.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps({**simulator.airflow_connection, **changed}))
+        monkeypatch.setattr("time.sleep", lambda seconds: None)
+        works, message = MessageBatchHook(name).test_connection()
+        assert not works
+        assert "Check the" in message
+        assert "sk-ant-wrong-key" not in message
+
+
+def test_an_unended_batch_cannot_be_deleted(hook: MessageBatchHook) -> None:
+    batch = hook.create_batch(requests(1))
+    with pytest.raises(ApiStatusError) as caught:
+        hook.delete_batch(batch.id)
+    assert caught.value.status == 400
+
+
+def test_a_key_read_from_the_extra_is_masked_by_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "sk-ant-only-in-the-extra"
+    extra = {
+        "anthropic_client_kwargs": json.dumps({"api_key": key})
+    }  # as text, which hides it from Airflow's own masking
+    monkeypatch.setenv("AIRFLOW_CONN_EXTRA", json.dumps({"conn_type": "anthropic", "extra": extra}))
+    MessageBatchHook("extra").settings()
+    assert key not in str(redact(f"the key is {key}"))
+
+
+def test_the_sdk_is_first_imported_in_a_thread_of_an_event_loop(hook: MessageBatchHook) -> None:
+    seen: list[str] = []
+
+    async def build() -> None:
+        async with await hook.aclient() as client:
+            seen.append(client.settings.base_url)
+
+    thread = threading.Thread(target=lambda: asyncio.run(build()))
+    thread.start()
+    thread.join()
+    assert seen == [hook.settings().base_url]
