@@ -29,7 +29,9 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=4,
-    params={"lake": Param("/tmp/anthropic_batches_examples/lake", type="string", description="Folder or URI of the lake")},
+    params={
+        "lake": Param("/tmp/anthropic_batches_examples/lake", type="string", description="Folder or URI of the lake")
+    },
     tags=["anthropic_batches", "example"],
     doc_md=__doc__,
 ) as dag:

@@ -26,7 +26,10 @@ PASSAGES = Path(__file__).parent / "data" / "sotu_passages.jsonl"
 LABEL = {
     "type": "object",
     "properties": {
-        "topic": {"type": "string", "enum": ["economy", "foreign affairs", "war", "justice", "administration", "other"]},
+        "topic": {
+            "type": "string",
+            "enum": ["economy", "foreign affairs", "war", "justice", "administration", "other"],
+        },
         "tone": {"type": "string", "enum": ["hopeful", "neutral", "alarmed"]},
     },
     "required": ["topic", "tone"],
@@ -38,7 +41,9 @@ with DAG(
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
-    params={"output": Param("/tmp/anthropic_batches_examples", type="string", description="Folder or URI for the output")},
+    params={
+        "output": Param("/tmp/anthropic_batches_examples", type="string", description="Folder or URI for the output")
+    },
     tags=["anthropic_batches", "example"],
     doc_md=__doc__,
 ) as dag:

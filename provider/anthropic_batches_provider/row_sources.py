@@ -91,7 +91,9 @@ def find_files(uri: str) -> list[str]:
     base = "/".join(segments[:fixed])
     found = [f"{scheme}://{base}" if separator else base]
     for segment in segments[fixed:]:
-        found = [f"{folder}/{name}" for folder in found for name in _names(folder) if fnmatch.fnmatchcase(name, segment)]
+        found = [
+            f"{folder}/{name}" for folder in found for name in _names(folder) if fnmatch.fnmatchcase(name, segment)
+        ]
     return sorted(found)
 
 

@@ -96,7 +96,12 @@ def test_an_unknown_host_fails_and_mending_it_completes(
 
 @pytest.mark.parametrize(
     "line",
-    ['{"passage_id": "x", "year": 1', '["a list"]', '{"passage_id": "x", "text": "no year"}', '{"year": 1, "text": "no key"}'],
+    [
+        '{"passage_id": "x", "year": 1',
+        '["a list"]',
+        '{"passage_id": "x", "text": "no year"}',
+        '{"year": 1, "text": "no key"}',
+    ],
 )
 def test_malformed_rows_fail_before_anything_is_sent_and_mending_them_completes(
     dags: DagRunner, message_batch_simulator: MessageBatchSimulator, conf: dict[str, str], line: str
@@ -175,7 +180,10 @@ def test_a_lost_answer_is_settled_without_paying_twice(
 
 
 def test_a_full_queue_is_waited_out(
-    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, conf: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    dags: DagRunner,
+    message_batch_simulator: MessageBatchSimulator,
+    conf: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from anthropic_batches_provider.batches.submission import sending
 

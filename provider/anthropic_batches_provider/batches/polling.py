@@ -27,7 +27,12 @@ WaitFor = Literal["all", "any"]
 
 
 def delay_seconds(
-    *, poll_interval: float, age_seconds: float, failures: int = 0, retry_after_seconds: float = 0.0, jitter: float = 0.5
+    *,
+    poll_interval: float,
+    age_seconds: float,
+    failures: int = 0,
+    retry_after_seconds: float = 0.0,
+    jitter: float = 0.5,
 ) -> float:
     """Return how long to wait before the next look.
 
@@ -62,7 +67,9 @@ class StillRunning:
             seen = "never seen"
         else:
             seen = f"{self.batch.processing_status}, expires at {self.batch.expires_at.to_datetime_string()} UTC"
-        return f"{self.batch_id} ({seen}{f'; the latest look failed: {self.last_failure}' if self.last_failure else ''})"
+        return (
+            f"{self.batch_id} ({seen}{f'; the latest look failed: {self.last_failure}' if self.last_failure else ''})"
+        )
 
 
 class BatchWait:

@@ -134,7 +134,9 @@ class JobFolder:
         for name in names:
             if found := _INTENT.match(name):
                 attempts.setdefault(int(found[1]), []).append(self._attempt(int(found[1]), int(found[2])))
-        return [ShardState(shard=shard, attempts=tuple(attempts.get(shard.shard, ()))) for shard in self.sealed().shards]
+        return [
+            ShardState(shard=shard, attempts=tuple(attempts.get(shard.shard, ()))) for shard in self.sealed().shards
+        ]
 
     def batches(self) -> list[BatchRecord]:
         """Return the batches of all shards that are known to have one, in order of the shards."""
@@ -143,7 +145,9 @@ class JobFolder:
     def shard_state(self, shard: ShardRecord) -> ShardState:
         """Return the state of one shard, read afresh."""
         names = self.storage.list(f"{self.path}/ledger")
-        numbers = sorted(int(found[2]) for name in names if (found := _INTENT.match(name)) and int(found[1]) == shard.shard)
+        numbers = sorted(
+            int(found[2]) for name in names if (found := _INTENT.match(name)) and int(found[1]) == shard.shard
+        )
         return ShardState(shard=shard, attempts=tuple(self._attempt(shard.shard, number) for number in numbers))
 
     def seal_with(self, seal: SealRecord) -> SealRecord:

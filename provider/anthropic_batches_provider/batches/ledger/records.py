@@ -38,9 +38,7 @@ class AccountRecord(Record, frozen=True, kw_only=True):
 
     def account(self) -> Account:
         """Return the account recorded."""
-        return Account(
-            base_url=self.base_url, organization_id=self.organization_id, workspace_id=self.workspace_id
-        )
+        return Account(base_url=self.base_url, organization_id=self.organization_id, workspace_id=self.workspace_id)
 
 
 class JobRecord(Record, frozen=True, kw_only=True):

@@ -137,7 +137,9 @@ class Question:
             )
         for name in ("model", "system", "max_tokens"):
             if name in params and getattr(self, name) is not None:
-                raise ConfigurationError(f"`{name}` is given twice: as `{name}=` and inside `message_params`. Leave one out.")
+                raise ConfigurationError(
+                    f"`{name}` is given twice: as `{name}=` and inside `message_params`. Leave one out."
+                )
 
     def _check_complete(self) -> None:
         if "messages" in self.params:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pendulum
 
 from anthropic_batches_provider.batches.account import Account
-
 from anthropic_batches_provider.batches.ledger import JobFolder, SealRecord, ShardRecord, Storage
 from anthropic_batches_provider.batches.rows import PreparedRow, RowsFingerprint
 from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_shards

@@ -107,9 +107,7 @@ class Submission:
         self._bounds = bounds
         self._should_stop = should_stop
         self._description = job.description()
-        self._settler = Settler(
-            job, service, nonce=self._description.nonce, service_clock=service_clock, bounds=bounds
-        )
+        self._settler = Settler(job, service, nonce=self._description.nonce, service_clock=service_clock, bounds=bounds)
 
     def advance(self) -> list[BatchRecord] | Waiting:
         """Send what can be sent and settle what can be settled now.

@@ -19,7 +19,9 @@ def test_these_statuses_prove_that_no_batch_was_made(status: int) -> None:
     assert is_refusal(ApiStatusError("no", status=status))
 
 
-@pytest.mark.parametrize("status", [301, 307, 308, 405, 408, 409, 412, 418, 431, 499, 500, 501, 502, 503, 504, 520, 529])
+@pytest.mark.parametrize(
+    "status", [301, 307, 308, 405, 408, 409, 412, 418, 431, 499, 500, 501, 502, 503, 504, 520, 529]
+)
 def test_after_every_other_status_a_batch_may_exist(status: int) -> None:
     assert not is_refusal(ApiStatusError("?", status=status))
 

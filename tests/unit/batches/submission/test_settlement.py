@@ -42,7 +42,7 @@ RUNNING = batch("msgbatch_running")
 
 
 def test_nothing_can_appear_after_start_body_and_settling_have_had_their_time() -> None:
-    assert APPEARS_UNTIL == INTENDED.add(minutes=26)
+    assert INTENDED.add(minutes=26) == APPEARS_UNTIL
 
 
 @pytest.mark.parametrize(
@@ -76,5 +76,7 @@ def test_a_doubt_is_never_declared_void() -> None:
     for proof in (Proof.NOT_TRIED, Proof.UNPROVABLE, Proof.OURS):
         for found in (OLD, RUNNING):
             for hours in range(60):
-                decision = settle([Candidate(batch=found, proof=proof)], appears_until=APPEARS_UNTIL, now=INTENDED.add(hours=hours))
+                decision = settle(
+                    [Candidate(batch=found, proof=proof)], appears_until=APPEARS_UNTIL, now=INTENDED.add(hours=hours)
+                )
                 assert not isinstance(decision, DeclareVoid)
