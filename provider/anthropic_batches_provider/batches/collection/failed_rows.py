@@ -1,0 +1,61 @@
+"""How many rows may fail before the task does."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from anthropic_batches_provider.batches.collection.manifest import Manifest
+from anthropic_batches_provider.errors import ConfigurationError, FailedRowsError
+
+
+def validate_max_failed_rows(max_failed_rows: object) -> None:
+    """Refuse what is no bound. Call it before spending.
+
+    :param max_failed_rows: an int is rows, from 0; a float is a share of all rows, from 0.0 and below 1.
+    :raises ConfigurationError: it is neither.
+    """
+    match max_failed_rows:
+        case bool():
+            pass
+        case int() if max_failed_rows >= 0:
+            return
+        case float() if 0 <= max_failed_rows < 1:
+            return
+    raise ConfigurationError(
+        "max_failed_rows= must be a number of rows (an int from 0) or a share of all rows (a float from 0.0 and below "
+        f"1, e.g. 0.01 for one in a hundred), not {max_failed_rows!r}. Nothing was spent."
+    )
+
+
+def check_failed_rows(manifest: Manifest, max_failed_rows: int | float) -> None:
+    """Fail if too many rows have no succeeded result. Call it after everything is written.
+
+    :param max_failed_rows: see :func:`validate_max_failed_rows`.
+    :raises FailedRowsError: more rows failed than that.
+    :raises ConfigurationError: that is no bound.
+    """
+    validate_max_failed_rows(max_failed_rows)
+    failed, rows = manifest.failed_rows, manifest.counts.rows
+    # By way of the text, since 0.29 * 100 is a little less than 29.
+    allowed = max_failed_rows if isinstance(max_failed_rows, int) else Decimal(str(max_failed_rows)) * rows
+    if failed <= allowed:
+        return
+    where = "in this task's XCom" if manifest.destination == "xcom" else f"at {manifest.destination}"
+    raise FailedRowsError(
+        f"{failed:,} of {rows:,} rows have no succeeded result ({_reasons(manifest)}); max_failed_rows is "
+        f"{max_failed_rows!r}. All {rows:,} rows are written {where}, each with its result_type and error_type. The "
+        f"{manifest.counts.succeeded:,} succeeded rows were billed and are kept; errored, canceled and expired "
+        "requests were not billed. Mend what the error types name: an invalid_request_error repeats until the row or "
+        "the parameters change, the other failures may pass when those rows are submitted again. Or raise "
+        "max_failed_rows to accept them.",
+        failed=failed,
+        total=rows,
+    )
+
+
+def _reasons(manifest: Manifest) -> str:
+    counts = manifest.counts
+    reasons = {f"errored with {name}": count for name, count in manifest.errors.items()}
+    reasons |= {"canceled": counts.canceled, "expired": counts.expired, "missing": counts.missing}
+    ordered = sorted(reasons.items(), key=lambda reason: -reason[1])
+    return ", ".join(f"{count:,} {reason}" for reason, count in ordered if count)

@@ -1,0 +1,61 @@
+"""Batches that something else submitted: rows in the order of the API's results, known by their custom_id alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from anthropic_batches_provider.batches.collection.ended import check_ended, retrieve
+from anthropic_batches_provider.batches.collection.manifest import Manifest, Tally
+from anthropic_batches_provider.batches.collection.settings import CollectionSettings
+from anthropic_batches_provider.batches.collection.work import SHORT_ID_LENGTH, result_at
+from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.results import NO_COLUMNS, ResultsSource, RowEncoder, spooled_results
+from anthropic_batches_provider.errors import ConfigurationError
+
+
+class BatchesWork:
+    """Batches that something else submitted; the rows of each come in the order of the API's results.
+
+    :raises ConfigurationError: no ids.
+    :raises BatchesNotEndedError: a batch has not ended.
+    :raises ResultsUnavailableError: the API does not know a batch.
+    """
+
+    def __init__(self, batch_ids: Sequence[str], source: ResultsSource, settings: CollectionSettings) -> None:
+        ids = list(dict.fromkeys(batch_ids))
+        if not ids:
+            raise ConfigurationError("batch_ids= names no batch, so that there is nothing to collect.")
+        batches = [retrieve(batch_id, source) for batch_id in ids]
+        check_ended(batches)
+        self.job: str | None = None
+        self.owner: str | None = None
+        self.short_id = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:SHORT_ID_LENGTH]
+        self.parts = [_ForeignPart(batch, source, settings) for batch in batches]
+
+    def close(self, manifest: Manifest) -> None:
+        """Keep nothing: there is no job folder."""
+
+
+class _ForeignPart:
+    """The rows of a batch that is no job's."""
+
+    def __init__(self, batch: MessageBatch, source: ResultsSource, settings: CollectionSettings) -> None:
+        self._source = source
+        self._settings = settings
+        self.batch = batch
+        self.requests = batch.request_counts.total
+
+    def rows(self, spool: Path, tally: Tally) -> Generator[bytes, None, None]:
+        encoder = RowEncoder(batch_id=self.batch.id, include_message=self._settings.include_message)
+        sleep = self._settings.clock.sleep
+        with spooled_results(self._source, self.batch, spool / "results", expected=None, sleep=sleep) as results:
+            for position in range(len(results)):
+                result = result_at(results, position, self.batch)
+                if result is not None:
+                    tally.add(result)
+                    yield encoder.encode(NO_COLUMNS, result)
+
+    def close(self, spool: Path) -> None:
+        """Keep nothing: there is no job folder."""

@@ -1,0 +1,181 @@
+"""The manifest: what a collection wrote, counted; ``docs/output.md`` is the contract.
+
+Invariant: every row has exactly one result type, so that the counts add up to the rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.results import Result
+from anthropic_batches_provider.batches.usage import UsageByModel
+
+MANIFEST_VERSION = 1
+UNKNOWN = "unknown"
+
+
+class PartFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of output rows.
+
+    :param name: its name in the destination.
+    :param uri: where it was written.
+    :param bytes: its size as it lies there, compressed or not.
+    """
+
+    name: str
+    uri: str
+    rows: int
+    bytes: int
+
+
+class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows have which type of result.
+
+    :raises ValueError: the types do not add up to the rows.
+    """
+
+    rows: int
+    succeeded: int = 0
+    errored: int = 0
+    canceled: int = 0
+    expired: int = 0
+    missing: int = 0
+
+    def __post_init__(self) -> None:
+        found = self.succeeded + self.errored + self.canceled + self.expired + self.missing
+        if found != self.rows:
+            raise ValueError(f"{found:,} rows have a result type, of {self.rows:,} rows")
+
+
+class Times(msgspec.Struct, frozen=True, kw_only=True):
+    """When it happened; ISO 8601 in UTC.
+
+    :param submitted_at: when the first batch was created.
+    :param ended_at: when the last batch ended; None where the API does not say.
+    :param collected_at: when the rows had been written.
+    """
+
+    submitted_at: str
+    ended_at: str | None
+    collected_at: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What one collection wrote.
+
+    :param job: URI of the job folder; None for batches that something else submitted.
+    :param owner: whose the destination is.
+    :param destination: URI of the folder, or ``xcom``.
+    :param output_format: ``jsonl`` or ``jsonl.gz``; None in XCom.
+    :param stop_reasons: how many succeeded rows stopped why; ``refusal`` is one of the reasons.
+    :param errors: how many errored rows have which error type.
+    :param usage: per model, the fields of :class:`Usage`.
+    :param foreign_results: results that answer no request of the job; left out of the output.
+    :param duplicate_results: further results for a request that has one; left out of the output.
+    :param replaced: files of the previous manifest that this one makes obsolete; removed once it is in place.
+    """
+
+    version: int = MANIFEST_VERSION
+    provider_version: str
+    job: str | None
+    owner: str | None
+    destination: str
+    output_format: str | None
+    batch_ids: tuple[str, ...]
+    parts: tuple[PartFile, ...]
+    counts: RowCounts
+    stop_reasons: dict[str, int]
+    errors: dict[str, int]
+    usage: dict[str, dict[str, int]]
+    times: Times
+    foreign_results: int = 0
+    duplicate_results: int = 0
+    replaced: tuple[str, ...] = ()
+
+    @property
+    def failed_rows(self) -> int:
+        """Rows without a succeeded result."""
+        return self.counts.rows - self.counts.succeeded
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the manifest as plain JSON values, e.g. for XCom."""
+        manifest: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        return manifest
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Return a manifest as JSON that a person can read."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def decode_manifest(content: bytes) -> Manifest:
+    """Read a manifest.
+
+    :raises ValueError: it is none, or of another version.
+    """
+    try:
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(f"it is not a manifest of this package: {error}") from error
+    if manifest.version != MANIFEST_VERSION:
+        raise ValueError(f"it is of version {manifest.version}, and this package reads version {MANIFEST_VERSION}")
+    return manifest
+
+
+class Tally:
+    """Counts rows as they are written, in constant memory."""
+
+    def __init__(self) -> None:
+        self._kinds: Counter[tuple[str, str | None, str | None]] = Counter()
+        self.usage = UsageByModel()
+        self.foreign_results = 0
+        self.duplicate_results = 0
+
+    def add(self, result: Result) -> None:
+        """Count one row."""
+        self._kinds[result.result_type, result.stop_reason, result.error_type] += 1
+        if result.result_type == "succeeded":
+            self.usage.add(result.model, result.usage)
+
+    def counts(self, rows: int) -> RowCounts:
+        """Return how many rows have which type of result.
+
+        :param rows: how many rows there are to be.
+        :raises ValueError: that many were not counted.
+        """
+        result_types: Counter[str] = Counter()
+        for (result_type, _, _), count in self._kinds.items():
+            result_types[result_type] += count
+        return RowCounts(rows=rows, **result_types)
+
+    def stop_reasons(self) -> dict[str, int]:
+        """Return how many succeeded rows stopped why."""
+        return {
+            reason or UNKNOWN: count
+            for (result_type, reason, _), count in sorted(self._kinds.items(), key=str)
+            if result_type == "succeeded"
+        }
+
+    def errors(self) -> dict[str, int]:
+        """Return how many errored rows have which error type."""
+        return {
+            error_type or UNKNOWN: count
+            for (result_type, _, error_type), count in sorted(self._kinds.items(), key=str)
+            if result_type == "errored"
+        }
+
+
+def times_of(batches: Sequence[MessageBatch], collected_at: str) -> Times:
+    """Return when the batches were created and ended."""
+    ends = [batch.ended_at for batch in batches]
+    known_ends = [end for end in ends if end is not None]
+    return Times(
+        submitted_at=min(batch.created_at for batch in batches).to_iso8601_string(),
+        ended_at=max(known_ends).to_iso8601_string() if len(known_ends) == len(ends) else None,
+        collected_at=collected_at,
+    )

@@ -1,0 +1,25 @@
+"""How to collect: what goes along with the rows, and where and when the work is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from anthropic_batches_provider.batches.clock import Clock, SystemClock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionSettings:
+    """How to collect.
+
+    :param spool_folder: local folder with room for the results of one batch twice over; made if it is not there, and
+        left as empty as it was found.
+    :param include_message: add the whole message to each row.
+    :param keep_requests: leave the job's request files, which hold the prompts, where they are.
+    :param clock: tells the time and sleeps between attempts to fetch.
+    """
+
+    spool_folder: Path
+    include_message: bool = False
+    keep_requests: bool = False
+    clock: Clock = field(default_factory=SystemClock)

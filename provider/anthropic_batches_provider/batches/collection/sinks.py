@@ -1,0 +1,115 @@
+"""Where encoded rows go: part files in a destination, or a bounded list in memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from anthropic_batches_provider.batches.collection.destination import Destination, OutputFormat
+from anthropic_batches_provider.batches.collection.manifest import Manifest, PartFile, Tally
+from anthropic_batches_provider.batches.collection.work import Work
+from anthropic_batches_provider.errors import XComLimitError
+
+log = logging.getLogger(__name__)
+
+_BUFFER_BYTES = 1 << 18
+_GZIP_LEVEL = 6
+
+
+def write_parts(
+    work: Work, destination: Destination, names: list[str], spool: Path, tally: Tally
+) -> tuple[PartFile, ...]:
+    """Write each part to a local file and put it into the destination, whole or not at all.
+
+    :param names: of the files, one for each part.
+    :param spool: local folder.
+    """
+    written = []
+    for name, part in zip(names, work.parts, strict=True):
+        path = spool / "part"
+        try:
+            with closing(part.rows(spool, tally)) as rows:
+                count = _write_lines(rows, path, destination.output_format)
+            destination.storage.put_file(path, name)
+            size = path.stat().st_size
+        finally:
+            path.unlink(missing_ok=True)
+        part.close(spool)
+        written.append(PartFile(name=name, uri=f"{destination.uri}/{name}", rows=count, bytes=size))
+        log.info("Wrote %s: %d rows of batch %s, %d bytes", written[-1].uri, count, part.batch.id, size)
+    return tuple(written)
+
+
+def part_names(work: Work, output_format: OutputFormat, previous: Manifest | None) -> list[str]:
+    """Return the names of the part files, none of which the previous manifest lists.
+
+    The same job collected again, perhaps with other columns, must not write over files that readers may have open and
+    that the manifest in place still describes.
+    """
+    listed = {part.name for part in previous.parts} if previous else set()
+    generation = 1
+    while True:
+        mark = "" if generation == 1 else f"-{generation}"
+        names = [f"part-{index:05d}-{work.short_id}{mark}.{output_format}" for index in range(len(work.parts))]
+        if listed.isdisjoint(names):
+            return names
+        generation += 1
+
+
+def rows_in_memory(work: Work, spool: Path, tally: Tally, *, max_bytes: int) -> list[dict[str, Any]]:
+    """Return the rows as dicts.
+
+    :param max_bytes: of all rows as JSON Lines.
+    :raises XComLimitError: they are more; as soon as that is known.
+    """
+    found: list[dict[str, Any]] = []
+    size = 0
+    for part in work.parts:
+        with closing(part.rows(spool, tally)) as rows:
+            for line in rows:
+                size += len(line) + 1
+                if size > max_bytes:
+                    raise _too_large(work, len(found) + 1, size, max_bytes)
+                found.append(json.loads(line))
+    for part in work.parts:
+        part.close(spool)
+    return found
+
+
+def _too_large(work: Work, rows: int, size: int, max_bytes: int) -> XComLimitError:
+    total = sum(part.requests for part in work.parts)
+    return XComLimitError(
+        f"The first {rows:,} of {total:,} rows take {size:,} bytes as JSON; XCom is limited to {max_bytes:,} bytes "
+        "here, as it lies in Airflow's database. Give destination= the URI of a folder in place of 'xcom', such as "
+        "s3://conn_id@bucket/folder/: rows of any number are written there, and XCom gets the manifest. Nothing is "
+        "lost: the results stay at Anthropic for 29 days after submission, and collecting them again costs nothing."
+    )
+
+
+def _write_lines(lines: Iterator[bytes], path: Path, output_format: OutputFormat) -> int:
+    count = 0
+    with _opened(path, output_format) as file:
+        for line in lines:
+            file.write(line + b"\n")
+            count += 1
+    return count
+
+
+@contextmanager
+def _opened(path: Path, output_format: OutputFormat) -> Iterator[BinaryIO]:
+    """Open a local file for lines; equal lines give equal files, so gzip's header holds neither time nor name."""
+    with path.open("wb", buffering=_BUFFER_BYTES) as file:
+        if output_format == "jsonl":
+            yield file
+            return
+        with (
+            gzip.GzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=file, mtime=0) as compressed,
+            io.BufferedWriter(cast("io.RawIOBase", compressed), _BUFFER_BYTES) as buffered,
+        ):
+            yield buffered

@@ -1,0 +1,64 @@
+"""What there is to collect, as rows part by part.
+
+Invariants: rows come one per request, whatever the results hold; one batch at a time is on the disk and none in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from anthropic_batches_provider.batches.collection.manifest import Manifest, Tally
+from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.results import Result, SpooledResults, decode_result
+
+SHORT_ID_LENGTH = 8
+
+
+class PartOfWork(Protocol):
+    """The rows of one batch."""
+
+    @property
+    def batch(self) -> MessageBatch:
+        """The batch, which has ended."""
+
+    @property
+    def requests(self) -> int:
+        """How many rows there are."""
+
+    def rows(self, spool: Path, tally: Tally) -> Generator[bytes, None, None]:
+        """Fetch the results and yield the encoded output rows.
+
+        :param spool: local folder.
+        :param tally: counts each row as it is yielded.
+        """
+
+    def close(self, spool: Path) -> None:
+        """Note what is to be kept of this part, once its rows are safe."""
+
+
+class Work(Protocol):
+    """All that one collection writes."""
+
+    @property
+    def job(self) -> str | None:
+        """URI of the job folder."""
+
+    @property
+    def short_id(self) -> str:
+        """8 characters for file names: equal for the same work, and hardly ever for another."""
+
+    @property
+    def parts(self) -> Sequence[PartOfWork]:
+        """The batches, in order of output."""
+
+    def close(self, manifest: Manifest) -> None:
+        """Note that all is published, and let go of what is no longer needed."""
+
+
+def result_at(results: SpooledResults, position: int, batch: MessageBatch) -> Result | None:
+    line = results[position]
+    if line is None:
+        return None
+    return decode_result(line, batch_id=batch.id, line_number=lambda: results.line_number(position))

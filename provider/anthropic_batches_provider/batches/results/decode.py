@@ -1,0 +1,172 @@
+"""Decodes one line of a batch's results: only what is used, blind to fields it does not know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from anthropic_batches_provider.errors import UnexpectedAnswerError
+
+_BEGINNING_BYTES = 200
+
+
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """What the API answered to one request.
+
+    :param result_type: ``succeeded``, ``errored``, ``canceled``, ``expired``, or ``missing`` where it answered nothing.
+    :param text: the text blocks of the message, joined; None where it has none.
+    :param error_type: of an errored result, e.g. ``invalid_request_error``.
+    :param usage: the API's usage object, as it came.
+    :param message: the whole message, as it came.
+    """
+
+    custom_id: str
+    result_type: str
+    text: str | None = None
+    stop_reason: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    model: str | None = None
+    usage: msgspec.Raw | None = None
+    message: msgspec.Raw | None = None
+
+
+def missing_result(custom_id: str) -> Result:
+    """Return what stands for a request to which the results hold no answer."""
+    return Result(custom_id, "missing")
+
+
+def decode_result(line: bytes, *, batch_id: str, line_number: Callable[[], int] | None = None) -> Result:
+    """Decode a line of results.
+
+    Text that no encoding allows (half of a surrogate pair, bytes that are not UTF-8) becomes U+FFFD: one broken
+    character must not make a whole batch unreadable.
+
+    :param line: one JSON object.
+    :param batch_id: for the message of an error.
+    :param line_number: tells its number, from 1, for the message of an error.
+    :raises UnexpectedAnswerError: it is not a result, or one of a type that this package does not know.
+    """
+    try:
+        return _decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        try:
+            return _decode(_with_valid_text(line))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            number = line_number() if line_number else None
+            raise unexpected_line(line, error, batch_id=batch_id, line_number=number) from error
+
+
+def decode_custom_id(line: bytes) -> str:
+    """Return whom a line of results answers.
+
+    :raises msgspec.MsgspecError: it is not a JSON object with a ``custom_id``.
+    """
+    return _CUSTOM_ID_DECODER.decode(line).custom_id
+
+
+def unexpected_line(
+    line: bytes, error: Exception, *, batch_id: str, line_number: int | None = None
+) -> UnexpectedAnswerError:
+    """Return the error that says which line of which batch is not a result."""
+    where = "A line" if line_number is None else f"Line {line_number:,}"
+    return UnexpectedAnswerError(
+        f"{where} of the results of batch {batch_id} is not a result of a known type ({error}); it begins "
+        f"{line[:_BEGINNING_BYTES]!r}. Nothing was published; the results stay at Anthropic, and collecting again "
+        "costs nothing. A proxy or gateway between Airflow and the API may have answered in its place; else the API "
+        "has something new, and a newer version of this provider is needed."
+    )
+
+
+_NULL = msgspec.Raw(b"null")
+
+
+class _ErrorDetail(msgspec.Struct, gc=False):
+    type: str | None = None
+    message: str | None = None
+
+
+class _ErrorEnvelope(msgspec.Struct, gc=False):
+    error: _ErrorDetail | None = None
+
+
+class _Succeeded(msgspec.Struct, tag="succeeded", gc=False):
+    message: msgspec.Raw
+
+
+class _Errored(msgspec.Struct, tag="errored", gc=False):
+    error: _ErrorEnvelope | None = None
+
+
+class _Canceled(msgspec.Struct, tag="canceled", gc=False):
+    pass
+
+
+class _Expired(msgspec.Struct, tag="expired", gc=False):
+    pass
+
+
+class _Line(msgspec.Struct, gc=False):
+    custom_id: str
+    result: _Succeeded | _Errored | _Canceled | _Expired
+
+
+class _ContentBlock(msgspec.Struct, gc=False):
+    type: str
+    text: Any = None  # a string in text blocks; other types of block may use the name otherwise
+
+
+class _Message(msgspec.Struct, gc=False):
+    content: list[_ContentBlock] | None = None
+    model: str | None = None
+    stop_reason: str | None = None
+    usage: msgspec.Raw = _NULL
+
+
+class _CustomId(msgspec.Struct, gc=False):
+    custom_id: str
+
+
+_LINE_DECODER = msgspec.json.Decoder(_Line)
+_MESSAGE_DECODER = msgspec.json.Decoder(_Message)
+_CUSTOM_ID_DECODER = msgspec.json.Decoder(_CustomId)
+
+
+def _decode(line: bytes) -> Result:
+    decoded = _LINE_DECODER.decode(line)
+    result = decoded.result
+    if isinstance(result, _Succeeded):
+        message = _MESSAGE_DECODER.decode(result.message)
+        return Result(
+            decoded.custom_id,
+            "succeeded",
+            text=_text(message.content),
+            stop_reason=message.stop_reason,
+            model=message.model,
+            usage=message.usage,
+            message=result.message,
+        )
+    if isinstance(result, _Errored):
+        detail = (result.error and result.error.error) or _ErrorDetail()
+        return Result(decoded.custom_id, "errored", error_type=detail.type, error_message=detail.message)
+    return Result(decoded.custom_id, "canceled" if isinstance(result, _Canceled) else "expired")
+
+
+def _text(content: list[_ContentBlock] | None) -> str | None:
+    texts = [block.text for block in content or () if block.type == "text" and isinstance(block.text, str)]
+    if len(texts) == 1:
+        return texts[0]
+    return "".join(texts) if texts else None
+
+
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
+)
+
+
+def _with_valid_text(line: bytes) -> bytes:
+    paired = _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], line)
+    return paired.decode("utf-8", "replace").encode()

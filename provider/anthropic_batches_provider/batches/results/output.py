@@ -1,0 +1,96 @@
+"""One output row: the row's own columns, spliced in as the bytes they are, then the columns of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from anthropic_batches_provider.batches.results.decode import Result
+
+NO_COLUMNS = b"{}"
+MESSAGE_COLUMN = "message"
+
+
+RESULT_COLUMNS = (
+    "custom_id",
+    "batch_id",
+    "result_type",
+    "text",
+    "parsed",
+    "stop_reason",
+    "error_type",
+    "error_message",
+    "model",
+    "usage",
+)
+"""The columns of the result, in this order, before ``message``; ``docs/output.md`` is the contract."""
+
+
+class RowEncoder:
+    """Encodes the output rows of one batch as lines of JSON.
+
+    :param batch_id: goes into every row.
+    :param column_prefix: stands before the name of each column of the result; the row's own are left as they are.
+    :param structured: whether answers are JSON, so that ``parsed`` holds what the text says.
+    :param include_message: whether the whole message follows as a last column.
+    """
+
+    def __init__(
+        self, *, batch_id: str, column_prefix: str = "", structured: bool = False, include_message: bool = False
+    ) -> None:
+        self._batch_id = batch_id
+        self._structured = structured
+        self._row = _row_type(column_prefix)
+        self._message_name = (
+            b"," + msgspec.json.encode(column_prefix + MESSAGE_COLUMN) + b":" if include_message else None
+        )
+        self._encode = msgspec.json.Encoder().encode
+
+    def encode(self, columns: bytes, result: Result) -> bytes:
+        """Return one row as JSON, without a line feed.
+
+        :param columns: a JSON object of the row's own columns on one line, trusted to be one.
+        """
+        encoded = self._encode(
+            self._row(
+                result.custom_id,
+                self._batch_id,
+                result.result_type,
+                result.text,
+                _parsed(result.text) if self._structured else None,
+                result.stop_reason,
+                result.error_type,
+                result.error_message,
+                result.model,
+                result.usage,
+            )
+        )
+        if self._message_name is not None:
+            encoded = b"".join((encoded[:-1], self._message_name, result.message or b"null", b"}"))
+        if columns == NO_COLUMNS:
+            return encoded
+        return b"".join((columns[:-1], b",", encoded[1:]))
+
+
+def _row_type(column_prefix: str) -> Callable[..., object]:
+    """Return what makes an encodable row of the values of the result's columns."""
+    columns: list[tuple[str, type]] = [(name, object) for name in RESULT_COLUMNS]
+    try:
+        return msgspec.defstruct("OutputRow", columns, rename=lambda name: column_prefix + name, gc=False)
+    except ValueError:  # msgspec takes no name with a quote or a backslash; a dict is slower and takes any
+        names = [column_prefix + name for name in RESULT_COLUMNS]
+        return lambda *values: dict(zip(names, values, strict=True))
+
+
+_PARSER = msgspec.json.Decoder()
+
+
+def _parsed(text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        return _PARSER.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None

@@ -1,0 +1,165 @@
+"""Adds up what result messages report as used, by model; tolerant of fields that come, go or are null.
+
+Invariant: what was not reported is counted as such (``unreported_requests``) and never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+import msgspec
+
+UNKNOWN_MODEL = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a number of requests used.
+
+    :param requests: requests with a succeeded result, whatever they reported.
+    :param unreported_requests: those among them whose usage was missing or unreadable.
+    :param input_tokens: neither written to nor read from the cache.
+    :param output_tokens: all output, thinking included.
+    :param cache_creation_5m_input_tokens: written to the cache for 5 minutes; also what the API did not split.
+    :param cache_creation_1h_input_tokens: written to the cache for an hour.
+    :param cache_read_input_tokens: read from the cache.
+    :param thinking_tokens: the part of ``output_tokens`` that was thinking.
+    :param web_search_requests: searches by the server's tool, billed one by one.
+    :param web_fetch_requests: fetches by the server's tool.
+    """
+
+    requests: int = 0
+    unreported_requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_5m_input_tokens: int = 0
+    cache_creation_1h_input_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    thinking_tokens: int = 0
+    web_search_requests: int = 0
+    web_fetch_requests: int = 0
+
+    @classmethod
+    def from_api(cls, usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> Usage:
+        """Read the usage of one request.
+
+        :param usage: the message's ``usage`` as JSON; None, ``null`` and what cannot be read are unreported.
+        """
+        return cls(**dict(zip(_NAMES, _read(usage), strict=True)))
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in _NAMES})
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the numbers under their names, as the manifest holds them."""
+        return asdict(self)
+
+
+_NAMES = tuple(field.name for field in fields(Usage))
+
+
+class UsageByModel:
+    """Adds up usage under the model that each message names, in constant memory."""
+
+    def __init__(self) -> None:
+        self._totals: dict[str, list[int]] = {}
+
+    def add(self, model: str | None, usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> None:
+        """Count one request.
+
+        :param model: as the message names it; None counts under ``unknown``.
+        :param usage: see :meth:`Usage.from_api`.
+        """
+        name = model or UNKNOWN_MODEL
+        totals = self._totals.get(name)
+        if totals is None:
+            totals = self._totals[name] = [0] * len(_NAMES)
+        for index, number in enumerate(_read(usage)):
+            if number:
+                totals[index] += number
+
+    def by_model(self) -> dict[str, Usage]:
+        """Return the sums so far, models in alphabetical order."""
+        return {model: Usage(**dict(zip(_NAMES, self._totals[model], strict=True))) for model in sorted(self._totals)}
+
+    def total(self) -> Usage:
+        """Return the sum over all models."""
+        return sum(self.by_model().values(), Usage())
+
+    def as_dict(self) -> dict[str, dict[str, int]]:
+        """Return the sums so far as plain JSON values."""
+        return {model: usage.as_dict() for model, usage in self.by_model().items()}
+
+
+def usage_from_dict(usage: Mapping[str, Mapping[str, int]]) -> dict[str, Usage]:
+    """Read back what :meth:`UsageByModel.as_dict` gave; names of newer versions are left out."""
+    known = set(_NAMES)
+    return {
+        model: Usage(**{name: number for name, number in numbers.items() if name in known})
+        for model, numbers in usage.items()
+    }
+
+
+class _CacheCreation(msgspec.Struct, gc=False):
+    ephemeral_5m_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: int | None = None
+
+
+class _ServerToolUse(msgspec.Struct, gc=False):
+    web_search_requests: int | None = None
+    web_fetch_requests: int | None = None
+
+
+class _OutputTokensDetails(msgspec.Struct, gc=False):
+    thinking_tokens: int | None = None
+
+
+class _ApiUsage(msgspec.Struct, gc=False):
+    """The API's usage object, as far as it is added up; any field may be missing or null."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation: _CacheCreation | None = None
+    server_tool_use: _ServerToolUse | None = None
+    output_tokens_details: _OutputTokensDetails | None = None
+
+
+_DECODER = msgspec.json.Decoder(_ApiUsage)
+_NO_CACHE_CREATION = _CacheCreation()
+_NO_SERVER_TOOL_USE = _ServerToolUse()
+_NO_DETAILS = _OutputTokensDetails()
+_UNREPORTED = (1, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def _read(usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> tuple[int, ...]:
+    """Return one request's numbers in the order of :class:`Usage`."""
+    if usage is None:
+        return _UNREPORTED
+    try:
+        reported = _DECODER.decode(usage)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _UNREPORTED
+    if reported.input_tokens is None and reported.output_tokens is None:
+        return _UNREPORTED
+    writes = reported.cache_creation or _NO_CACHE_CREATION
+    tools = reported.server_tool_use or _NO_SERVER_TOOL_USE
+    details = reported.output_tokens_details or _NO_DETAILS
+    hour_writes = writes.ephemeral_1h_input_tokens or 0
+    split_writes = hour_writes + (writes.ephemeral_5m_input_tokens or 0)
+    # 5 minutes is the API's default, so that what it does not split counts there.
+    all_writes = max(reported.cache_creation_input_tokens or 0, split_writes)
+    return (
+        1,
+        0,
+        reported.input_tokens or 0,
+        reported.output_tokens or 0,
+        all_writes - hour_writes,
+        hour_writes,
+        reported.cache_read_input_tokens or 0,
+        details.thinking_tokens or 0,
+        tools.web_search_requests or 0,
+        tools.web_fetch_requests or 0,
+    )

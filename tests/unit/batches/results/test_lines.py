@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anthropic_batches_provider.batches.results import split_lines
+
+CASES = [
+    ("nothing", [], []),
+    ("an empty chunk", [b""], []),
+    ("two lines", [b"a\nb\n"], [b"a", b"b"]),
+    ("a last line without a line feed", [b"a\nb"], [b"a", b"b"]),
+    ("a line over three chunks", [b"a", b"b", b"c\nd\n"], [b"abc", b"d"]),
+    ("a line feed at the beginning of a chunk", [b"a", b"\nb\n"], [b"a", b"b"]),
+    ("blank lines", [b"\n\na\n \n\r\n\t\nb\n\n"], [b"a", b"b"]),
+    ("a blank end", [b"a\n  "], [b"a"]),
+    (
+        "separators inside a string",
+        ["\u2028\u2029\u0085\x0b\x0c\r|\n".encode()],
+        ["\u2028\u2029\u0085\x0b\x0c\r|".encode()],
+    ),
+    ("a character cut in two", ["é\n".encode()[:1], "é\n".encode()[1:]], ["é".encode()]),
+]
+
+
+@pytest.mark.parametrize(("chunks", "lines"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_a_stream_is_split_at_line_feeds_only(chunks: list[bytes], lines: list[bytes]) -> None:
+    assert list(split_lines(chunks)) == lines
+
+
+@given(
+    lines=st.lists(st.binary(min_size=1, max_size=9).map(lambda line: b"x" + line.replace(b"\n", b""))),
+    cuts=st.lists(st.integers(0, 99)),
+    closed=st.booleans(),
+)
+def test_where_a_stream_is_cut_into_chunks_makes_no_difference(
+    lines: list[bytes], cuts: list[int], closed: bool
+) -> None:
+    stream = b"\n".join(lines) + (b"\n" if closed and lines else b"")
+    places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    chunks = [stream[start:end] for start, end in itertools.pairwise(places)]
+    assert list(split_lines(chunks)) == lines

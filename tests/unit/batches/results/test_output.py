@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from anthropic_batches_provider.batches.results import (
+    NO_COLUMNS,
+    RESULT_COLUMNS,
+    RowEncoder,
+    decode_result,
+    missing_result,
+)
+from anthropic_batches_provider.batches.rows.columns import OUTPUT_COLUMNS
+from tests.unit.batches.results.ended_jobs import errored, message, succeeded
+
+
+def row(encoder: RowEncoder, line: bytes, columns: bytes = NO_COLUMNS) -> dict[str, Any]:
+    decoded: dict[str, Any] = json.loads(encoder.encode(columns, decode_result(line, batch_id="b")))
+    return decoded
+
+
+def test_columns_that_users_rows_must_not_have_are_those_of_the_output() -> None:
+    assert (*RESULT_COLUMNS, "message") == OUTPUT_COLUMNS
+
+
+def test_a_row_is_its_own_columns_then_those_of_the_result() -> None:
+    found = row(RowEncoder(batch_id="msgbatch_1"), succeeded("n-0-7"), b'{"id":7,"year":1900}')
+    assert list(found) == ["id", "year", *RESULT_COLUMNS]
+    assert found == {
+        "id": 7,
+        "year": 1900,
+        "custom_id": "n-0-7",
+        "batch_id": "msgbatch_1",
+        "result_type": "succeeded",
+        "text": "yes",
+        "parsed": None,
+        "stop_reason": "end_turn",
+        "error_type": None,
+        "error_message": None,
+        "model": "claude-haiku-5-5",
+        "usage": {"input_tokens": 10, "output_tokens": 3, "service_tier": "batch"},
+    }
+
+
+def test_the_bytes_of_the_rows_own_columns_are_left_as_they_are() -> None:
+    columns = b'{"big":123456789012345678901234567890,"exact":1.10,"a":"\\u00e9"}'
+    assert RowEncoder(batch_id="b").encode(columns, missing_result("a")).startswith(columns[:-1] + b',"custom_id":"a"')
+
+
+def test_a_prefix_goes_before_the_results_columns_alone() -> None:
+    found = row(
+        RowEncoder(batch_id="b", column_prefix='a"é_', include_message=True), succeeded("a"), b'{"text":"mine"}'
+    )
+    assert list(found) == ["text", *(f'a"é_{name}' for name in OUTPUT_COLUMNS)]
+
+
+def test_the_message_comes_whole_when_asked_for() -> None:
+    encoder = RowEncoder(batch_id="b", include_message=True)
+    assert row(encoder, succeeded("a"))["message"] == message()
+    assert row(encoder, errored("a"))["message"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ('{"label": "war"}', {"label": "war"}),
+        ('{\n "label":\n "\u2028" }\n', {"label": "\u2028"}),
+        ("[1, 123456789012345678901234567890]", [1, 123456789012345678901234567890]),
+        ("null", None),
+        ('{"label": "wa', None),
+        ("Sorry, no.", None),
+        ("NaN", None),
+        ("1e999", None),
+        ("", None),
+        (None, None),
+        ("[" * 5000, None),
+    ],
+)
+def test_structured_answers_are_parsed_where_they_can_be(text: str | None, parsed: object) -> None:
+    encoded = RowEncoder(batch_id="b", structured=True).encode(
+        NO_COLUMNS, decode_result(succeeded("a", text), batch_id="b")
+    )
+    assert b"\n" not in encoded
+    assert json.loads(encoded)["parsed"] == parsed
+
+
+def test_text_is_not_parsed_unless_the_job_is_structured() -> None:
+    assert row(RowEncoder(batch_id="b"), succeeded("a", "{}"))["parsed"] is None
+
+
+def test_a_request_without_a_result_is_missing() -> None:
+    found = json.loads(RowEncoder(batch_id="b").encode(b'{"id":1}', missing_result("n-0-1")))
+    assert (found["id"], found["custom_id"], found["result_type"], found["usage"]) == (1, "n-0-1", "missing", None)

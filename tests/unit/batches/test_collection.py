@@ -1,0 +1,306 @@
+"""What collecting writes when nothing goes wrong with it, whatever the results hold."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anthropic_batches_provider.batches.collection import (
+    MANIFEST_NAME,
+    Manifest,
+    collect_batches,
+    collect_job,
+    rows_for_xcom,
+)
+from anthropic_batches_provider.batches.ledger import LocalStorage, ShardRecord
+from anthropic_batches_provider.errors import ConfigurationError, XComLimitError
+from tests.unit.batches.results.ended_jobs import (
+    NONCE,
+    OWNER,
+    EndedJob,
+    Service,
+    StillClock,
+    ended,
+    ended_job,
+    errored,
+    succeeded,
+)
+
+COLUMNS = [[b'{"id":"a"}', b'{"id":"b"}', b'{"id":"c"}'], [b'{"id":"d"}', b'{"id":"e"}']]
+RESULTS = [
+    [ended(f"{NONCE}-0-2", "expired"), succeeded(f"{NONCE}-0-0"), errored(f"{NONCE}-0-1")],
+    [ended(f"{NONCE}-1-4", "canceled"), ended("foreign", "expired")],
+]
+ANSWERS = [("a", "succeeded"), ("b", "errored"), ("c", "expired"), ("d", "missing"), ("e", "canceled")]
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> EndedJob:
+    return ended_job(tmp_path, RESULTS, COLUMNS)
+
+
+def collect(job: EndedJob, **changes: Any) -> Manifest:
+    return collect_job(job.folder, job.service, job.destination(), replace(job.settings, **changes))
+
+
+def rows_of(job: EndedJob, manifest: Manifest) -> list[dict[str, Any]]:
+    rows = []
+    for part in manifest.parts:
+        content = job.files()[part.name]
+        assert len(content) == part.bytes
+        lines = (gzip.decompress(content) if part.name.endswith(".gz") else content).decode().split("\n")
+        assert len(lines) == part.rows + 1
+        rows += [json.loads(line) for line in lines[:-1]]
+    return rows
+
+
+def answers(rows: list[dict[str, Any]]) -> list[tuple[Any, Any]]:
+    return [(row["id"], row["result_type"]) for row in rows]
+
+
+def test_every_request_gets_one_row_in_input_order(job: EndedJob) -> None:
+    rows = rows_of(job, collect(job))
+    assert answers(rows) == ANSWERS
+    assert [row["batch_id"] for row in rows] == ["msgbatch_0"] * 3 + ["msgbatch_1"] * 2
+    assert [row["custom_id"] for row in rows] == [f"{NONCE}-{shard}-{row}" for row, shard in enumerate((0, 0, 0, 1, 1))]
+    assert list(job.spool.iterdir()) == []
+
+
+def test_the_manifest_counts_what_was_written(job: EndedJob) -> None:
+    manifest = collect(job)
+    assert json.loads(job.files()[MANIFEST_NAME]) == manifest.as_dict()
+    assert json.loads(json.dumps(manifest.as_dict())) == manifest.as_dict()
+    assert manifest.as_dict() | {"parts": [], "provider_version": ""} == {
+        "version": 1,
+        "provider_version": "",
+        "job": job.folder.uri,
+        "owner": OWNER,
+        "destination": f"file://{job.output}",
+        "output_format": "jsonl",
+        "batch_ids": ["msgbatch_0", "msgbatch_1"],
+        "parts": [],
+        "counts": {"rows": 5, "succeeded": 1, "errored": 1, "canceled": 1, "expired": 1, "missing": 1},
+        "stop_reasons": {"end_turn": 1},
+        "errors": {"invalid_request_error": 1},
+        "usage": {"claude-haiku-5-5": manifest.usage["claude-haiku-5-5"]},
+        "times": {
+            "submitted_at": "2026-11-21T04:00:00Z",
+            "ended_at": "2026-11-21T05:00:00Z",
+            "collected_at": "2026-11-21T06:00:00Z",
+        },
+        "foreign_results": 1,
+        "duplicate_results": 0,
+        "replaced": [],
+    }
+    assert manifest.usage["claude-haiku-5-5"]["output_tokens"] == 3
+    assert manifest.failed_rows == 4
+    assert [(part.name, part.rows) for part in manifest.parts] == [
+        ("part-00000-01234567.jsonl", 3),
+        ("part-00001-01234567.jsonl", 2),
+    ]
+    assert manifest.parts[1].uri == f"file://{job.output}/part-00001-01234567.jsonl"
+
+
+def test_gzip_holds_the_same_rows_and_equal_rows_give_equal_files(tmp_path: Path, job: EndedJob) -> None:
+    plain = rows_of(job, collect(job))
+    contents = []
+    for name in ("one", "two"):
+        other = ended_job(tmp_path / name, RESULTS, COLUMNS)
+        manifest = collect_job(other.folder, other.service, other.destination(output_format="jsonl.gz"), other.settings)
+        assert rows_of(other, manifest) == plain
+        contents.append({part.name: other.files()[part.name] for part in manifest.parts})
+    assert contents[0] == contents[1]
+
+
+def test_prefix_message_and_parsed_are_as_the_job_and_the_settings_say(tmp_path: Path) -> None:
+    lines = [[succeeded(f"{NONCE}-0-0", '{"label":"war"}')]]
+    job = ended_job(tmp_path, lines, [[b'{"text":"mine"}']], structured=True, column_prefix="answer_")
+    (row,) = rows_of(job, collect(job, include_message=True))
+    assert (row["text"], row["answer_text"], row["answer_parsed"]) == ("mine", '{"label":"war"}', {"label": "war"})
+    assert row["answer_message"]["role"] == "assistant"
+
+
+# ------------------------------------------------------------------------------------------------------- the job after
+
+
+def left_requests(job: EndedJob) -> list[str]:
+    return job.folder.storage.list(f"{job.folder.path}/requests")
+
+
+def test_afterwards_the_ledger_knows_and_only_requests_without_an_answer_are_kept(job: EndedJob) -> None:
+    collect(job)
+    collection = job.folder.last_collection()
+    assert collection is not None
+    assert (collection.destination, collection.rows, collection.usable_rows) == (f"file://{job.output}", 5, 1)
+    assert {"00000-ended.json", "00001-ended.json"} <= set(job.folder.storage.list(f"{job.folder.path}/ledger"))
+    assert left_requests(job) == ["00000-unusable.jsonl", "00001-unusable.jsonl"]
+    kept = job.folder.storage.read(f"{job.folder.path}/requests/00000-unusable.jsonl").decode().splitlines()
+    assert [json.loads(line)["custom_id"] for line in kept] == [f"{NONCE}-0-1", f"{NONCE}-0-2"]
+
+
+def test_a_shard_whose_requests_all_succeeded_leaves_none_behind(tmp_path: Path) -> None:
+    job = ended_job(tmp_path, [[succeeded(f"{NONCE}-0-0")]], [[b'{"id":1}']])
+    collect(job)
+    assert left_requests(job) == []
+
+
+def test_requests_stay_when_told_so(job: EndedJob) -> None:
+    collect(job, keep_requests=True)
+    assert left_requests(job) == ["00000-a.jsonl", "00001-a.jsonl"]
+
+
+def test_a_collected_job_can_be_collected_again(job: EndedJob) -> None:
+    first = collect(job)
+    kept = left_requests(job)
+    second = collect(job, include_message=True)
+    assert answers(rows_of(job, second)) == ANSWERS
+    assert left_requests(job) == kept
+    assert set(second.replaced) == {part.name for part in first.parts}
+    assert set(job.files()) == {MANIFEST_NAME, *(part.name for part in second.parts)}
+    third = collect(job)
+    assert [part.name for part in third.parts] == [part.name for part in first.parts]
+    assert set(job.files()) == {MANIFEST_NAME, *(part.name for part in third.parts)}
+
+
+def test_another_job_of_the_same_owner_takes_over_and_leaves_other_files_alone(tmp_path: Path, job: EndedJob) -> None:
+    collect(job)
+    (job.output / "notes.txt").write_text("mine")
+    (job.output / "part-00007-ffffffff.jsonl").write_text("of a crash\n")
+    successor = ended_job(tmp_path, [[ended("foreign", "expired")]], [[b'{"id":"z"}']], nonce="ba9876543210")
+    manifest = collect(successor)
+    assert set(successor.files()) == {
+        MANIFEST_NAME,
+        "notes.txt",
+        "part-00007-ffffffff.jsonl",
+        "part-00000-ba987654.jsonl",
+    }
+    assert answers(rows_of(successor, manifest)) == [("z", "missing")]
+
+
+# --------------------------------------------------------------------------------------------------- batches, and XCom
+
+
+def test_batches_of_others_are_rows_in_the_order_of_their_results(tmp_path: Path) -> None:
+    service = Service()
+    service.add("msgbatch_x", [succeeded("mine-2"), errored("mine-1")])
+    service.add("msgbatch_y", [ended("mine-3", "expired")])
+    job = EndedJob(None, service, tmp_path / "out", StillClock(), tmp_path / "spool")  # type: ignore[arg-type]
+    ids = ["msgbatch_y", "msgbatch_x", "msgbatch_y"]
+    manifest = collect_batches(ids, service, job.destination(), job.settings)
+    rows = rows_of(job, manifest)
+    assert [(row["custom_id"], row["result_type"]) for row in rows] == [
+        ("mine-3", "expired"),
+        ("mine-2", "succeeded"),
+        ("mine-1", "errored"),
+    ]
+    assert next(iter(rows[0])) == "custom_id"
+    assert (manifest.job, manifest.batch_ids, manifest.counts.rows) == (None, ("msgbatch_y", "msgbatch_x"), 3)
+    found = rows_for_xcom(ids, service, job.settings)
+    assert (found.rows, found.manifest.counts) == (rows, manifest.counts)
+
+
+def test_no_batch_ids_are_refused(tmp_path: Path, job: EndedJob) -> None:
+    with pytest.raises(ConfigurationError, match="names no batch"):
+        collect_batches([], job.service, job.destination(), job.settings)
+
+
+def test_xcom_gets_the_rows_that_a_file_would_hold(job: EndedJob) -> None:
+    found = rows_for_xcom(job.folder, job.service, job.settings)
+    assert answers(found.rows) == ANSWERS
+    assert (found.manifest.destination, found.manifest.owner, found.manifest.parts) == ("xcom", OWNER, ())
+    collection = job.folder.last_collection()
+    assert collection is not None
+    assert collection.destination == "xcom"
+    written = collect(job)
+    assert rows_of(job, written) == found.rows
+    assert (written.counts, written.usage) == (found.manifest.counts, found.manifest.usage)
+
+
+def test_too_much_for_xcom_says_how_much_and_where_else_to_and_loses_nothing(job: EndedJob) -> None:
+    size = sum(part.bytes for part in collect(job, keep_requests=True).parts)
+    assert len(rows_for_xcom(job.folder, job.service, job.settings, max_bytes=size).rows) == 5
+    with pytest.raises(XComLimitError) as raised:
+        rows_for_xcom(job.folder, job.service, job.settings, max_bytes=size - 1)
+    for said in (f"{size:,} bytes", f"{size - 1:,} bytes", "5 of 5 rows", "destination=", "costs nothing"):
+        assert said in str(raised.value)
+    assert list(job.spool.iterdir()) == []
+
+
+# ---------------------------------------------------------------------------------------------------------- properties
+
+FATES = ("succeeded", "errored", "canceled", "expired", "missing", "duplicate")
+
+
+def _lines(nonce: str, shard: int, row: int, fate: str) -> list[bytes]:
+    custom_id = f"{nonce}-{shard}-{row}"
+    match fate:
+        case "missing":
+            return []
+        case "errored":
+            return [errored(custom_id)]
+        case "canceled" | "expired":
+            return [ended(custom_id, fate)]
+        case "duplicate":
+            return [succeeded(custom_id, str(row)), succeeded(custom_id, str(row))]
+    return [succeeded(custom_id, str(row))]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    fates=st.lists(st.lists(st.sampled_from(FATES), min_size=1, max_size=8), min_size=1, max_size=3),
+    strangers=st.integers(0, 2),
+    chunk_bytes=st.integers(1, 400),
+    seed=st.integers(0, 2**16),
+)
+def test_whatever_comes_in_any_order_each_request_has_one_row(
+    fates: list[list[str]], strangers: int, chunk_bytes: int, seed: int
+) -> None:
+    shuffle = random.Random(seed).shuffle
+    number, columns, results = 0, [], []
+    for shard, shard_fates in enumerate(fates):
+        lines = [ended(f"stranger-{stranger}", "expired") for stranger in range(strangers)]
+        columns.append([b'{"id":%d}' % (number + position) for position in range(len(shard_fates))])
+        for fate in shard_fates:
+            lines += _lines(NONCE, shard, number, fate)
+            number += 1
+        shuffle(lines)
+        results.append(lines)
+    with tempfile.TemporaryDirectory() as folder:
+        job = ended_job(Path(folder), results, columns)
+        job.service.chunk_bytes = chunk_bytes
+        for shard, lines in enumerate(results):
+            job.service.add(f"msgbatch_{shard}", lines)
+        manifest = collect(job)
+        rows = rows_of(job, manifest)
+        usable = {shard.shard: _usable_of(job, shard) for shard in job.folder.sealed().shards}
+    flat = [fate for shard_fates in fates for fate in shard_fates]
+    expected = ["succeeded" if fate == "duplicate" else fate for fate in flat]
+    assert answers(rows) == list(enumerate(expected))
+    assert all(row["text"] == (str(row["id"]) if row["result_type"] == "succeeded" else None) for row in rows)
+    counted = manifest.as_dict()["counts"]
+    assert {name: count for name, count in counted.items() if count} == {"rows": len(flat), **Counter(expected)}
+    assert (manifest.foreign_results, manifest.duplicate_results) == (strangers * len(fates), flat.count("duplicate"))
+    assert sum(usable.values()) == manifest.failed_rows
+
+
+def _usable_of(job: EndedJob, shard: ShardRecord) -> int:
+    try:
+        return job.folder.storage.read(f"{job.folder.path}/requests/{shard.shard:05d}-unusable.jsonl").count(b"\n")
+    except FileNotFoundError:
+        return 0
+
+
+def test_a_destination_may_be_any_folder_of_a_storage(tmp_path: Path, job: EndedJob) -> None:
+    destination = replace(job.destination(), storage=LocalStorage(tmp_path / "deep" / "map_index=3"))
+    manifest = collect_job(job.folder, job.service, destination, job.settings)
+    assert manifest.destination == f"file://{tmp_path}/deep/map_index=3"
