@@ -1,4 +1,4 @@
-"""No test touches the user's Airflow, or could find a real credential: both are seen to before anything imports Airflow."""
+"""No test touches the user's Airflow or could find a real credential: seen to before anything imports Airflow."""
 
 import os
 import shutil

@@ -105,6 +105,9 @@ class MessageBatchResultsOperator(BaseOperator):
             manifest, value = self._published(context, what, client, settings)
         task_instance: Any = context["ti"]
         task_instance.xcom_push(key=MANIFEST_KEY, value=manifest.as_dict())
+        if manifest.failed_rows:
+            # Airflow pushes no return value of a task that fails; what was paid for is to be had all the same.
+            task_instance.xcom_push(key="return_value", value=value)
         self.log.info("%d rows are in %s: %s", manifest.counts.rows, manifest.destination, manifest.counts)
         check_failed_rows(manifest, self.max_failed_rows)
         return value

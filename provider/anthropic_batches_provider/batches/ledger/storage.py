@@ -46,7 +46,10 @@ class Storage(Protocol):
         """
 
     def put_file(self, source: Path, path: str) -> None:
-        """Put a local file under a name, whole or not at all, in place of what is there."""
+        """Put a local file under a name, whole or not at all, in place of what is there.
+
+        The file must not be changed afterwards, only removed.
+        """
 
     def remove(self, path: str) -> None:
         """Remove an object; absence is fine."""
@@ -96,9 +99,7 @@ class LocalStorage:
         target = self._target(path)
         spool = self._spool(target)
         try:
-            with source.open("rb") as original, spool.open("wb") as copy:
-                shutil.copyfileobj(original, copy, 1 << 20)
-                _flush(copy)
+            _copy(source, spool)
             os.replace(spool, target)
         finally:
             spool.unlink(missing_ok=True)
@@ -120,6 +121,20 @@ class LocalStorage:
 
 
 _SPOOL_PREFIX = ".spool-"
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Give a file's content a second name, flushed to the disk; on another disk a copy of it.
+
+    A file that was put must not be changed afterwards: its content may be shared.
+    """
+    target.unlink()
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _flush(file: BinaryIO) -> None:

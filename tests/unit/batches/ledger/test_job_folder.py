@@ -1,0 +1,182 @@
+"""A job's folder tells its state by what lies in it, and never takes a doubt for an answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from anthropic_batches_provider.batches.ledger import (
+    AccountRecord,
+    BatchRecord,
+    CollectionRecord,
+    EndRecord,
+    IntentRecord,
+    JobFolder,
+    JobRecord,
+    LocalStorage,
+    OutcomeRecord,
+    Refused,
+    SealRecord,
+    ShardRecord,
+    Submitted,
+    UnitOfWork,
+    Void,
+    create_job,
+    jobs_of,
+    slug,
+)
+from anthropic_batches_provider.batches.ledger.records import Outcome
+from anthropic_batches_provider.errors import CorruptLedgerError, JobNotFoundError
+
+UNIT = UnitOfWork(dag_id="labels", task_id="submit", unit="2026-11-21T00:00:00+00:00")
+BATCH = BatchRecord(batch_id="msgbatch_1", created_at="2026-11-21T00:00:00Z", expires_at="2026-11-22T00:00:00Z")
+
+
+def record(nonce: str = "aaaaaaaaaaaa") -> JobRecord:
+    return JobRecord(
+        nonce=nonce,
+        owner=UNIT.owner,
+        edition="",
+        account=AccountRecord(base_url="http://127.0.0.1"),
+        conn_id="anthropic_default",
+        run_id="manual",
+        opened_at="2026-11-21T00:00:00Z",
+        question="q",
+    )
+
+
+def shard(number: int) -> ShardRecord:
+    return ShardRecord(
+        shard=number, requests=2, first_row=2 * number, body_bytes=9, requests_file="requests/x", rows_file="rows/x"
+    )
+
+
+def intent(number: int, attempt: int, nonce: str = "n") -> IntentRecord:
+    return IntentRecord(
+        shard=number, attempt=attempt, requests=2, nonce=nonce, at="2026-11-21T00:00:00Z", post_deadline_seconds=900
+    )
+
+
+def outcome(number: int, attempt: int, what: Outcome) -> OutcomeRecord:
+    return OutcomeRecord(shard=number, attempt=attempt, at="2026-11-21T00:00:00Z", outcome=what)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> LocalStorage:
+    return LocalStorage(tmp_path)
+
+
+@pytest.fixture
+def job(storage: LocalStorage) -> JobFolder:
+    job = create_job(storage, UNIT.folder, record())
+    job.seal_with(SealRecord(rows=4, fingerprint="f", shards=(shard(0), shard(1))))
+    return job
+
+
+def test_jobs_of_a_unit_are_numbered_and_found_in_order(storage: LocalStorage) -> None:
+    assert jobs_of(storage, UNIT.folder) == []
+    names = [create_job(storage, UNIT.folder, record(f"{number:012x}")).name for number in range(11)]
+    assert names == [f"job-{number:04d}" for number in range(1, 12)]
+    assert [job.name for job in jobs_of(storage, UNIT.folder)] == names
+
+
+def test_a_job_without_a_folder_is_an_error_and_never_a_new_job(storage: LocalStorage) -> None:
+    with pytest.raises(JobNotFoundError, match="Was its folder removed"):
+        JobFolder(storage, f"{UNIT.folder}/job-0001").description()
+
+
+def test_the_first_seal_holds_and_later_ones_get_it(job: JobFolder) -> None:
+    late = job.seal_with(SealRecord(rows=9, fingerprint="other", shards=()))
+    assert (late.rows, late.fingerprint) == (4, "f")
+
+
+def test_a_shard_is_sent_by_whoever_creates_its_intent(job: JobFolder) -> None:
+    assert job.intend(intent(0, 1, "mine"))
+    assert not job.intend(intent(0, 1, "yours"))
+    (first, second) = job.shards()
+    assert first.open_intent is not None
+    assert first.open_intent.nonce == "mine"
+    assert (second.open_intent, second.batch) == (None, None)
+
+
+def test_an_intent_has_one_outcome(job: JobFolder) -> None:
+    job.intend(intent(0, 1))
+    assert job.conclude(outcome(0, 1, Submitted(batch=BATCH)))
+    assert not job.conclude(outcome(0, 1, Void(reason="late")))
+    (first, _) = job.shards()
+    assert (first.batch, first.open_intent) == (BATCH, None)
+    assert job.batches() == [BATCH]
+
+
+def test_after_a_refusal_the_next_attempt_is_the_open_one(job: JobFolder) -> None:
+    job.intend(intent(1, 1))
+    job.conclude(outcome(1, 1, Refused(status=429, reason="queue full")))
+    assert job.shards()[1].open_intent is None
+    job.intend(intent(1, 2))
+    state = job.shard_state(shard(1))
+    assert len(state.attempts) == 2
+    assert state.open_intent == intent(1, 2)
+
+
+def test_a_batch_is_claimed_by_one_job_and_shard(job: JobFolder, storage: LocalStorage) -> None:
+    other = create_job(storage, UNIT.folder, record("bbbbbbbbbbbb"))
+    assert job.claim("msgbatch_1", 0)
+    assert job.claim("msgbatch_1", 0)
+    assert not job.claim("msgbatch_1", 1)
+    assert not other.claim("msgbatch_1", 0)
+    claim = other.claim_of("msgbatch_1")
+    assert claim is not None
+    assert (claim.job, claim.shard) == (job.path, 0)
+    assert job.claim_of("msgbatch_2") is None
+
+
+def test_every_collection_leaves_its_record(job: JobFolder) -> None:
+    assert job.last_collection() is None
+    for rows in (3, 4):
+        job.collected(CollectionRecord(destination="xcom", rows=4, usable_rows=rows, at="now"))
+    last = job.last_collection()
+    assert last is not None
+    assert last.usable_rows == 4
+
+
+def test_an_end_seen_twice_is_no_conflict(job: JobFolder) -> None:
+    for counts in ({"succeeded": 2}, {"succeeded": 2}, {"succeeded": 1}):
+        job.saw_end(EndRecord(shard=0, batch_id="msgbatch_1", ended_at=None, request_counts=counts))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"null", b'{"record": "job"}', b'{"record": "sealed", "version": 2}', b"\xff\xfe", b'{"version": 1}'],
+)
+def test_a_torn_or_foreign_record_stops_with_a_message(job: JobFolder, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / job.path / "sealed.json").write_bytes(content)
+    with pytest.raises(CorruptLedgerError, match="Nothing was spent"):
+        job.shards()
+
+
+def test_a_record_that_cannot_be_read_is_not_absent(job: JobFolder, tmp_path: Path) -> None:
+    path = tmp_path / job.path / "sealed.json"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        job.shards()
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("plain_name-1.x", True), ("2026-11-21", True), ("a/b", False), ("..", False), (".hidden", False), ("", False),
+     ("é", False), ("x" * 200, False), ("a b", False)],
+)  # fmt: skip
+def test_a_slug_is_one_safe_name_and_keeps_texts_apart(text: str, kept: bool) -> None:
+    name = slug(text)
+    assert (name == text) is kept
+    assert "/" not in name
+    assert not name.startswith(".")
+    assert 0 < len(name) <= 90
+    assert slug(text + "!") != name
+
+
+def test_units_that_a_slug_would_confuse_have_folders_of_their_own() -> None:
+    folders = {UnitOfWork(dag_id="d", task_id="t", unit=unit).folder for unit in ("a/b", "a-b", "a b", "a:b", "../a-b")}
+    assert len(folders) == 5
