@@ -1,8 +1,8 @@
 """Translate each day's partition of a lake, once a day; made for backfills.
 
 Every path holds ``{{ ds }}``, so that each run reads and writes its own day: a backfill of a month makes thirty
-independent jobs, and a day that is cleared or reprocessed is collected again for nothing. If its rows have changed since,
-``submit`` fails and says so; ``on_changed_input="restart"`` would pay for that day anew instead.
+independent jobs, and a day that is cleared or reprocessed is collected again for nothing. If its rows have changed
+since, ``submit`` fails and says so; ``on_changed_input="restart"`` would pay for that day anew instead.
 
 ``extract`` stands for whatever fills the lake: it writes the day's passages as JSON Lines.
 

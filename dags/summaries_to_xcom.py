@@ -57,4 +57,4 @@ with DAG(
         return len(rows)
 
     submit >> wait >> results
-    report(results.output)
+    report(results.output)  # type: ignore[arg-type]

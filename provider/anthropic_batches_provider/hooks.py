@@ -58,26 +58,27 @@ class MessageBatchHook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's fields for Airflow below 3.2; none where its form libraries are not installed."""
+        """Return the form's fields for Airflow below 3.2; none where its form library is not installed."""
         try:
-            field_widgets = importlib.import_module("flask_appbuilder.fieldwidgets")
             wtforms = importlib.import_module("wtforms")
             validators = importlib.import_module("wtforms.validators")
         except ImportError:
             return {}
+        try:
+            styles = importlib.import_module("flask_appbuilder.fieldwidgets")
+        except ImportError:
+            styles = None
         widgets = {}
         for name, described in CONNECTION_FIELDS.items():
             schema = described["schema"]
             allowed = schema.get("enum")
-            widget = getattr(
-                field_widgets, f"BS3Text{'Area' if schema.get('format') == 'multiline' else ''}FieldWidget"
-            )
+            style = f"BS3Text{'Area' if schema.get('format') == 'multiline' else ''}FieldWidget"
             widgets[name] = wtforms.StringField(
                 described["label"],
                 validators=[validators.Optional(), *([validators.any_of(allowed)] if allowed else [])],
                 description=described["description"],
                 default=schema.get("default"),
-                widget=widget(),
+                widget=getattr(styles, style)() if styles is not None else None,
             )
         return widgets
 

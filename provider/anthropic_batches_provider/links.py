@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 PUBLIC_HOST = "api.anthropic.com"
 
-# Source: https://platform.claude.com/docs/en/build-with-claude/batch-processing, "Tracking your batch" (seen 2026-08-22)
+# Source: https://platform.claude.com/docs/en/build-with-claude/batch-processing, "Tracking your batch" (2026-08-22)
 CONSOLE_BATCHES_URL = "https://platform.claude.com/settings/workspaces/default/batches"
 
 

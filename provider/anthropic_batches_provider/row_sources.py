@@ -73,8 +73,8 @@ class RowsArgument(ResolveMixin):
         if isinstance(source, Iterable) and not isinstance(source, (bytes, Mapping)):
             return iter(source)
         raise ConfigurationError(
-            f"Rows cannot be read from a {type(source).__name__}. Give a list of dicts, a callable that returns or yields "
-            "dicts, the output of another task, or the URI of JSON Lines files."
+            f"Rows cannot be read from a {type(source).__name__}. Give a list of dicts, a callable that "
+            "returns or yields dicts, the output of another task, or the URI of JSON Lines files."
         )
 
 

@@ -26,12 +26,13 @@ _TRIGGER_GRACE = timedelta(minutes=10)
 class MessageBatchSensor(BaseSensorOperator):
     """Waits until every batch of a job, or every batch of a list, has ended; returns their ids and request counts.
 
-    A batch has ended when each of its requests has succeeded, errored, expired or been canceled: failed rows do not fail
-    the sensor. A failed look (network, 401, 404, 5xx) or a restart of the triggerer never ends the wait and never
+    A batch has ended when each of its requests has succeeded, errored, expired or been canceled: failed rows do not
+    fail the sensor. A failed look (network, 401, 404, 5xx) or a restart of the triggerer never ends the wait and never
     touches a batch. Warns when a batch is less than 6 h, then less than 2 h from its expiry, and when results are less
     than 3 days from the end of the 29 days that the API keeps them.
 
-    :param job: what a submitting task returned (``submit.output``), the URI of a job folder, or a list of either. (templated)
+    :param job: what a submitting task returned (``submit.output``), the URI of a job folder, or a list of either.
+        (templated)
     :param batch_ids: batches that something else submitted; one id or several. Either this or ``job``. (templated)
     :param conn_id: the Airflow connection; default: the job's own, else ``anthropic_default``. (templated)
     :param poke_interval: longest time between two looks at a batch, in seconds or as a timedelta; default 60.
@@ -68,8 +69,9 @@ class MessageBatchSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait, deferred or by poking."""
-        if not self.deferrable:
-            return self._execute_poking(context)
+        return self._execute_deferring() if self.deferrable else self._execute_poking(context)
+
+    def _execute_deferring(self) -> None:
         with as_task_failures():
             batch_ids = known_batch_ids(self.job, self.batch_ids)
             conn_id = connection_of(self.conn_id, self.job)
@@ -147,8 +149,8 @@ class MessageBatchSensor(BaseSensorOperator):
 
     def _time_out(self, still_running: Sequence[str]) -> NoReturn:
         message = (
-            f"{len(still_running)} batches have not ended within {timedelta(seconds=_seconds(self.timeout))}. They were not "
-            "canceled: they run on, and what they finish is billed and kept for 29 days. Clear this task to wait on, or "
+            f"{len(still_running)} batches have not ended within {timedelta(seconds=_seconds(self.timeout))}. They were "
+            "not canceled: they run on, and what they finish is billed and kept for 29 days. Clear this task to wait on, or "
             f"collect them later. Not ended: {'; '.join(still_running[:20])}"
         )
         if self.soft_fail:

@@ -44,8 +44,8 @@ def local_path(uri: str) -> Path | None:
     path = Path(unquote(parts.path) if parts.scheme else uri)
     if not path.is_absolute() or (parts.netloc and parts.netloc != "localhost"):
         raise ConfigurationError(
-            f"{uri!r} is not an absolute path. Give a URI such as file:///data/rows.jsonl or s3://conn_id@bucket/key, or "
-            "an absolute path."
+            f"{uri!r} is not an absolute path. Give a URI such as file:///data/rows.jsonl or s3://conn_id@bucket/key, "
+            "or an absolute path."
         )
     return path
 
@@ -63,7 +63,8 @@ def default_storage_uri() -> str:
         raise ConfigurationError(
             f"[anthropic_batches] storage is not set, and the executor is {executor}: its tasks may run on machines "
             "that share no disk, and a retry on another machine would not find what was already paid for. Set it to a "
-            "store that all workers reach, e.g. AIRFLOW__ANTHROPIC_BATCHES__STORAGE=s3://conn_id@bucket/anthropic_batches, "
+            "store that all workers reach, e.g. "
+            "AIRFLOW__ANTHROPIC_BATCHES__STORAGE=s3://conn_id@bucket/anthropic_batches, "
             "or give the operator storage=. Nothing was read or sent."
         )
     from airflow.configuration import AIRFLOW_HOME

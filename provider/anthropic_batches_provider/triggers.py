@@ -1,6 +1,7 @@
 """Waits for message batches in the triggerer: asynchronously, without a thread, without deciding about money.
 
-This module is imported on the triggerer's event loop: it imports nothing heavy, and the SDK is first imported in a thread.
+This module is imported on the triggerer's event loop: it imports nothing heavy, and the SDK is first imported in a
+thread.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ log = logging.getLogger(__name__)
 class MessageBatchTrigger(BaseTrigger):
     """Fires once when batches have ended, or when a moment has come.
 
-    The event is a small dict: ``outcome`` is ``"ended"`` or ``"deadline"``, ``batch_ids`` what was waited for, ``ended`` the
+    The event is a small dict: ``outcome`` is ``"ended"`` or ``"deadline"``, ``batch_ids`` what was waited for,
+    ``ended`` the
     ids that have ended, ``still_running`` a sentence for each of the others, ``request_counts`` the sum over the ended.
 
     Failed looks (network, 401, 404, 5xx) never end the wait and never touch a batch. Airflow stores these arguments in

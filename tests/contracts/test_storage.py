@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,9 +26,9 @@ def memory(tmp_path: Path) -> Storage:
 
 
 @pytest.fixture(params=[local, memory])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     make: Callable[[Path], Storage] = request.param
-    yield make(tmp_path)
+    return make(tmp_path)
 
 
 def test_what_is_created_is_read_and_listed(storage: Storage) -> None:

@@ -10,8 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pendulum
 import pytest
 
+from anthropic_batches_provider.batches.submission import sending
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import ROOT, DagRunner
 from tests.dags.test_example_dags import rows_in
@@ -185,9 +187,7 @@ def test_a_full_queue_is_waited_out(
     conf: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from anthropic_batches_provider.batches.submission import sending
-
-    monkeypatch.setattr(sending, "_QUEUE_FULL_PAUSE", sending.pendulum.duration(seconds=1))
+    monkeypatch.setattr(sending, "_QUEUE_FULL_PAUSE", pendulum.duration(seconds=1))
     message_batch_simulator.control.add_fault("create", "status", status=429, retry_after=1, times=2)
     assert dags.run("main_job", conf).state == "success"
     check_one_billing_each(message_batch_simulator, 3)

@@ -89,7 +89,9 @@ def test_a_day_of_the_lake_is_translated(
 ) -> None:
     simulator_process.control.reset()
     lake = e2e_home / "lake"
-    run = airflow_stack.api.trigger("daily_partitions", {"lake": str(lake)}, logical_date=pendulum.datetime(2026, 3, 14, tz="UTC"))
+    run = airflow_stack.api.trigger(
+        "daily_partitions", {"lake": str(lake)}, logical_date=pendulum.datetime(2026, 3, 14, tz="UTC")
+    )
     airflow_stack.api.wait_for_run(run, timeout=120)
     manifest = airflow_stack.api.xcom(run, "results", "manifest")
     assert manifest["destination"] == f"file://{lake}/translations/dt=2026-03-14"

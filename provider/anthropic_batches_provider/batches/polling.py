@@ -37,7 +37,8 @@ def delay_seconds(
     """Return how long to wait before the next look.
 
     Young batches are looked at early, since many end within minutes: a tenth of their age, 2 s at least and
-    ``poll_interval`` at most. Failed looks double the interval, up to sixteenfold; the service's ``Retry-After`` is obeyed.
+    ``poll_interval`` at most. Failed looks double the interval, up to sixteenfold; the service's ``Retry-After`` is
+    obeyed.
 
     :param poll_interval: the longest delay without failures, in seconds.
     :param age_seconds: age of the youngest batch that is waited for.

@@ -138,10 +138,10 @@ class _ShardWriter:
         if self._count and (is_too_long or self._count >= self._max_requests):
             return False
         if is_too_long:
+            size = self._body_bytes + len(line)
             raise InvalidRowError(
-                f"Row {row.number} (the first is 0): its request alone makes a body of {self._body_bytes + len(line):,} "
-                f"bytes, and a batch may have {self._max_bytes:,}. Shorten the row, or send it by itself through the "
-                "Messages API.",
+                f"Row {row.number} (the first is 0): its request alone makes a body of {size:,} bytes, and a batch may "
+                f"have {self._max_bytes:,}. Shorten the row, or send it by itself through the Messages API.",
                 row_number=row.number,
             )
         if not self._count:

@@ -23,8 +23,8 @@ class MessageBatchCancelOperator(BaseOperator):
 
     What a batch has finished before the cancellation is kept and billed, and can still be collected; the rest is not
     billed. As a teardown of the submitting task it stops what a failed or aborted run would otherwise go on paying for:
-    ``submit >> wait >> results >> cancel.as_teardown(setups=submit)``. Where the submitting task left no reference there
-    is nothing to cancel, and the task succeeds.
+    ``submit >> wait >> results >> cancel.as_teardown(setups=submit)``. Where the submitting task left no reference
+    there is nothing to cancel, and the task succeeds.
 
     :param job: what a submitting task returned (``submit.output``), or the URI of a job folder. (templated)
     :param batch_ids: batches that something else submitted; one id or several. Either this or ``job``. (templated)

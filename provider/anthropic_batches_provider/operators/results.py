@@ -34,16 +34,17 @@ class MessageBatchResultsOperator(BaseOperator):
 
     :param job: what a submitting task returned (``submit.output``), or the URI of a job folder. (templated)
     :param batch_ids: batches that something else submitted; one id or several. Either this or ``job``. (templated)
-    :param destination: the folder for the output: any URI that ObjectStoragePath takes, or an absolute path. It belongs to one
+    :param destination: the folder for the output: any URI that ObjectStoragePath takes, or an absolute path. It belongs
+        to one
         unit of work; a mapped task adds ``map_index=N/``. ``"xcom"`` (default) returns the rows instead. (templated)
     :param output_format: ``"jsonl"`` (default) or ``"jsonl.gz"``.
-    :param max_failed_rows: how many rows may lack a succeeded result before the task fails, after everything is written:
-        an int is rows, a float below 1 a share of all; default 0.
+    :param max_failed_rows: how many rows may lack a succeeded result before the task fails, after everything is
+        written: an int is rows, a float below 1 a share of all; default 0.
     :param include_message: add the whole message to each row, in the column ``message``; default False.
     :param keep_requests: leave the job's request files in its folder, which hold the prompts; default False: once the
         results are written, only the requests of rows without a succeeded result are kept.
-    :param xcom_max_bytes: for ``"xcom"``: the most bytes of rows, as JSON; default 1,000,000. Over it the task fails, and
-        nothing is lost.
+    :param xcom_max_bytes: for ``"xcom"``: the most bytes of rows, as JSON; default 1,000,000. Over it the task fails,
+        and nothing is lost.
     :param conn_id: the Airflow connection; default: the job's own, else ``anthropic_default``. (templated)
     :returns: the manifest; for ``"xcom"`` the list of rows. The XCom ``manifest`` holds the manifest in both cases.
     :raises AirflowFailException: bad parameters, another owner's destination, or too much for XCom.

@@ -49,14 +49,15 @@ class MessageBatchSubmitOperator(BaseOperator):
 
     Give ``rows`` with ``prompt`` or ``request_builder``, or give ready ``requests``.
 
-    :param rows: a list of dicts, the output of another task, a callable that returns or yields dicts (it may take context
-        variables as arguments), or the URI of JSON Lines files, plain or gzip, with ``*``, ``?`` and ``[…]`` as wildcards
-        inside a folder name or file name (a URI is templated; data never is).
+    :param rows: a list of dicts, the output of another task, a callable that returns or yields dicts (it may take
+        context variables as arguments), or the URI of JSON Lines files, plain or gzip, with ``*``, ``?`` and ``[…]`` as
+        wildcards inside a folder name or file name (a URI is templated; data never is).
     :param key: the column, or columns, that identify a row in the output; must be unique; default: the row's number,
         in a column ``row_number``.
     :param keep: further columns to carry into the output, or ``"*"`` for all; default none.
     :param prompt: Jinja text rendered for each row into the user message; sees ``row``, and the run's context but for
-        ``var``, ``conn`` and ``ti``. A text that ends in ``.jinja`` or ``.j2`` names a file, found as Airflow finds templates.
+        ``var``, ``conn`` and ``ti``. A text that ends in ``.jinja`` or ``.j2`` names a file, found as Airflow finds
+        templates.
     :param system: the system prompt: text, or a list of content blocks; rendered once per run. (templated)
     :param model: id of the model, such as ``claude-haiku-4-5``. (templated)
     :param max_tokens: most tokens of one answer, 1 or more.
@@ -78,7 +79,8 @@ class MessageBatchSubmitOperator(BaseOperator):
     :param max_requests_per_shard: most requests of one message batch; default, and at most, 100,000.
     :param max_bytes_per_shard: most bytes of one message batch; default, and at most, 256,000,000.
     :param conn_id: the Airflow connection; default ``anthropic_default``. (templated)
-    :returns: ``{"job": URI, "conn_id": …, "batch_ids": […], "requests": n}``, for ``job=`` of sensor, results and cancel.
+    :returns: ``{"job": URI, "conn_id": …, "batch_ids": […], "requests": n}``, for ``job=`` of sensor, results and
+        cancel.
     :raises AirflowFailException: for whatever a retry would only repeat: bad rows, bad parameters, a bad connection.
     :raises AirflowException: the service refused or did not answer; a retry goes on where this attempt stopped.
     """
@@ -287,23 +289,26 @@ class MessageBatchSubmitOperator(BaseOperator):
 
 
 def submission_bounds() -> SubmissionBounds:
-    """Return how long a create call may take, from ``[anthropic_batches]``, in seconds."""
+    """Return how long a create call may take, from ``[anthropic_batches]``."""
     import pendulum
 
     from anthropic_batches_provider.batches.submission import SubmissionBounds
 
-    given = {
-        name: pendulum.duration(seconds=conf.getfloat("anthropic_batches", option))
-        for name, option in _BOUNDS_OPTIONS.items()
-        if conf.get("anthropic_batches", option, fallback=None) is not None
-    }
-    return SubmissionBounds(**given)
+    standard = SubmissionBounds()
+    return SubmissionBounds(
+        **{
+            name: pendulum.duration(
+                seconds=conf.getfloat("anthropic_batches", option, fallback=getattr(standard, name).total_seconds())
+            )
+            for name, option in _BOUNDS_OPTIONS.items()
+        }
+    )
 
 
 def _refuse_message_params(params: Mapping[str, Any] | None) -> None:
     misplaced = sorted(_MESSAGE_PARAMS & set(params or ()))
     if misplaced:
         raise ConfigurationError(
-            f"`params` is Airflow's own argument, and {', '.join(misplaced)} in it would never reach the API. Give Messages "
-            "params as message_params=."
+            f"`params` is Airflow's own argument, and {', '.join(misplaced)} in it would never reach the API. Give "
+            "Messages params as message_params=."
         )

@@ -46,10 +46,7 @@ class Storage(Protocol):
         """
 
     def put_file(self, source: Path, path: str) -> None:
-        """Put a local file under a name, whole or not at all, in place of what is there.
-
-        The file must not be changed afterwards, only removed.
-        """
+        """Put a local file under a name, whole or not at all, in place of what is there."""
 
     def remove(self, path: str) -> None:
         """Remove an object; absence is fine."""
@@ -77,9 +74,10 @@ class LocalStorage:
 
     def list(self, folder: str) -> list[str]:
         try:
-            return sorted(name for name in os.listdir(self._root / folder) if not name.startswith(_SPOOL_PREFIX))
+            names = [entry.name for entry in (self._root / folder).iterdir()]
         except FileNotFoundError:
             return []
+        return sorted(name for name in names if not name.startswith(_SPOOL_PREFIX))
 
     def create(self, path: str, content: bytes) -> None:
         target = self._target(path)
@@ -99,8 +97,10 @@ class LocalStorage:
         target = self._target(path)
         spool = self._spool(target)
         try:
-            _copy(source, spool)
-            os.replace(spool, target)
+            shutil.copyfile(source, spool)
+            with spool.open("rb") as copy:
+                os.fsync(copy.fileno())
+            spool.replace(target)
         finally:
             spool.unlink(missing_ok=True)
 
@@ -121,20 +121,6 @@ class LocalStorage:
 
 
 _SPOOL_PREFIX = ".spool-"
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Give a file's content a second name, flushed to the disk; on another disk a copy of it.
-
-    A file that was put must not be changed afterwards: its content may be shared.
-    """
-    target.unlink()
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-    with target.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _flush(file: BinaryIO) -> None:

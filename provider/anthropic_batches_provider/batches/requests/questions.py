@@ -144,7 +144,8 @@ class Question:
     def _check_complete(self) -> None:
         if "messages" in self.params:
             raise ConfigurationError(
-                "`message_params` holds `messages`, but `prompt` makes the messages. Leave one out; for several turns use "
+                "`message_params` holds `messages`, but `prompt` makes the messages. Leave one out; for several "
+                "turns use "
                 "`request_builder`."
             )
         for name, example in (("model", "'claude-haiku-4-5'"), ("max_tokens", "1024")):

@@ -1,0 +1,79 @@
+# Every target sets up all that it needs (.ci/environment); the first time takes a minute or two.
+#
+#   PYTHON=…     the Python to use; default: the first of python3.13, 3.12, 3.11, python3 that works. The oldest Airflow
+#                ends at 3.12: OLDEST_PYTHON=… names another one for it.
+#   ARGS=…       further arguments for pytest or the benchmarks
+#   DEMO_ARGS=…  arguments for the demo (make demo DEMO_ARGS=--help)
+
+PYTHON ?=
+OLDEST_PYTHON ?=
+ARGS ?=
+DEMO_ARGS ?=
+
+NEWEST := .venv
+OLDEST := .matrix/oldest
+FIRST_PYTHON := 3.11
+newest = sh .ci/environment $(NEWEST) constraints/newest.txt $(FIRST_PYTHON) 4.0 "$(PYTHON)"
+oldest = sh .ci/environment $(OLDEST) constraints/oldest.txt $(FIRST_PYTHON) 3.13 "$(OLDEST_PYTHON)"
+
+CODE = $(wildcard provider tests dags demo benchmarks)
+QUICK = $(wildcard tests/integration tests/dags)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.SUFFIXES:
+.PHONY: help setup demo test lint matrix test-newest test-oldest long format bench constraints clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+		while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+
+setup: ## make or update .venv, and nothing else
+	@$(newest)
+
+demo: setup ## run the main job in a real Airflow, against the simulator; spends nothing
+	@$(NEWEST)/bin/python -m demo $(DEMO_ARGS)
+
+test: lint test-newest ## format check, lint, types, import contracts, tests
+
+lint: setup ## the checks of make test that run nothing
+	$(NEWEST)/bin/python -m ruff format --check .
+	$(NEWEST)/bin/python -m ruff check .
+	$(NEWEST)/bin/python -m mypy $(CODE)
+	$(NEWEST)/bin/lint-imports
+
+test-newest: setup ## the tests on the newest supported Airflow and SDK
+	$(NEWEST)/bin/python -m pytest $(ARGS)
+
+test-oldest: ## integration and DAG tests on the oldest supported Airflow and SDK
+	@$(oldest)
+ifneq ($(QUICK),)
+	$(OLDEST)/bin/python -m pytest $(QUICK) $(ARGS)
+else
+	@echo 'There are no integration or DAG tests yet.'
+endif
+
+matrix: test-newest ## all tests, on the newest and on the oldest
+	@$(oldest)
+	$(OLDEST)/bin/python -m pytest $(ARGS)
+
+long: setup ## the tests that take minutes
+	$(NEWEST)/bin/python -m pytest -m long $(ARGS)
+
+format: setup ## put the code into its form, and mend what can be mended
+	$(NEWEST)/bin/python -m ruff check --fix-only .
+	$(NEWEST)/bin/python -m ruff format .
+
+bench: setup ## the benchmarks
+	$(NEWEST)/bin/python -m benchmarks $(ARGS)
+
+COMPILE = $(NEWEST)/bin/python -m uv pip compile --quiet --universal --python-version $(FIRST_PYTHON) --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --group dev --extra simulator $(ARGS)
+
+constraints: setup ## work out the pins again (ARGS=--upgrade: with newer versions)
+	$(COMPILE) -o constraints/newest.txt pyproject.toml constraints/newest.in
+	$(COMPILE) -o constraints/oldest.txt pyproject.toml constraints/oldest.in
+
+clean: ## remove environments, caches and what was built
+	rm -rf .venv .matrix build dist .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

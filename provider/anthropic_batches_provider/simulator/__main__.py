@@ -1,0 +1,118 @@
+"""``python -m anthropic_batches_provider.simulator``: the simulator as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from anthropic_batches_provider.simulator.clock import Clock
+from anthropic_batches_provider.simulator.server import SimulatorServer
+from anthropic_batches_provider.simulator.settings import (
+    ANY_WORKSPACE,
+    DEFAULT_API_KEY,
+    DEFAULT_WORKSPACE,
+    Settings,
+    changed_settings,
+)
+from anthropic_batches_provider.simulator.state import Simulator
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        server = SimulatorServer(_simulator(options), host=options.host, port=options.port)
+    except ValueError as error:
+        parser.error(str(error))
+    stop = threading.Event()
+
+    def stop_serving(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop_serving)
+    with server:
+        print(server.base_url, flush=True)
+        if options.url_file is not None:
+            _write_whole(options.url_file, server.base_url)
+        stop.wait()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m anthropic_batches_provider.simulator",
+        description="A local Message Batches API. Prints its base URL, and serves until it is told to stop.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="default: a free one")
+    parser.add_argument("--url-file", type=Path, help="also write the base URL to this file, when it answers")
+    parser.add_argument(
+        "--api-key",
+        action="append",
+        default=[],
+        metavar="KEY[=WORKSPACE]",
+        help=f"an accepted key; may be given several times (default: {DEFAULT_API_KEY})",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of ids, answers and chances (default: %(default)s)")
+    parser.add_argument("--batch-duration", type=float, default=0.0, help="seconds that a batch takes (default: 0)")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, help="simulated seconds per second; 0: by hand (default: 1)"
+    )
+    parser.add_argument("--start", type=float, help="the clock's start in seconds since the epoch (default: now)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any setting, its value as JSON, for instance queue_limit=1000",
+    )
+    return parser
+
+
+def _simulator(options: argparse.Namespace) -> Simulator:
+    return Simulator(
+        clock=Clock(start=options.start, speed=options.speed),
+        seed=options.seed,
+        api_keys=_api_keys(options.api_key),
+        settings=changed_settings(Settings(batch_duration=options.batch_duration), _changes(options.set)),
+    )
+
+
+def _api_keys(values: Sequence[str]) -> dict[str, tuple[str, ...]] | None:
+    keys: dict[str, tuple[str, ...]] = {}
+    for value in values:
+        key, given, workspace = value.partition("=")
+        keys[key] = (workspace,) if given else (DEFAULT_WORKSPACE, ANY_WORKSPACE)
+    return keys or None
+
+
+def _changes(values: Sequence[str]) -> dict[str, object]:
+    changes: dict[str, object] = {}
+    for value in values:
+        name, _, text = value.partition("=")
+        try:
+            changes[name] = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            changes[name] = text
+    return changes
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write so that a reader sees all of it or nothing."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

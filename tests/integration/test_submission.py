@@ -1,0 +1,455 @@
+"""Shards are sent at most once, whatever becomes of the answers: the real client over HTTP, in the simulator's time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pendulum
+import pytest
+
+from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
+from anthropic_batches_provider.batches.clock import ServiceClock
+from anthropic_batches_provider.batches.ledger import (
+    Adopted,
+    BatchRecord,
+    IntentRecord,
+    JobFolder,
+    LocalStorage,
+    Refused,
+    Storage,
+    Submitted,
+    UnitOfWork,
+    Void,
+)
+from anthropic_batches_provider.batches.rows import PreparedRow
+from anthropic_batches_provider.batches.sharding import ShardLimits
+from anthropic_batches_provider.batches.submission import (
+    JobPlan,
+    Submission,
+    SubmissionBounds,
+    SubmissionStoppedError,
+    Waiting,
+    sealed_job,
+)
+from anthropic_batches_provider.errors import (
+    ApiConnectionError,
+    ApiStatusError,
+    AuthenticationFailedError,
+    ChangedInputError,
+    ConfigurationError,
+    EmptyInputError,
+    SpendLimitReachedError,
+    SubmissionOutcomeUnknownError,
+)
+from anthropic_batches_provider.simulator import SimulatorControl
+from anthropic_batches_provider.simulator.clock import Clock as ManualClock
+from anthropic_batches_provider.simulator.server import SimulatorServer
+from anthropic_batches_provider.simulator.state import Simulator
+
+HOUR = 3600.0
+BOUNDS = SubmissionBounds()
+
+
+class SimulatedClock:
+    """The local clock of a worker: the simulator's, plus how wrong the worker's is."""
+
+    def __init__(self, control: SimulatorControl, wrong_by: float = 0.0) -> None:
+        self._control = control
+        self._wrong_by = wrong_by
+
+    def now(self) -> pendulum.DateTime:
+        return pendulum.from_timestamp(self._control.now() + self._wrong_by)
+
+    def sleep(self, seconds: float) -> None:
+        self._control.advance_clock(seconds)
+
+
+class World:
+    """A simulator, a storage and a job of ``rows`` rows; each attempt is a new process's view of them."""
+
+    def __init__(self, server: SimulatorServer, storage: Storage, spool: Path) -> None:
+        self.server = server
+        self.control = server.control
+        self.storage = storage
+        self.spool = spool
+        self.client = MessageBatchClient(
+            ClientSettings(base_url=server.base_url, api_key=server.api_key), sleep=lambda seconds: None
+        )
+
+    def plan(
+        self,
+        unit: str = "unit",
+        question: str = "question",
+        edition: str = "",
+        on_changed_input: Literal["fail", "restart"] = "fail",
+    ) -> JobPlan:
+        work = UnitOfWork(dag_id="dag", task_id="task", unit=unit)
+        return JobPlan(
+            unit=work,
+            question=question,
+            edition=edition,
+            conn_id="c",
+            run_id="r",
+            limits=ShardLimits(max_requests=4),
+            on_changed_input=on_changed_input,
+        )
+
+    def job(self, plan: JobPlan | None = None, rows: int = 10, text: str = "hello") -> JobFolder:
+        greeting = self.client.greet()
+        return sealed_job(
+            self.storage, plan or self.plan(), read_rows=lambda: prepared(rows, text), account=greeting.account,
+            service=self.client, now=SimulatedClock(self.control).now(), spool_folder=self.spool,
+        )  # fmt: skip
+
+    def submission(self, job: JobFolder, *, wrong_by: float = 0.0, stop: bool = False) -> Submission:
+        clock = SimulatedClock(self.control, wrong_by)
+        service_clock = ServiceClock(clock, self.client.greet().server_time)
+        return Submission(
+            job, self.client, clock=clock, service_clock=service_clock, bounds=BOUNDS, should_stop=lambda: stop
+        )
+
+    def advance(self, job: JobFolder) -> list[BatchRecord] | Waiting:
+        """Bring a job forward as a new attempt does."""
+        return self.submission(job).advance()
+
+    def finish(self, job: JobFolder) -> list[BatchRecord]:
+        """Advance, waiting as the operator would, until every shard has its batch."""
+        for _ in range(100):
+            outcome = self.advance(job)
+            if isinstance(outcome, list):
+                return outcome
+            seconds = (outcome.until - SimulatedClock(self.control).now()).total_seconds()
+            self.control.advance_clock(min(max(seconds, 0) + 1, HOUR / 2 if outcome.batch_ids else 1e9))
+        raise AssertionError("the submission does not come to an end")
+
+    def check_each_row_billed_once(self, rows: int) -> None:
+        self.control.end_batches()
+        billing = self.control.billing()
+        assert (billing.rows_billed, billing.max_times_billed) == (rows, 1)
+
+
+def prepared(rows: int, text: str = "hello") -> Iterator[PreparedRow]:
+    for number in range(rows):
+        params = b'{"model":"claude-haiku-4-5","max_tokens":9,"messages":[{"role":"user","content":"%b %d"}]}' % (
+            text.encode(),
+            number,
+        )
+        yield PreparedRow(number, b'{"key":%d}' % number, params)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    simulator = Simulator(clock=ManualClock(speed=0))
+    (tmp_path / "spool").mkdir()
+    with SimulatorServer(simulator) as server:
+        server.control.change_settings(batch_duration=2 * HOUR)
+        world = World(server, LocalStorage(tmp_path / "storage"), tmp_path / "spool")
+        with world.client:
+            yield world
+
+
+def outcomes(job: JobFolder) -> list[list[type]]:
+    return [[type(a.outcome.outcome) if a.outcome else type(None) for a in state.attempts] for state in job.shards()]
+
+
+def test_every_shard_becomes_one_batch_and_a_second_attempt_sends_nothing(world: World) -> None:
+    job = world.job()
+    batches = world.advance(job)
+    assert isinstance(batches, list)
+    assert [batch.batch_id for batch in batches] == [create.batch_id for create in world.control.received().creates]
+    assert world.advance(world.job()) == batches
+    assert outcomes(job) == [[Submitted]] * 3
+    assert all(job.claim_of(batch.batch_id) is not None for batch in batches)
+    assert list(world.spool.iterdir()) == []
+    world.check_each_row_billed_once(10)
+
+
+@pytest.mark.parametrize("wrong_by", [-7 * HOUR, 0.0, 7 * HOUR])
+@pytest.mark.parametrize(
+    ("action", "options"),
+    [
+        ("drop_after_commit", {}),
+        ("truncated_200", {}),
+        ("html_200", {}),
+        *[("status_after_commit", {"status": status}) for status in (408, 409, 500, 502, 503, 504, 529)],
+    ],
+)
+def test_a_batch_whose_answer_was_lost_is_found_and_not_sent_again(
+    world: World, action: str, options: dict[str, int], wrong_by: float
+) -> None:
+    job = world.job()
+    world.control.add_fault("create", action, nth=2, **options)
+    waiting = world.submission(job, wrong_by=wrong_by).advance()
+    assert isinstance(waiting, Waiting)
+    assert waiting.batch_ids == (world.control.received().creates[1].batch_id,)
+    assert outcomes(job) == [[Submitted], [type(None)], [Submitted]], "the doubt holds up no other shard"
+    batches = world.finish(job)
+    assert [batch.batch_id for batch in batches] == [create.batch_id for create in world.control.received().creates]
+    assert outcomes(job) == [[Submitted], [Adopted], [Submitted]]
+    world.check_each_row_billed_once(10)
+
+
+def test_a_call_that_made_nothing_is_sent_again_only_when_nothing_can_appear_any_more(world: World) -> None:
+    job = world.job(rows=3)
+    world.control.add_fault("create", "drop_before_commit")
+    for minutes in (0, 10, 15):
+        world.control.advance_clock(minutes * 60)
+        waiting = world.advance(job)
+        assert isinstance(waiting, Waiting)
+        assert len(world.control.received().creates) == 1
+    world.control.advance_clock(61)
+    assert isinstance(world.advance(job), list)
+    assert outcomes(job) == [[Void, Submitted]]
+    world.check_each_row_billed_once(3)
+
+
+def test_a_batch_that_appears_after_the_client_gave_up_is_found(world: World) -> None:
+    job = world.job(rows=3)
+    world.control.add_fault("create", "late_commit", seconds=20 * 60)
+    world.finish(job)
+    assert outcomes(job) == [[Adopted]]
+    assert len(world.control.received().creates) == 1
+    world.check_each_row_billed_once(3)
+
+
+def test_a_worker_that_died_after_its_post_pays_nothing_twice(world: World) -> None:
+    job = world.job(rows=3)
+    state = job.shards()[0]
+    intent = IntentRecord(shard=0, attempt=1, requests=3, nonce="dead", post_deadline_seconds=900,
+                          at=SimulatedClock(world.control).now().to_iso8601_string())  # fmt: skip
+    assert job.intend(intent)
+    body = (Path(job.uri.removeprefix("file://")) / state.shard.requests_file).read_bytes()
+    sent = b'{"requests":[' + body[:-1].replace(b"\n", b",") + b"]}"
+    world.client.create([sent], content_length=len(sent))
+    world.finish(world.job(rows=3))
+    assert len(world.control.received().creates) == 1
+    world.check_each_row_billed_once(3)
+
+
+def test_jobs_of_equal_size_that_all_lose_their_answers_find_each_its_own(world: World) -> None:
+    jobs = [world.job(world.plan(f"unit {number}"), rows=3, text=f"job {number}") for number in range(4)]
+    world.control.add_fault("create", "drop_after_commit", times=4)
+    for job in jobs:
+        assert isinstance(world.advance(job), Waiting)
+    found = [world.finish(job)[0].batch_id for job in jobs]
+    assert found == [create.batch_id for create in world.control.received().creates]
+    world.check_each_row_billed_once(12)
+
+
+def test_batches_of_others_with_the_same_size_are_not_adopted(world: World) -> None:
+    body = b'{"requests":[' + b",".join(
+        b'{"custom_id":"theirs-%d","params":{"model":"claude-haiku-4-5","max_tokens":9,"messages":[{"role":"user",'
+        b'"content":"theirs %d"}]}}' % (number, number)
+        for number in range(3)
+    ) + b"]}"  # fmt: skip
+    job = world.job(rows=3)
+    world.control.add_fault("create", "drop_before_commit")
+    assert isinstance(world.advance(job), Waiting)
+    world.client.create([body], content_length=len(body))
+    waiting = world.advance(job)
+    assert isinstance(waiting, Waiting)
+    assert len(waiting.batch_ids) == 1, "until it has ended nobody knows whose it is"
+    world.finish(job)
+    assert outcomes(job) == [[Void, Submitted]]
+    world.check_each_row_billed_once(6)
+
+
+def test_a_duplicate_made_on_the_way_is_canceled_and_the_oldest_adopted(world: World) -> None:
+    job = world.job(rows=3)
+    world.control.change_settings(batch_duration=0)
+    world.control.add_fault("create", "drop_after_commit")
+    state = job.shards()[0]
+    body = (Path(job.uri.removeprefix("file://")) / state.shard.requests_file).read_bytes()
+    sent = b'{"requests":[' + body[:-1].replace(b"\n", b",") + b"]}"
+
+    class Doubling:
+        """A network that delivers a POST twice and loses both answers."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(world.client, name)
+
+        def create(self, content: object, **options: object) -> object:
+            world.client.create([sent], content_length=len(sent))
+            world.control.advance_clock(1)
+            return world.client.create([sent], content_length=len(sent))
+
+    clock = SimulatedClock(world.control)
+    world.control.clear_faults()
+    world.control.add_fault("create", "drop_after_commit", nth=2)
+    submission = Submission(
+        job,
+        Doubling(),  # type: ignore[arg-type]
+        clock=clock,
+        service_clock=ServiceClock(clock, world.client.greet().server_time),
+        bounds=BOUNDS,
+    )
+    found = submission.advance()
+    assert isinstance(found, list)
+    (batch,) = found
+    creates = world.control.received().creates
+    assert batch == BatchRecord.of(world.client.retrieve(creates[0].batch_id or ""))
+    adopted = job.shards()[0].attempts[0].outcome
+    assert adopted is not None
+    assert adopted.outcome == Adopted(batch=batch, duplicates=(creates[1].batch_id or "",))
+
+
+def test_a_result_that_can_never_be_read_stops_with_a_message_and_pays_nothing(world: World) -> None:
+    job = world.job(rows=3)
+    world.control.add_fault("create", "drop_after_commit")
+    world.advance(job)
+    world.control.add_fault("results", "status", status=404, times=None)
+    with pytest.raises(SubmissionOutcomeUnknownError, match="Nothing is sent again on a doubt"):
+        world.finish(job)
+    assert len(world.control.received().creates) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"status": 400}, ApiStatusError),
+        ({"status": 401}, AuthenticationFailedError),
+        ({"status": 402}, SpendLimitReachedError),
+        ({"status": 403}, AuthenticationFailedError),
+        ({"status": 413, "html": True}, ApiStatusError),
+        ({"status": 429, "error_code": "enforced_spend_limit_reached"}, SpendLimitReachedError),
+    ],
+)
+def test_a_refusal_is_told_at_once_and_a_later_attempt_goes_on(
+    world: World, options: dict[str, object], error: type[Exception]
+) -> None:
+    job = world.job()
+    world.control.add_fault("create", "status", nth=2, **options)
+    with pytest.raises(error):
+        world.advance(job)
+    assert outcomes(job) == [[Submitted], [Refused], []]
+    assert isinstance(world.advance(job), list)
+    assert outcomes(job) == [[Submitted], [Refused, Submitted], [Submitted]]
+    world.check_each_row_billed_once(10)
+
+
+def test_a_full_queue_is_waited_for_and_the_rest_goes_out_later(world: World) -> None:
+    job = world.job()
+    world.control.add_fault("create", "status", nth=2, status=429, retry_after=300)
+    waiting = world.advance(job)
+    assert isinstance(waiting, Waiting)
+    assert (waiting.until - SimulatedClock(world.control).now()).total_seconds() == pytest.approx(300, abs=2)
+    assert outcomes(job) == [[Submitted], [Refused], []]
+    world.finish(job)
+    world.check_each_row_billed_once(10)
+
+
+def test_a_service_that_was_never_reached_leaves_no_doubt(world: World) -> None:
+    job = world.job()
+    clock = SimulatedClock(world.control)
+    service_clock = ServiceClock(clock, world.client.greet().server_time)
+    with SimulatorServer() as gone:
+        settings = ClientSettings(base_url=gone.base_url, api_key="k")
+    with MessageBatchClient(settings, sleep=lambda seconds: None) as client, pytest.raises(ApiConnectionError):
+        Submission(job, client, clock=clock, service_clock=service_clock, bounds=BOUNDS).advance()
+    assert [kinds for kinds in outcomes(job) if kinds] == [[Refused]]
+
+
+def test_a_task_that_was_told_to_stop_sends_nothing_more(world: World) -> None:
+    job = world.job()
+    with pytest.raises(SubmissionStoppedError):
+        world.submission(job, stop=True).advance()
+    assert world.control.received().creates == []
+    assert outcomes(job) == [[], [], []]
+
+
+def test_a_paused_worker_does_not_post_into_the_future(world: World) -> None:
+    job = world.job(rows=3)
+    submission = world.submission(job)
+    intend = job.intend
+
+    def intend_slowly(intent: IntentRecord) -> bool:
+        written = intend(intent)
+        world.control.advance_clock(61)
+        return written
+
+    job.intend = intend_slowly  # type: ignore[method-assign]
+    assert isinstance(submission.advance(), Waiting)
+    assert world.control.received().creates == []
+    assert outcomes(job) == [[Refused]]
+
+
+def test_another_attempt_that_holds_the_intent_is_waited_for(world: World) -> None:
+    job = world.job(rows=3)
+    intent = IntentRecord(shard=0, attempt=1, requests=3, nonce="zombie", post_deadline_seconds=900,
+                          at=SimulatedClock(world.control).now().to_iso8601_string())  # fmt: skip
+    shards = job.shards
+
+    def shards_then_zombie() -> object:
+        seen = shards()
+        job.intend(intent)
+        return seen
+
+    job.shards = shards_then_zombie  # type: ignore[method-assign, assignment]
+    assert isinstance(world.advance(job), Waiting)
+    assert world.control.received().creates == []
+
+
+def test_sealed_shards_are_never_read_from_the_source_again(world: World) -> None:
+    job = world.job()
+    again = sealed_job(
+        world.storage, world.plan(), read_rows=lambda: pytest.fail("the rows were read again"),
+        account=world.client.greet().account, service=world.client, now=SimulatedClock(world.control).now(),
+        spool_folder=world.spool,
+    )  # fmt: skip
+    assert again.path == job.path
+
+
+def test_shards_that_were_half_written_are_built_anew(world: World) -> None:
+    def broken() -> Iterator[PreparedRow]:
+        yield from prepared(6)
+        raise OSError("the source went away")
+
+    with pytest.raises(OSError, match="went away"):
+        sealed_job(
+            world.storage, world.plan(), read_rows=broken, account=world.client.greet().account, service=world.client,
+            now=SimulatedClock(world.control).now(), spool_folder=world.spool,
+        )  # fmt: skip
+    job = world.job()
+    assert job.name == "job-0001"
+    world.finish(job)
+    world.check_each_row_billed_once(10)
+
+
+def test_no_rows_open_no_batch(world: World) -> None:
+    with pytest.raises(EmptyInputError):
+        world.job(rows=0)
+    assert world.control.received().creates == []
+
+
+def test_a_changed_question_is_refused_once_anything_was_submitted(world: World) -> None:
+    world.job()
+    assert world.job(world.plan(question="other")).name == "job-0002", "nothing was submitted yet"
+    world.finish(world.job(world.plan(question="other")))
+    with pytest.raises(ChangedInputError, match="edition"):
+        world.job(world.plan(question="third"))
+
+
+def test_a_restart_cancels_what_runs_and_opens_a_new_job(world: World) -> None:
+    world.finish(world.job())
+    job = world.job(world.plan(question="other", on_changed_input="restart"), text="other")
+    assert job.name == "job-0002"
+    assert world.control.received().calls["cancel"] == 3
+    assert len(world.finish(job)) == 3
+
+
+def test_an_edition_is_a_new_job_once_and_a_retry_finds_it_again(world: World) -> None:
+    first = world.job()
+    second = world.job(world.plan(edition="2"))
+    assert (first.name, second.name) == ("job-0001", "job-0002")
+    assert world.job(world.plan(edition="2")).path == second.path
+    assert world.job(world.plan()).path == first.path
+
+
+def test_another_account_is_refused(world: World) -> None:
+    world.finish(world.job())
+    with SimulatorServer(Simulator(clock=ManualClock(speed=0))) as other:
+        world.client = MessageBatchClient(ClientSettings(base_url=other.base_url, api_key=other.api_key))
+        with pytest.raises(ConfigurationError, match="was opened for"):
+            world.job()

@@ -1,0 +1,134 @@
+"""What is built and installed: the files of the wheel, its metadata, its entry points, and what it depends on."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from email.message import Message
+from email.parser import Parser
+from importlib.metadata import entry_points, packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import anthropic_batches_provider
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "provider" / "anthropic_batches_provider"
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+DISTRIBUTION = "airflow-provider-anthropic-batches"
+
+# Loaded only inside the process of a tool that brings them: pytest for our fixtures, Airflow below 3.2 for its forms.
+BROUGHT_BY_THE_CALLER = {"pytest", "wtforms"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
+    """The wheel that is built from the source distribution, offline."""
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)]
+    built = subprocess.run(command, cwd=out, capture_output=True, text=True, check=False, timeout=120)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (path,) = out.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: zipfile.ZipFile) -> Message:
+    (name,) = (each for each in wheel.namelist() if each.endswith(".dist-info/METADATA"))
+    return Parser().parsestr(wheel.read(name).decode())
+
+
+def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    source = {
+        path.relative_to(PACKAGE.parent).as_posix()
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    info = f"airflow_provider_anthropic_batches-{anthropic_batches_provider.__version__}.dist-info"
+    described = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
+
+    assert set(wheel.namelist()) == source | described
+    assert "anthropic_batches_provider/py.typed" in source
+
+
+def test_the_metadata_says_what_a_resolver_needs(metadata: Message) -> None:
+    assert metadata["Name"] == DISTRIBUTION
+    assert metadata["Version"] == anthropic_batches_provider.__version__
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["License-Expression"] == "Apache-2.0"
+    required = metadata.get_all("Requires-Dist") or []
+    assert {"apache-airflow>=3.0", "anthropic>=1.0"} <= set(required)
+    assert not [each for each in required if "==" in each.partition(";")[0] or "<" in each.partition(";")[0]]
+
+
+def test_the_installed_distribution_is_the_one_under_test() -> None:
+    assert version(DISTRIBUTION) == anthropic_batches_provider.__version__
+    assert Path(anthropic_batches_provider.__file__).parent == PACKAGE
+
+
+def test_pytest_finds_the_plugin_with_the_simulator_fixture() -> None:
+    ours = [each for each in entry_points(group="pytest11") if each.dist is not None and each.dist.name == DISTRIBUTION]
+    assert [each.value for each in ours] == ["anthropic_batches_provider.simulator.pytest_plugin"]
+    assert ours[0].load()
+
+
+def test_the_package_itself_imports_nothing() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def test_every_import_is_of_a_declared_dependency() -> None:
+    undeclared = {
+        f"{path.relative_to(PACKAGE)}: {name}"
+        for path in PACKAGE.rglob("*.py")
+        for name in imported_distributions(path)
+        - declared(in_simulator="simulator" in path.parts)
+        - BROUGHT_BY_THE_CALLER
+    }
+    assert not undeclared
+
+
+def test_every_declared_dependency_is_imported() -> None:
+    imported = {name for path in PACKAGE.rglob("*.py") for name in imported_distributions(path)}
+    assert declared(in_simulator=True) <= imported
+
+
+def declared(*, in_simulator: bool) -> set[str]:
+    requirements = PROJECT["dependencies"] + (PROJECT["optional-dependencies"]["simulator"] if in_simulator else [])
+    return {normalized(re.split(r"[^\w.-]", each, maxsplit=1)[0]) for each in requirements}
+
+
+def imported_distributions(path: Path) -> set[str]:
+    return {
+        name
+        for module in imported_modules(ast.parse(path.read_text()))
+        if module.partition(".")[0] not in sys.stdlib_module_names | {"anthropic_batches_provider"}
+        for name in distributions_of(module)
+    }
+
+
+def imported_modules(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def distributions_of(module: str) -> list[str]:
+    """Several distributions share the name ``airflow``; of those, each provider has to be declared for itself."""
+    top, _, rest = module.partition(".")
+    if top == "airflow":
+        provider = re.match(r"providers\.(common\.\w+|\w+)", rest)
+        return [f"apache-airflow-providers-{provider[1].replace('.', '-')}" if provider else "apache-airflow"]
+    return [normalized(name) for name in packages_distributions().get(top, [top])]
+
+
+def normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
