@@ -89,14 +89,14 @@ def _seconds(default: int, description: str) -> dict[str, Any]:
     }
 
 
-# How long a create call may take decides when a lost answer is certain to have made no batch: after the sum of the three.
+# How long a create call may take decides when a lost one is certain to have made no batch: after the three together.
 _BOUNDS_OPTIONS = {
     "post_start_seconds": _seconds(60, "A create call may start only this long after its intent was recorded."),
     "post_deadline_seconds": _seconds(900, "The body of a create call is broken off this long after it started."),
     "settle_seconds": _seconds(
         600,
-        "How long after that the service may still make a batch of a lost call visible. Together with the two others: how "
-        "long a lost call that made no batch holds up its shard before it is sent again. Too short a time can pay twice.",
+        "How long after that the service may still make a batch of a lost call visible. The three together are how long "
+        "a lost call that made no batch holds up its shard before it is sent again. Too short a time can pay twice.",
     ),
 }
 
