@@ -95,8 +95,8 @@ _BOUNDS_OPTIONS = {
     "post_deadline_seconds": _seconds(900, "The body of a create call is broken off this long after it started."),
     "settle_seconds": _seconds(
         600,
-        "How long after that the service may still make a batch of a lost call visible. The three together are how long "
-        "a lost call that made no batch holds up its shard before it is sent again. Too short a time can pay twice.",
+        "How long after that the service may still make a batch of a lost call visible. The three together "
+        "are how long a lost call that made no batch holds up its shard before it is sent again. Too short a time can pay twice.",
     ),
 }
 

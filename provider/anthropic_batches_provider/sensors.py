@@ -150,8 +150,8 @@ class MessageBatchSensor(BaseSensorOperator):
     def _time_out(self, still_running: Sequence[str]) -> NoReturn:
         waited = timedelta(seconds=_seconds(self.timeout))
         message = (
-            f"{len(still_running)} batches have not ended within {waited}. They were not canceled: they run on, and what "
-            "they finish is billed and kept for 29 days. Clear this task to wait on, or collect them later. "
+            f"{len(still_running)} batches have not ended within {waited}. They were not canceled: they run on, and "
+            "what they finish is billed and kept for 29 days. Clear this task to wait on, or collect them later. "
             f"Not ended: {'; '.join(still_running[:20])}"
         )
         if self.soft_fail:

@@ -207,3 +207,18 @@ def test_changed_rows_of_a_finished_job_are_refused_until_a_new_edition_is_asked
     assert dags.run("main_job", {**conf, "edition": "2"}).state == "success"
     assert len(message_batch_simulator.control.received().creates) == 2
     assert message_batch_simulator.control.billing().rows_billed == 6
+
+
+def test_rows_that_failed_go_again_when_the_run_is_cleared_and_only_they_are_paid(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, conf: dict[str, str]
+) -> None:
+    message_batch_simulator.control.add_outcome("errored", error_type="overloaded_error", times=1)
+    first = dags.run("main_job", conf)
+    assert first.tasks["results"] == "failed", "one of three rows is more than the tenth that may fail"
+    assert [row["result_type"] for row in rows_in(Path(conf["destination"]))].count("succeeded") == 2
+    again = dags.run("main_job", conf)
+    assert again.state == "success"
+    manifest = json.loads((Path(conf["destination"]) / "_manifest.json").read_bytes())
+    assert manifest["counts"]["succeeded"] == 3
+    assert [create.requests for create in message_batch_simulator.control.received().creates] == [3, 1]
+    check_one_billing_each(message_batch_simulator, 3)

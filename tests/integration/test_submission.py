@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
-import pendulum
 import pytest
 
 from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
@@ -16,19 +14,13 @@ from anthropic_batches_provider.batches.ledger import (
     BatchRecord,
     IntentRecord,
     JobFolder,
-    LocalStorage,
     Refused,
-    Storage,
     Submitted,
-    UnitOfWork,
     Void,
 )
 from anthropic_batches_provider.batches.rows import PreparedRow
-from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (
-    JobPlan,
     Submission,
-    SubmissionBounds,
     SubmissionStoppedError,
     Waiting,
     sealed_job,
@@ -43,111 +35,16 @@ from anthropic_batches_provider.errors import (
     SpendLimitReachedError,
     SubmissionOutcomeUnknownError,
 )
-from anthropic_batches_provider.simulator import SimulatorControl
 from anthropic_batches_provider.simulator.clock import Clock as ManualClock
 from anthropic_batches_provider.simulator.server import SimulatorServer
 from anthropic_batches_provider.simulator.state import Simulator
-
-HOUR = 3600.0
-BOUNDS = SubmissionBounds()
-
-
-class SimulatedClock:
-    """The local clock of a worker: the simulator's, plus how wrong the worker's is."""
-
-    def __init__(self, control: SimulatorControl, wrong_by: float = 0.0) -> None:
-        self._control = control
-        self._wrong_by = wrong_by
-
-    def now(self) -> pendulum.DateTime:
-        return pendulum.from_timestamp(self._control.now() + self._wrong_by)
-
-    def sleep(self, seconds: float) -> None:
-        self._control.advance_clock(seconds)
-
-
-class World:
-    """A simulator, a storage and a job of ``rows`` rows; each attempt is a new process's view of them."""
-
-    def __init__(self, server: SimulatorServer, storage: Storage, spool: Path) -> None:
-        self.server = server
-        self.control = server.control
-        self.storage = storage
-        self.spool = spool
-        self.client = MessageBatchClient(
-            ClientSettings(base_url=server.base_url, api_key=server.api_key), sleep=lambda seconds: None
-        )
-
-    def plan(
-        self,
-        unit: str = "unit",
-        question: str = "question",
-        edition: str = "",
-        on_changed_input: Literal["fail", "restart"] = "fail",
-    ) -> JobPlan:
-        work = UnitOfWork(dag_id="dag", task_id="task", unit=unit)
-        return JobPlan(
-            unit=work,
-            question=question,
-            edition=edition,
-            conn_id="c",
-            run_id="r",
-            limits=ShardLimits(max_requests=4),
-            on_changed_input=on_changed_input,
-        )
-
-    def job(self, plan: JobPlan | None = None, rows: int = 10, text: str = "hello") -> JobFolder:
-        greeting = self.client.greet()
-        return sealed_job(
-            self.storage, plan or self.plan(), read_rows=lambda: prepared(rows, text), account=greeting.account,
-            service=self.client, now=SimulatedClock(self.control).now(), spool_folder=self.spool,
-        )  # fmt: skip
-
-    def submission(self, job: JobFolder, *, wrong_by: float = 0.0, stop: bool = False) -> Submission:
-        clock = SimulatedClock(self.control, wrong_by)
-        service_clock = ServiceClock(clock, self.client.greet().server_time)
-        return Submission(
-            job, self.client, clock=clock, service_clock=service_clock, bounds=BOUNDS, should_stop=lambda: stop
-        )
-
-    def advance(self, job: JobFolder) -> list[BatchRecord] | Waiting:
-        """Bring a job forward as a new attempt does."""
-        return self.submission(job).advance()
-
-    def finish(self, job: JobFolder) -> list[BatchRecord]:
-        """Advance, waiting as the operator would, until every shard has its batch."""
-        for _ in range(100):
-            outcome = self.advance(job)
-            if isinstance(outcome, list):
-                return outcome
-            seconds = (outcome.until - SimulatedClock(self.control).now()).total_seconds()
-            self.control.advance_clock(min(max(seconds, 0) + 1, HOUR / 2 if outcome.batch_ids else 1e9))
-        raise AssertionError("the submission does not come to an end")
-
-    def check_each_row_billed_once(self, rows: int) -> None:
-        self.control.end_batches()
-        billing = self.control.billing()
-        assert (billing.rows_billed, billing.max_times_billed) == (rows, 1)
-
-
-def prepared(rows: int, text: str = "hello") -> Iterator[PreparedRow]:
-    for number in range(rows):
-        params = b'{"model":"claude-haiku-4-5","max_tokens":9,"messages":[{"role":"user","content":"%b %d"}]}' % (
-            text.encode(),
-            number,
-        )
-        yield PreparedRow(number, b'{"key":%d}' % number, params)
+from tests.integration.simulated_world import BOUNDS, HOUR, SimulatedClock, World, prepared, simulated_world
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    simulator = Simulator(clock=ManualClock(speed=0))
-    (tmp_path / "spool").mkdir()
-    with SimulatorServer(simulator) as server:
-        server.control.change_settings(batch_duration=2 * HOUR)
-        world = World(server, LocalStorage(tmp_path / "storage"), tmp_path / "spool")
-        with world.client:
-            yield world
+    with simulated_world(tmp_path) as world:
+        yield world
 
 
 def outcomes(job: JobFolder) -> list[list[type]]:

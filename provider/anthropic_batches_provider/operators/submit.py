@@ -72,6 +72,8 @@ class MessageBatchSubmitOperator(BaseOperator):
     :param on_empty: what to do when there are no rows: ``"fail"`` (default) or ``"skip"`` the task.
     :param on_changed_input: what to do when this unit of work was submitted before with another question or other
         rows: ``"fail"`` (default), or ``"restart"``: cancel what still runs and pay anew.
+    :param max_rounds: how often rows may be sent in all. When a finished job is cleared, rows without a usable result go
+        again, and only they; never a bad request. Default 3; 1 sends nothing again.
     :param unit: what is one unit of work, and so found again by a retry, a clear or a backfill; default: the partition
         key, else the logical date, else the run id. (templated)
     :param edition: names a deliberate new job of the same unit, which is paid anew. (templated)
@@ -112,6 +114,7 @@ class MessageBatchSubmitOperator(BaseOperator):
         column_prefix: str = "",
         on_empty: Literal["fail", "skip"] = "fail",
         on_changed_input: Literal["fail", "restart"] = "fail",
+        max_rounds: int = 3,
         unit: str | None = None,
         edition: str = "",
         storage: str | None = None,
@@ -136,6 +139,7 @@ class MessageBatchSubmitOperator(BaseOperator):
         self.column_prefix = column_prefix
         self.on_empty = on_empty
         self.on_changed_input = on_changed_input
+        self.max_rounds = max_rounds
         self.unit = unit
         self.edition = edition
         self.storage = storage
@@ -161,6 +165,7 @@ class MessageBatchSubmitOperator(BaseOperator):
 
     def _bring_forward(self, context: Context) -> JobReference:
         from anthropic_batches_provider.batches.clock import ServiceClock, SystemClock
+        from anthropic_batches_provider.batches.resubmission import seal_next_round
         from anthropic_batches_provider.batches.submission import Submission, sealed_job
         from anthropic_batches_provider.hooks import MessageBatchHook
 
@@ -187,6 +192,8 @@ class MessageBatchSubmitOperator(BaseOperator):
                 if self.on_empty == "skip":
                     raise AirflowSkipException("There are no rows: nothing to submit.") from error
                 raise
+            if job.is_finished:
+                seal_next_round(job, max_rounds=self.max_rounds, limits=plan.limits, spool_folder=Path(spool))
             outcome = Submission(
                 job,
                 client,

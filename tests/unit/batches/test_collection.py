@@ -22,6 +22,7 @@ from anthropic_batches_provider.batches.collection import (
     collect_job,
     rows_for_xcom,
 )
+from anthropic_batches_provider.batches.collection.unusable import read_unusable_rows
 from anthropic_batches_provider.batches.ledger import LocalStorage, ShardRecord
 from anthropic_batches_provider.errors import ConfigurationError, XComLimitError
 from tests.unit.batches.results.ended_jobs import (
@@ -143,9 +144,25 @@ def test_afterwards_the_ledger_knows_and_only_requests_without_an_answer_are_kep
     assert collection is not None
     assert (collection.destination, collection.rows, collection.usable_rows) == (f"file://{job.output}", 5, 1)
     assert {"00000-ended.json", "00001-ended.json"} <= set(job.folder.storage.list(f"{job.folder.path}/ledger"))
-    assert left_requests(job) == ["00000-unusable.jsonl", "00001-unusable.jsonl"]
-    kept = job.folder.storage.read(f"{job.folder.path}/requests/00000-unusable.jsonl").decode().splitlines()
-    assert [json.loads(line)["custom_id"] for line in kept] == [f"{NONCE}-0-1", f"{NONCE}-0-2"]
+    assert left_requests(job) == []
+    assert [kept.shard for kept in collection.unusable] == [0, 1]
+    rows = list(read_unusable_rows(job.folder, collection.unusable[0].file))
+    assert [(row.row, json.loads(bytes(row.params))) for row in rows] == [
+        (1, {"prompt": "secret"}),
+        (2, {"prompt": "secret"}),
+    ]
+    assert len(job.folder.storage.list(f"{job.folder.path}/unusable")) == 2
+
+
+def test_a_second_collection_keeps_the_same_rows_in_place_of_the_first(job: EndedJob) -> None:
+    kept = []
+    for _ in range(2):
+        collect(job)
+        collection = job.folder.last_collection()
+        assert collection is not None
+        kept.append([list(read_unusable_rows(job.folder, shard.file)) for shard in collection.unusable])
+    assert kept[0] == kept[1] != []
+    assert len(job.folder.storage.list(f"{job.folder.path}/unusable")) == 2
 
 
 def test_a_shard_whose_requests_all_succeeded_leaves_none_behind(tmp_path: Path) -> None:
@@ -295,8 +312,11 @@ def test_whatever_comes_in_any_order_each_request_has_one_row(
 
 def _usable_of(job: EndedJob, shard: ShardRecord) -> int:
     try:
-        return job.folder.storage.read(f"{job.folder.path}/requests/{shard.shard:05d}-unusable.jsonl").count(b"\n")
-    except FileNotFoundError:
+        collection = job.folder.last_collection()
+        assert collection is not None
+        (file,) = [kept.file for kept in collection.unusable if kept.shard == shard.shard]
+        return job.folder.storage.read(f"{job.folder.path}/{file}").count(b"\n")
+    except ValueError:
         return 0
 
 

@@ -94,7 +94,7 @@ def rows_for_xcom(
     """
     tally = Tally()
     found = JobWork(work, source, settings) if isinstance(work, JobFolder) else BatchesWork(work, source, settings)
-    with _spool(settings) as spool:
+    with _spool(settings) as spool, found.opened(spool, tally):
         rows = rows_in_memory(found, spool, tally, max_bytes=max_bytes)
     manifest = _manifest(found, tally, settings, destination=_XCOM, owner=found.owner)
     found.close(manifest)
@@ -107,7 +107,9 @@ def _collect_to(destination: Destination, settings: CollectionSettings, find_wor
     work = find_work()
     tally = Tally()
     with _advice_for_a_crash(destination), _spool(settings) as spool:
-        parts = write_parts(work, destination, part_names(work, destination.output_format, previous), spool, tally)
+        names = part_names(work, destination.output_format, previous)
+        with work.opened(spool, tally):
+            parts = write_parts(work, destination, names, spool, tally)
         # Looked at again: another owner, or another attempt of this one, may have published meanwhile.
         replaced = _replaced(destination, check_destination(destination), parts)
         manifest = _manifest(
@@ -163,12 +165,12 @@ def _manifest(work: Work, tally: Tally, settings: CollectionSettings, **written:
         **{"output_format": None, "parts": (), **written},
         provider_version=__version__,
         job=work.job,
-        batch_ids=tuple(part.batch.id for part in work.parts),
+        batch_ids=tuple(batch.id for batch in work.batches),
         counts=counts,
         stop_reasons=tally.stop_reasons(),
         errors=tally.errors(),
         usage=tally.usage.as_dict(),
-        times=times_of([part.batch for part in work.parts], settings.clock.now().to_iso8601_string()),
+        times=times_of(work.batches, settings.clock.now().to_iso8601_string()),
         foreign_results=tally.foreign_results,
         duplicate_results=tally.duplicate_results,
     )

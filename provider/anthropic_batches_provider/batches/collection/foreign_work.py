@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from anthropic_batches_provider.batches.collection.ended import check_ended, retrieve
@@ -27,12 +28,15 @@ class BatchesWork:
         ids = list(dict.fromkeys(batch_ids))
         if not ids:
             raise ConfigurationError("batch_ids= names no batch, so that there is nothing to collect.")
-        batches = [retrieve(batch_id, source) for batch_id in ids]
-        check_ended(batches)
+        self.batches = [retrieve(batch_id, source) for batch_id in ids]
+        check_ended(self.batches)
         self.job: str | None = None
         self.owner: str | None = None
         self.short_id = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:SHORT_ID_LENGTH]
-        self.parts = [_ForeignPart(batch, source, settings) for batch in batches]
+        self.parts = [_ForeignPart(batch, source, settings) for batch in self.batches]
+
+    def opened(self, spool: Path, tally: Tally) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def close(self, manifest: Manifest) -> None:
         """Keep nothing: there is no job folder."""

@@ -1,14 +1,23 @@
-"""The batches of a job: their rows in input order, with the key and kept columns that the job folder holds."""
+"""The batches of a job: their rows in input order, with the key and kept columns that the job folder holds.
+
+A row has one result: of the latest round that brought it a usable one, else of the latest round that it was in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import secrets
+from array import array
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from anthropic_batches_provider.batches.collection.ended import ended_batches_of
 from anthropic_batches_provider.batches.collection.manifest import Manifest, Tally
 from anthropic_batches_provider.batches.collection.settings import CollectionSettings
+from anthropic_batches_provider.batches.collection.unusable import UnusableReason, write_unusable_rows
 from anthropic_batches_provider.batches.collection.work import SHORT_ID_LENGTH, result_at
 from anthropic_batches_provider.batches.ledger import (
     CollectionRecord,
@@ -17,12 +26,15 @@ from anthropic_batches_provider.batches.ledger import (
     JobRecord,
     SealRecord,
     ShardRecord,
+    UnusableRows,
 )
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.results import (
     ExpectedRows,
+    Result,
     ResultsSource,
     RowEncoder,
+    SpooledResults,
     missing_result,
     split_lines,
     spooled_results,
@@ -31,6 +43,7 @@ from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.errors import CorruptLedgerError
 
 _READ_BYTES = 1 << 20
+_Encode = Callable[[bytes, Result], bytes]
 
 
 class JobWork:
@@ -43,94 +56,190 @@ class JobWork:
     def __init__(self, job: JobFolder, source: ResultsSource, settings: CollectionSettings) -> None:
         self._folder = job
         self._settings = settings
-        self._record = job.description()
-        self._seal = job.sealed()
-        batches = ended_batches_of(job, source)
+        rounds = job.rounds()
+        record = job.description()
+        self.batches = ended_batches_of(job, source)
         self.job: str | None = job.uri
-        self.owner = self._record.owner
-        self.short_id = self._record.nonce[:SHORT_ID_LENGTH]
-        origin = _Origin(job, self._record, self._seal, source, settings)
-        self.parts = [_ShardPart(origin, *pair) for pair in zip(self._seal.shards, batches, strict=True)]
+        self.owner = record.owner
+        self.short_id = record.nonce[:SHORT_ID_LENGTH]
+        origin = _Origin(job, record, rounds[0], source, settings, secrets.token_hex(4), _kept_before(job))
+        shards = [shard for seal in rounds for shard in seal.shards]
+        self._sent = list(zip(shards, self.batches, strict=True))
+        first = len(rounds[0].shards)
+        self._later = [_LaterShard(origin, *sent) for sent in self._sent[first:]]
+        self.parts = [_ShardPart(origin, *sent, self._later) for sent in self._sent[:first]]
+
+    @contextmanager
+    def opened(self, spool: Path, tally: Tally) -> Iterator[None]:
+        """Fetch the results of all further rounds, which lie across the parts, for as long as the context lasts."""
+        with ExitStack() as stack:
+            for later in self._later:
+                stack.enter_context(later.fetched(spool, tally))
+            yield
 
     def close(self, manifest: Manifest) -> None:
+        before = self._folder.last_collection()
+        unusable = tuple(part.unusable for part in self.parts if part.unusable is not None)
+        for shard, batch in self._sent:
+            self._folder.saw_end(_end(shard, batch))
         self._folder.collected(
             CollectionRecord(
                 destination=manifest.destination,
                 rows=manifest.counts.rows,
                 usable_rows=manifest.counts.succeeded,
                 at=manifest.times.collected_at,
+                shards=len(self._sent),
+                unusable=unusable,
             )
         )
+        obsolete = [kept.file for kept in before.unusable] if before is not None else []
         if not self._settings.keep_requests:
-            for shard in self._seal.shards:
-                self._folder.storage.remove(f"{self._folder.path}/{shard.requests_file}")
+            obsolete += [shard.requests_file for shard, _ in self._sent]
+        for file in obsolete:
+            self._folder.storage.remove(f"{self._folder.path}/{file}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """What the parts of a job share."""
+    """What the shards of a job share.
+
+    :param attempt: names the files that this collection keeps.
+    :param kept_before: by shard, what the collection before has kept.
+    """
 
     job: JobFolder
     record: JobRecord
     seal: SealRecord
     source: ResultsSource
     settings: CollectionSettings
+    attempt: str
+    kept_before: dict[int, str]
+
+    def expected(self, shard: ShardRecord, rows: Sequence[int]) -> ExpectedRows:
+        return ExpectedRows(custom_id_prefix=custom_id_prefix(self.record.nonce, shard.shard), rows=rows)
+
+    def encoder(self, batch: MessageBatch) -> RowEncoder:
+        return RowEncoder(
+            batch_id=batch.id,
+            column_prefix=self.record.column_prefix,
+            structured=self.seal.structured,
+            include_message=self.settings.include_message,
+        )
+
+    def lines_of(self, name: str) -> Iterator[bytes]:
+        """Yield the lines of a file of the job."""
+        try:
+            with self.job.storage.open(f"{self.job.path}/{name}") as file:
+                yield from split_lines(iter(lambda: file.read(_READ_BYTES), b""))
+        except FileNotFoundError as error:
+            raise CorruptLedgerError(
+                f"{self.job.uri}/{name} is not there. {_RESULTS_REMAIN} Restore the file, or collect by batch_ids= "
+                "instead of job=, without the rows' own columns."
+            ) from error
 
 
-class _ShardPart:
-    """The rows of one shard, with their key and kept columns."""
+class _LaterShard:
+    """The results of a shard of a further round, which holds rows from anywhere."""
 
     def __init__(self, origin: _Origin, shard: ShardRecord, batch: MessageBatch) -> None:
         self._origin = origin
         self._shard = shard
-        self._unusable = bytearray()
+        self._batch = batch
+        self._expected: ExpectedRows | None = None
+        self._results: SpooledResults | None = None
+        self.encoder = origin.encoder(batch)
+
+    @contextmanager
+    def fetched(self, spool: Path, tally: Tally) -> Iterator[None]:
+        rows = array("q", (int(line) for line in self._origin.lines_of(self._shard.rows_file)))
+        self._expected = self._origin.expected(self._shard, rows)
+        path = spool / f"further-{self._shard.shard}"
+        sleep = self._origin.settings.clock.sleep
+        with spooled_results(self._origin.source, self._batch, path, expected=self._expected, sleep=sleep) as results:
+            tally.foreign_results += results.foreign
+            tally.duplicate_results += results.duplicates
+            self._results = results
+            yield
+
+    def result_of(self, row: int) -> Result | None:
+        """Return what this round brought a row; None if the row was not in it, or nothing came."""
+        if self._expected is None or self._results is None:
+            raise AssertionError("a further round is read while it is fetched")
+        position = self._expected.position_of_row(row)
+        return None if position is None else result_at(self._results, position, self._batch)
+
+
+class _ShardPart:
+    """The rows of one shard of the first round, with their key and kept columns."""
+
+    def __init__(self, origin: _Origin, shard: ShardRecord, batch: MessageBatch, later: Sequence[_LaterShard]) -> None:
+        self._origin = origin
+        self._shard = shard
+        self._later = tuple(later)
+        self._expected = origin.expected(shard, range(shard.first_row, shard.first_row + shard.requests))
         self.batch = batch
         self.requests = shard.requests
-        self._expected = ExpectedRows(
-            custom_id_prefix=custom_id_prefix(origin.record.nonce, shard.shard),
-            first_row=shard.first_row,
-            requests=shard.requests,
-        )
+        self.unusable: UnusableRows | None = None
 
     def rows(self, spool: Path, tally: Tally) -> Generator[bytes, None, None]:
         origin = self._origin
-        encoder = RowEncoder(
-            batch_id=self.batch.id,
-            column_prefix=origin.record.column_prefix,
-            structured=origin.seal.structured,
-            include_message=origin.settings.include_message,
-        )
-        self._unusable = bytearray(self.requests)
-        with spooled_results(
-            origin.source, self.batch, spool / "results", expected=self._expected, sleep=origin.settings.clock.sleep
-        ) as results:
-            tally.foreign_results += results.foreign
-            tally.duplicate_results += results.duplicates
+        encoder = origin.encoder(self.batch)
+        sleep = origin.settings.clock.sleep
+        reasons = self._reasons(spool)
+        with (
+            spooled_results(
+                origin.source, self.batch, spool / "results", expected=self._expected, sleep=sleep
+            ) as first,
+            reasons.open("wb", buffering=_READ_BYTES) as unusable,
+        ):
+            tally.foreign_results += first.foreign
+            tally.duplicate_results += first.duplicates
             for position, columns in enumerate(self._columns()):
-                result = result_at(results, position, self.batch) or missing_result(self._expected.custom_id(position))
+                found: Result | None = result_at(first, position, self.batch)
+                encode: _Encode = encoder.encode
+                if self._later and (found is None or found.result_type != "succeeded"):
+                    found, encode = self._later_result(position, found, encoder)
+                result = found or missing_result(self._expected.custom_id(position))
                 tally.add(result)
                 if result.result_type != "succeeded":
-                    self._unusable[position] = 1
-                yield encoder.encode(columns, result)
+                    unusable.write(msgspec.json.encode(_reason(self._expected.rows[position], result)) + b"\n")
+                yield encode(columns, result)
 
     def close(self, spool: Path) -> None:
-        ended_at = self.batch.ended_at
-        self._origin.job.saw_end(
-            EndRecord(
-                shard=self._shard.shard,
-                batch_id=self.batch.id,
-                ended_at=ended_at.to_iso8601_string() if ended_at else None,
-                request_counts=self.batch.request_counts.as_dict(),
-            )
-        )
-        if not self._origin.settings.keep_requests and any(self._unusable):
-            self._keep_unusable_requests(spool)
-        self._unusable = bytearray()
+        reasons, kept = self._reasons(spool), spool / "unusable"
+        try:
+            if not reasons.stat().st_size:
+                return
+            shard, origin = self._shard, self._origin
+            if write_unusable_rows(
+                origin.job,
+                reasons,
+                kept,
+                requests_file=shard.requests_file,
+                kept_file=origin.kept_before.get(shard.shard),
+            ):
+                file = f"unusable/{shard.shard:05d}-{origin.attempt}.jsonl"
+                origin.job.storage.put_file(kept, f"{origin.job.path}/{file}")
+                self.unusable = UnusableRows(shard=shard.shard, file=file)
+        finally:
+            kept.unlink(missing_ok=True)
+            reasons.unlink(missing_ok=True)
+
+    def _reasons(self, spool: Path) -> Path:
+        return spool / f"reasons-{self._shard.shard}"
+
+    def _later_result(self, position: int, first: Result | None, encoder: RowEncoder) -> tuple[Result | None, _Encode]:
+        found, encode = first, encoder.encode
+        for later in self._later:
+            result = later.result_of(self._expected.rows[position])
+            if result is not None and (found is None or found.result_type != "succeeded"):
+                found, encode = result, later.encoder.encode
+        return found, encode
 
     def _columns(self) -> Iterator[bytes]:
         """Yield the row's own columns, exactly one line per request."""
         found = 0
-        for line in self._lines_of(self._shard.rows_file):
+        for line in self._origin.lines_of(self._shard.rows_file):
             found += 1
             if found > self.requests or not (line.startswith(b"{") and line.endswith(b"}")):
                 break
@@ -139,44 +248,28 @@ class _ShardPart:
             if found == self.requests:
                 return
         raise CorruptLedgerError(
-            f"{self._uri(self._shard.rows_file)} must hold one JSON object for each of {self.requests:,} rows, and "
-            f"does not (see its line {found:,}). {_RESULTS_REMAIN} Restore the file, or collect by batch_ids= instead "
-            "of job=, without the rows' own columns."
+            f"{self._origin.job.uri}/{self._shard.rows_file} must hold one JSON object for each of {self.requests:,} "
+            f"rows, and does not (see its line {found:,}). {_RESULTS_REMAIN} Restore the file, or collect by "
+            "batch_ids= instead of job=, without the rows' own columns."
         )
 
-    def _keep_unusable_requests(self, spool: Path) -> None:
-        """Copy the requests of rows without a succeeded result, which a further round may send again."""
-        path = spool / "unusable"
-        try:
-            with path.open("wb", buffering=_READ_BYTES) as file:
-                requests = self._lines_of(self._shard.requests_file, removed=True)
-                for is_unusable, line in zip(self._unusable, requests, strict=False):
-                    if is_unusable:
-                        file.write(line + b"\n")
-            if path.stat().st_size:
-                origin = self._origin
-                origin.job.storage.put_file(path, f"{origin.job.path}/requests/{self._shard.shard:05d}-unusable.jsonl")
-        finally:
-            path.unlink(missing_ok=True)
 
-    def _lines_of(self, name: str, *, removed: bool = False) -> Iterator[bytes]:
-        """Yield the lines of a file of the job.
+def _kept_before(job: JobFolder) -> dict[int, str]:
+    collection = job.last_collection()
+    return {kept.shard: kept.file for kept in collection.unusable} if collection is not None else {}
 
-        :param removed: whether an earlier collection may have removed it.
-        """
-        try:
-            with self._origin.job.storage.open(f"{self._origin.job.path}/{name}") as file:
-                yield from split_lines(iter(lambda: file.read(_READ_BYTES), b""))
-        except FileNotFoundError as error:
-            if removed:
-                return
-            raise CorruptLedgerError(
-                f"{self._uri(name)} is not there. {_RESULTS_REMAIN} Restore the file, or collect by batch_ids= instead "
-                "of job=, without the rows' own columns."
-            ) from error
 
-    def _uri(self, name: str) -> str:
-        return f"{self._origin.job.uri}/{name}"
+def _reason(row: int, result: Result) -> UnusableReason:
+    return UnusableReason(row=row, result_type=result.result_type, error_type=result.error_type)
+
+
+def _end(shard: ShardRecord, batch: MessageBatch) -> EndRecord:
+    return EndRecord(
+        shard=shard.shard,
+        batch_id=batch.id,
+        ended_at=batch.ended_at.to_iso8601_string() if batch.ended_at else None,
+        request_counts=batch.request_counts.as_dict(),
+    )
 
 
 _RESULTS_REMAIN = (

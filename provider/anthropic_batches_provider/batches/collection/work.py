@@ -6,6 +6,7 @@ Invariants: rows come one per request, whatever the results hold; one batch at a
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -50,8 +51,15 @@ class Work(Protocol):
         """8 characters for file names: equal for the same work, and hardly ever for another."""
 
     @property
+    def batches(self) -> Sequence[MessageBatch]:
+        """All batches that rows come from, which have ended."""
+
+    @property
     def parts(self) -> Sequence[PartOfWork]:
         """The batches, in order of output."""
+
+    def opened(self, spool: Path, tally: Tally) -> AbstractContextManager[None]:
+        """Have at hand what lies across the parts, while their rows are read."""
 
     def close(self, manifest: Manifest) -> None:
         """Note that all is published, and let go of what is no longer needed."""

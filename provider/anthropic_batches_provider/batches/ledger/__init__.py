@@ -24,6 +24,7 @@ from anthropic_batches_provider.batches.ledger.records import (
     SealRecord,
     ShardRecord,
     Submitted,
+    UnusableRows,
     Void,
 )
 from anthropic_batches_provider.batches.ledger.storage import LocalStorage, Storage
@@ -48,6 +49,7 @@ __all__ = [
     "Storage",
     "Submitted",
     "UnitOfWork",
+    "UnusableRows",
     "Void",
     "create_job",
     "jobs_of",

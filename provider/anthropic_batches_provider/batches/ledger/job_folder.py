@@ -2,12 +2,14 @@
 
     job.json                        what the job is (:class:`JobRecord`)
     sealed.json                     the shards; from here on the rows are never read again
+    sealed-02.json                  the shards of a further round: rows that lacked a usable result
     requests/00000-{attempt}.jsonl  one request a line, exactly as sent
     rows/00000-{attempt}.jsonl      the key and kept columns of the same rows
     ledger/00000-01-intent.json     about to create the batch of shard 0, first attempt
     ledger/00000-01-outcome.json    submitted, adopted, refused or void
     ledger/00000-ended.json         its batch has ended
     ledger/collected-0001.json      the results were written
+    unusable/00000-{attempt}.jsonl  the rows of shard 0 that had no usable result then, with their requests
 
 A listing tells the state. Intents and outcomes are created exclusively: whoever creates the intent of a shard sends it.
 """
@@ -111,11 +113,11 @@ class JobFolder:
         return record
 
     def seal(self) -> SealRecord | None:
-        """Return the shards, or None while the rows have not been read to their end."""
-        return self._read("sealed.json", SealRecord)
+        """Return the shards of the first round, or None while the rows have not been read to their end."""
+        return self._read(_seal_name(1), SealRecord)
 
     def sealed(self) -> SealRecord:
-        """Return the shards.
+        """Return the shards of the first round.
 
         :raises JobNotFoundError: the job has none; its submission did not get so far.
         """
@@ -127,15 +129,27 @@ class JobFolder:
             )
         return seal
 
+    def rounds(self) -> list[SealRecord]:
+        """Return the shards of every round, in order.
+
+        :raises JobNotFoundError: the job has none.
+        """
+        seals = [self.sealed()]
+        while (seal := self._read(_seal_name(len(seals) + 1), SealRecord)) is not None:
+            seals.append(seal)
+        return seals
+
     def shards(self) -> list[ShardState]:
-        """Return the state of every shard, in order, read afresh."""
+        """Return the state of every shard of every round, in order, read afresh."""
         attempts: dict[int, list[Attempt]] = {}
         names = self.storage.list(f"{self.path}/ledger")
         for name in names:
             if found := _INTENT.match(name):
                 attempts.setdefault(int(found[1]), []).append(self._attempt(int(found[1]), int(found[2])))
         return [
-            ShardState(shard=shard, attempts=tuple(attempts.get(shard.shard, ()))) for shard in self.sealed().shards
+            ShardState(shard=shard, attempts=tuple(attempts.get(shard.shard, ())))
+            for seal in self.rounds()
+            for shard in seal.shards
         ]
 
     def batches(self) -> list[BatchRecord]:
@@ -151,11 +165,11 @@ class JobFolder:
         return ShardState(shard=shard, attempts=tuple(self._attempt(shard.shard, number) for number in numbers))
 
     def seal_with(self, seal: SealRecord) -> SealRecord:
-        """Seal the job, or return the seal of another attempt that came first."""
+        """Seal a round of the job, or return the seal of another attempt that came first."""
         try:
-            self._create("sealed.json", seal)
+            self._create(_seal_name(seal.round), seal)
         except FileExistsError:
-            return self.sealed()
+            return self.rounds()[seal.round - 1]
         return seal
 
     def intend(self, intent: IntentRecord) -> bool:
@@ -215,6 +229,12 @@ class JobFolder:
         number = max(self._collections(), default=0)
         return self._read(f"ledger/collected-{number:04d}.json", CollectionRecord) if number else None
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the results of every shard of every round were written."""
+        collection = self.last_collection()
+        return collection is not None and collection.shards == sum(len(seal.shards) for seal in self.rounds())
+
     def _collections(self) -> list[int]:
         names = self.storage.list(f"{self.path}/ledger")
         return [int(found[1]) for name in names if (found := _COLLECTED.match(name))]
@@ -239,6 +259,10 @@ class JobFolder:
         except FileNotFoundError:
             return None
         return decode(content, kind, where=f"{self.storage.uri}/{path}")
+
+
+def _seal_name(number: int) -> str:
+    return "sealed.json" if number == 1 else f"sealed-{number:02d}.json"
 
 
 _JOB = re.compile(r"job-(\d{4,})\Z")

@@ -74,10 +74,11 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     :param shard: its number in the job, from 0, over all rounds.
     :param requests: number of requests.
-    :param first_row: number of its first row in the input; a shard of the first round holds consecutive rows.
+    :param first_row: number of its first row in the input; only a shard of the first round holds consecutive rows.
     :param body_bytes: exact length of the body that sends it.
     :param requests_file: path in the job folder of its requests (JSON Lines, exactly as sent).
-    :param rows_file: path in the job folder of its rows' columns (JSON Lines, aligned with the requests).
+    :param rows_file: path in the job folder of its rows' columns (JSON Lines, aligned with the requests); in further
+        rounds each line is the row's number alone.
     """
 
     shard: int
@@ -89,10 +90,11 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SealRecord(Record, frozen=True, kw_only=True):
-    """The shards of a job: once this exists the rows are never read again for them.
+    """The shards of one round of a job: once this exists the rows are never read again for them.
 
-    :param rows: number of rows in all shards.
-    :param fingerprint: order-insensitive fingerprint of the rows as sent.
+    :param rows: number of rows in its shards.
+    :param fingerprint: order-insensitive fingerprint of the rows as sent; empty in further rounds.
+    :param round: 1 for the round of all rows, 2 and more for those that still lacked a usable result.
     :param structured: whether requests ask for JSON by ``output_config.format``, so that answers are parsed.
     """
 
@@ -100,6 +102,7 @@ class SealRecord(Record, frozen=True, kw_only=True):
 
     rows: int
     fingerprint: str
+    round: int = 1
     structured: bool = False
     shards: tuple[ShardRecord, ...]
 
@@ -206,11 +209,24 @@ class EndRecord(Record, frozen=True, kw_only=True):
     request_counts: dict[str, int]
 
 
+class UnusableRows(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of a shard that have no usable result, kept so that they can be sent again.
+
+    :param shard: the shard of the first round.
+    :param file: path in the job folder; JSON Lines with number, result type, error type and params of each row.
+    """
+
+    shard: int
+    file: str
+
+
 class CollectionRecord(Record, frozen=True, kw_only=True):
     """The results of the job were written whole.
 
     :param destination: URI of the folder, or ``xcom``.
     :param usable_rows: rows with a succeeded result.
+    :param shards: number of shards, of all rounds, whose results it holds.
+    :param unusable: where the other rows are kept.
     """
 
     kind = "collected"
@@ -219,6 +235,8 @@ class CollectionRecord(Record, frozen=True, kw_only=True):
     rows: int
     usable_rows: int
     at: str
+    shards: int
+    unusable: tuple[UnusableRows, ...] = ()
 
 
 _Record = TypeVar("_Record", bound=Record)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,13 +40,11 @@ class ExpectedRows:
     """The rows that a batch must answer; their custom_ids are the prefix and the row's number.
 
     :param custom_id_prefix: of all of them, e.g. ``{job nonce}-{shard}-``.
-    :param first_row: number of the first; the others follow it.
-    :param requests: how many there are.
+    :param rows: their numbers in the whole input, ascending: a range, or an array in a further round.
     """
 
     custom_id_prefix: str
-    first_row: int
-    requests: int
+    rows: Sequence[int]
 
     def position(self, custom_id: str) -> int | None:
         """Return which of the rows a custom_id names, from 0; None if it names none."""
@@ -54,12 +53,18 @@ class ExpectedRows:
         number = custom_id[len(self.custom_id_prefix) :]
         if not (number.isascii() and number.isdigit()):
             return None
-        position = int(number) - self.first_row
-        return position if 0 <= position < self.requests else None
+        return self.position_of_row(int(number))
+
+    def position_of_row(self, row: int) -> int | None:
+        """Return which of the rows has a number, from 0; None if none has."""
+        if isinstance(self.rows, range):
+            return row - self.rows.start if row in self.rows else None
+        position = bisect_left(self.rows, row)
+        return position if position < len(self.rows) and self.rows[position] == row else None
 
     def custom_id(self, position: int) -> str:
         """Return the custom_id of a row, from its position."""
-        return f"{self.custom_id_prefix}{self.first_row + position}"
+        return f"{self.custom_id_prefix}{self.rows[position]}"
 
 
 class SpooledResults:
@@ -72,7 +77,7 @@ class SpooledResults:
     def __init__(self, file: BinaryIO, expected: ExpectedRows | None) -> None:
         self._file = file
         self._expected = expected
-        requests = expected.requests if expected else 0
+        requests = len(expected.rows) if expected else 0
         self._offsets = array("q", [_ABSENT]) * requests
         self._lengths = array("q", [0]) * requests
         self._end = 0

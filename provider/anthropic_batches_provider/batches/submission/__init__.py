@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anthropic_batches_provider.batches.submission.opening import JobPlan, OnChangedInput
-from anthropic_batches_provider.batches.submission.sealing import sealed_job
+from anthropic_batches_provider.batches.submission.sealing import seal_round, sealed_job, upload_shard
 from anthropic_batches_provider.batches.submission.sending import Submission, SubmissionStoppedError, Waiting
 from anthropic_batches_provider.batches.submission.settlement import SubmissionBounds
 
@@ -14,5 +14,7 @@ __all__ = [
     "SubmissionBounds",
     "SubmissionStoppedError",
     "Waiting",
+    "seal_round",
     "sealed_job",
+    "upload_shard",
 ]

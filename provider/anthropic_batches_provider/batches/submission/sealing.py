@@ -46,7 +46,7 @@ def sealed_job(
     :raises ConfigurationError: bad rows, no rows, changed input, another account.
     """
     job = open_job(storage, plan, account=account, service=service, now=now)
-    if job.last_collection() is not None:
+    if job.seal() is not None and job.is_finished:
         if fingerprint_rows(read_rows()) == job.sealed().fingerprint:
             log.info("%s is finished, and question and rows are still the same: nothing is sent again.", job.uri)
             return job
@@ -71,7 +71,7 @@ def seal_job(job: JobFolder, rows: Iterable[PreparedRow], *, limits: ShardLimits
     seen = _Seen()
     nonce = job.description().nonce
     shards = tuple(
-        _upload(job, shard, attempt)
+        upload_shard(job, shard, attempt)
         for shard in cut_shards(seen.watch(rows), nonce=nonce, limits=limits, folder=spool_folder)
     )
     if not shards:
@@ -81,9 +81,14 @@ def seal_job(job: JobFolder, rows: Iterable[PreparedRow], *, limits: ShardLimits
     seal = SealRecord(
         rows=seen.rows, fingerprint=seen.fingerprint.hexdigest(), structured=seen.structured, shards=shards
     )
+    return seal_round(job, seal)
+
+
+def seal_round(job: JobFolder, seal: SealRecord) -> SealRecord:
+    """Seal a round whose files are uploaded; where another attempt came first, take over its shards."""
     sealed = job.seal_with(seal)
     if sealed.shards != seal.shards:
-        for shard in shards:
+        for shard in seal.shards:
             job.storage.remove(f"{job.path}/{shard.requests_file}")
             job.storage.remove(f"{job.path}/{shard.rows_file}")
     return sealed
@@ -113,7 +118,11 @@ class _Seen:
             yield row
 
 
-def _upload(job: JobFolder, shard: Shard, attempt: str) -> ShardRecord:
+def upload_shard(job: JobFolder, shard: Shard, attempt: str) -> ShardRecord:
+    """Put the files of a shard into the job folder, and remove the local ones.
+
+    :param attempt: names the files, so that two attempts at once do not mix their rows.
+    """
     requests_file = f"requests/{shard.number:05d}-{attempt}.jsonl"
     rows_file = f"rows/{shard.number:05d}-{attempt}.jsonl"
     job.storage.put_file(shard.requests_path, f"{job.path}/{requests_file}")

@@ -134,7 +134,7 @@ def test_a_batch_is_claimed_by_one_job_and_shard(job: JobFolder, storage: LocalS
 def test_every_collection_leaves_its_record(job: JobFolder) -> None:
     assert job.last_collection() is None
     for rows in (3, 4):
-        job.collected(CollectionRecord(destination="xcom", rows=4, usable_rows=rows, at="now"))
+        job.collected(CollectionRecord(destination="xcom", rows=4, usable_rows=rows, at="now", shards=2))
     last = job.last_collection()
     assert last is not None
     assert last.usable_rows == 4

@@ -8,7 +8,7 @@ from anthropic_batches_provider.batches.results import ExpectedRows, SpooledResu
 from anthropic_batches_provider.errors import ResultsStreamError, ResultsUnavailableError, UnexpectedAnswerError
 from tests.unit.batches.results.ended_jobs import NOW, Service, ended
 
-EXPECTED = ExpectedRows(custom_id_prefix="n-2-", first_row=10, requests=3)
+EXPECTED = ExpectedRows(custom_id_prefix="n-2-", rows=range(10, 13))
 LINES = [ended("n-2-12", "expired"), ended("n-2-10", "canceled"), ended("n-2-11", "expired")]
 
 

@@ -1,0 +1,114 @@
+"""Rows without a usable result, kept in the job folder with what is needed to send them again.
+
+They hold prompts: each collection replaces those of the one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from anthropic_batches_provider.batches.ledger import JobFolder
+from anthropic_batches_provider.batches.results import split_lines
+from anthropic_batches_provider.errors import CorruptLedgerError
+
+_READ_BYTES = 1 << 20
+
+
+class UnusableRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that has no usable result.
+
+    :param row: its number in the whole input, from 0.
+    :param result_type: ``errored``, ``canceled``, ``expired`` or ``missing``.
+    :param error_type: of an errored result, e.g. ``overloaded_error``.
+    :param params: the Messages params, as they were sent.
+    """
+
+    row: int
+    result_type: str
+    error_type: str | None
+    params: msgspec.Raw
+
+
+class UnusableReason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a row has no usable result; fields as of :class:`UnusableRow`."""
+
+    row: int
+    result_type: str
+    error_type: str | None
+
+
+class _Request(msgspec.Struct, frozen=True):
+    custom_id: str
+    params: msgspec.Raw
+
+
+_DECODE_ROW = msgspec.json.Decoder(UnusableRow)
+_DECODE_REASON = msgspec.json.Decoder(UnusableReason)
+_DECODE_REQUEST = msgspec.json.Decoder(_Request)
+
+
+def read_unusable_rows(job: JobFolder, file: str) -> Iterator[UnusableRow]:
+    """Yield the rows of a file that a collection has kept, in order.
+
+    :param file: its path in the job folder.
+    :raises CorruptLedgerError: it is not there or not whole.
+    """
+    for line in _lines_of(job, file):
+        try:
+            yield _DECODE_ROW.decode(line)
+        except msgspec.MsgspecError as error:
+            raise CorruptLedgerError(
+                f"{job.uri}/{file} is broken ({error}), so that rows without a usable result cannot be sent again. "
+                "Nothing was sent. Restore it, or ask for those rows in a new edition with rows= of their own."
+            ) from error
+
+
+def write_unusable_rows(
+    job: JobFolder, reasons: Path, target: Path, *, requests_file: str, kept_file: str | None
+) -> int:
+    """Write the rows of a shard that have no usable result, with their requests.
+
+    :param reasons: local file of :class:`UnusableReason`, JSON Lines in order of the rows.
+    :param target: local file to write.
+    :param requests_file: the shard's requests, in the job folder.
+    :param kept_file: what the collection before kept of this shard; its requests file may be gone.
+    :returns: how many rows were written: none where their requests are gone.
+    """
+    requests = _requests_of(job, requests_file, kept_file)
+    written = 0
+    with reasons.open("rb") as lines, target.open("wb", buffering=_READ_BYTES) as file:
+        row, params = next(requests, (None, None))
+        for reason in (_DECODE_REASON.decode(line) for line in _split(lines)):
+            while row is not None and row < reason.row:
+                row, params = next(requests, (None, None))
+            if row == reason.row and params is not None:
+                file.write(msgspec.json.encode(_with_params(reason, params)) + b"\n")
+                written += 1
+    return written
+
+
+def _with_params(reason: UnusableReason, params: msgspec.Raw) -> UnusableRow:
+    return UnusableRow(row=reason.row, result_type=reason.result_type, error_type=reason.error_type, params=params)
+
+
+def _requests_of(job: JobFolder, requests_file: str, kept_file: str | None) -> Iterator[tuple[int, msgspec.Raw]]:
+    try:
+        for line in _lines_of(job, requests_file):
+            request = _DECODE_REQUEST.decode(line)
+            yield int(request.custom_id.rpartition("-")[2]), request.params
+    except FileNotFoundError:
+        if kept_file is not None:
+            yield from ((kept.row, kept.params) for kept in read_unusable_rows(job, kept_file))
+
+
+def _lines_of(job: JobFolder, file: str) -> Iterator[bytes]:
+    with job.storage.open(f"{job.path}/{file}") as lines:
+        yield from _split(lines)
+
+
+def _split(lines: BinaryIO) -> Iterator[bytes]:
+    return split_lines(iter(lambda: lines.read(_READ_BYTES), b""))
