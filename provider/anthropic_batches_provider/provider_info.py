@@ -96,7 +96,8 @@ _BOUNDS_OPTIONS = {
     "settle_seconds": _seconds(
         600,
         "How long after that the service may still make a batch of a lost call visible. The three together "
-        "are how long a lost call that made no batch holds up its shard before it is sent again. Too short a time can pay twice.",
+        "are how long a lost call that made no batch holds up its shard before it is sent again. Too short a time can "
+        "pay twice.",
     ),
 }
 

@@ -72,8 +72,8 @@ class MessageBatchSubmitOperator(BaseOperator):
     :param on_empty: what to do when there are no rows: ``"fail"`` (default) or ``"skip"`` the task.
     :param on_changed_input: what to do when this unit of work was submitted before with another question or other
         rows: ``"fail"`` (default), or ``"restart"``: cancel what still runs and pay anew.
-    :param max_rounds: how often rows may be sent in all. When a finished job is cleared, rows without a usable result go
-        again, and only they; never a bad request. Default 3; 1 sends nothing again.
+    :param max_rounds: how often a row may be sent in all. When a finished job is cleared, rows without a usable result
+        go again, and only they; never a bad request. Default 3; 1 sends nothing again.
     :param unit: what is one unit of work, and so found again by a retry, a clear or a backfill; default: the partition
         key, else the logical date, else the run id. (templated)
     :param edition: names a deliberate new job of the same unit, which is paid anew. (templated)

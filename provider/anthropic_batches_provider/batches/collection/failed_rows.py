@@ -46,8 +46,8 @@ def check_failed_rows(manifest: Manifest, max_failed_rows: int | float) -> None:
         f"{max_failed_rows!r}. All {rows:,} rows are written {where}, each with its result_type and error_type. The "
         f"{manifest.counts.succeeded:,} succeeded rows were billed and are kept; errored, canceled and expired "
         "requests were not billed. Mend what the error types name: an invalid_request_error repeats until the row or "
-        "the parameters change, the other failures may pass when those rows are submitted again. Or raise "
-        "max_failed_rows to accept them.",
+        "the parameters change, the other failures may pass: clear the submitting task with all downstream "
+        "of it, and only those rows are sent and paid for. Or raise max_failed_rows to accept them.",
         failed=failed,
         total=rows,
     )
