@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.ledger import JobFolder, UnitOfWork
+
+log = logging.getLogger(__name__)
 
 DEFAULT_CONN_ID = "anthropic_default"
 
@@ -116,3 +119,19 @@ def host_of(conn_id: str) -> str:
             f"There is no Airflow connection {conn_id!r}. Add one of type anthropic_batches with the API key as its "
             "password. Nothing was sent."
         ) from error
+
+
+def show_in_task_state(context: Context, key: str, value: dict[str, Any]) -> None:
+    """Mirror what the ledger knows into Airflow's task state store, for the UI and REST; Airflow 3.3 and later.
+
+    The ledger stays the truth: nothing reads this back, and a store that is missing or fails is passed over.
+    """
+    store: Any = cast("dict[str, Any]", context).get("task_state_store")
+    if store is None:
+        return
+    try:
+        from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]
+
+        store.set(key, value, retention=NEVER_EXPIRE)
+    except Exception as error:  # noqa: BLE001 - a mirror must not fail what it shows
+        log.warning("The task state store took no copy of %s: %s", key, error)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
 
-from anthropic_batches_provider.jobs import connection_of, host_of, known_batch_ids
+from anthropic_batches_provider.cancellation import cancel_batches
+from anthropic_batches_provider.jobs import connection_of, host_of, known_batch_ids, show_in_task_state
+from anthropic_batches_provider.kill_policy import Policy, check_policy, is_over
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.task_failures import as_task_failures
 from anthropic_batches_provider.triggers import MessageBatchTrigger
@@ -39,6 +41,11 @@ class MessageBatchSensor(BaseSensorOperator):
         While deferred, young batches are looked at sooner.
     :param timeout: how long to wait before failing, in seconds or as a timedelta; default 26 hours. The batches run on
         and can still be collected. With ``soft_fail=True`` the task is skipped instead.
+    :param on_timeout: what to do with batches that have not ended then: ``"leave"`` (default), or ``"cancel"`` them,
+        which keeps and bills what they have finished.
+    :param on_kill: what to do with batches that have not ended when the task is killed: ``"leave"`` (default), or
+        ``"cancel"`` them once the task is seen to be over (marked failed or success, or its run ended). A clear, a
+        restart or a doubt leaves them. While deferred this takes Airflow 3.3.
     :param deferrable: wait in the triggerer and hold no worker slot; default True. Otherwise ``mode`` says how.
     :raises AirflowSensorTimeout: some batches have not ended within ``timeout``; names them and says what they do.
     """
@@ -56,6 +63,8 @@ class MessageBatchSensor(BaseSensorOperator):
         conn_id: str | None = None,
         poke_interval: timedelta | float = 60,
         timeout: timedelta | float = _DEFAULT_TIMEOUT_SECONDS,
+        on_timeout: Policy = "leave",
+        on_kill: Policy = "leave",
         deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -63,12 +72,19 @@ class MessageBatchSensor(BaseSensorOperator):
         self.job = job
         self.batch_ids = batch_ids
         self.conn_id = conn_id
+        self.timeout_policy = on_timeout
+        self.kill_policy = on_kill
         self.deferrable = deferrable
         self.host: str | None = None
         self._wait: BatchWait | None = None
+        self._task_instance: Any = None
 
     def execute(self, context: Context) -> Any:
         """Wait, deferred or by poking."""
+        self._task_instance = context["ti"]
+        with as_task_failures():
+            check_policy("on_timeout", self.timeout_policy)
+            check_policy("on_kill", self.kill_policy)
         return self._execute_deferring() if self.deferrable else self._execute_poking(context)
 
     def _execute_deferring(self) -> None:
@@ -83,6 +99,7 @@ class MessageBatchSensor(BaseSensorOperator):
                 conn_id=conn_id,
                 poll_interval=_seconds(self.poke_interval),
                 deadline=time.time() + _seconds(self.timeout),
+                cancel_on_kill=batch_ids if self.kill_policy == "cancel" else (),
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=_seconds(self.timeout)) + _TRIGGER_GRACE,
@@ -98,8 +115,10 @@ class MessageBatchSensor(BaseSensorOperator):
         with as_task_failures():
             self.host = host_of(connection_of(self.conn_id, self.job))
         if event["outcome"] != "ended":
-            self._time_out(event["still_running"])
+            running = [batch_id for batch_id in event["batch_ids"] if batch_id not in event["ended"]]
+            self._time_out(running, event["still_running"])
         counts = event["request_counts"]
+        show_in_task_state(context, "request_counts", counts)
         self.log.info("All %d batches have ended: %s", len(event["ended"]), counts)
         return {"batch_ids": event["batch_ids"], "request_counts": counts}
 
@@ -137,7 +156,19 @@ class MessageBatchSensor(BaseSensorOperator):
         try:
             return super().execute(context)
         except AirflowSensorTimeout:
-            self._time_out([str(running) for running in self._poked_wait().still_running()])
+            wait = self._poked_wait()
+            self._time_out(wait.pending, [str(running) for running in wait.still_running()])
+
+    def on_kill(self) -> None:
+        """Cancel what has not ended, if the policy says so and the task is really over."""
+        if self.kill_policy == "cancel" and self._task_instance is not None and is_over(self._task_instance):
+            self._cancel(self._poked_wait().pending)
+
+    def _cancel(self, batch_ids: Sequence[str]) -> None:
+        from anthropic_batches_provider.hooks import MessageBatchHook
+
+        with as_task_failures(), MessageBatchHook(connection_of(self.conn_id, self.job)).client() as client:
+            cancel_batches(client, batch_ids)
 
     def _poked_wait(self) -> BatchWait:
         from anthropic_batches_provider.batches.polling import BatchWait
@@ -147,13 +178,21 @@ class MessageBatchSensor(BaseSensorOperator):
             self._wait = BatchWait(batch_ids, poll_interval=_seconds(self.poke_interval))
         return self._wait
 
-    def _time_out(self, still_running: Sequence[str]) -> NoReturn:
+    def _time_out(self, batch_ids: Sequence[str], still_running: Sequence[str]) -> NoReturn:
         waited = timedelta(seconds=_seconds(self.timeout))
-        message = (
-            f"{len(still_running)} batches have not ended within {waited}. They were not canceled: they run on, and "
-            "what they finish is billed and kept for 29 days. Clear this task to wait on, or collect them later. "
-            f"Not ended: {'; '.join(still_running[:20])}"
-        )
+        named = "; ".join(still_running[:20])
+        if self.timeout_policy == "cancel":
+            self._cancel(batch_ids)
+            message = (
+                f"{len(batch_ids)} batches had not ended within {waited} and were canceled, as on_timeout says. What "
+                f"they had finished is billed, and can be collected. They were: {named}"
+            )
+        else:
+            message = (
+                f"{len(batch_ids)} batches have not ended within {waited}. They were not canceled: they run on, and "
+                "what they finish is billed and kept for 29 days. Clear this task to wait on, or collect them later. "
+                f"Not ended: {named}"
+            )
         if self.soft_fail:
             raise AirflowSkipException(message)
         raise AirflowSensorTimeout(message)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from anthropic_batches_provider.kill_policy import is_over_async
+
 if TYPE_CHECKING:
     import pendulum
 
@@ -38,6 +40,8 @@ class MessageBatchTrigger(BaseTrigger):
     :param poll_interval: longest time between two looks at a batch, in seconds.
     :param deadline: moment at which to stop waiting, seconds since the epoch; None for none.
     :param wait_for: ``all`` batches, or ``any`` one.
+    :param cancel_on_kill: batches to cancel when the task is killed for good while it waits: marked failed or success,
+        or its run ended. Cleared or moved to another triggerer, it leaves them. Airflow 3.3 and later; default none.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class MessageBatchTrigger(BaseTrigger):
         poll_interval: float,
         deadline: float | None = None,
         wait_for: Literal["all", "any"] = "all",
+        cancel_on_kill: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.batch_ids = list(batch_ids)
@@ -54,6 +59,7 @@ class MessageBatchTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.wait_for = wait_for
+        self.cancel_on_kill = list(cancel_on_kill)
         self._client: AsyncMessageBatchClient | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -66,6 +72,7 @@ class MessageBatchTrigger(BaseTrigger):
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
                 "wait_for": self.wait_for,
+                "cancel_on_kill": self.cancel_on_kill,
             },
         )
 
@@ -89,6 +96,19 @@ class MessageBatchTrigger(BaseTrigger):
                     yield self._event("deadline", wait)
                     return
                 await asyncio.sleep(self._pause_seconds(wait, now))
+        finally:
+            await self._forget_client()
+
+    async def on_kill(self) -> None:
+        """Cancel what the task said, if it is really over."""
+        if not self.cancel_on_kill or not await is_over_async(self.task_instance):
+            return
+        try:
+            for batch_id in self.cancel_on_kill:
+                await (await self._connect()).cancel(batch_id)
+                log.warning(
+                    "Canceled %s, since its task was killed; what it has finished is kept and billed.", batch_id
+                )
         finally:
             await self._forget_client()
 

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from anthropic_batches_provider.errors import BatchNotFoundError
+from anthropic_batches_provider.cancellation import cancel_batches
 from anthropic_batches_provider.jobs import connection_of, find_job, known_batch_ids
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.task_failures import as_task_failures
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from anthropic_batches_provider.batches.client import MessageBatchClient
 
 
 class MessageBatchCancelOperator(BaseOperator):
@@ -51,14 +49,11 @@ class MessageBatchCancelOperator(BaseOperator):
         if not self.job and not self.batch_ids:
             self.log.info("The submitting task left no reference: there is nothing to cancel.")
             return {"canceled": [], "untouched": []}
-        canceled: list[str] = []
-        untouched: list[str] = []
         with as_task_failures():
             hook = MessageBatchHook(connection_of(self.conn_id, self.job))
             with hook.client() as client:
                 self.host = client.settings.base_url
-                for batch_id in self._batch_ids():
-                    (canceled if self._cancel(client, batch_id) else untouched).append(batch_id)
+                canceled, untouched = cancel_batches(client, self._batch_ids())
         return {"canceled": canceled, "untouched": untouched}
 
     def _batch_ids(self) -> list[str]:
@@ -66,16 +61,3 @@ class MessageBatchCancelOperator(BaseOperator):
         if not self.job or isinstance(self.job, list):
             return known_batch_ids(self.job, self.batch_ids)
         return [batch.batch_id for batch in find_job(self.job).batches()]
-
-    def _cancel(self, client: MessageBatchClient, batch_id: str) -> bool:
-        try:
-            batch = client.retrieve(batch_id)
-        except BatchNotFoundError as error:
-            self.log.warning("%s cannot be canceled: %s", batch_id, error)
-            return False
-        if batch.processing_status != "in_progress":
-            self.log.info("%s is %s already: %s", batch_id, batch.processing_status, batch.request_counts.as_dict())
-            return False
-        client.cancel(batch_id)
-        self.log.info("Canceled %s; what it finishes before it stops is kept and billed.", batch_id)
-        return True

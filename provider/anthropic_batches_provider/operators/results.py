@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from anthropic_batches_provider.jobs import connection_of, find_job, known_batch_ids, unit_of_work
+from anthropic_batches_provider.jobs import connection_of, find_job, known_batch_ids, show_in_task_state, unit_of_work
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.storage import open_storage
 from anthropic_batches_provider.task_failures import as_task_failures
@@ -109,6 +109,7 @@ class MessageBatchResultsOperator(BaseOperator):
         if manifest.failed_rows:
             # Airflow pushes no return value of a task that fails; what was paid for is to be had all the same.
             task_instance.xcom_push(key="return_value", value=value)
+        show_in_task_state(context, "manifest", {"destination": manifest.destination, **manifest.as_dict()["counts"]})
         self.log.info("%d rows are in %s: %s", manifest.counts.rows, manifest.destination, manifest.counts)
         check_failed_rows(manifest, self.max_failed_rows)
         return value

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, conf
 from jinja2 import TemplateNotFound
 
+from anthropic_batches_provider.cancellation import cancel_batches
 from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError
-from anthropic_batches_provider.jobs import DEFAULT_CONN_ID, JobReference, unit_of_work
+from anthropic_batches_provider.jobs import DEFAULT_CONN_ID, JobReference, show_in_task_state, unit_of_work
+from anthropic_batches_provider.kill_policy import Policy, check_policy, is_over
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.row_sources import RowsArgument
 from anthropic_batches_provider.storage import default_storage_uri, open_storage
@@ -74,6 +76,9 @@ class MessageBatchSubmitOperator(BaseOperator):
         rows: ``"fail"`` (default), or ``"restart"``: cancel what still runs and pay anew.
     :param max_rounds: how often a row may be sent in all. When a finished job is cleared, rows without a usable result
         go again, and only they; never a bad request. Default 3; 1 sends nothing again.
+    :param on_kill: what to do with batches of the job when the task is killed while it submits: ``"leave"`` (default),
+        or ``"cancel"`` them once the task is seen to be over (marked failed or success, or its run ended). A clear, a
+        restart or a doubt leaves them. Nothing more is submitted in any case.
     :param unit: what is one unit of work, and so found again by a retry, a clear or a backfill; default: the partition
         key, else the logical date, else the run id. (templated)
     :param edition: names a deliberate new job of the same unit, which is paid anew. (templated)
@@ -115,6 +120,7 @@ class MessageBatchSubmitOperator(BaseOperator):
         on_empty: Literal["fail", "skip"] = "fail",
         on_changed_input: Literal["fail", "restart"] = "fail",
         max_rounds: int = 3,
+        on_kill: Policy = "leave",
         unit: str | None = None,
         edition: str = "",
         storage: str | None = None,
@@ -140,6 +146,7 @@ class MessageBatchSubmitOperator(BaseOperator):
         self.on_empty = on_empty
         self.on_changed_input = on_changed_input
         self.max_rounds = max_rounds
+        self.kill_policy = on_kill
         self.unit = unit
         self.edition = edition
         self.storage = storage
@@ -148,6 +155,8 @@ class MessageBatchSubmitOperator(BaseOperator):
         self.conn_id = conn_id
         self.host: str | None = None
         self._told_to_stop = False
+        self._task_instance: Any = None
+        self._job: JobFolder | None = None
 
     def execute(self, context: Context) -> JobReference:
         """Open the unit's job, seal its shards and submit them."""
@@ -160,8 +169,14 @@ class MessageBatchSubmitOperator(BaseOperator):
             return self._bring_forward(context)
 
     def on_kill(self) -> None:
-        """Send nothing more; what was submitted runs on and is found again by the next attempt."""
+        """Send nothing more; cancel what was submitted, if the policy says so and the task is really over."""
         self._told_to_stop = True
+        if self.kill_policy != "cancel" or self._job is None or not is_over(self._task_instance):
+            return
+        from anthropic_batches_provider.hooks import MessageBatchHook
+
+        with MessageBatchHook(self.conn_id).client() as client:
+            cancel_batches(client, [batch.batch_id for batch in self._job.batches()])
 
     def _bring_forward(self, context: Context) -> JobReference:
         from anthropic_batches_provider.batches.clock import ServiceClock, SystemClock
@@ -169,6 +184,8 @@ class MessageBatchSubmitOperator(BaseOperator):
         from anthropic_batches_provider.batches.submission import Submission, sealed_job
         from anthropic_batches_provider.hooks import MessageBatchHook
 
+        check_policy("on_kill", self.kill_policy)
+        self._task_instance = context["ti"]
         question, columns = self._question(context), self._columns()
         question.validate()
         plan = self._plan(context, question, columns)
@@ -194,6 +211,7 @@ class MessageBatchSubmitOperator(BaseOperator):
                 raise
             if job.is_finished:
                 seal_next_round(job, max_rounds=self.max_rounds, limits=plan.limits, spool_folder=Path(spool))
+            self._job = job
             outcome = Submission(
                 job,
                 client,
@@ -202,9 +220,15 @@ class MessageBatchSubmitOperator(BaseOperator):
                 bounds=submission_bounds(),
                 should_stop=lambda: self._told_to_stop,
             ).advance()
+        shown = {
+            "job": job.uri,
+            "batch_ids": [batch.batch_id for batch in job.batches()],
+            "requests": job.sealed().rows,
+        }
+        show_in_task_state(context, "message_batches", shown)
         if isinstance(outcome, list):
             return self._reference(job, outcome)
-        return self._wait(outcome)
+        return self._wait(job, outcome)
 
     def _question(self, context: Context) -> Question:
         from anthropic_batches_provider.batches.requests import Question
@@ -279,7 +303,7 @@ class MessageBatchSubmitOperator(BaseOperator):
         self.log.info("%d rows are submitted as %d batches: %s", rows, len(batch_ids), ", ".join(batch_ids[:20]))
         return JobReference(job=job.uri, conn_id=self.conn_id, batch_ids=batch_ids, requests=rows)
 
-    def _wait(self, waiting: Waiting) -> NoReturn:
+    def _wait(self, job: JobFolder, waiting: Waiting) -> NoReturn:
         self.log.warning("Not all shards are submitted: %s. Looking again at %s at the latest.",
                          waiting.reason, waiting.until.to_iso8601_string())  # fmt: skip
         self.defer(
@@ -289,6 +313,7 @@ class MessageBatchSubmitOperator(BaseOperator):
                 poll_interval=_POLL_INTERVAL_SECONDS,
                 deadline=waiting.until.timestamp(),
                 wait_for="any",
+                cancel_on_kill=[batch.batch_id for batch in job.batches()] if self.kill_policy == "cancel" else (),
             ),
             method_name="resume",
         )

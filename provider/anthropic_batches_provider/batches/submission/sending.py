@@ -259,7 +259,9 @@ class Submission:
             f"Shard {intent.shard} of {self._job.uri} was sent at {intent.at}, and its answer was lost. "
             f"{', '.join(decision.batch_ids)} may hold it, but the results that would prove it cannot be read. "
             "Nothing is sent again on a doubt; all other shards have been seen to. Look at these batches in the Claude "
-            f"Console: their custom_ids would begin with {custom_id_prefix(self._description.nonce, intent.shard)!r}.",
+            f"Console: their custom_ids would begin with {custom_id_prefix(self._description.nonce, intent.shard)!r}. "
+            f"Then settle it by hand: python -m anthropic_batches_provider settle '{self._job.uri}' --shard "
+            f"{intent.shard} --adopt BATCH, or --none.",
             shard=intent.shard,
         )
 

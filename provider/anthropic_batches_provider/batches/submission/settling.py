@@ -72,7 +72,7 @@ class Settler:
         decision = settle(self._candidates(batches), appears_until=appears_until, now=now)
         if isinstance(decision, Prove):
             for batch_id in decision.batch_ids:
-                self._proofs[batch_id] = self._prove(batch_id, intent.shard)
+                self._proofs[batch_id] = self.prove(batch_id, intent.shard)
             decision = settle(self._candidates(batches), appears_until=appears_until, now=now)
         return decision
 
@@ -99,7 +99,8 @@ class Settler:
     def _candidates(self, batches: Sequence[MessageBatch]) -> list[Candidate]:
         return [Candidate(batch=batch, proof=self._proofs.get(batch.id, Proof.NOT_TRIED)) for batch in batches]
 
-    def _prove(self, batch_id: str, shard: int) -> Proof:
+    def prove(self, batch_id: str, shard: int) -> Proof:
+        """Return what the first result of an ended batch says about it."""
         try:
             with self._service.results(batch_id) as chunks:
                 line = _first_line(chunks)

@@ -1,0 +1,95 @@
+"""Whether a kill may cancel batches: only when the task is seen to be over, and never on a doubt.
+
+Airflow calls ``on_kill`` also when a task is cleared, when a triggerer that stalled comes back, and on a worker lets
+the task run on afterwards. In all of these the next attempt counts on the batches. So the state of the task instance
+is looked up, within a time-out: terminal means that nobody will come for the results by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from typing import Any, Literal
+
+from anthropic_batches_provider.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+Policy = Literal["leave", "cancel"]
+POLICIES = ("leave", "cancel")
+
+_TERMINAL = frozenset(("success", "failed", "skipped", "upstream_failed", "removed"))
+_LOOK_SECONDS = 20.0  # of the 30 that [triggerer] on_kill_timeout grants by default
+
+
+def check_policy(name: str, policy: str) -> None:
+    """Refuse a policy that does not exist.
+
+    :param name: of the parameter, for the message.
+    :raises ConfigurationError: it is neither ``leave`` nor ``cancel``.
+    """
+    if policy not in POLICIES:
+        raise ConfigurationError(f'{name}= must be "leave" or "cancel", not {policy!r}.')
+
+
+async def is_over_async(task_instance: Any) -> bool:
+    """Return whether a task instance is in a terminal state; False in doubt. For the triggerer of Airflow 3.3."""
+    try:
+        from airflow.sdk.execution_time import task_runner
+
+        answer = await asyncio.wait_for(task_runner.SUPERVISOR_COMMS.asend(_question(task_instance)), _LOOK_SECONDS)
+        return _is_terminal(task_instance, answer)
+    except Exception as error:  # noqa: BLE001 - whatever hides the state, doubt means leave
+        _log_doubt(error)
+        return False
+
+
+def is_over(task_instance: Any) -> bool:
+    """Return whether a task instance is in a terminal state; False in doubt. For a worker's signal handler.
+
+    The look runs in a thread: the task may have been interrupted while it held the line to its supervisor, and a look
+    from here would then wait for ever.
+    """
+    found: list[bool] = []
+
+    def look() -> None:
+        try:
+            from airflow.sdk.execution_time import task_runner
+
+            found.append(_is_terminal(task_instance, task_runner.SUPERVISOR_COMMS.send(_question(task_instance))))
+        except Exception as error:  # noqa: BLE001 - whatever hides the state, doubt means leave
+            _log_doubt(error)
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(_LOOK_SECONDS)
+    return found == [True]
+
+
+def _question(task_instance: Any) -> Any:
+    from airflow.sdk.execution_time.comms import GetTaskStates
+
+    return GetTaskStates(
+        dag_id=task_instance.dag_id,
+        task_ids=[task_instance.task_id],
+        run_ids=[task_instance.run_id],
+        map_index=_map_index(task_instance),
+    )
+
+
+def _is_terminal(task_instance: Any, answer: Any) -> bool:
+    map_index = _map_index(task_instance)
+    key = task_instance.task_id if map_index is None else f"{task_instance.task_id}_{map_index}"
+    state = str(answer.task_states.get(task_instance.run_id, {}).get(key))
+    log.info("The task instance is %s: its batches are %s.", state, "canceled" if state in _TERMINAL else "left")
+    return state in _TERMINAL
+
+
+def _map_index(task_instance: Any) -> int | None:
+    map_index = task_instance.map_index
+    return None if map_index is None or map_index < 0 else int(map_index)
+
+
+def _log_doubt(error: Exception) -> None:
+    log.warning("The state of the task instance could not be read (%s): its batches are left as they are.", error)

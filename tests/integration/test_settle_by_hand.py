@@ -1,0 +1,75 @@
+"""The command that settles by a person's word what the service cannot prove."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from anthropic_batches_provider.__main__ import main
+from anthropic_batches_provider.batches.ledger import Adopted, JobFolder, Void
+from anthropic_batches_provider.batches.submission import Waiting
+from tests.integration.simulated_world import HOUR, World, simulated_world
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with simulated_world(tmp_path) as world:
+        connection = {"conn_type": "anthropic_batches", "host": world.server.base_url, "password": world.server.api_key}
+        monkeypatch.setenv("AIRFLOW_CONN_C", json.dumps(connection))
+        yield world
+
+
+@pytest.fixture
+def job(world: World) -> JobFolder:
+    """A job of one shard whose create call made a batch, and lost its answer."""
+    job = world.job(rows=3)
+    world.control.add_fault("create", "drop_after_commit")
+    assert isinstance(world.advance(job), Waiting)
+    return job
+
+
+def outcome(job: JobFolder) -> object:
+    recorded = job.shards()[0].attempts[0].outcome
+    return recorded.outcome if recorded else None
+
+
+def test_without_a_word_the_doubts_are_listed(job: JobFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["settle", job.uri]) == 0
+    assert "1 create calls" in capsys.readouterr().out
+    assert outcome(job) is None
+
+
+def test_a_batch_is_adopted_by_hand_and_the_job_goes_on(world: World, job: JobFolder) -> None:
+    batch_id = world.control.received().creates[0].batch_id or ""
+    assert main(["settle", job.uri, "--adopt", batch_id]) == 0
+    assert isinstance(outcome(job), Adopted)
+    assert [batch.batch_id for batch in world.finish(job)] == [batch_id]
+    world.check_each_row_billed_once(3)
+
+
+def test_a_batch_that_cannot_be_it_is_refused(world: World, job: JobFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    other = world.job(world.plan("other"), rows=2)
+    small = world.finish(other)[0].batch_id
+    stranger = world.finish(world.job(world.plan("third"), rows=3, text="third"))[0].batch_id
+    for batch_id, reason in ((small, "it is another batch"), (stranger, "belongs to"), ("msgbatch_no", "404")):
+        assert main(["settle", job.uri, "--adopt", batch_id]) == 1
+        assert reason in capsys.readouterr().err
+    assert outcome(job) is None
+
+
+def test_none_is_taken_only_when_nothing_can_appear_any_more(
+    world: World, job: JobFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["settle", job.uri, "--none"]) == 1
+    assert "could pay twice" in capsys.readouterr().err
+    world.control.advance_clock(HOUR)
+    assert main(["settle", job.uri, "--none"]) == 0
+    assert isinstance(outcome(job), Void)
+
+
+def test_a_job_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["settle", f"{tmp_path.as_uri()}/d/t/u/-/job-0001"]) == 1
+    assert "has no shards" in capsys.readouterr().err

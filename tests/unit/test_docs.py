@@ -1,0 +1,125 @@
+"""What the docs say of the code, held against the code."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from anthropic_batches_provider import errors
+from anthropic_batches_provider.operators import (
+    MessageBatchCancelOperator,
+    MessageBatchResultsOperator,
+    MessageBatchSubmitOperator,
+)
+from anthropic_batches_provider.sensors import MessageBatchSensor
+from anthropic_batches_provider.triggers import MessageBatchTrigger
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TASKS: list[type[Any]] = [
+    MessageBatchSubmitOperator,
+    MessageBatchSensor,
+    MessageBatchResultsOperator,
+    MessageBatchCancelOperator,
+]
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def name_of(value: object) -> str:
+    return value.name if isinstance(value, Path) else getattr(value, "__name__", str(value))
+
+
+def parameters(cls: type[Any]) -> list[str]:
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    found = inspect.signature(inspect.unwrap(cls.__init__)).parameters.values()
+    return [each.name for each in found if each.kind in named and each.name != "self"]
+
+
+def section(cls: type[Any]) -> str:
+    """What docs/operators.md says of a class, from its heading to the next of the same level."""
+    page = (ROOT / "docs/operators.md").read_text()
+    return page.partition(f"\n## {cls.__name__}\n")[2].partition("\n## ")[0]
+
+
+def documented(cls: type[Any]) -> dict[str, bool]:
+    """The parameters in the first column of its tables, and whether each is marked as templated there."""
+    cells = re.findall(r"^\| (`[^|]+) \|", section(cls), re.MULTILINE)
+    return {cell.split("`")[1]: "(templated)" in cell for cell in cells}
+
+
+@pytest.mark.parametrize("cls", [*TASKS, MessageBatchTrigger], ids=name_of)
+def test_every_parameter_is_in_the_docs_and_in_the_docstring(cls: type[Any]) -> None:
+    expected = parameters(cls)
+    assert expected
+    assert [name for name in expected if name not in documented(cls)] == []
+    assert [name for name in expected if f":param {name}:" not in (cls.__doc__ or "")] == []
+
+
+@pytest.mark.parametrize("cls", [*TASKS, MessageBatchTrigger], ids=name_of)
+def test_the_docs_name_no_parameter_that_is_not_there(cls: type[Any]) -> None:
+    values_of_rows = {each for each in documented(cls) if not each.isidentifier()}  # examples such as "s3://…"
+    assert set(documented(cls)) - values_of_rows <= set(parameters(cls)) | {"rows=", "requests="}
+
+
+@pytest.mark.parametrize("cls", TASKS, ids=name_of)
+def test_exactly_the_template_fields_are_marked_as_templated(cls: type[Any]) -> None:
+    marked = {name for name, templated in documented(cls).items() if templated}
+    assert marked == set(cls.template_fields)
+    described = re.findall(r":param (\w+):(.*?)(?=\n    :|\Z)", cls.__doc__ or "", re.DOTALL)
+    templated = {name for name, text in described if "templated" in text}
+    assert templated - {"requests"} == set(cls.template_fields) - {"requests"}  # "from the same sources as rows"
+
+
+@pytest.mark.parametrize("cls", TASKS, ids=name_of)
+def test_the_readme_names_every_parameter(cls: type[Any]) -> None:
+    operators = README.read_text().partition("\n## Operators\n")[2].partition("\n## ")[0]
+    assert [name for name in parameters(cls) if f"`{name}`" not in operators] == []
+
+
+def test_every_error_is_described() -> None:
+    page = (ROOT / "docs/errors.md").read_text()
+    names = [name for name, found in vars(errors).items() if inspect.isclass(found) and issubclass(found, Exception)]
+    assert [name for name in names if name not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_relative_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
+    text = _FENCE.sub("", page.read_text())
+    links = [link for link in _LINK.findall(text) if "://" not in link]
+    assert [link for link in links if not leads_somewhere(page, link)] == []
+
+
+def leads_somewhere(page: Path, link: str) -> bool:
+    path, _, anchor = unquote(link).partition("#")
+    target = (page.parent / path).resolve() if path else page
+    if not target.is_relative_to(ROOT) or not target.exists():
+        return False
+    return not anchor or anchor in map(slug, _HEADING.findall(target.read_text()))
+
+
+def slug(heading: str) -> str:
+    """How GitHub names a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_python_blocks_compile(page: Path) -> None:
+    for language, code in _FENCE.findall(page.read_text()):
+        if language == "python":
+            compile(code, str(page), "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_pages_name_nothing_of_the_machine_they_were_written_on(page: Path) -> None:
+    text = page.read_text()
+    assert str(ROOT.parent) + "/" not in text
+    assert str(Path.home()) + "/" not in text
