@@ -37,11 +37,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settle(options: argparse.Namespace) -> str:
-    from anthropic_batches_provider.batches.clock import ServiceClock, SystemClock
+    from anthropic_batches_provider.batches.clock import SystemClock
+    from anthropic_batches_provider.batches.submission import ask_time
     from anthropic_batches_provider.batches.submission.by_hand import adopt_by_hand, open_intents, void_by_hand
     from anthropic_batches_provider.hooks import MessageBatchHook
     from anthropic_batches_provider.jobs import find_job
-    from anthropic_batches_provider.operators.submit import submission_bounds
 
     job = find_job(options.job)
     doubts = open_intents(job)
@@ -53,9 +53,9 @@ def _settle(options: argparse.Namespace) -> str:
         return f"{len(doubts)} create calls of {job.uri} are in doubt.{listed}"
     (intent,) = chosen
     with MessageBatchHook(options.conn_id or job.description().conn_id).client() as client:
-        service_clock = ServiceClock(SystemClock(), client.greet().server_time)
+        service_clock = ask_time(client, SystemClock())
         if options.none:
-            void_by_hand(job, intent, service_clock=service_clock, bounds=submission_bounds())
+            void_by_hand(job, intent, service_clock=service_clock)
             return f"Shard {intent.shard} is recorded as not sent. Clear the submitting task: it sends the shard again."
         adopt_by_hand(job, intent, options.adopt, service=client, service_clock=service_clock)
         return f"Shard {intent.shard} is recorded as {options.adopt}. Clear the submitting task: it goes on from there."

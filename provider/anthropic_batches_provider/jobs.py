@@ -51,7 +51,7 @@ def unit_of_work(context: Context, unit: str | None) -> UnitOfWork:
     return UnitOfWork(
         dag_id=task_instance.dag_id,
         task_id=task_instance.task_id,
-        unit=found or dag_run.run_id,
+        unit=str(found or dag_run.run_id),
         map_index=-1 if map_index is None else map_index,
     )
 
@@ -69,7 +69,8 @@ def find_job(job: Any) -> JobFolder:
     if len(parts) != _DEPTH_OF_A_JOB + 1:
         raise ConfigurationError(
             f"job= is {job!r:.200}, which names no job. Give it the output of a MessageBatchSubmitOperator "
-            "(job=submit.output), or the URI of a job folder."
+            "(job=submit.output), or the URI of a job folder; of a mapped submitting task, expand over its output "
+            "(.expand(job=submit.output))."
         )
     return JobFolder(open_storage(parts[0]), "/".join(parts[1:]))
 

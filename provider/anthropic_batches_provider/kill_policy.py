@@ -12,25 +12,13 @@ import logging
 import threading
 from typing import Any, Literal
 
-from anthropic_batches_provider.errors import ConfigurationError
-
 log = logging.getLogger(__name__)
 
 Policy = Literal["leave", "cancel"]
-POLICIES = ("leave", "cancel")
+POLICIES: tuple[Policy, ...] = ("leave", "cancel")
 
 _TERMINAL = frozenset(("success", "failed", "skipped", "upstream_failed", "removed"))
 _LOOK_SECONDS = 20.0  # of the 30 that [triggerer] on_kill_timeout grants by default
-
-
-def check_policy(name: str, policy: str) -> None:
-    """Refuse a policy that does not exist.
-
-    :param name: of the parameter, for the message.
-    :raises ConfigurationError: it is neither ``leave`` nor ``cancel``.
-    """
-    if policy not in POLICIES:
-        raise ConfigurationError(f'{name}= must be "leave" or "cancel", not {policy!r}.')
 
 
 async def is_over_async(task_instance: Any) -> bool:

@@ -9,11 +9,11 @@ import fnmatch
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath, XComArg
+from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
 from anthropic_batches_provider.errors import ConfigurationError
-from anthropic_batches_provider.storage import local_path
+from anthropic_batches_provider.storage import local_path, object_path, open_storage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -111,14 +111,16 @@ def _read_uri(uri: str) -> Iterator[Mapping[str, Any]]:
 def _open(uri: str) -> BinaryIO:
     path = local_path(uri)
     if path is not None:
+        if not path.exists():
+            raise FileNotFoundError(
+                f"There is no file {uri!r} to read rows from. Nothing was sent; a retry looks again."
+            )
         return path.open("rb")
-    remote = ObjectStoragePath(uri)
+    remote = object_path(uri)
     return cast("BinaryIO", remote.fs.open(remote.path, "rb"))
 
 
 def _names(folder: str) -> list[str]:
-    from anthropic_batches_provider.storage import open_storage
-
     try:
         return open_storage(folder or "/").list("")
     except NotADirectoryError:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
 
 from anthropic_batches_provider.cancellation import cancel_batches
+from anthropic_batches_provider.choices import check_choice
 from anthropic_batches_provider.jobs import connection_of, host_of, known_batch_ids, show_in_task_state
-from anthropic_batches_provider.kill_policy import Policy, check_policy, is_over
+from anthropic_batches_provider.kill_policy import POLICIES, Policy, is_over
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.task_failures import as_task_failures
 from anthropic_batches_provider.triggers import MessageBatchTrigger
@@ -68,6 +69,8 @@ class MessageBatchSensor(BaseSensorOperator):
         deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
+        check_choice("on_timeout", on_timeout, *POLICIES)
+        check_choice("on_kill", on_kill, *POLICIES)
         super().__init__(poke_interval=poke_interval, timeout=timeout, **kwargs)
         self.job = job
         self.batch_ids = batch_ids
@@ -82,9 +85,6 @@ class MessageBatchSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait, deferred or by poking."""
         self._task_instance = context["ti"]
-        with as_task_failures():
-            check_policy("on_timeout", self.timeout_policy)
-            check_policy("on_kill", self.kill_policy)
         return self._execute_deferring() if self.deferrable else self._execute_poking(context)
 
     def _execute_deferring(self) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
-from urllib.parse import unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
@@ -38,11 +38,11 @@ def local_path(uri: str) -> Path | None:
 
     :raises ConfigurationError: it is a relative path, whose meaning would depend on the worker.
     """
-    parts = urlsplit(uri)
-    if parts.scheme not in ("", "file"):
+    scheme, separator, rest = uri.partition("://")
+    if separator and scheme != "file":
         return None
-    path = Path(unquote(parts.path) if parts.scheme else uri)
-    if not path.is_absolute() or (parts.netloc and parts.netloc != "localhost"):
+    path = Path(rest if separator else uri)
+    if not path.is_absolute():
         raise ConfigurationError(
             f"{uri!r} is not an absolute path. Give a URI such as file:///data/rows.jsonl or s3://conn_id@bucket/key, "
             "or an absolute path."
@@ -69,7 +69,7 @@ def default_storage_uri() -> str:
         )
     from airflow.configuration import AIRFLOW_HOME
 
-    return (Path(AIRFLOW_HOME).absolute() / "anthropic_batches").as_uri()
+    return f"file://{Path(AIRFLOW_HOME).absolute()}/anthropic_batches"
 
 
 class ObjectStorage:
@@ -80,8 +80,9 @@ class ObjectStorage:
     """
 
     def __init__(self, uri: str) -> None:
-        self._root = _object_path(uri)
+        self._root = object_path(uri)
         self._uri = uri
+        self._is_exclusive = False
 
     @property
     def uri(self) -> str:
@@ -93,6 +94,8 @@ class ObjectStorage:
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
+        # A cached listing would take an object that another process has just made for absent.
+        self._root.fs.invalidate_cache()
         with self._root.fs.open(self._key(path), "rb", cache_type="readahead") as file:
             yield cast("BinaryIO", file)
 
@@ -107,6 +110,7 @@ class ObjectStorage:
         return sorted(names)
 
     def create(self, path: str, content: bytes) -> None:
+        self._check_exclusive()
         try:
             self._put_new(self._key(path), content)
         except FileExistsError:
@@ -120,6 +124,28 @@ class ObjectStorage:
     def remove(self, path: str) -> None:
         with suppress(FileNotFoundError):
             self._root.fs.rm_file(self._key(path))
+
+    def _check_exclusive(self) -> None:
+        """Try once that the store refuses a second object of a name: what is spent only once hangs on it.
+
+        :raises ConfigurationError: it does not.
+        """
+        if self._is_exclusive:
+            return
+        name = f".exclusive-check-{uuid.uuid4().hex}"
+        self._put_new(self._key(name), b"first")
+        try:
+            self._put_new(self._key(name), b"second")
+        except FileExistsError:
+            self._is_exclusive = True
+        finally:
+            self.remove(name)
+        if not self._is_exclusive:
+            raise ConfigurationError(
+                f"The store of {self.uri} lets an object be created twice under one name. Two attempts of a task at "
+                "once could then both send the same rows. Nothing was sent. Use a newer version of its Airflow "
+                "provider and of its fsspec package, or another store, for [anthropic_batches] storage."
+            )
 
     def _put_new(self, key: str, content: bytes) -> None:
         self._make_folder(key)
@@ -142,11 +168,13 @@ class ObjectStorage:
         return f"{self._root.path.rstrip('/')}/{path}" if path else self._root.path
 
 
-def _object_path(uri: str) -> ObjectStoragePath:
+def object_path(uri: str) -> ObjectStoragePath:
     try:
-        return ObjectStoragePath(uri)
+        path = ObjectStoragePath(uri)
+        path.fs  # noqa: B018 - opens the store, which is where a missing provider shows
     except (ValueError, ImportError) as error:
         raise ConfigurationError(
             f"{uri!r} cannot be opened: {error}. Is the Airflow provider of that store installed, e.g. "
             "apache-airflow-providers-amazon[s3fs] for s3://?"
         ) from error
+    return path

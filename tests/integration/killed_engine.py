@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 from unittest import mock
@@ -22,35 +23,35 @@ import msgspec
 import pendulum
 
 from anthropic_batches_provider.batches.client import BatchPage, ClientSettings, MessageBatchClient
-from anthropic_batches_provider.batches.clock import ServiceClock
 from anthropic_batches_provider.batches.collection import CollectionSettings, Destination, collect_job
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, LocalStorage, Storage, UnitOfWork
 from anthropic_batches_provider.batches.limits import MAX_LIST_PAGE
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.batches.submission import JobPlan, Submission, SubmissionBounds, sealed_job
+from anthropic_batches_provider.batches.submission import JobPlan, Submission, SubmissionBounds, ask_time, sealed_job
 from anthropic_batches_provider.simulator import SimulatorControl
 
-ROWS = 7
-SHARDS = 3
+ROWS_PER_SHARD = 4
 UNIT = UnitOfWork(dag_id="dag", task_id="task", unit="unit")
 BOUNDS = SubmissionBounds(
     start_within=pendulum.duration(seconds=20),
     post_deadline=pendulum.duration(minutes=2),
     settle_time=pendulum.duration(minutes=10),
 )
-LOOK_SECONDS = 600.0
+LOOK_SECONDS = 900.0
 MOST_LOOKS = 100
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Bring the job under ``folder`` to its end, or be killed on the way.
 
+    :param rows: how many rows the job has.
     :param kill_at: number of the boundary, from 0; None: no kill.
     """
 
     folder: str
+    rows: int
     kill_at: int | None = None
 
 
@@ -181,24 +182,25 @@ class Run:
         self._storage = MortalStorage(LocalStorage(folder / "storage"), boundaries)
         self._output = MortalStorage(LocalStorage(folder / "output"), boundaries)
 
-    def bring_to_end(self) -> None:
+    def bring_to_end(self, rows: int) -> None:
         self._spool.mkdir(parents=True, exist_ok=True)
-        job, batches = self._submit()
+        job, batches = self._submit(rows)
         for batch in batches:
             while not self._client.retrieve(batch.batch_id).has_ended:
                 self._clock.sleep(LOOK_SECONDS)
         settings = CollectionSettings(spool_folder=self._spool, clock=self._clock)
         collect_job(job, self._client, Destination(storage=self._output, owner=UNIT.owner), settings)
 
-    def _submit(self) -> tuple[JobFolder, list[BatchRecord]]:
-        plan = JobPlan(unit=UNIT, question="question", conn_id="c", run_id="r", limits=ShardLimits(max_requests=3))
+    def _submit(self, rows: int) -> tuple[JobFolder, list[BatchRecord]]:
+        limits = ShardLimits(max_requests=ROWS_PER_SHARD)
+        plan = JobPlan(unit=UNIT, question="question", conn_id="c", run_id="r", limits=limits)
         for _ in range(MOST_LOOKS):
             greeting = self._client.greet()
-            service_clock = ServiceClock(self._clock, greeting.server_time)
             job = sealed_job(
-                self._storage, plan, read_rows=rows, account=greeting.account, service=self._client,
+                self._storage, plan, read_rows=lambda: prepared(rows), account=greeting.account, service=self._client,
                 now=self._clock.now(), spool_folder=self._spool,
             )  # fmt: skip
+            service_clock = ask_time(self._client, self._clock)
             outcome = Submission(
                 job, self._client, clock=self._clock, service_clock=service_clock, bounds=BOUNDS
             ).advance()
@@ -209,8 +211,8 @@ class Run:
         raise AssertionError("the submission does not come to an end")
 
 
-def rows() -> Iterator[PreparedRow]:
-    for number in range(ROWS):
+def prepared(rows: int) -> Iterator[PreparedRow]:
+    for number in range(rows):
         params = b'{"model":"claude-haiku-4-5","max_tokens":9,"messages":[{"role":"user","content":"row %d"}]}' % number
         yield PreparedRow(number, b'{"key":%d}' % number, params)
 
@@ -259,20 +261,21 @@ def naming(boundaries: Boundaries) -> Iterator[None]:
         return replace(source, target)
 
     with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(os, "fsync"))  # a kill, unlike a power cut, loses nothing written
         patches.enter_context(mock.patch.object(os, "link", naming_link))
         patches.enter_context(mock.patch.object(Path, "replace", naming_replace))
         yield
 
 
 _FAILED = "failed:"
-_JOB_ID = re.compile("-[0-9a-f]{8}(?=[.])")  # in the names of parts
+_RANDOM = re.compile("-[0-9a-f]{8}(?=[.]|$)")  # in the names of parts and of the write check
 
 
 def _kind(path: str) -> str:
     """Return the name of a file, without what differs from run to run."""
     folder, _, name = path.rpartition("/")
     kinds = {"requests": "requests", "rows": "rows", "claims": "a claim"}
-    return kinds.get(folder.rpartition("/")[-1]) or _JOB_ID.sub("", name)
+    return kinds.get(folder.rpartition("/")[-1]) or _RANDOM.sub("", name)
 
 
 def main() -> None:
@@ -281,12 +284,13 @@ def main() -> None:
     client = MortalClient(ClientSettings(base_url=base_url, api_key=api_key), sleep=lambda seconds: None)
     for line in sys.stdin:
         order = msgspec.json.decode(line, type=Order)
-        report = run_forked(
-            lambda boundaries, folder=Path(order.folder): Run(folder, client, control, boundaries).bring_to_end(),  # type: ignore[misc]
-            order.kill_at,
-        )
+        report = run_forked(partial(_run, order, client, control), order.kill_at)
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
         sys.stdout.flush()
+
+
+def _run(order: Order, client: MortalClient, control: SimulatorControl, boundaries: Boundaries) -> None:
+    Run(Path(order.folder), client, control, boundaries).bring_to_end(order.rows)
 
 
 if __name__ == "__main__":

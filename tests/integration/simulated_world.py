@@ -10,11 +10,17 @@ from typing import Literal
 import pendulum
 
 from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
-from anthropic_batches_provider.batches.clock import ServiceClock
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, LocalStorage, Storage, UnitOfWork
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.batches.submission import JobPlan, Submission, SubmissionBounds, Waiting, sealed_job
+from anthropic_batches_provider.batches.submission import (
+    JobPlan,
+    Submission,
+    SubmissionBounds,
+    Waiting,
+    ask_time,
+    sealed_job,
+)
 from anthropic_batches_provider.simulator import SimulatorControl
 from anthropic_batches_provider.simulator.clock import Clock as ManualClock
 from anthropic_batches_provider.simulator.server import SimulatorServer
@@ -77,7 +83,7 @@ class World:
 
     def submission(self, job: JobFolder, *, wrong_by: float = 0.0, stop: bool = False) -> Submission:
         clock = SimulatedClock(self.control, wrong_by)
-        service_clock = ServiceClock(clock, self.client.greet().server_time)
+        service_clock = ask_time(self.client, clock)
         return Submission(
             job, self.client, clock=clock, service_clock=service_clock, bounds=BOUNDS, should_stop=lambda: stop
         )

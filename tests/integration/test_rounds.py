@@ -13,6 +13,7 @@ from anthropic_batches_provider.batches.collection import CollectionSettings, De
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage
 from anthropic_batches_provider.batches.resubmission import may_go_again, seal_next_round
 from anthropic_batches_provider.batches.sharding import ShardLimits
+from anthropic_batches_provider.errors import LedgerError
 from tests.integration.simulated_world import HOUR, SimulatedClock, World, simulated_world
 
 ROWS = 10
@@ -183,3 +184,59 @@ def test_of_two_attempts_at_once_one_seals_the_round_and_the_other_takes_it_over
     assert len(job.storage.list(f"{job.path}/requests")) == 1
     world.finish(job)
     assert sum(create.requests or 0 for create in world.control.received().creates) == ROWS + 1
+
+
+def test_a_round_is_not_sealed_twice_from_one_collection(world: World, tmp_path: Path) -> None:
+    world.control.add_outcome("errored", contains="hello 3", error_type="api_error", times=1)
+    job, _ = finished(world, tmp_path)
+    assert next_round(world, job) == 1
+    assert next_round(world, JobFolder(job.storage, job.path)) == 0
+    assert len(job.rounds()) == 2
+
+
+def test_of_two_collectors_at_once_neither_loses_the_rows_that_are_to_go_again(world: World, tmp_path: Path) -> None:
+    world.control.add_outcome("errored", contains="hello 3", error_type="api_error", times=1)
+    job = world.job(rows=ROWS)
+    world.finish(job)
+    world.control.advance_clock(3 * HOUR)
+    (tmp_path / "other").mkdir()
+
+    class CollectedMeanwhile:
+        """The client, while another attempt collects wholly before the first results come."""
+
+        def __init__(self) -> None:
+            self.meanwhile = True
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.client, name)
+
+        def results(self, batch_id: str) -> Any:
+            if self.meanwhile:
+                self.meanwhile = False
+                collect(world, job, tmp_path / "other")
+            return world.client.results(batch_id)
+
+    settings = CollectionSettings(spool_folder=tmp_path / "late", clock=SimulatedClock(world.control))
+    destination = Destination(storage=LocalStorage(tmp_path / "out"), owner="owner")
+    collect_job(job, CollectedMeanwhile(), destination, settings)
+    assert next_round(world, job) == 1
+
+
+def test_a_late_collector_does_not_publish_over_a_newer_round(world: World, tmp_path: Path) -> None:
+    world.control.add_outcome("errored", contains="hello 3", error_type="api_error", times=1)
+    job, _ = finished(world, tmp_path)
+
+    class RoundMeanwhile:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.client, name)
+
+        def results(self, batch_id: str) -> Any:
+            next_round(world, job)
+            return world.client.results(batch_id)
+
+    before = (tmp_path / "out" / "_manifest.json").read_bytes()
+    settings = CollectionSettings(spool_folder=tmp_path / "late", clock=SimulatedClock(world.control))
+    destination = Destination(storage=LocalStorage(tmp_path / "out"), owner="owner")
+    with pytest.raises(LedgerError, match="started a further round"):
+        collect_job(job, RoundMeanwhile(), destination, settings)
+    assert (tmp_path / "out" / "_manifest.json").read_bytes() == before

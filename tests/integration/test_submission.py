@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
-from anthropic_batches_provider.batches.clock import ServiceClock
+from anthropic_batches_provider.batches.client.calls import Greeting
 from anthropic_batches_provider.batches.ledger import (
     Adopted,
     BatchRecord,
@@ -23,17 +28,22 @@ from anthropic_batches_provider.batches.submission import (
     Submission,
     SubmissionStoppedError,
     Waiting,
+    ask_time,
     sealed_job,
 )
+from anthropic_batches_provider.batches.submission.settling import moment
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiStatusError,
     AuthenticationFailedError,
     ChangedInputError,
     ConfigurationError,
+    CorruptLedgerError,
     EmptyInputError,
+    LedgerError,
     SpendLimitReachedError,
     SubmissionOutcomeUnknownError,
+    UnexpectedAnswerError,
 )
 from anthropic_batches_provider.simulator.clock import Clock as ManualClock
 from anthropic_batches_provider.simulator.server import SimulatorServer
@@ -114,7 +124,7 @@ def test_a_batch_that_appears_after_the_client_gave_up_is_found(world: World) ->
 def test_a_worker_that_died_after_its_post_pays_nothing_twice(world: World) -> None:
     job = world.job(rows=3)
     state = job.shards()[0]
-    intent = IntentRecord(shard=0, attempt=1, requests=3, nonce="dead", post_deadline_seconds=900,
+    intent = IntentRecord(shard=0, attempt=1, requests=3, nonce="dead", settles_after_seconds=26 * 60,
                           at=SimulatedClock(world.control).now().to_iso8601_string())  # fmt: skip
     assert job.intend(intent)
     body = (Path(job.uri.removeprefix("file://")) / state.shard.requests_file).read_bytes()
@@ -179,7 +189,7 @@ def test_a_duplicate_made_on_the_way_is_canceled_and_the_oldest_adopted(world: W
         job,
         Doubling(),  # type: ignore[arg-type]
         clock=clock,
-        service_clock=ServiceClock(clock, world.client.greet().server_time),
+        service_clock=ask_time(world.client, clock),
         bounds=BOUNDS,
     )
     found = submission.advance()
@@ -240,7 +250,7 @@ def test_a_full_queue_is_waited_for_and_the_rest_goes_out_later(world: World) ->
 def test_a_service_that_was_never_reached_leaves_no_doubt(world: World) -> None:
     job = world.job()
     clock = SimulatedClock(world.control)
-    service_clock = ServiceClock(clock, world.client.greet().server_time)
+    service_clock = ask_time(world.client, clock)
     with SimulatorServer() as gone:
         settings = ClientSettings(base_url=gone.base_url, api_key="k")
     with MessageBatchClient(settings, sleep=lambda seconds: None) as client, pytest.raises(ApiConnectionError):
@@ -274,7 +284,7 @@ def test_a_paused_worker_does_not_post_into_the_future(world: World) -> None:
 
 def test_another_attempt_that_holds_the_intent_is_waited_for(world: World) -> None:
     job = world.job(rows=3)
-    intent = IntentRecord(shard=0, attempt=1, requests=3, nonce="zombie", post_deadline_seconds=900,
+    intent = IntentRecord(shard=0, attempt=1, requests=3, nonce="zombie", settles_after_seconds=26 * 60,
                           at=SimulatedClock(world.control).now().to_iso8601_string())  # fmt: skip
     shards = job.shards
 
@@ -350,3 +360,198 @@ def test_another_account_is_refused(world: World) -> None:
         world.client = MessageBatchClient(ClientSettings(base_url=other.base_url, api_key=other.api_key))
         with pytest.raises(ConfigurationError, match="was opened for"):
             world.job()
+
+
+# ------------------------------------------------------------------------- each of these once paid twice, or lost rows
+
+
+class Proxy:
+    """The real client, with some calls answered by something in between."""
+
+    def __init__(self, world: World, **answers: Any) -> None:
+        self._client = world.client
+        self._answers = answers
+
+    def __getattr__(self, name: str) -> Any:
+        return self._answers.get(name) or getattr(self._client, name)
+
+
+def through(world: World, job: JobFolder, **answers: Any) -> list[BatchRecord] | Waiting:
+    """Advance a job through a proxy."""
+    clock, service = SimulatedClock(world.control), Proxy(world, **answers)
+    return Submission(job, service, clock=clock, service_clock=ask_time(service, clock), bounds=BOUNDS).advance()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":"upstream timeout"}',
+        b"Service Unavailable\n",
+        b'{"custom_id":"someone-else-0"',
+        b'{"result":{"type":"succeeded"},"custom_id":"ab',
+        b"",
+        b"null\n",
+    ],
+)
+def test_what_is_no_result_proves_nothing_and_nothing_is_sent_again(world: World, body: bytes) -> None:
+    job = world.job(rows=3)
+    world.control.change_settings(batch_duration=0)
+    world.control.add_fault("create", "drop_after_commit")
+    for _ in range(4):
+        outcome = through(world, job, results=lambda batch_id: nullcontext(iter([body])))
+        assert isinstance(outcome, Waiting)
+        world.control.advance_clock(HOUR)
+    assert len(world.control.received().creates) == 1
+    assert isinstance(world.finish(job), list)
+    world.check_each_row_billed_once(3)
+
+
+def test_an_answer_with_its_own_spacing_still_proves_a_batch_ours(world: World) -> None:
+    job = world.job(rows=3)
+    world.control.change_settings(batch_duration=0)
+    world.control.add_fault("create", "drop_after_commit")
+    line = b'{ "result" : {"type":"succeeded"} , "custom_id" : "%b-0-1" }\n' % job.description().nonce.encode()
+    assert isinstance(through(world, job, results=lambda batch_id: nullcontext(iter([line]))), list)
+
+
+def test_rows_that_take_hours_to_read_do_not_make_an_intent_look_old(world: World) -> None:
+    greeting = ask_time(world.client, SimulatedClock(world.control))
+    job = world.job(rows=3)
+    world.control.advance_clock(3 * HOUR)
+    world.control.add_fault("create", "drop_after_commit")
+    clock = SimulatedClock(world.control)
+    late = Submission(job, world.client, clock=clock, service_clock=greeting, bounds=BOUNDS)
+    world.control.advance_clock(61)
+    assert isinstance(late.advance(), Waiting)
+    intent = job.shards()[0].open_intent
+    assert intent is not None
+    age = SimulatedClock(world.control).now() - moment(intent.at)
+    assert abs(age.total_seconds()) < 2
+    assert isinstance(world.advance(job), Waiting)
+    assert len(world.control.received().creates) == 1
+
+
+def test_a_service_that_does_not_tell_the_time_is_sent_nothing(world: World) -> None:
+    account = world.client.greet().account
+    with pytest.raises(UnexpectedAnswerError, match="no Date header"):
+        through(world, world.job(rows=3), greet=lambda: Greeting(account=account, server_time=None))
+    assert world.control.received().creates == []
+
+
+def test_a_replaced_job_sends_nothing_more(world: World) -> None:
+    job = world.job()
+    zombie = world.submission(job)
+    world.control.add_fault("create", "status", nth=2, status=400)
+    with pytest.raises(ApiStatusError):
+        world.advance(job)
+    successor = world.job(world.plan(question="other", on_changed_input="restart"), text="other")
+    assert successor.name == "job-0002"
+    with pytest.raises(LedgerError, match="was replaced"):
+        zombie.advance()
+    assert len(world.control.received().creates) == 2
+    assert len(world.finish(successor)) == 3
+
+
+def test_a_restart_waits_for_calls_in_doubt(world: World) -> None:
+    job = world.job(rows=3)
+    world.control.add_fault("create", "drop_after_commit")
+    world.advance(job)
+    with pytest.raises(ChangedInputError, match="could pay twice"):
+        world.job(world.plan(question="other", on_changed_input="restart"), text="other")
+    assert world.control.received().calls.get("cancel", 0) == 0
+    assert not job.is_abandoned
+
+
+def test_a_job_whose_predecessor_was_removed_gets_a_number_of_its_own(world: World, tmp_path: Path) -> None:
+    world.job()
+    second = world.job(world.plan(edition="2", question="B"))
+    shutil.rmtree(tmp_path / "storage" / second.path.replace("job-0002", "job-0001"))
+    third = world.job(world.plan(edition="3", question="C"))
+    assert (third.name, third.description().question) == ("job-0003", "C")
+
+
+def test_a_folder_that_a_crash_left_without_a_description_is_no_job(world: World, tmp_path: Path) -> None:
+    (tmp_path / "storage" / world.plan().unit.folder / "job-0001").mkdir(parents=True)
+    assert world.job().name == "job-0001"
+
+
+def test_an_unsealed_job_takes_on_a_corrected_shape_of_its_output(world: World) -> None:
+    with pytest.raises(EmptyInputError):
+        world.job(rows=0)
+    job = world.job(replace(world.plan(), column_prefix="answer_"))
+    assert job.description().column_prefix == "answer_"
+
+
+def test_a_failed_look_at_one_doubt_holds_up_no_other_shard(world: World) -> None:
+    job = world.job()
+    world.control.change_settings(batch_duration=0)
+    world.control.add_fault("create", "drop_after_commit")
+    world.control.add_fault("results", "status", status=403, times=None)
+    assert isinstance(world.advance(job), Waiting)
+    assert outcomes(job) == [[type(None)], [Submitted], [Submitted]]
+    with pytest.raises(SubmissionOutcomeUnknownError, match="settle"):
+        world.finish(job)
+    world.check_each_row_billed_once(10)
+
+
+def test_a_list_that_fails_after_a_lost_answer_is_asked_again_later(world: World) -> None:
+    job = world.job(rows=3)
+    submission = world.submission(job)
+    world.control.add_fault("create", "drop_after_commit")
+    world.control.add_fault("list", "status", status=500, times=None)
+    assert isinstance(submission.advance(), Waiting)
+    world.control.clear_faults()
+    world.finish(job)
+    world.check_each_row_billed_once(3)
+
+
+def test_a_shard_that_never_gets_through_ends_with_a_message(world: World) -> None:
+    job = world.job(rows=3)
+    world.control.add_fault("create", "status", status=502, times=None)
+    with pytest.raises(LedgerError, match="was sent 5 times"):
+        world.finish(job)
+    assert len(world.control.received().creates) == 5
+    assert world.control.billing().rows_billed == 0
+
+
+def test_a_missing_shard_file_costs_no_intent(world: World, tmp_path: Path) -> None:
+    job = world.job(rows=3)
+    shutil.rmtree(tmp_path / "storage" / job.path / "requests")
+    with pytest.raises(CorruptLedgerError, match="holds the requests"):
+        world.advance(job)
+    assert outcomes(job) == [[]]
+
+
+def test_a_refusal_tells_what_is_already_paid_for(world: World) -> None:
+    job = world.job()
+    world.control.add_fault("create", "status", nth=3, status=402)
+    with pytest.raises(SpendLimitReachedError, match=r"of the 3 shards of .*, 2 are submitted and billed as they run"):
+        world.advance(job)
+
+
+def test_a_duplicate_that_cannot_be_canceled_does_not_hold_up_the_adoption(world: World) -> None:
+    job = world.job(rows=3)
+    world.control.change_settings(batch_duration=0, cancel_ended_status=400)
+    body = (Path(job.uri.removeprefix("file://")) / job.shards()[0].shard.requests_file).read_bytes()
+    sent = b'{"requests":[' + body[:-1].replace(b"\n", b",") + b"]}"
+
+    def create_twice(content: object, **options: object) -> object:
+        world.client.create([sent], content_length=len(sent))
+        world.control.advance_clock(1)
+        world.client.create([sent], content_length=len(sent))
+        raise ApiConnectionError("lost", connected=True)
+
+    assert isinstance(through(world, job, create=create_twice), list)
+    assert outcomes(job) == [[Adopted]]
+
+
+def test_headers_that_are_missing_once_are_no_other_account(world: World) -> None:
+    job = world.job()
+    known = world.client.greet().account
+    with pytest.raises(LedgerError, match="headers are missing"):
+        sealed_job(
+            world.storage, world.plan(), read_rows=lambda: prepared(10),
+            account=Account(base_url=known.base_url), service=world.client,
+            now=SimulatedClock(world.control).now(), spool_folder=world.spool,
+        )  # fmt: skip
+    assert world.job().path == job.path

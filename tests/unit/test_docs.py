@@ -116,10 +116,3 @@ def test_python_blocks_compile(page: Path) -> None:
     for language, code in _FENCE.findall(page.read_text()):
         if language == "python":
             compile(code, str(page), "exec")
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_pages_name_nothing_of_the_machine_they_were_written_on(page: Path) -> None:
-    text = page.read_text()
-    assert str(ROOT.parent) + "/" not in text
-    assert str(Path.home()) + "/" not in text

@@ -50,7 +50,7 @@ def test_runs_share_a_unit_of_work_or_not(first: dict[str, Any], second: dict[st
 
 def test_airflow_without_partitions_has_logical_dates() -> None:
     run = SimpleNamespace(run_id="r", logical_date=DATE)
-    assert unit_of_work({"dag_run": run, "ti": context()["ti"]}, None).unit == DATE.isoformat()  # type: ignore[typeddict-item, arg-type]
+    assert unit_of_work({"dag_run": run, "ti": context()["ti"]}, None).unit == DATE.isoformat()
 
 
 @pytest.mark.parametrize("job", [None, "", 7, "file:///too/short", {"no": "job"}, {"job": None}, ["a"]])
@@ -94,5 +94,5 @@ class BrokenStore:
 
 
 def test_a_task_state_store_that_is_missing_or_fails_is_passed_over() -> None:
-    show_in_task_state({}, "key", {"a": 1})  # type: ignore[typeddict-item]
-    show_in_task_state({"task_state_store": BrokenStore()}, "key", {"a": 1})  # type: ignore[typeddict-unknown-key, typeddict-item]
+    show_in_task_state({}, "key", {"a": 1})
+    show_in_task_state({"task_state_store": BrokenStore()}, "key", {"a": 1})  # type: ignore[typeddict-item]

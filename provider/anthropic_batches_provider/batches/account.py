@@ -17,6 +17,11 @@ class Account:
     organization_id: str | None = None
     workspace_id: str | None = None
 
+    def may_be(self, other: Account) -> bool:
+        """Return whether two accounts can be one: nothing that both name differs."""
+        pairs = ((self.organization_id, other.organization_id), (self.workspace_id, other.workspace_id))
+        return self.base_url == other.base_url and all(mine == yours or None in (mine, yours) for mine, yours in pairs)
+
     def __str__(self) -> str:
         organization = self.organization_id or "unknown organization"
         return f"{organization} / {self.workspace_id or 'default workspace'} at {self.base_url}"

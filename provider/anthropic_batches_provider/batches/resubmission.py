@@ -53,10 +53,13 @@ def seal_next_round(job: JobFolder, *, max_rounds: int, limits: ShardLimits, spo
     :param spool_folder: a local folder of this attempt alone.
     :returns: the round, or None if the job stays as it is.
     """
-    collection = job.last_collection()
-    if collection is None or not any(True for _ in _going_again(job, collection)):
-        return None
+    # The rounds first: a collection that is older than a round must not bring forth another.
     rounds = job.rounds()
+    collection = job.last_collection()
+    if collection is None or collection.shards != sum(len(seal.shards) for seal in rounds):
+        return None
+    if not any(True for _ in _going_again(job, collection)):
+        return None
     if len(rounds) >= max_rounds:
         log.warning(
             "%d rows of %s have no usable result, and it has had its %d rounds: nothing is sent again. Raise "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from anthropic_batches_provider.choices import check_choice, check_count, check_max_failed_rows
 from anthropic_batches_provider.jobs import connection_of, find_job, known_batch_ids, show_in_task_state, unit_of_work
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.storage import open_storage
@@ -70,6 +71,9 @@ class MessageBatchResultsOperator(BaseOperator):
         conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
+        check_choice("output_format", output_format, "jsonl", "jsonl.gz")
+        check_max_failed_rows(max_failed_rows)
+        check_count("xcom_max_bytes", xcom_max_bytes)
         super().__init__(**kwargs)
         self.job = job
         self.batch_ids = batch_ids
@@ -91,11 +95,9 @@ class MessageBatchResultsOperator(BaseOperator):
         from anthropic_batches_provider.batches.collection import (
             CollectionSettings,
             check_failed_rows,
-            validate_max_failed_rows,
         )
         from anthropic_batches_provider.hooks import MessageBatchHook
 
-        validate_max_failed_rows(self.max_failed_rows)
         what = self._what()
         hook = MessageBatchHook(connection_of(self.conn_id, self.job))
         with hook.client() as client, tempfile.TemporaryDirectory(prefix="anthropic-batches-") as spool:

@@ -11,9 +11,10 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperat
 from jinja2 import TemplateNotFound
 
 from anthropic_batches_provider.cancellation import cancel_batches
+from anthropic_batches_provider.choices import check_choice, check_count
 from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError
 from anthropic_batches_provider.jobs import DEFAULT_CONN_ID, JobReference, show_in_task_state, unit_of_work
-from anthropic_batches_provider.kill_policy import Policy, check_policy, is_over
+from anthropic_batches_provider.kill_policy import POLICIES, Policy, is_over
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.row_sources import RowsArgument
 from anthropic_batches_provider.storage import default_storage_uri, open_storage
@@ -124,12 +125,20 @@ class MessageBatchSubmitOperator(BaseOperator):
         unit: str | None = None,
         edition: str = "",
         storage: str | None = None,
-        max_requests_per_shard: int | None = None,
-        max_bytes_per_shard: int | None = None,
+        max_requests_per_shard: int = 100_000,
+        max_bytes_per_shard: int = 256_000_000,
         conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
         _refuse_message_params(kwargs.get("params"))
+        check_choice("on_empty", on_empty, "fail", "skip")
+        check_choice("on_changed_input", on_changed_input, "fail", "restart")
+        check_choice("on_kill", on_kill, *POLICIES)
+        check_count("max_rounds", max_rounds)
+        check_count("max_requests_per_shard", max_requests_per_shard, most=100_000)
+        check_count("max_bytes_per_shard", max_bytes_per_shard, most=256_000_000)
+        if (rows is None) == (requests is None):
+            raise ConfigurationError("Give either rows= (with prompt= or request_builder=) or requests=, and not both.")
         super().__init__(**kwargs)
         self.rows = RowsArgument(rows)
         self.key = key
@@ -179,12 +188,11 @@ class MessageBatchSubmitOperator(BaseOperator):
             cancel_batches(client, [batch.batch_id for batch in self._job.batches()])
 
     def _bring_forward(self, context: Context) -> JobReference:
-        from anthropic_batches_provider.batches.clock import ServiceClock, SystemClock
+        from anthropic_batches_provider.batches.clock import SystemClock
         from anthropic_batches_provider.batches.resubmission import seal_next_round
-        from anthropic_batches_provider.batches.submission import Submission, sealed_job
+        from anthropic_batches_provider.batches.submission import Submission, ask_time, sealed_job
         from anthropic_batches_provider.hooks import MessageBatchHook
 
-        check_policy("on_kill", self.kill_policy)
         self._task_instance = context["ti"]
         question, columns = self._question(context), self._columns()
         question.validate()
@@ -208,7 +216,7 @@ class MessageBatchSubmitOperator(BaseOperator):
             except EmptyInputError as error:
                 if self.on_empty == "skip":
                     raise AirflowSkipException("There are no rows: nothing to submit.") from error
-                raise
+                raise EmptyInputError(f"{error} They were to come from {self._source()}.") from error
             if job.is_finished:
                 seal_next_round(job, max_rounds=self.max_rounds, limits=plan.limits, spool_folder=Path(spool))
             self._job = job
@@ -216,7 +224,7 @@ class MessageBatchSubmitOperator(BaseOperator):
                 job,
                 client,
                 clock=clock,
-                service_clock=ServiceClock(clock, greeting.server_time),
+                service_clock=ask_time(client, clock),
                 bounds=submission_bounds(),
                 should_stop=lambda: self._told_to_stop,
             ).advance()
@@ -267,22 +275,18 @@ class MessageBatchSubmitOperator(BaseOperator):
         return RowColumns(key=self.key, keep=self.keep, column_prefix=self.column_prefix)
 
     def _plan(self, context: Context, question: Question, columns: RowColumns) -> JobPlan:
-        from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH
         from anthropic_batches_provider.batches.rows import READY_KEY_COLUMN
         from anthropic_batches_provider.batches.sharding import ShardLimits
         from anthropic_batches_provider.batches.submission import JobPlan
 
-        limits = ShardLimits(
-            max_requests=self.max_requests_per_shard or MAX_REQUESTS_PER_BATCH,
-            max_bytes=self.max_bytes_per_shard or MAX_BYTES_PER_BATCH,
-        )
+        limits = ShardLimits(max_requests=self.max_requests_per_shard, max_bytes=self.max_bytes_per_shard)
         dag_run: Any = context["dag_run"]
         return JobPlan(
             unit=unit_of_work(context, self.unit),
             question="-".join((question.fingerprint(), *self.betas)),
             conn_id=self.conn_id,
             run_id=dag_run.run_id,
-            edition=self.edition,
+            edition=str(self.edition),
             on_changed_input=self.on_changed_input,
             betas=tuple(self.betas),
             key_columns=(READY_KEY_COLUMN,) if question.ready_requests else columns.key_columns,
@@ -297,10 +301,13 @@ class MessageBatchSubmitOperator(BaseOperator):
             return prepare_requests(self.requests.read(context))
         return prepare_rows(self.rows.read(context), columns=columns, encode=question.encode_params)
 
+    def _source(self) -> RowsArgument:
+        return self.rows if self.requests.source is None else self.requests
+
     def _reference(self, job: JobFolder, batches: Sequence[BatchRecord]) -> JobReference:
         rows = job.sealed().rows
         batch_ids = [batch.batch_id for batch in batches]
-        self.log.info("%d rows are submitted as %d batches: %s", rows, len(batch_ids), ", ".join(batch_ids[:20]))
+        self.log.info("Submitted: %d rows, %d batches (%s)", rows, len(batch_ids), ", ".join(batch_ids[:20]))
         return JobReference(job=job.uri, conn_id=self.conn_id, batch_ids=batch_ids, requests=rows)
 
     def _wait(self, job: JobFolder, waiting: Waiting) -> NoReturn:

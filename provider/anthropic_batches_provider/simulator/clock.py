@@ -19,14 +19,14 @@ class Clock:
             raise ValueError(f"speed is {speed}; a clock cannot run backwards")
         if isinstance(start, datetime):
             start = start.timestamp()
-        self._start = time.time() if start is None else start
+        self.start = time.time() if start is None else start
         self._began = time.monotonic()
         self._advanced = 0.0
         self.speed = speed
 
     def now(self) -> float:
         """Seconds since the epoch."""
-        return self._start + self._advanced + (time.monotonic() - self._began) * self.speed
+        return self.start + self._advanced + (time.monotonic() - self._began) * self.speed
 
     def advance(self, seconds: float) -> float:
         """Move the clock forward by ``seconds`` of simulated time and return the new time."""

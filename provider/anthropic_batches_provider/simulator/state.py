@@ -75,7 +75,8 @@ class Simulator:
     def reset(self) -> None:
         """Forget batches, faults, outcome rules, counts and changed settings; the clock goes on."""
         generation = next(self._resets)
-        self._id_seed = (self.seed, generation) if generation else (self.seed,)
+        # The start of the clock is part of it: ids of two simulators must not be equal, unless their time was injected.
+        self._id_seed = (self.seed, repr(self.clock.start), generation)
         self.settings = self._first_settings
         self.faults = FaultPlan(self.seed)
         self.rules = OutcomeRules(self.seed)

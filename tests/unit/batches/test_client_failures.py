@@ -120,14 +120,19 @@ def test_retry_after_is_seconds_or_nothing(header: str | None, seconds: float | 
     assert retry_after_seconds({} if header is None else {"retry-after": header}) == seconds
 
 
-def test_server_time_falls_back_to_the_local_clock() -> None:
-    account = Account(base_url="https://x")
-    for date in (None, "yesterday"):
-        headers = {} if date is None else {"date": date}
-        assert (
-            calls.greeting_of(calls.Answer(body=b"", headers=headers, account=account)).server_time.timezone_name
-            == "UTC"
-        )
-    headers = {"date": "Sat, 21 Nov 2026 05:00:01 GMT"}
-    greeting = calls.greeting_of(calls.Answer(body=b"", headers=headers, account=account))
-    assert greeting.server_time.isoformat() == "2026-11-21T05:00:01+00:00"
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"date": "yesterday"}, None),
+        ({"date": "Sat, 21 Nov 2026 05:00:01 GMT"}, "2026-11-21T05:00:01+00:00"),
+        ({"date": "Sat, 21 Nov 2026 05:00:01 GMT", "age": "59"}, "2026-11-21T05:01:00+00:00"),
+        ({"date": "Sat, 21 Nov 2026 05:00:01 GMT", "age": "old"}, None),
+    ],
+)
+def test_the_services_time_is_its_date_header_and_never_the_local_clock(
+    headers: dict[str, str], expected: str | None
+) -> None:
+    answer = calls.Answer(body=b"", headers=headers, account=Account(base_url="https://x"))
+    server_time = calls.greeting_of(answer).server_time
+    assert (server_time.isoformat() if server_time else None) == expected

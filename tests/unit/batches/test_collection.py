@@ -93,6 +93,7 @@ def test_the_manifest_counts_what_was_written(job: EndedJob) -> None:
         "counts": {"rows": 5, "succeeded": 1, "errored": 1, "canceled": 1, "expired": 1, "missing": 1},
         "stop_reasons": {"end_turn": 1},
         "errors": {"invalid_request_error": 1},
+        "error_examples": {"invalid_request_error": manifest.error_examples["invalid_request_error"]},
         "usage": {"claude-haiku-5-5": manifest.usage["claude-haiku-5-5"]},
         "times": {
             "submitted_at": "2026-11-21T04:00:00Z",

@@ -9,8 +9,8 @@ from anthropic_batches_provider.batches.collection import (
     RowCounts,
     Times,
     check_failed_rows,
-    validate_max_failed_rows,
 )
+from anthropic_batches_provider.choices import check_max_failed_rows
 from anthropic_batches_provider.errors import ConfigurationError, FailedRowsError
 
 
@@ -65,7 +65,7 @@ def test_more_failed_rows_than_allowed_fail(rows: int, failed: int, max_failed_r
 @pytest.mark.parametrize("bound", [True, False, -1, -0.1, 1.0, 1.5, float("nan"), float("inf"), "1", None])
 def test_what_is_no_bound_is_refused(bound: Any) -> None:
     with pytest.raises(ConfigurationError, match="max_failed_rows= must be"):
-        validate_max_failed_rows(bound)
+        check_max_failed_rows(bound)
     with pytest.raises(ConfigurationError, match="max_failed_rows= must be"):
         check_failed_rows(manifest(rows=1, failed=1), bound)
 

@@ -36,11 +36,12 @@ class Greeting:
     """Whom the service took the caller for, and its time: read off the headers of an answer.
 
     :param account: base URL with organization and workspace id.
-    :param server_time: the ``Date`` header in UTC, to the second; the local clock where a proxy strips it.
+    :param server_time: the ``Date`` header in UTC, to the second, plus the ``Age`` that a proxy gives it; None where a
+        proxy strips it.
     """
 
     account: Account
-    server_time: pendulum.DateTime
+    server_time: pendulum.DateTime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,13 +263,12 @@ def greeting_of(answer: Answer) -> Greeting:
         organization_id=answer.headers.get("anthropic-organization-id") or known.organization_id,
         workspace_id=answer.headers.get("anthropic-workspace-id") or known.workspace_id,
     )
-    return Greeting(account=account, server_time=_server_time(answer.headers.get("date")))
+    return Greeting(account=account, server_time=_server_time(answer.headers))
 
 
-def _server_time(date: str | None) -> pendulum.DateTime:
-    if date:
-        try:
-            return pendulum.instance(parsedate_to_datetime(date)).in_timezone("UTC")
-        except ValueError:
-            pass
-    return pendulum.now("UTC")
+def _server_time(headers: Mapping[str, str]) -> pendulum.DateTime | None:
+    try:
+        moment = pendulum.instance(parsedate_to_datetime(headers["date"])).in_timezone("UTC")
+        return moment.add(seconds=int(headers.get("age") or 0))
+    except (KeyError, ValueError):
+        return None

@@ -21,7 +21,7 @@ from anthropic_batches_provider.batches.collection.destination import (
     check_destination,
     check_writable,
 )
-from anthropic_batches_provider.batches.collection.failed_rows import check_failed_rows, validate_max_failed_rows
+from anthropic_batches_provider.batches.collection.failed_rows import check_failed_rows
 from anthropic_batches_provider.batches.collection.manifest import Manifest, PartFile, RowCounts, Times
 from anthropic_batches_provider.batches.collection.settings import CollectionSettings
 
@@ -42,5 +42,4 @@ __all__ = [
     "collect_batches",
     "collect_job",
     "rows_for_xcom",
-    "validate_max_failed_rows",
 ]

@@ -34,7 +34,7 @@ from anthropic_batches_provider.errors import LedgerError, MessageBatchesError
 
 log = logging.getLogger(__name__)
 
-DEFAULT_XCOM_MAX_BYTES = 1 << 20
+DEFAULT_XCOM_MAX_BYTES = 1_000_000
 
 _XCOM = "xcom"
 
@@ -122,6 +122,7 @@ def _collect_to(destination: Destination, settings: CollectionSettings, find_wor
             parts=parts,
             replaced=replaced,
         )
+        work.check_current()
         _publish(manifest, destination, spool)
         work.close(manifest)
     log.info("Collected %d rows to %s: %s", manifest.counts.rows, manifest.destination, manifest.counts)
@@ -169,6 +170,7 @@ def _manifest(work: Work, tally: Tally, settings: CollectionSettings, **written:
         counts=counts,
         stop_reasons=tally.stop_reasons(),
         errors=tally.errors(),
+        error_examples=dict(sorted(tally.error_examples.items())),
         usage=tally.usage.as_dict(),
         times=times_of(work.batches, settings.clock.now().to_iso8601_string()),
         foreign_results=tally.foreign_results,

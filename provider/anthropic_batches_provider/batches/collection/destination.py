@@ -6,6 +6,7 @@ cannot be read counts as another's.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,9 +82,13 @@ def check_writable(destination: Destination) -> None:
     :raises ConfigurationError: that failed.
     """
     with _explained(destination, "written"):
-        destination.storage.create(WRITE_CHECK_NAME, b"")
-        destination.storage.remove(WRITE_CHECK_NAME)
+        name = f"{WRITE_CHECK_NAME}-{secrets.token_hex(4)}"
+        destination.storage.create(name, b"")
+        destination.storage.remove(name)
 
+
+# What a retry would only meet again; any other error of a store may pass by itself.
+_LASTING = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 
 _UNTOUCHED = "Nothing was written or spent by this check, and results stay at Anthropic for 29 days after submission."
 
@@ -92,13 +97,11 @@ _UNTOUCHED = "Nothing was written or spent by this check, and results stay at An
 def _explained(destination: Destination, done: str) -> Iterator[None]:
     try:
         yield
-    except (ConnectionError, TimeoutError):
-        raise  # may pass by itself, so that a retry makes sense
     except FileNotFoundError as error:
         if done == "read":
             raise
         raise _unusable(destination, done, error) from error
-    except Exception as error:
+    except _LASTING as error:
         raise _unusable(destination, done, error) from error
 
 

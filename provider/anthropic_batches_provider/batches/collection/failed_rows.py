@@ -5,36 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 
 from anthropic_batches_provider.batches.collection.manifest import Manifest
-from anthropic_batches_provider.errors import ConfigurationError, FailedRowsError
-
-
-def validate_max_failed_rows(max_failed_rows: object) -> None:
-    """Refuse what is no bound. Call it before spending.
-
-    :param max_failed_rows: an int is rows, from 0; a float is a share of all rows, from 0.0 and below 1.
-    :raises ConfigurationError: it is neither.
-    """
-    match max_failed_rows:
-        case bool():
-            pass
-        case int() if max_failed_rows >= 0:
-            return
-        case float() if 0 <= max_failed_rows < 1:
-            return
-    raise ConfigurationError(
-        "max_failed_rows= must be a number of rows (an int from 0) or a share of all rows (a float from 0.0 and below "
-        f"1, e.g. 0.01 for one in a hundred), not {max_failed_rows!r}. Nothing was spent."
-    )
+from anthropic_batches_provider.choices import check_max_failed_rows
+from anthropic_batches_provider.errors import FailedRowsError
 
 
 def check_failed_rows(manifest: Manifest, max_failed_rows: int | float) -> None:
     """Fail if too many rows have no succeeded result. Call it after everything is written.
 
-    :param max_failed_rows: see :func:`validate_max_failed_rows`.
+    :param max_failed_rows: an int is rows, from 0; a float is a share of all rows, from 0.0 and below 1.
     :raises FailedRowsError: more rows failed than that.
     :raises ConfigurationError: that is no bound.
     """
-    validate_max_failed_rows(max_failed_rows)
+    check_max_failed_rows(max_failed_rows)
     failed, rows = manifest.failed_rows, manifest.counts.rows
     # By way of the text, since 0.29 * 100 is a little less than 29.
     allowed = max_failed_rows if isinstance(max_failed_rows, int) else Decimal(str(max_failed_rows)) * rows
@@ -55,7 +37,12 @@ def check_failed_rows(manifest: Manifest, max_failed_rows: int | float) -> None:
 
 def _reasons(manifest: Manifest) -> str:
     counts = manifest.counts
-    reasons = {f"errored with {name}": count for name, count in manifest.errors.items()}
+    reasons = {_errored(manifest, name): count for name, count in manifest.errors.items()}
     reasons |= {"canceled": counts.canceled, "expired": counts.expired, "missing": counts.missing}
     ordered = sorted(reasons.items(), key=lambda reason: -reason[1])
     return ", ".join(f"{count:,} {reason}" for reason, count in ordered if count)
+
+
+def _errored(manifest: Manifest, error_type: str) -> str:
+    example = manifest.error_examples.get(error_type)
+    return f"errored with {error_type}" + (f', e.g. "{example}"' if example else "")

@@ -38,6 +38,9 @@ class BatchesWork:
     def opened(self, spool: Path, tally: Tally) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def check_current(self) -> None:
+        """Batches do not change after they have ended."""
+
     def close(self, manifest: Manifest) -> None:
         """Keep nothing: there is no job folder."""
 

@@ -5,6 +5,7 @@ A row has one result: of the latest round that brought it a usable one, else of 
 
 from __future__ import annotations
 
+import logging
 import secrets
 from array import array
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -40,7 +41,9 @@ from anthropic_batches_provider.batches.results import (
     spooled_results,
 )
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
-from anthropic_batches_provider.errors import CorruptLedgerError
+from anthropic_batches_provider.errors import CorruptLedgerError, LedgerError
+
+log = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 20
 _Encode = Callable[[bytes, Result], bytes]
@@ -62,7 +65,7 @@ class JobWork:
         self.job: str | None = job.uri
         self.owner = record.owner
         self.short_id = record.nonce[:SHORT_ID_LENGTH]
-        origin = _Origin(job, record, rounds[0], source, settings, secrets.token_hex(4), _kept_before(job))
+        origin = _Origin(job, record, rounds[0], source, settings, secrets.token_hex(4))
         shards = [shard for seal in rounds for shard in seal.shards]
         self._sent = list(zip(shards, self.batches, strict=True))
         first = len(rounds[0].shards)
@@ -76,6 +79,17 @@ class JobWork:
             for later in self._later:
                 stack.enter_context(later.fetched(spool, tally))
             yield
+
+    def check_current(self) -> None:
+        """Look whether another attempt has started a further round meanwhile.
+
+        :raises LedgerError: it has: what was read is no longer the whole job.
+        """
+        if sum(len(seal.shards) for seal in self._folder.rounds()) != len(self._sent):
+            raise LedgerError(
+                f"While the results of {self.job} were collected, another attempt has started a further round. Nothing "
+                "was published by this one, and nothing is lost. Collect again once that round has ended."
+            )
 
     def close(self, manifest: Manifest) -> None:
         before = self._folder.last_collection()
@@ -92,7 +106,8 @@ class JobWork:
                 unusable=unusable,
             )
         )
-        obsolete = [kept.file for kept in before.unusable] if before is not None else []
+        kept_now = {kept.file for kept in unusable}
+        obsolete = [kept.file for kept in before.unusable if kept.file not in kept_now] if before is not None else []
         if not self._settings.keep_requests:
             obsolete += [shard.requests_file for shard, _ in self._sent]
         for file in obsolete:
@@ -104,7 +119,6 @@ class _Origin:
     """What the shards of a job share.
 
     :param attempt: names the files that this collection keeps.
-    :param kept_before: by shard, what the collection before has kept.
     """
 
     job: JobFolder
@@ -113,7 +127,11 @@ class _Origin:
     source: ResultsSource
     settings: CollectionSettings
     attempt: str
-    kept_before: dict[int, str]
+
+    def kept_before(self) -> dict[int, str]:
+        """Return by shard what the latest collection has kept, which may be another attempt's of just now."""
+        collection = self.job.last_collection()
+        return {kept.shard: kept.file for kept in collection.unusable} if collection is not None else {}
 
     def expected(self, shard: ShardRecord, rows: Sequence[int]) -> ExpectedRows:
         return ExpectedRows(custom_id_prefix=custom_id_prefix(self.record.nonce, shard.shard), rows=rows)
@@ -211,16 +229,24 @@ class _ShardPart:
             if not reasons.stat().st_size:
                 return
             shard, origin = self._shard, self._origin
-            if write_unusable_rows(
+            file = f"unusable/{shard.shard:05d}-{origin.attempt}.jsonl"
+            is_whole = write_unusable_rows(
                 origin.job,
                 reasons,
                 kept,
                 requests_file=shard.requests_file,
-                kept_file=origin.kept_before.get(shard.shard),
-            ):
-                file = f"unusable/{shard.shard:05d}-{origin.attempt}.jsonl"
+                kept_file=lambda: origin.kept_before().get(shard.shard),
+            )
+            if is_whole:
                 origin.job.storage.put_file(kept, f"{origin.job.path}/{file}")
                 self.unusable = UnusableRows(shard=shard.shard, file=file)
+            elif (before := origin.kept_before().get(shard.shard)) is not None:
+                self.unusable = UnusableRows(shard=shard.shard, file=before)
+            else:
+                log.warning(
+                    "The requests of shard %d of %s are gone: its rows without a usable result cannot be sent again.",
+                    shard.shard, origin.job.uri,
+                )  # fmt: skip
         finally:
             kept.unlink(missing_ok=True)
             reasons.unlink(missing_ok=True)
@@ -252,11 +278,6 @@ class _ShardPart:
             f"rows, and does not (see its line {found:,}). {_RESULTS_REMAIN} Restore the file, or collect by "
             "batch_ids= instead of job=, without the rows' own columns."
         )
-
-
-def _kept_before(job: JobFolder) -> dict[int, str]:
-    collection = job.last_collection()
-    return {kept.shard: kept.file for kept in collection.unusable} if collection is not None else {}
 
 
 def _reason(row: int, result: Result) -> UnusableReason:

@@ -19,6 +19,9 @@ MANIFEST_VERSION = 1
 UNKNOWN = "unknown"
 
 
+_EXAMPLE_LENGTH = 300
+
+
 class PartFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file of output rows.
 
@@ -74,6 +77,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     :param output_format: ``jsonl`` or ``jsonl.gz``; None in XCom.
     :param stop_reasons: how many succeeded rows stopped why; ``refusal`` is one of the reasons.
     :param errors: how many errored rows have which error type.
+    :param error_examples: one error message of each error type.
     :param usage: per model, the fields of :class:`Usage`.
     :param foreign_results: results that answer no request of the job; left out of the output.
     :param duplicate_results: further results for a request that has one; left out of the output.
@@ -91,6 +95,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     counts: RowCounts
     stop_reasons: dict[str, int]
     errors: dict[str, int]
+    error_examples: dict[str, str] = {}
     usage: dict[str, dict[str, int]]
     times: Times
     foreign_results: int = 0
@@ -132,6 +137,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._kinds: Counter[tuple[str, str | None, str | None]] = Counter()
+        self.error_examples: dict[str, str] = {}
         self.usage = UsageByModel()
         self.foreign_results = 0
         self.duplicate_results = 0
@@ -141,6 +147,8 @@ class Tally:
         self._kinds[result.result_type, result.stop_reason, result.error_type] += 1
         if result.result_type == "succeeded":
             self.usage.add(result.model, result.usage)
+        elif result.result_type == "errored":
+            self.error_examples.setdefault(result.error_type or UNKNOWN, (result.error_message or "")[:_EXAMPLE_LENGTH])
 
     def counts(self, rows: int) -> RowCounts:
         """Return how many rows have which type of result.

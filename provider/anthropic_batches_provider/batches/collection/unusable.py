@@ -5,7 +5,7 @@ They hold prompts: each collection replaces those of the one before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -68,18 +68,18 @@ def read_unusable_rows(job: JobFolder, file: str) -> Iterator[UnusableRow]:
 
 
 def write_unusable_rows(
-    job: JobFolder, reasons: Path, target: Path, *, requests_file: str, kept_file: str | None
-) -> int:
+    job: JobFolder, reasons: Path, target: Path, *, requests_file: str, kept_file: Callable[[], str | None]
+) -> bool:
     """Write the rows of a shard that have no usable result, with their requests.
 
     :param reasons: local file of :class:`UnusableReason`, JSON Lines in order of the rows.
     :param target: local file to write.
     :param requests_file: the shard's requests, in the job folder.
-    :param kept_file: what the collection before kept of this shard; its requests file may be gone.
-    :returns: how many rows were written: none where their requests are gone.
+    :param kept_file: tells what the latest collection has kept of this shard, where its requests file is gone.
+    :returns: whether every row was written: not where requests are gone.
     """
     requests = _requests_of(job, requests_file, kept_file)
-    written = 0
+    is_whole = True
     with reasons.open("rb") as lines, target.open("wb", buffering=_READ_BYTES) as file:
         row, params = next(requests, (None, None))
         for reason in (_DECODE_REASON.decode(line) for line in _split(lines)):
@@ -87,22 +87,26 @@ def write_unusable_rows(
                 row, params = next(requests, (None, None))
             if row == reason.row and params is not None:
                 file.write(msgspec.json.encode(_with_params(reason, params)) + b"\n")
-                written += 1
-    return written
+            else:
+                is_whole = False
+    return is_whole
 
 
 def _with_params(reason: UnusableReason, params: msgspec.Raw) -> UnusableRow:
     return UnusableRow(row=reason.row, result_type=reason.result_type, error_type=reason.error_type, params=params)
 
 
-def _requests_of(job: JobFolder, requests_file: str, kept_file: str | None) -> Iterator[tuple[int, msgspec.Raw]]:
+def _requests_of(
+    job: JobFolder, requests_file: str, kept_file: Callable[[], str | None]
+) -> Iterator[tuple[int, msgspec.Raw]]:
     try:
         for line in _lines_of(job, requests_file):
             request = _DECODE_REQUEST.decode(line)
             yield int(request.custom_id.rpartition("-")[2]), request.params
     except FileNotFoundError:
-        if kept_file is not None:
-            yield from ((kept.row, kept.params) for kept in read_unusable_rows(job, kept_file))
+        kept = kept_file()
+        if kept is not None:
+            yield from ((row.row, row.params) for row in read_unusable_rows(job, kept))
 
 
 def _lines_of(job: JobFolder, file: str) -> Iterator[bytes]:

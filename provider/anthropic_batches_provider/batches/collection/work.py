@@ -61,6 +61,12 @@ class Work(Protocol):
     def opened(self, spool: Path, tally: Tally) -> AbstractContextManager[None]:
         """Have at hand what lies across the parts, while their rows are read."""
 
+    def check_current(self) -> None:
+        """Look, before anything is published, whether what was read is still all there is.
+
+        :raises LedgerError: it is not.
+        """
+
     def close(self, manifest: Manifest) -> None:
         """Note that all is published, and let go of what is no longer needed."""
 

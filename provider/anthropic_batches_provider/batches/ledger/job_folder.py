@@ -1,6 +1,7 @@
 """The folder of one job: its description, its shards and the facts of the ledger.
 
     job.json                        what the job is (:class:`JobRecord`)
+    abandoned.json                  another job has taken this one's place; nothing more is sent
     sealed.json                     the shards; from here on the rows are never read again
     sealed-02.json                  the shards of a further round: rows that lacked a usable result
     requests/00000-{attempt}.jsonl  one request a line, exactly as sent
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from anthropic_batches_provider.batches.ledger.records import (
+    AbandonedRecord,
     Adopted,
     BatchRecord,
     ClaimRecord,
@@ -37,7 +39,7 @@ from anthropic_batches_provider.batches.ledger.records import (
     encode,
 )
 from anthropic_batches_provider.batches.ledger.storage import Storage
-from anthropic_batches_provider.errors import CorruptLedgerError, JobNotFoundError
+from anthropic_batches_provider.errors import CorruptLedgerError, JobNotFoundError, LedgerError
 
 _Record = TypeVar("_Record", bound=Record)
 
@@ -97,6 +99,11 @@ class JobFolder:
     def name(self) -> str:
         """The job's short name, e.g. ``job-0001``."""
         return self.path.rsplit("/", 1)[-1]
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a job here."""
+        return self._read("job.json", JobRecord) is not None
 
     def description(self) -> JobRecord:
         """Return what the job is.
@@ -171,6 +178,18 @@ class JobFolder:
         except FileExistsError:
             return self.rounds()[seal.round - 1]
         return seal
+
+    def abandon(self, at: str) -> None:
+        """Record that another job takes this one's place; before anything of this one is canceled."""
+        try:
+            self._create("abandoned.json", AbandonedRecord(at=at))
+        except FileExistsError:
+            return
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether another job has taken this one's place."""
+        return self._read("abandoned.json", AbandonedRecord) is not None
 
     def intend(self, intent: IntentRecord) -> bool:
         """Record an intent; return False if another attempt has already recorded this one."""
@@ -271,18 +290,29 @@ _JOB = re.compile(r"job-(\d{4,})\Z")
 def jobs_of(storage: Storage, unit_folder: str) -> list[JobFolder]:
     """Return the jobs of a unit of work, oldest first.
 
+    A folder without a description is no job: a crash, or an attempt that is just opening it, leaves one for a moment.
+
     :param unit_folder: see :attr:`UnitOfWork.folder`.
     """
     numbers = sorted(int(found[1]) for name in storage.list(unit_folder) if (found := _JOB.match(name)))
-    return [JobFolder(storage, f"{unit_folder}/job-{number:04d}") for number in numbers]
+    jobs = [JobFolder(storage, f"{unit_folder}/job-{number:04d}") for number in numbers]
+    return [job for job in jobs if job.exists]
 
 
 def create_job(storage: Storage, unit_folder: str, record: JobRecord) -> JobFolder:
-    """Create the next job of a unit, or return the one that another attempt created at the same moment."""
-    number = 1 + len(jobs_of(storage, unit_folder))
+    """Create the next job of a unit, or return the one that another attempt created at the same moment.
+
+    :raises LedgerError: another attempt created one at the same moment that asks something else.
+    """
+    number = 1 + max((int(job.name.rpartition("-")[2]) for job in jobs_of(storage, unit_folder)), default=0)
     folder = JobFolder(storage, f"{unit_folder}/job-{number:04d}")
     try:
         storage.create(f"{folder.path}/job.json", encode(record))
     except FileExistsError:
-        return JobFolder(storage, folder.path)
+        found = folder.description()
+        if (found.question, found.edition, found.owner) != (record.question, record.edition, record.owner):
+            raise LedgerError(
+                f"Another attempt has just opened {folder.uri} for another question or edition. Nothing was sent by "
+                "this one. Run it again, once the other has ended."
+            ) from None
     return folder

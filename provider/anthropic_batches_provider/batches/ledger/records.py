@@ -69,6 +69,14 @@ class JobRecord(Record, frozen=True, kw_only=True):
     column_prefix: str = ""
 
 
+class AbandonedRecord(Record, frozen=True, kw_only=True):
+    """Another job has taken this one's place: nothing more is sent for it."""
+
+    kind = "abandoned"
+
+    at: str
+
+
 class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One sealed shard.
 
@@ -113,7 +121,8 @@ class IntentRecord(Record, frozen=True, kw_only=True):
     :param attempt: its number among the intents of the shard, from 1.
     :param nonce: names the attempt that wrote it, so that a store's "exists" can be told from our own write.
     :param at: the service's clock when it was written.
-    :param post_deadline_seconds: how long after its start the POST may still be sending.
+    :param settles_after_seconds: how long after ``at`` the call may still bring forth a batch, by the bounds that the
+        sender kept.
     """
 
     kind = "intent"
@@ -123,7 +132,7 @@ class IntentRecord(Record, frozen=True, kw_only=True):
     requests: int
     nonce: str
     at: str
-    post_deadline_seconds: float
+    settles_after_seconds: float
 
 
 class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):

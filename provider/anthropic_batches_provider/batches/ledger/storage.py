@@ -56,7 +56,8 @@ class LocalStorage:
     """A folder on a disk that all tasks share.
 
     Exclusive creation is ``link``, which is atomic on local and network file systems alike: readers see an object
-    whole or not at all, and of two creators one wins. Objects are flushed to the disk before they get their name.
+    whole or not at all, and of two creators one wins. Objects are flushed to the
+    disk before they get their name, and the names with them.
     """
 
     def __init__(self, root: Path) -> None:
@@ -64,7 +65,7 @@ class LocalStorage:
 
     @property
     def uri(self) -> str:
-        return f"file://{self._root}"
+        return f"file://{self._root}"  # as ObjectStoragePath reads it: nothing is percent-encoded
 
     def read(self, path: str) -> bytes:
         return (self._root / path).read_bytes()
@@ -87,6 +88,7 @@ class LocalStorage:
                 file.write(content)
                 _flush(file)
             os.link(spool, target)
+            _flush_folder(target.parent)
         except FileExistsError:
             if target.read_bytes() != content:
                 raise
@@ -101,6 +103,7 @@ class LocalStorage:
             with spool.open("rb") as copy:
                 os.fsync(copy.fileno())
             spool.replace(target)
+            _flush_folder(target.parent)
         finally:
             spool.unlink(missing_ok=True)
 
@@ -110,7 +113,7 @@ class LocalStorage:
 
     def _target(self, path: str) -> Path:
         target = self._root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         return target
 
     @staticmethod
@@ -121,6 +124,23 @@ class LocalStorage:
 
 
 _SPOOL_PREFIX = ".spool-"
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and its parents, each known to the disk, so that a lost power takes no name away."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _flush_folder(folder.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _flush(file: BinaryIO) -> None:

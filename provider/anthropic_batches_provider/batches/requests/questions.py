@@ -129,7 +129,9 @@ class Question:
                 "`request_builder` must be a plain (not async) function that takes a row and returns Messages params."
             )
         if not isinstance(params, Mapping) or not all(isinstance(name, str) for name in params):
-            raise ConfigurationError("`message_params` must be a dict of Messages params, such as {'temperature': 0}.")
+            raise ConfigurationError(
+                "`message_params` must be a dict of Messages params, such as {'stop_sequences': ['END']}."
+            )
         if not _is_system(self.system):
             raise ConfigurationError(
                 f"`system` is a {type(self.system).__name__}; it must be a text or a list of content blocks, such as "

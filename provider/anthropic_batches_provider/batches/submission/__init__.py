@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from anthropic_batches_provider.batches.submission.opening import JobPlan, OnChangedInput
 from anthropic_batches_provider.batches.submission.sealing import seal_round, sealed_job, upload_shard
-from anthropic_batches_provider.batches.submission.sending import Submission, SubmissionStoppedError, Waiting
+from anthropic_batches_provider.batches.submission.sending import Submission, SubmissionStoppedError, ask_time
 from anthropic_batches_provider.batches.submission.settlement import SubmissionBounds
+from anthropic_batches_provider.batches.submission.waiting import Waiting
 
 __all__ = [
     "JobPlan",
@@ -14,6 +15,7 @@ __all__ = [
     "SubmissionBounds",
     "SubmissionStoppedError",
     "Waiting",
+    "ask_time",
     "seal_round",
     "sealed_job",
     "upload_shard",

@@ -10,12 +10,8 @@ from anthropic_batches_provider.batches.clock import ServiceClock
 from anthropic_batches_provider.batches.ledger import Adopted, BatchRecord, IntentRecord, JobFolder, OutcomeRecord, Void
 from anthropic_batches_provider.batches.ledger.records import Outcome
 from anthropic_batches_provider.batches.message_batch import MessageBatch
-from anthropic_batches_provider.batches.submission.settlement import (
-    Proof,
-    SubmissionBounds,
-    nothing_can_appear_after,
-)
-from anthropic_batches_provider.batches.submission.settling import Settler, SettlingService, moment
+from anthropic_batches_provider.batches.submission.settlement import Proof
+from anthropic_batches_provider.batches.submission.settling import Settler, SettlingService, moment, settles_at
 from anthropic_batches_provider.errors import ConfigurationError
 
 
@@ -50,24 +46,20 @@ def adopt_by_hand(
             f"{batch_id} was created at {batch.created_at}, before shard {intent.shard} was sent at {intent.at}: it is "
             "another batch. Nothing was recorded."
         )
-    settler = Settler(
-        job, service, nonce=job.description().nonce, service_clock=service_clock, bounds=SubmissionBounds()
-    )
-    if batch.has_ended and settler.prove(batch_id, intent.shard) is Proof.FOREIGN:
+    settler = Settler(job, service, nonce=job.description().nonce, service_clock=service_clock)
+    if batch.has_ended and settler.prove(batch_id, intent) is Proof.FOREIGN:
         raise ConfigurationError(f"The first result of {batch_id} is not of this job. Nothing was recorded.")
     if not job.claim(batch_id, intent.shard):
         raise ConfigurationError(f"{batch_id} belongs to {job.claim_of(batch_id)}. Nothing was recorded.")
     _conclude(job, intent, Adopted(batch=BatchRecord.of(batch)), service_clock)
 
 
-def void_by_hand(
-    job: JobFolder, intent: IntentRecord, *, service_clock: ServiceClock, bounds: SubmissionBounds
-) -> None:
+def void_by_hand(job: JobFolder, intent: IntentRecord, *, service_clock: ServiceClock) -> None:
     """Record that a create call made no batch, so that the next attempt sends its shard again.
 
     :raises ConfigurationError: it is so recent that a batch may still appear.
     """
-    until = nothing_can_appear_after(moment(intent.at), pendulum.duration(seconds=intent.post_deadline_seconds), bounds)
+    until = settles_at(intent)
     if service_clock.now() < until:
         raise ConfigurationError(
             f"Shard {intent.shard} was sent at {intent.at}, and a batch of it may still appear until {until}. Wait "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -14,6 +15,7 @@ from anthropic_batches_provider.batches.ledger import (
     AccountRecord,
     JobFolder,
     JobRecord,
+    ShardState,
     Storage,
     UnitOfWork,
     create_job,
@@ -21,7 +23,7 @@ from anthropic_batches_provider.batches.ledger import (
 )
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.errors import ChangedInputError, ConfigurationError
+from anthropic_batches_provider.errors import ChangedInputError, ConfigurationError, LedgerError
 
 log = logging.getLogger(__name__)
 
@@ -78,17 +80,18 @@ def open_job(
     if job is None:
         return _new_job(storage, plan, account=account, now=now)
     description = job.description()
-    paying = description.account.account()
-    if paying != account:
-        raise ConfigurationError(
-            f"The job at {job.uri} was opened for {paying}, but connection {plan.conn_id!r} now leads to {account}. "
-            "Its batches can only be read with the first account's key. Nothing was submitted. Give the connection "
-            "back its account, or ask for a deliberate new job with edition=."
+    _check_identity(job, description, plan, account)
+    is_the_same = description.question == plan.question
+    if job.seal() is None:
+        # Nothing was sent yet: what the output shall look like may still change, too.
+        is_the_same = is_the_same and (description.key_columns, description.column_prefix) == (
+            plan.key_columns,
+            plan.column_prefix,
         )
-    if description.question == plan.question:
+    if is_the_same:
         return job
-    return replace_changed_job(storage, job, plan, "the question (model, prompt, system or parameters)",
-                               account=account, service=service, now=now)  # fmt: skip
+    what = "the question (model, prompt, system or parameters)"
+    return replace_changed_job(storage, job, plan, what, account=account, service=service, now=now)
 
 
 def replace_changed_job(
@@ -106,17 +109,58 @@ def replace_changed_job(
     :param what: what changed, for people.
     :raises ChangedInputError: something was submitted, and the plan says ``fail``.
     """
-    attempts = [attempt for state in job.shards() for attempt in state.attempts] if job.seal() is not None else []
-    if attempts and plan.on_changed_input == "fail":
-        raise ChangedInputError(
-            f"Since the job at {job.uri} was submitted, {what} changed. Nothing new was submitted, and what was paid "
-            "for stays where it is. To keep the old answers, undo the change. To ask again and pay again, set "
-            'edition="2" (or any name not used before for this unit), or on_changed_input="restart".'
-        )
-    if attempts:
-        _cancel_running(job, service)
+    states = job.shards() if job.seal() is not None else []
+    if any(state.attempts for state in states):
+        if plan.on_changed_input == "fail":
+            raise ChangedInputError(
+                f"Since the job at {job.uri} was submitted, {what} changed. Nothing new was submitted, and what was "
+                "paid "
+                "for stays where it is. To keep the old answers, undo the change. To ask again and pay again, set "
+                'edition="2" (or any name not used before for this unit), or on_changed_input="restart".'
+            )
+        _close(job, states, service, now)
     log.warning("%s changed since %s: a new job is opened.", what[0].upper() + what[1:], job.uri)
     return _new_job(storage, plan, account=account, now=now)
+
+
+def _check_identity(job: JobFolder, description: JobRecord, plan: JobPlan, account: Account) -> None:
+    if description.owner != plan.unit.owner:
+        raise ConfigurationError(
+            f"The job at {job.uri} belongs to {description.owner!r}, and this task is {plan.unit.owner!r}: the store "
+            "takes their names for one. Nothing was submitted. Rename the DAG, the task or the unit=."
+        )
+    paying = description.account.account()
+    if paying.may_be(account):
+        if paying != account:
+            raise LedgerError(
+                f"The job at {job.uri} was opened for {paying}, and the service now names {account}: whether they are "
+                "one "
+                "cannot be told, since headers are missing. Nothing was submitted. Run the task again; if a proxy "
+                "takes the headers away, set workspace_id in the connection's extra."
+            )
+        return
+    raise ConfigurationError(
+        f"The job at {job.uri} was opened for {paying}, but connection {plan.conn_id!r} now leads to {account}. "
+        "Its batches can only be read with the first account's key. Nothing was submitted. Give the connection "
+        "back its account, or ask for a deliberate new job with edition=."
+    )
+
+
+def _close(job: JobFolder, states: Sequence[ShardState], service: CancelService, now: pendulum.DateTime) -> None:
+    """Stop a job for good: nothing more is sent for it, and what runs is canceled."""
+    doubtful = [str(state.shard.shard) for state in states if state.open_intent is not None]
+    if doubtful:
+        raise ChangedInputError(
+            f"Whether the create calls of shards {', '.join(doubtful)} of {job.uri} made batches is not known, so that "
+            "they cannot be canceled, and a new job now could pay twice. Nothing was canceled or submitted. Undo the "
+            "change and run the task, which settles them, or settle them by hand (python -m anthropic_batches_provider "
+            "settle); then restart."
+        )
+    job.abandon(now.to_iso8601_string())
+    for state in job.shards():
+        if state.batch is not None and not service.retrieve(state.batch.batch_id).has_ended:
+            service.cancel(state.batch.batch_id)
+            log.warning("Canceled %s of %s; what it has finished is billed.", state.batch.batch_id, job.uri)
 
 
 def _latest(storage: Storage, plan: JobPlan) -> JobFolder | None:
@@ -144,16 +188,3 @@ def _new_job(storage: Storage, plan: JobPlan, *, account: Account, now: pendulum
             column_prefix=plan.column_prefix,
         ),
     )
-
-
-def _cancel_running(job: JobFolder, service: CancelService) -> None:
-    for state in job.shards():
-        if state.open_intent is not None:
-            log.warning(
-                "Shard %d of %s: whether its create call made a batch is not known, so that it cannot be canceled. "
-                "If it did, it runs on and is billed.",
-                state.shard.shard, job.uri,
-            )  # fmt: skip
-        if state.batch is not None and not service.retrieve(state.batch.batch_id).has_ended:
-            service.cancel(state.batch.batch_id)
-            log.warning("Canceled %s of %s; what it has finished is billed.", state.batch.batch_id, job.uri)

@@ -8,7 +8,7 @@ from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.ledger import JobFolder, ShardRecord
 from anthropic_batches_provider.batches.sharding import body_chunks
 from anthropic_batches_provider.batches.submission.settlement import SubmissionBounds
-from anthropic_batches_provider.errors import ApiError
+from anthropic_batches_provider.errors import ApiError, CorruptLedgerError
 
 
 class ShardPost:
@@ -25,6 +25,25 @@ class ShardPost:
         self._bounds = bounds
         self._intended_at = clock.now()
 
+    def check_readable(self) -> None:
+        """Look whether the file is there, before an intent is spent on it.
+
+        :raises CorruptLedgerError: it is not.
+        """
+        try:
+            with self._job.storage.open(self._path) as lines:
+                lines.read(1)
+        except FileNotFoundError as error:
+            raise CorruptLedgerError(
+                f"{self._job.storage.uri}/{self._path}, which holds the requests of shard {self._shard.shard}, is not "
+                "there. Nothing was sent. Restore it; or, if it is gone for good, ask for a new job with edition=, "
+                "which pays for all rows anew."
+            ) from error
+
+    @property
+    def _path(self) -> str:
+        return f"{self._job.path}/{self._shard.requests_file}"
+
     @property
     def may_start(self) -> bool:
         """Whether the POST is still early enough after its intent."""
@@ -34,7 +53,7 @@ class ShardPost:
         started_at = self._clock.now()
         if not self.may_start:
             raise ApiError(f"The POST of shard {self._shard.shard} did not start in time and was given up unsent.")
-        with self._job.storage.open(f"{self._job.path}/{self._shard.requests_file}") as lines:
+        with self._job.storage.open(self._path) as lines:
             for chunk in body_chunks(lines):
                 if self._clock.now() - started_at > self._bounds.post_deadline:
                     raise ApiError(f"The POST of shard {self._shard.shard} took too long and was broken off.")

@@ -87,10 +87,13 @@ def seal_job(job: JobFolder, rows: Iterable[PreparedRow], *, limits: ShardLimits
 def seal_round(job: JobFolder, seal: SealRecord) -> SealRecord:
     """Seal a round whose files are uploaded; where another attempt came first, take over its shards."""
     sealed = job.seal_with(seal)
-    if sealed.shards != seal.shards:
-        for shard in seal.shards:
-            job.storage.remove(f"{job.path}/{shard.requests_file}")
-            job.storage.remove(f"{job.path}/{shard.rows_file}")
+    kept = {file for shard in sealed.shards for file in (shard.requests_file, shard.rows_file)}
+    numbers = {f"{shard.shard:05d}" for shard in (*sealed.shards, *seal.shards)}
+    for folder in ("requests", "rows"):
+        for name in job.storage.list(f"{job.path}/{folder}"):
+            # What attempts that died or lost have left of these shards; it holds prompts.
+            if name.partition("-")[0] in numbers and f"{folder}/{name}" not in kept:
+                job.storage.remove(f"{job.path}/{folder}/{name}")
     return sealed
 
 

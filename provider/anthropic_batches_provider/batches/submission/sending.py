@@ -1,7 +1,8 @@
 """Sends the sealed shards of a job, each at most once.
 
 Rules that must not be relaxed: an intent is durable before its POST; one POST per intent; an unknown outcome is
-settled from what the service lists, and a new POST needs a new intent; an unsettled shard holds up no other.
+settled from what the service lists, and a new POST needs a new intent; an unsettled shard holds up no other; a job
+that another has replaced sends nothing more.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import pendulum
@@ -39,43 +39,74 @@ from anthropic_batches_provider.batches.submission.settlement import (
     SubmissionBounds,
     WaitToSettle,
 )
-from anthropic_batches_provider.batches.submission.settling import Settler, SettlingService
+from anthropic_batches_provider.batches.submission.settling import Settler, SettlingService, moment
+from anthropic_batches_provider.batches.submission.waiting import Waiting, combined
 from anthropic_batches_provider.errors import (
+    ApiError,
     ApiStatusError,
     CorruptLedgerError,
+    LedgerError,
     RateLimitedError,
     SubmissionOutcomeUnknownError,
+    UnexpectedAnswerError,
 )
 
 log = logging.getLogger(__name__)
 
 _OTHER_ATTEMPT_LOOK = pendulum.duration(seconds=30)
+_FAILED_LOOK_PAUSE = pendulum.duration(minutes=5)
+_DOUBTS_END = pendulum.duration(hours=26)  # a batch expires after 24, and its results are there soon after
 _QUEUE_FULL_PAUSE = pendulum.duration(seconds=60)
 _LONGEST_PAUSE = pendulum.duration(minutes=10)
+_MOST_VOIDS = 5
+_LONGEST_GREETING = pendulum.duration(seconds=20)
+_TIME_IS_FRESH = pendulum.duration(seconds=60)
 
 
-class SubmissionService(SettlingService, Protocol):
+class Greeting(Protocol):
+    """What the headers of an answer told."""
+
+    @property
+    def server_time(self) -> pendulum.DateTime | None:
+        """The service's clock; None where a proxy strips the ``Date`` header."""
+
+
+class GreetingService(Protocol):
+    """Who can be asked for the time."""
+
+    def greet(self) -> Greeting:
+        """List one batch, which tells the account and the service's time."""
+
+
+def ask_time(service: GreetingService, clock: Clock) -> ServiceClock:
+    """Return the service's clock as of now.
+
+    :raises UnexpectedAnswerError: the service does not tell the time: without it a lost answer could not be settled.
+    """
+    asked_at = clock.now()
+    service_time = service.greet().server_time
+    if clock.now() - asked_at > _LONGEST_GREETING:
+        # The process was stopped, or the answer was long under way: either would set the clock wrong.
+        return ask_time(service, clock)
+    if service_time is None:
+        raise UnexpectedAnswerError(
+            "The service's answers carry no Date header, by which a lost answer would be settled; a proxy between "
+            "Airflow and the API may strip it. Nothing was sent. Let the proxy pass the header on."
+        )
+    return ServiceClock(clock, service_time)
+
+
+class SubmissionService(SettlingService, GreetingService, Protocol):
     """What submission asks of the client."""
 
     def create(self, content: Iterable[bytes], *, content_length: int, betas: Sequence[str] = ()) -> MessageBatch:
         """Send one create call, once."""
 
+    def retrieve(self, batch_id: str) -> MessageBatch:
+        """Look at one batch."""
+
     def cancel(self, batch_id: str) -> MessageBatch:
         """Cancel a batch."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """Not all shards have a batch yet; look again.
-
-    :param until: at this moment of the local clock at the latest.
-    :param batch_ids: or as soon as one of these has ended; may be empty.
-    :param reason: for people.
-    """
-
-    until: pendulum.DateTime
-    batch_ids: tuple[str, ...]
-    reason: str
 
 
 class SubmissionStoppedError(Exception):
@@ -86,7 +117,7 @@ class Submission:
     """Brings a sealed job to the point where every shard has its batch.
 
     :param job: a sealed job.
-    :param service_clock: the service's time, from a list call that also proved key and account.
+    :param service_clock: the service's time, from a list call that was made just now and also proved key and account.
     :param should_stop: checked before each create call.
     """
 
@@ -104,17 +135,18 @@ class Submission:
         self._service = service
         self._clock = clock
         self._service_clock = service_clock
+        self._asked_at = clock.now()
         self._bounds = bounds
         self._should_stop = should_stop
         self._description = job.description()
-        self._settler = Settler(job, service, nonce=self._description.nonce, service_clock=service_clock, bounds=bounds)
+        self._settler = Settler(job, service, nonce=self._description.nonce, service_clock=service_clock)
 
     def advance(self) -> list[BatchRecord] | Waiting:
         """Send what can be sent and settle what can be settled now.
 
         :returns: the batches of all shards, in order; or what to wait for before advancing again.
         :raises ApiError: the service refused a shard for a reason that waiting does not mend.
-        :raises SubmissionOutcomeUnknownError: a lost answer can never be settled.
+        :raises LedgerError: a lost answer can never be settled, or the job was replaced by another.
         :raises SubmissionStoppedError: ``should_stop`` said so.
         """
         waits: list[Waiting] = []
@@ -130,10 +162,12 @@ class Submission:
             except RateLimitedError as error:
                 waits.append(self._pause(state, error))
                 break
+            except ApiError as error:
+                raise self._with_account(error) from error.__cause__
             if wait is not None:
                 waits.append(wait)
         if waits:
-            return _combined(waits)
+            return combined(waits)
         if unknown is not None:
             raise unknown
         return self._job.batches()
@@ -141,6 +175,7 @@ class Submission:
     def _advance_shard(self, state: ShardState) -> Waiting | None:
         if state.batch is not None:
             return None
+        self._keep_time()
         if intent := state.open_intent:
             return self._settle(state.shard, intent)
         return self._send(state)
@@ -149,10 +184,17 @@ class Submission:
         shard = state.shard
         if self._should_stop():
             raise SubmissionStoppedError(f"Stopped before shard {shard.shard} of {self._job.uri} was sent.")
+        self._check_voids(state)
         post = ShardPost(self._job, shard, clock=self._clock, bounds=self._bounds)
+        post.check_readable()
         intent = self._intent(state)
         if not self._job.intend(intent):
             return self._other_attempt(shard)
+        if self._job.is_abandoned:
+            self._conclude(intent, Refused(status=None, reason="not sent: another job has replaced this one"))
+            raise LedgerError(
+                f"{self._job.uri} was replaced by another job while it was submitted. Nothing more is sent."
+            )
         if not post.may_start:
             self._conclude(intent, Refused(status=None, reason="not sent: writing its intent took too long"))
             return self._other_attempt(shard)
@@ -173,6 +215,23 @@ class Submission:
         self._accept(shard, intent, batch)
         return None
 
+    def _keep_time(self) -> None:
+        """Ask the time anew when the last answer is old, or this machine's clock was set back."""
+        if not pendulum.duration() <= self._clock.now() - self._asked_at <= _TIME_IS_FRESH:
+            self._service_clock = self._settler.service_clock = ask_time(self._service, self._clock)
+            self._asked_at = self._clock.now()
+
+    def _check_voids(self, state: ShardState) -> None:
+        voids = [attempt for attempt in state.attempts if attempt.outcome and isinstance(attempt.outcome.outcome, Void)]
+        if len(voids) >= _MOST_VOIDS:
+            raise LedgerError(
+                f"Shard {state.shard.shard} of {self._job.uri} was sent {len(voids)} times, and each time the answer "
+                "was "
+                "lost and no batch appeared: something between Airflow and the API drops its create calls. Nothing is "
+                f"billed for this shard; {self._account()} Try a lower max_bytes_per_shard in a new edition=, or "
+                "another way to the API."
+            )
+
     def _intent(self, state: ShardState) -> IntentRecord:
         return IntentRecord(
             shard=state.shard.shard,
@@ -180,7 +239,7 @@ class Submission:
             requests=state.shard.requests,
             nonce=secrets.token_hex(6),
             at=self._service_clock.now().to_iso8601_string(),
-            post_deadline_seconds=self._bounds.post_deadline.total_seconds(),
+            settles_after_seconds=self._bounds.settles_after.total_seconds(),
         )
 
     def _accept(self, shard: ShardRecord, intent: IntentRecord, batch: MessageBatch) -> None:
@@ -190,20 +249,23 @@ class Submission:
                 f"another job: {self._job.claim_of(batch.id)}. Nothing more is sent. Do two installations share this "
                 "storage, or was a claim written by hand?"
             )
-        if self._conclude(intent, Submitted(batch=BatchRecord.of(batch))):
-            log.info("Shard %d: submitted %s with %d requests.", intent.shard, batch.id, intent.requests)
+        self._record(shard, intent, batch, Submitted(batch=BatchRecord.of(batch)))
+        log.info("Shard %d: submitted %s with %d requests.", intent.shard, batch.id, intent.requests)
+
+    def _record(self, shard: ShardRecord, intent: IntentRecord, batch: MessageBatch, outcome: Outcome) -> None:
+        """Record the batch of a shard; one that comes too late, or for a replaced job, is canceled."""
+        is_recorded = self._conclude(intent, outcome)
+        if is_recorded and not self._job.is_abandoned:
             return
         known = self._job.shard_state(shard).batch
-        if known is None or known.batch_id != batch.id:
-            self._service.cancel(batch.id)
-            log.error(
-                "Shard %d of %s was settled by another attempt while this one was sending it, later than any bound "
-                "allows. %s is surplus and was canceled; what it had finished by then is billed twice.",
-                intent.shard, self._job.uri, batch.id,
-            )  # fmt: skip
+        if is_recorded or known is None or known.batch_id != batch.id:
+            self._cancel_surplus(batch.id, shard)
 
     def _settle(self, shard: ShardRecord, intent: IntentRecord) -> Waiting | None:
-        decision = self._settler.look(intent)
+        try:
+            decision = self._settler.look(intent)
+        except ApiError as error:
+            return self._look_again(intent, error)
         if isinstance(decision, Adopt):
             return self._adopt(shard, intent, decision)
         if isinstance(decision, DeclareVoid):
@@ -214,25 +276,47 @@ class Submission:
             reason = f"shard {intent.shard}: whether its create call made a batch is not known yet"
             return Waiting(until=self._clock.now() + wait, batch_ids=decision.batch_ids, reason=reason)
         assert isinstance(decision, GiveUp)  # noqa: S101 - narrows the type; Settler carries out Prove itself
-        raise self._unknown(intent, decision)
+        raise self._unknown(
+            intent, f"{', '.join(decision.batch_ids)} may hold it, but what would prove it cannot be read."
+        )
+
+    def _look_again(self, intent: IntentRecord, error: ApiError) -> Waiting:
+        """A look that failed decides nothing; it is repeated until a batch of the call would long be gone."""
+        if self._service_clock.now() > moment(intent.at) + _DOUBTS_END:
+            raise self._unknown(intent, f"The service could not be asked what came of it: {error}") from error
+        log.warning("Shard %d of %s is in doubt, and a look failed: %s", intent.shard, self._job.uri, error)
+        return Waiting(
+            until=self._clock.now() + _FAILED_LOOK_PAUSE,
+            batch_ids=(),
+            reason=f"shard {intent.shard}: whether its create call made a batch could not be asked ({error})",
+        )
 
     def _adopt(self, shard: ShardRecord, intent: IntentRecord, decision: Adopt) -> Waiting | None:
         batch = decision.batch
         if not self._job.claim(batch.id, intent.shard):
-            self._settler.belongs_to_another(batch.id)
+            self._settler.belongs_to_another(batch.id, intent.shard)
             return self._settle(shard, intent)
-        for duplicate in decision.duplicates:
-            self._job.claim(duplicate.id, intent.shard)
-            self._service.cancel(duplicate.id)
-            log.error(
-                "Shard %d of %s was received by the service more than once: %s is surplus and was canceled; what it "
-                "had finished is billed twice.",
-                intent.shard, self._job.uri, duplicate.id,
-            )  # fmt: skip
         duplicates = tuple(duplicate.id for duplicate in decision.duplicates)
-        self._conclude(intent, Adopted(batch=BatchRecord.of(batch), duplicates=duplicates))
+        self._record(shard, intent, batch, Adopted(batch=BatchRecord.of(batch), duplicates=duplicates))
         log.info("Shard %d: found its batch %s; nothing was sent again.", intent.shard, batch.id)
+        known = self._job.shard_state(shard).batch
+        for duplicate in duplicates:
+            if known is None or duplicate != known.batch_id:
+                self._job.claim(duplicate, intent.shard)
+                self._cancel_surplus(duplicate, shard)
         return None
+
+    def _cancel_surplus(self, batch_id: str, shard: ShardRecord) -> None:
+        log.error(
+            "%s holds shard %d of %s, which has another batch or is no longer wanted. It is canceled; what it had "
+            "finished is billed without need.",
+            batch_id, shard.shard, self._job.uri,
+        )  # fmt: skip
+        try:
+            if not self._service.retrieve(batch_id).has_ended:
+                self._service.cancel(batch_id)
+        except ApiError as error:
+            log.error("%s could not be canceled: %s", batch_id, error)  # noqa: TRY400 - the message says it all
 
     def _conclude(self, intent: IntentRecord, outcome: Outcome) -> bool:
         at = self._service_clock.now().to_iso8601_string()
@@ -254,24 +338,26 @@ class Submission:
             reason=f"shard {state.shard.shard}: the service takes no more for now ({error})",
         )
 
-    def _unknown(self, intent: IntentRecord, decision: GiveUp) -> SubmissionOutcomeUnknownError:
+    def _with_account(self, error: ApiError) -> ApiError:
+        """Return an error that also says what of the job is already paid for."""
+        error.args = (f"{error} {self._account()}", *error.args[1:])
+        return error
+
+    def _account(self) -> str:
+        states = self._job.shards()
+        known = [batch.batch_id for state in states if (batch := state.batch) is not None]
+        doubts = sum(state.open_intent is not None for state in states)
+        told = f"of the {len(states)} shards of {self._job.uri}, {len(known)} are submitted and billed as they run"
+        named = f" ({', '.join(known[:5])}{', …' if len(known) > 5 else ''})" if known else ""
+        return f"{told}{named}, {doubts} are in doubt; a retry goes on with the rest."
+
+    def _unknown(self, intent: IntentRecord, why: str) -> SubmissionOutcomeUnknownError:
         return SubmissionOutcomeUnknownError(
-            f"Shard {intent.shard} of {self._job.uri} was sent at {intent.at}, and its answer was lost. "
-            f"{', '.join(decision.batch_ids)} may hold it, but the results that would prove it cannot be read. "
-            "Nothing is sent again on a doubt; all other shards have been seen to. Look at these batches in the Claude "
-            f"Console: their custom_ids would begin with {custom_id_prefix(self._description.nonce, intent.shard)!r}. "
-            f"Then settle it by hand: python -m anthropic_batches_provider settle '{self._job.uri}' --shard "
-            f"{intent.shard} --adopt BATCH, or --none.",
+            f"Shard {intent.shard} of {self._job.uri} was sent at {intent.at}, and its answer was lost. {why} Nothing "
+            "is "
+            "sent again on a doubt; all other shards have been seen to. Look at the batches of that time in the Claude "
+            f"Console: the shard has {intent.requests:,} requests, and their custom_ids begin with "
+            f"{custom_id_prefix(self._description.nonce, intent.shard)!r}. Then settle it by hand: python -m "
+            f"anthropic_batches_provider settle '{self._job.uri}' --shard {intent.shard} --adopt BATCH, or --none.",
             shard=intent.shard,
         )
-
-
-def _combined(waits: Sequence[Waiting]) -> Waiting:
-    reasons = [wait.reason for wait in waits[:3]]
-    if len(waits) > 3:
-        reasons.append(f"and {len(waits) - 3} more shards")
-    return Waiting(
-        until=min(wait.until for wait in waits),
-        batch_ids=tuple(dict.fromkeys(batch_id for wait in waits for batch_id in wait.batch_ids)),
-        reason="; ".join(reasons),
-    )

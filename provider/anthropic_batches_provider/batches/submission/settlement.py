@@ -28,6 +28,11 @@ class SubmissionBounds:
     post_deadline: pendulum.Duration = pendulum.duration(minutes=15)
     settle_time: pendulum.Duration = pendulum.duration(minutes=10)
 
+    @property
+    def settles_after(self) -> pendulum.Duration:
+        """How long after its intent a lost create call may still bring forth a batch."""
+        return self.start_within + self.post_deadline + self.settle_time
+
 
 class Proof(Enum):
     """What the first result of an ended batch says about it."""
@@ -91,21 +96,11 @@ _EXPIRY_GRACE = pendulum.duration(hours=1)
 _LOOK_AGAIN = pendulum.duration(minutes=30)  # at batches whose results could not be read
 
 
-def nothing_can_appear_after(
-    intended_at: pendulum.DateTime, post_deadline: pendulum.Duration, bounds: SubmissionBounds
-) -> pendulum.DateTime:
-    """Return the moment of the service's clock after which a lost create call can no longer bring forth a batch.
-
-    :param post_deadline: as it was when the intent was written.
-    """
-    return intended_at + bounds.start_within + post_deadline + bounds.settle_time
-
-
 def settle(candidates: Sequence[Candidate], *, appears_until: pendulum.DateTime, now: pendulum.DateTime) -> Decision:
     """Decide what a lost create call came to.
 
     :param candidates: every batch that may be the shard's, with what is known of it.
-    :param appears_until: see :func:`nothing_can_appear_after`.
+    :param appears_until: until then, by the service's clock, the call may still bring forth a batch.
     :param now: the service's clock.
     """
     ours = sorted((c.batch for c in candidates if c.proof is Proof.OURS), key=lambda batch: batch.created_at)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+import msgspec
 import pendulum
 
 from anthropic_batches_provider.batches.clock import ServiceClock
@@ -17,11 +18,9 @@ from anthropic_batches_provider.batches.submission.settlement import (
     Decision,
     Proof,
     Prove,
-    SubmissionBounds,
-    nothing_can_appear_after,
     settle,
 )
-from anthropic_batches_provider.errors import BatchNotFoundError
+from anthropic_batches_provider.errors import AuthenticationFailedError, BatchNotFoundError, ResultsStreamError
 
 _CLOCK_SKEW = pendulum.duration(seconds=60)  # between the service's own machines
 
@@ -49,36 +48,32 @@ class Settler:
         *,
         nonce: str,
         service_clock: ServiceClock,
-        bounds: SubmissionBounds,
     ) -> None:
         self._job = job
         self._service = service
         self._nonce = nonce
-        self._service_clock = service_clock
-        self._bounds = bounds
-        self._proofs: dict[str, Proof] = {}
+        self.service_clock = service_clock
+        self._proofs: dict[tuple[str, int], Proof] = {}
 
     def look(self, intent: IntentRecord) -> Decision:
         """Return what can be said of the call now; never :class:`Prove`, which is carried out here.
 
         :raises ApiError: the service could not be asked; nothing is decided.
         """
-        appears_until = nothing_can_appear_after(
-            moment(intent.at), pendulum.duration(seconds=intent.post_deadline_seconds), self._bounds
-        )
+        appears_until = settles_at(intent)
         # The moment is taken before the listing: what the listing does not show did not exist at it.
-        now = self._service_clock.now()
+        now = self.service_clock.now()
         batches = self._possible_batches(intent)
-        decision = settle(self._candidates(batches), appears_until=appears_until, now=now)
+        decision = settle(self._candidates(batches, intent.shard), appears_until=appears_until, now=now)
         if isinstance(decision, Prove):
             for batch_id in decision.batch_ids:
-                self._proofs[batch_id] = self.prove(batch_id, intent.shard)
-            decision = settle(self._candidates(batches), appears_until=appears_until, now=now)
+                self._proofs[batch_id, intent.shard] = self.prove(batch_id, intent)
+            decision = settle(self._candidates(batches, intent.shard), appears_until=appears_until, now=now)
         return decision
 
-    def belongs_to_another(self, batch_id: str) -> None:
-        """Take note that a batch turned out to be claimed by another job."""
-        self._proofs[batch_id] = Proof.FOREIGN
+    def belongs_to_another(self, batch_id: str, shard: int) -> None:
+        """Take note that a batch turned out to be claimed for something else than this shard."""
+        self._proofs[batch_id, shard] = Proof.FOREIGN
 
     def _possible_batches(self, intent: IntentRecord) -> list[MessageBatch]:
         since = moment(intent.at) - _CLOCK_SKEW
@@ -92,24 +87,46 @@ class Settler:
             if claim is None:
                 found.append(batch)
             elif (claim.job, claim.shard) == (self._job.path, intent.shard):
-                self._proofs[batch.id] = Proof.OURS
+                self._proofs[batch.id, intent.shard] = Proof.OURS
                 found.append(batch)
         return found
 
-    def _candidates(self, batches: Sequence[MessageBatch]) -> list[Candidate]:
-        return [Candidate(batch=batch, proof=self._proofs.get(batch.id, Proof.NOT_TRIED)) for batch in batches]
+    def _candidates(self, batches: Sequence[MessageBatch], shard: int) -> list[Candidate]:
+        # A proof is of a batch and a shard: what is foreign to one shard may be the very batch of another.
+        return [Candidate(batch=batch, proof=self._proofs.get((batch.id, shard), Proof.NOT_TRIED)) for batch in batches]
 
-    def prove(self, batch_id: str, shard: int) -> Proof:
-        """Return what the first result of an ended batch says about it."""
+    def prove(self, batch_id: str, intent: IntentRecord) -> Proof:
+        """Return what the first result of an ended batch says about it.
+
+        Only a whole line that is a result can say that a batch is not ours: what a proxy answered, or a line that was
+        cut, proves nothing.
+        """
         try:
             with self._service.results(batch_id) as chunks:
-                line = _first_line(chunks)
-        except BatchNotFoundError:
+                line, is_whole = _first_line(chunks)
+        except (BatchNotFoundError, AuthenticationFailedError, ResultsStreamError):
             return Proof.UNPROVABLE
-        if not line:
+        try:
+            result = _DECODE_RESULT.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return Proof.UNPROVABLE
-        prefix = f'"custom_id":"{custom_id_prefix(self._nonce, shard)}'.encode()
-        return Proof.OURS if prefix in line.replace(b'": "', b'":"') else Proof.FOREIGN
+        if not (is_whole or intent.requests == 1):
+            return Proof.UNPROVABLE
+        is_ours = result.custom_id.startswith(custom_id_prefix(self._nonce, intent.shard))
+        return Proof.OURS if is_ours else Proof.FOREIGN
+
+
+class _Result(msgspec.Struct, frozen=True):
+    custom_id: str
+    result: msgspec.Raw
+
+
+_DECODE_RESULT = msgspec.json.Decoder(_Result)
+
+
+def settles_at(intent: IntentRecord) -> pendulum.DateTime:
+    """Return the moment of the service's clock after which the call can no longer bring forth a batch."""
+    return moment(intent.at) + pendulum.duration(seconds=intent.settles_after_seconds)
 
 
 def moment(text: str) -> pendulum.DateTime:
@@ -120,11 +137,12 @@ def moment(text: str) -> pendulum.DateTime:
     return parsed
 
 
-def _first_line(chunks: Iterator[bytes]) -> bytes:
+def _first_line(chunks: Iterator[bytes]) -> tuple[bytes, bool]:
+    """Return the first line, and whether its end was seen."""
     held = b""
     for chunk in chunks:
         held += chunk
         line, ended, _ = held.partition(b"\n")
         if ended:
-            return line
-    return held
+            return line, True
+    return held, False

@@ -54,7 +54,7 @@ def shard(number: int) -> ShardRecord:
 
 def intent(number: int, attempt: int, nonce: str = "n") -> IntentRecord:
     return IntentRecord(
-        shard=number, attempt=attempt, requests=2, nonce=nonce, at="2026-11-21T00:00:00Z", post_deadline_seconds=900
+        shard=number, attempt=attempt, requests=2, nonce=nonce, at="2026-11-21T00:00:00Z", settles_after_seconds=1560
     )
 
 

@@ -197,7 +197,7 @@ def ended_job(
 
 def submit(folder: JobFolder, shard: int, batch: MessageBatch) -> None:
     at = NOW.to_iso8601_string()
-    folder.intend(IntentRecord(shard=shard, attempt=1, requests=1, nonce="n", at=at, post_deadline_seconds=900.0))
+    folder.intend(IntentRecord(shard=shard, attempt=1, requests=1, nonce="n", at=at, settles_after_seconds=1560.0))
     outcome = Submitted(batch=BatchRecord.of(batch))
     folder.conclude(OutcomeRecord(shard=shard, attempt=1, at=at, outcome=outcome))
 

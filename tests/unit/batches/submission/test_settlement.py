@@ -16,13 +16,12 @@ from anthropic_batches_provider.batches.submission.settlement import (
     Prove,
     SubmissionBounds,
     WaitToSettle,
-    nothing_can_appear_after,
     settle,
 )
 
 INTENDED = pendulum.datetime(2026, 11, 21, 12)
 BOUNDS = SubmissionBounds()
-APPEARS_UNTIL = nothing_can_appear_after(INTENDED, BOUNDS.post_deadline, BOUNDS)
+APPEARS_UNTIL = INTENDED + BOUNDS.settles_after
 
 
 def batch(name: str, *, minutes: int = 0, ended: bool = False) -> MessageBatch:

@@ -1,0 +1,36 @@
+"""What submission waits for when not every shard can have its batch yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pendulum
+
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Not all shards have a batch yet; look again.
+
+    :param until: at this moment of the local clock at the latest.
+    :param batch_ids: or as soon as one of these has ended; may be empty.
+    :param reason: for people.
+    """
+
+    until: pendulum.DateTime
+    batch_ids: tuple[str, ...]
+    reason: str
+
+
+def combined(waits: Sequence[Waiting]) -> Waiting:
+    """Return the wait that is over as soon as any of several is."""
+    reasons = [wait.reason for wait in waits[:_NAMED]]
+    if len(waits) > _NAMED:
+        reasons.append(f"and {len(waits) - _NAMED} more shards")
+    return Waiting(
+        until=min(wait.until for wait in waits),
+        batch_ids=tuple(dict.fromkeys(batch_id for wait in waits for batch_id in wait.batch_ids)),
+        reason="; ".join(reasons),
+    )

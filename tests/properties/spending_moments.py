@@ -1,0 +1,110 @@
+"""Moments at which an attempt may die, be paused, meet another attempt or fail to write, and a store that has them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+
+class DiedError(BaseException):
+    """The process ended here; no handler of the engine may see it."""
+
+
+class StorageFailedError(OSError):
+    """The store answered with an error, whether it had written or not."""
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """What happens to an attempt, and how many seconds it is paused before."""
+
+    kind: Literal["dies", "is paused", "meets another attempt", "fails to write"]
+    seconds: float = 0
+
+
+class Moments:
+    """Counts the moments of one attempt, and lets its surprises happen.
+
+    :param surprises: by number of the moment.
+    """
+
+    def __init__(
+        self, surprises: Mapping[int, Surprise], *, pause: Callable[[float], None], other: Callable[[], None]
+    ) -> None:
+        self._surprises = surprises
+        self._pause = pause
+        self._other = other
+        self._count = 0
+        self._dead = False
+
+    def come(self, *, writing: bool = False) -> None:
+        surprise = self._surprises.get(self._count)
+        self._count += 1
+        if self._dead or (surprise and surprise.kind == "dies"):
+            self._dead = True
+            raise DiedError
+        if surprise is None:
+            return
+        if surprise.kind == "is paused":
+            self._pause(surprise.seconds)
+        elif surprise.kind == "meets another attempt":
+            self._pause(surprise.seconds)
+            self._other()
+        elif writing:
+            raise StorageFailedError("the store failed")
+
+
+@dataclass
+class Objects:
+    """A store in memory, as all attempts share it."""
+
+    uri: str
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+
+class Store:
+    """One attempt's way to a store."""
+
+    def __init__(self, objects: Objects, moments: Moments) -> None:
+        self._objects = objects
+        self._moments = moments
+
+    @property
+    def uri(self) -> str:
+        return self._objects.uri
+
+    def read(self, path: str) -> bytes:
+        if path not in self._objects.contents:
+            raise FileNotFoundError(path)
+        return self._objects.contents[path]
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[BinaryIO]:
+        yield io.BytesIO(self.read(path))
+
+    def list(self, folder: str) -> list[str]:
+        start = f"{folder}/" if folder else ""
+        return sorted({path[len(start) :].split("/")[0] for path in self._objects.contents if path.startswith(start)})
+
+    def create(self, path: str, content: bytes) -> None:
+        with self._write():
+            if self._objects.contents.setdefault(path, content) != content:
+                raise FileExistsError(path)
+
+    def put_file(self, source: Path, path: str) -> None:
+        with self._write():
+            self._objects.contents[path] = source.read_bytes()
+
+    def remove(self, path: str) -> None:
+        with self._write():
+            self._objects.contents.pop(path, None)
+
+    @contextmanager
+    def _write(self) -> Iterator[None]:
+        self._moments.come(writing=True)
+        yield
+        self._moments.come(writing=True)

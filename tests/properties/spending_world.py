@@ -1,0 +1,236 @@
+"""A world in which everything goes wrong that may: for tests that hold the engine to its rules of spending.
+
+Attempts are processes of a task. At every moment (before and after each write, each call of the service and the body
+of a create call) an attempt may die, be paused, meet another attempt, or have its write fail, whether it took place or
+not. The service is the simulator over HTTP, whose clock moves by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import msgspec
+import pendulum
+
+from anthropic_batches_provider.batches.client import ClientSettings, Greeting, MessageBatchClient, result_lines
+from anthropic_batches_provider.batches.collection import CollectionSettings, Destination, Manifest, collect_job
+from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, UnitOfWork, jobs_of
+from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.rows import PreparedRow
+from anthropic_batches_provider.batches.sharding import ShardLimits
+from anthropic_batches_provider.batches.submission import (
+    JobPlan,
+    Submission,
+    SubmissionBounds,
+    Waiting,
+    ask_time,
+    sealed_job,
+)
+from anthropic_batches_provider.errors import ApiConnectionError, ApiError
+from anthropic_batches_provider.simulator.server import SimulatorServer
+from tests.properties.spending_moments import Moments, Objects, Store, Surprise
+
+ROWS_PER_SHARD = 3
+BOUNDS = SubmissionBounds()
+
+
+class Clock:
+    """The clock of one worker: the simulator's, plus how wrong the worker's is."""
+
+    def __init__(self, server: SimulatorServer, wrong_by: float = 0.0) -> None:
+        self._clock = server.simulator.clock  # a number that only the test's thread changes
+        self._wrong_by = wrong_by
+
+    def now(self) -> pendulum.DateTime:
+        return pendulum.from_timestamp(self._clock.now() + self._wrong_by)
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.advance(max(seconds, 0))
+
+
+class Service:
+    """One attempt's way to the service."""
+
+    def __init__(self, world: World, moments: Moments) -> None:
+        self._world = world
+        self._client = world.client
+        self._moments = moments
+
+    def greet(self) -> Greeting:
+        self._moments.come()
+        return self._client.greet()
+
+    def create(self, content: Iterable[bytes], *, content_length: int, betas: Sequence[str] = ()) -> MessageBatch:
+        with self._call():
+            if self._world.doubles:
+                self._world.doubles -= 1
+                self._world.post_twice(b"".join(self._body(content)))
+            return self._client.create(self._body(content), content_length=content_length, betas=betas)
+
+    def retrieve(self, batch_id: str) -> MessageBatch:
+        with self._call():
+            return self._client.retrieve(batch_id)
+
+    def cancel(self, batch_id: str) -> MessageBatch:
+        with self._call():
+            self._world.canceled.add(batch_id)
+            return self._client.cancel(batch_id)
+
+    def list(self) -> Iterator[MessageBatch]:
+        with self._call():
+            yield from self._client.list()
+
+    @contextmanager
+    def results(self, batch_id: str) -> Iterator[Iterator[bytes]]:
+        with self._call(), self._client.results(batch_id) as chunks:
+            yield chunks
+
+    @contextmanager
+    def _call(self) -> Iterator[None]:
+        self._moments.come()
+        yield
+        self._moments.come()
+
+    def _body(self, content: Iterable[bytes]) -> Iterator[bytes]:
+        self._moments.come()
+        yield from content
+
+
+class World:
+    """A service, a store and destinations; units of work are named, and each has a number of rows.
+
+    :param spools: an empty local folder, for a folder of each attempt.
+    :ivar doubles: how many of the next create calls a broken network delivers twice, with both answers lost.
+    :ivar pause_between_doubles: seconds after each of the two.
+    :ivar pause_after_greeting: seconds that reading and sealing the rows takes.
+    :ivar doubled: beginnings of the custom_ids that were so delivered.
+    :ivar canceled: batches that the engine tried to cancel.
+    :ivar foreign: batches of others.
+    """
+
+    def __init__(self, server: SimulatorServer, client: MessageBatchClient, spools: Path, rows: Mapping[str, int]):
+        self.server = server
+        self.control = server.control
+        self.client = client
+        self.rows = rows
+        self._spools = spools
+        self._spool_number = count()
+        self.store = Objects("memory://storage")
+        self._outputs = {unit: Objects(f"memory://output/{unit}") for unit in rows}
+        self.doubles = 0
+        self.doubled: set[str] = set()
+        self.pause_between_doubles = 0.0
+        self.pause_after_greeting = 0.0
+        self.canceled: set[str] = set()
+        self.foreign: set[str] = set()
+        self.control.reset()
+
+    def moments(
+        self, surprises: Mapping[int, Surprise] | None = None, other: Callable[[], None] = lambda: None
+    ) -> Moments:
+        return Moments(surprises or {}, pause=self.pass_time, other=other)
+
+    def pass_time(self, seconds: float) -> None:
+        self.server.simulator.clock.advance(seconds)
+
+    def now(self) -> pendulum.DateTime:
+        return Clock(self.server).now()
+
+    def work(self, unit: str) -> UnitOfWork:
+        return UnitOfWork(dag_id="dag", task_id="task", unit=unit)
+
+    def attempt(
+        self, unit: str, moments: Moments, *, wrong_by: float = 0.0
+    ) -> tuple[JobFolder, list[BatchRecord] | Waiting]:
+        """Bring a unit's job forward, as a task does each time that it runs."""
+        clock, service = Clock(self.server, wrong_by), Service(self, moments)
+        greeting = service.greet()
+        self.pass_time(self.pause_after_greeting)
+        limits = ShardLimits(max_requests=ROWS_PER_SHARD)
+        plan = JobPlan(unit=self.work(unit), question="question", conn_id="c", run_id="r", limits=limits)
+        job = sealed_job(
+            Store(self.store, moments), plan, read_rows=lambda: prepared(unit, self.rows[unit]),
+            account=greeting.account, service=service, now=clock.now(), spool_folder=self._spool(),
+        )  # fmt: skip
+        service_clock = ask_time(service, clock)
+        submission = Submission(job, service, clock=clock, service_clock=service_clock, bounds=BOUNDS)
+        return job, submission.advance()
+
+    def collect(self, unit: str, moments: Moments) -> Manifest:
+        destination = Destination(storage=Store(self._outputs[unit], moments), owner=self.work(unit).owner)
+        settings = CollectionSettings(spool_folder=self._spool(), clock=Clock(self.server))
+        job = JobFolder(Store(self.store, moments), f"{self.work(unit).folder}/job-0001")
+        return collect_job(job, Service(self, moments), destination, settings)
+
+    def job(self, unit: str) -> JobFolder | None:
+        """The unit's job, as a bystander sees it."""
+        jobs = jobs_of(Store(self.store, self.moments()), self.work(unit).folder)
+        assert len(jobs) <= 1, "nobody asked for a second job"
+        return jobs[0] if jobs else None
+
+    def output_keys(self, unit: str, manifest: Manifest) -> list[int]:
+        contents = self._outputs[unit].contents
+        lines = [line for part in manifest.parts for line in contents[part.name].splitlines()]
+        return [msgspec.json.decode(line)["key"] for line in lines]
+
+    def _spool(self) -> Path:
+        """Make a local folder of one attempt alone."""
+        folder = self._spools / str(next(self._spool_number))
+        folder.mkdir()
+        return folder
+
+    def add_foreign_batch(self, requests: int) -> None:
+        """Another program of the same account makes a batch."""
+        number = len(self.foreign)
+        body = body_of(f"theirs {number}", f"theirs-{number}-", requests)
+        self.foreign.add(self.client.create([body], content_length=len(body)).id)
+
+    def post_twice(self, body: bytes) -> None:
+        """Deliver a POST twice and lose both answers.
+
+        :raises ApiConnectionError: always.
+        """
+        for _ in range(2):
+            try:
+                self.client.create([body], content_length=len(body))
+            except ApiError:
+                continue
+            finally:
+                self.pass_time(self.pause_between_doubles)
+        self.doubled.add(beginning(msgspec.json.decode(body)["requests"][0]["custom_id"]))
+        raise ApiConnectionError("the network lost the answer", connected=True)
+
+    def beginning_of_batch(self, batch_id: str) -> str:
+        """What the custom_ids of a batch that has ended begin with."""
+        with self.client.results(batch_id) as chunks:
+            lines = list(result_lines(chunks))
+        return beginning(msgspec.json.decode(lines[0])["custom_id"])
+
+
+def world_client(server: SimulatorServer) -> MessageBatchClient:
+    settings = ClientSettings(base_url=server.base_url, api_key=server.api_key)
+    return MessageBatchClient(settings, sleep=lambda seconds: None)
+
+
+def beginning(custom_id: str) -> str:
+    return custom_id.rpartition("-")[0]
+
+
+def prepared(unit: str, rows: int) -> Iterator[PreparedRow]:
+    for number in range(rows):
+        yield PreparedRow(number, b'{"key":%d}' % number, params_of(f"{unit} {number}"))
+
+
+def params_of(text: str) -> bytes:
+    return b'{"model":"claude-haiku-4-5","max_tokens":9,"messages":[{"role":"user","content":"%b"}]}' % text.encode()
+
+
+def body_of(text: str, custom_id: str, requests: int) -> bytes:
+    lines = [
+        b'{"custom_id":"%b%d","params":%b}' % (custom_id.encode(), number, params_of(f"{text} {number}"))
+        for number in range(requests)
+    ]
+    return b'{"requests":[' + b",".join(lines) + b"]}"

@@ -1,0 +1,266 @@
+"""Whatever dies, is lost, comes late or meets itself: nothing is paid twice, and every job comes to its end.
+
+The oracle is simple: each row of a job is one content, which the service may bill once; each batch at the service is of
+exactly one job, or of others, or a duplicate that the network itself made.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from anthropic_batches_provider.batches.client import MessageBatchClient
+from anthropic_batches_provider.batches.ledger import Adopted
+from anthropic_batches_provider.batches.submission import Waiting
+from anthropic_batches_provider.errors import ApiError, MessageBatchesError
+from anthropic_batches_provider.simulator.clock import Clock as ManualClock
+from anthropic_batches_provider.simulator.server import SimulatorServer
+from anthropic_batches_provider.simulator.state import Simulator
+from tests.properties.spending_moments import DiedError, StorageFailedError, Surprise
+from tests.properties.spending_world import World, world_client
+
+HOUR = 3600
+BATCH_SECONDS = (0, 300, 2 * HOUR, 30 * HOUR)
+MOST_LOOKS = 100
+LONGEST_ATTEMPT = 45  # moments; later ones are rarely reached
+
+PAUSES = st.sampled_from((5, 61, 16 * 60, HOUR, 3 * HOUR))
+SURPRISES = st.dictionaries(
+    st.integers(0, LONGEST_ATTEMPT),
+    st.sampled_from([Surprise("dies"), Surprise("meets another attempt"), Surprise("fails to write")])
+    | PAUSES.map(lambda seconds: Surprise("is paused", seconds))
+    | PAUSES.map(lambda seconds: Surprise("meets another attempt", seconds)),
+    max_size=3,
+)
+CREATE_FAULTS = st.sampled_from(
+    [
+        {"action": "drop_before_commit"},
+        {"action": "drop_after_commit"},
+        {"action": "truncated_200"},
+        {"action": "html_200"},
+        {"action": "late_commit", "seconds": 30},
+        {"action": "late_commit", "seconds": 590},
+        *({"action": "status_after_commit", "status": status} for status in (408, 409, 500, 503, 529)),
+        *({"action": "status", "status": status} for status in (307, 400, 401, 402, 404, 413, 429, 500, 529)),
+    ]
+)
+OTHER_FAULTS = st.sampled_from(
+    [
+        *({"action": "status", "status": status} for status in (401, 404, 429, 500, 529)),
+        {"action": "drop_before_commit"},
+        {"action": "drop_after_commit"},
+        {"action": "truncated_200"},
+        {"action": "html_200"},
+        {"action": "cut_after_bytes", "bytes": 10},
+        {"action": "cut_after_bytes", "bytes": 300},
+    ]
+)
+
+
+class Spending(RuleBasedStateMachine):
+    """Tasks of several units of work on one account, and all that may happen to them."""
+
+    # Shards of 3 and 1, 3 and 1, 3 and 2: no two of one job are equal (see test_spending_cases).
+    rows: ClassVar[Mapping[str, int]] = {"a": 6, "b": 6, "c": 7}
+
+    def __init__(self, server: SimulatorServer, client: MessageBatchClient) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self.world = World(server, client, Path(self._folder.name), self.rows)
+
+    @initialize(seconds=st.sampled_from(BATCH_SECONDS), incremental=st.booleans())
+    def the_service_takes_its_time(self, seconds: float, incremental: bool) -> None:
+        self.world.control.change_settings(batch_duration=seconds, incremental_counts=incremental, cancel_duration=60)
+
+    @rule(
+        unit=st.sampled_from(("a", "b", "c")), surprises=SURPRISES, others=SURPRISES,
+        wrong_by=st.sampled_from((0, 0, -7 * HOUR, 7 * HOUR)),
+    )  # fmt: skip
+    def a_task_submits(
+        self, unit: str, surprises: dict[int, Surprise], others: dict[int, Surprise], wrong_by: float
+    ) -> None:
+        def other() -> None:
+            self._attempt(unit, others)
+
+        self._attempt(unit, surprises, other, wrong_by)
+
+    @rule(unit=st.sampled_from(("a", "b", "c")), surprises=SURPRISES)
+    def a_task_collects(self, unit: str, surprises: dict[int, Surprise]) -> None:
+        def other() -> None:
+            self._attempt(unit, {})
+
+        try:
+            manifest = self.world.collect(unit, self.world.moments(surprises, other))
+        except (MessageBatchesError, StorageFailedError, DiedError):
+            return
+        assert self.world.output_keys(unit, manifest) == list(range(self.rows[unit]))
+
+    @rule(unit=st.sampled_from(("a", "b", "c")))
+    def a_sensor_looks(self, unit: str) -> None:
+        for batch_id in self._known_batches(unit):
+            try:
+                self.world.client.retrieve(batch_id)
+            except ApiError:
+                continue
+
+    @rule(unit=st.sampled_from(("a", "b", "c")))
+    def somebody_cancels(self, unit: str) -> None:
+        for batch_id in self._known_batches(unit):
+            try:
+                self.world.client.cancel(batch_id)
+            except ApiError:
+                continue
+
+    @rule(seconds=st.sampled_from((5, 65, 400, 1000, 1600, 2 * HOUR, 26 * HOUR)))
+    def time_passes(self, seconds: float) -> None:
+        self.world.pass_time(seconds)
+
+    @rule(fault=CREATE_FAULTS, nth=st.integers(1, 3), times=st.integers(1, 2))
+    def create_calls_will_fail(self, fault: dict[str, Any], nth: int, times: int) -> None:
+        self.world.control.add_fault("create", nth=nth, times=times, **fault)
+
+    @rule(
+        operation=st.sampled_from(("list", "retrieve", "results", "cancel")), fault=OTHER_FAULTS,
+        nth=st.integers(1, 3), times=st.integers(1, 4),
+    )  # fmt: skip
+    def other_calls_will_fail(self, operation: str, fault: dict[str, Any], nth: int, times: int) -> None:
+        self.world.control.add_fault(operation, nth=nth, times=times, **fault)
+
+    @rule(requests=st.integers(1, 3))
+    def others_submit(self, requests: int) -> None:
+        faults = self.world.control.faults()
+        self.world.control.clear_faults()
+        self.world.add_foreign_batch(requests)
+        for fault in faults:
+            fault.pop("struck")
+            self.world.control.add_fault(fault.pop("operation", "any"), fault.pop("action"), **fault)
+
+    @precondition(lambda self: self.world.doubles == 0)
+    @rule()
+    def the_network_will_deliver_a_call_twice(self) -> None:
+        self.world.doubles = 1
+
+    def teardown(self) -> None:
+        try:
+            self._all_comes_to_its_end()
+        finally:
+            self._folder.cleanup()
+
+    def _attempt(
+        self, unit: str, surprises: dict[int, Surprise], other: Any = lambda: None, wrong_by: float = 0
+    ) -> None:
+        try:
+            self.world.attempt(unit, self.world.moments(surprises, other), wrong_by=wrong_by)
+        except (MessageBatchesError, StorageFailedError, DiedError):
+            return
+
+    def _known_batches(self, unit: str) -> list[str]:
+        job = self.world.job(unit)
+        return [batch.batch_id for batch in job.batches()] if job and job.seal() else []
+
+    def _all_comes_to_its_end(self) -> None:
+        self.world.control.clear_faults()
+        self.world.doubles = 0
+        units = [unit for unit in self.rows if self.world.job(unit)]
+        for unit in units:
+            self._submitted(unit)
+        self.world.pass_time(25 * HOUR)
+        owned: dict[str, str] = {}
+        surplus: set[str] = set()
+        succeeded = 0
+        for unit in units:
+            manifest = self.world.collect(unit, self.world.moments())
+            assert self.world.output_keys(unit, manifest) == list(range(self.rows[unit]))
+            assert not set(manifest.batch_ids) & set(owned), "a batch belongs to one job"
+            assert manifest.foreign_results == manifest.duplicate_results == 0
+            owned |= dict.fromkeys(manifest.batch_ids, unit)
+            surplus |= self._surplus(unit)
+            succeeded += manifest.counts.succeeded
+        self._check_bill(owned, surplus, succeeded)
+        assert self.world.canceled <= surplus, "the engine cancels nothing but a duplicate"
+
+    def _submitted(self, unit: str) -> None:
+        reason = ""
+        for _ in range(MOST_LOOKS):
+            _, outcome = self.world.attempt(unit, self.world.moments())
+            if not isinstance(outcome, Waiting):
+                return
+            reason = outcome.reason
+            seconds = (outcome.until - self.world.now()).total_seconds() + 1
+            self.world.pass_time(min(max(seconds, 1), HOUR if outcome.batch_ids else seconds))
+        raise AssertionError(f"the submission of {unit} does not come to its end: {reason}")
+
+    def _surplus(self, unit: str) -> set[str]:
+        job = self.world.job(unit)
+        assert job is not None
+        outcomes = [attempt.outcome for state in job.shards() for attempt in state.attempts]
+        adopted = [record.outcome for record in outcomes if record and isinstance(record.outcome, Adopted)]
+        return {batch_id for outcome in adopted for batch_id in outcome.duplicates}
+
+    def _check_bill(self, owned: Mapping[str, str], surplus: set[str], succeeded: int) -> None:
+        billing = self.world.control.billing()
+        bills = {bill.batch_id: bill for bill in billing.batches}
+        assert all(bill.ended for bill in bills.values())
+        assert sum(bills[batch_id].rows_billed for batch_id in owned) == succeeded
+        for batch_id in bills.keys() - owned.keys() - self.world.foreign:
+            assert self.world.beginning_of_batch(batch_id) in self.world.doubled, "the engine sent a shard twice"
+        for content in billing.repeated:
+            beginnings = {custom_id.rpartition("-")[0] for custom_id in content.custom_ids}
+            assert beginnings <= self.world.doubled, "a row was paid for twice"
+        assert surplus <= bills.keys() - owned.keys() - self.world.foreign
+
+
+def spending_on(server: SimulatorServer, client: MessageBatchClient) -> type[RuleBasedStateMachine]:
+    class SpendingHere(Spending):
+        def __init__(self) -> None:
+            super().__init__(server, client)
+
+    return SpendingHere
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SimulatorServer]:
+    with SimulatorServer(Simulator(clock=ManualClock(start=1_800_000_000, speed=0))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(server: SimulatorServer) -> Iterator[MessageBatchClient]:
+    with world_client(server) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+PROFILE = settings(
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+)
+
+
+def test_nothing_is_paid_twice_whatever_happens(server: SimulatorServer, client: MessageBatchClient) -> None:
+    profile = settings(PROFILE, max_examples=400, stateful_step_count=20, derandomize=True)
+    run_state_machine_as_test(spending_on(server, client), settings=profile)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+def test_nothing_is_paid_twice_in_ten_thousand_histories(server: SimulatorServer, client: MessageBatchClient) -> None:
+    profile = settings(PROFILE, max_examples=10_000, stateful_step_count=25)
+    run_state_machine_as_test(spending_on(server, client), settings=profile)
