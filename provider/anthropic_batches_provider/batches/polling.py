@@ -7,6 +7,7 @@ look decides nothing: it slows the next one down and is remembered for the messa
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -19,7 +20,7 @@ from anthropic_batches_provider.errors import MessageBatchesError
 
 _SHORTEST_DELAY_SECONDS = 2.0
 _SHARE_OF_AGE = 0.1
-_FAILURE_DOUBLINGS = 4
+_FAILURE_DOUBLINGS = 3
 _EXPIRY_WARNINGS_HOURS = (6, 2)
 _RESULTS_WARNING = pendulum.duration(days=3)
 
@@ -37,12 +38,12 @@ def delay_seconds(
     """Return how long to wait before the next look.
 
     Young batches are looked at early, since many end within minutes: a tenth of their age, 2 s at least and
-    ``poll_interval`` at most. Failed looks double the interval, up to sixteenfold; the service's ``Retry-After`` is
+    ``poll_interval`` at most. Failed looks double the interval, up to eightfold; the service's ``Retry-After`` is
     obeyed.
 
     :param poll_interval: the longest delay without failures, in seconds.
     :param age_seconds: age of the youngest batch that is waited for.
-    :param failures: looks that failed in a row.
+    :param failures: looks at one batch that failed in a row.
     :param jitter: 0 to 1; spreads the delay over 90% to 110%, so that waits do not fall into step.
     """
     delay = min(poll_interval, max(_SHORTEST_DELAY_SECONDS, age_seconds * _SHARE_OF_AGE))
@@ -91,7 +92,7 @@ class BatchWait:
     ) -> None:
         self._seen: dict[str, MessageBatch | None] = dict.fromkeys(batch_ids)
         self._failures: dict[str, str] = {}
-        self._failures_in_a_row = 0
+        self._failures_in_a_row: Counter[str] = Counter()
         self._retry_after_seconds = 0.0
         self._poll_interval = poll_interval
         self._wait_for = wait_for
@@ -117,14 +118,14 @@ class BatchWait:
         """Take note of a successful look."""
         self._seen[batch.id] = batch
         self._failures.pop(batch.id, None)
-        self._failures_in_a_row = 0
+        self._failures_in_a_row.pop(batch.id, None)
         self._retry_after_seconds = 0.0
 
     def failed(self, batch_id: str, error: Exception) -> None:
         """Take note of a failed look; it never ends the wait."""
         reason = str(error) if isinstance(error, MessageBatchesError) else f"{type(error).__name__}: {error}"
         self._failures[batch_id] = reason
-        self._failures_in_a_row += 1
+        self._failures_in_a_row[batch_id] += 1
         self._retry_after_seconds = getattr(error, "retry_after_seconds", None) or 0.0
 
     def next_delay_seconds(self, now: pendulum.DateTime) -> float:
@@ -134,7 +135,7 @@ class BatchWait:
         return delay_seconds(
             poll_interval=self._poll_interval,
             age_seconds=age_seconds,
-            failures=self._failures_in_a_row,
+            failures=max(self._failures_in_a_row.values(), default=0),
             retry_after_seconds=self._retry_after_seconds,
             jitter=self._jitter(),
         )

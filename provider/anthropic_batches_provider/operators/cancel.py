@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from anthropic_batches_provider.cancellation import cancel_batches
+from anthropic_batches_provider.errors import JobNotFoundError
 from anthropic_batches_provider.jobs import connection_of, find_job, known_batch_ids
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.task_failures import as_task_failures
@@ -20,9 +21,10 @@ class MessageBatchCancelOperator(BaseOperator):
     """Cancels every batch that has not ended; does nothing to the others, and nothing the second time.
 
     What a batch has finished before the cancellation is kept and billed, and can still be collected; the rest is not
-    billed. As a teardown of the submitting task it stops what a failed or aborted run would otherwise go on paying for:
-    ``submit >> wait >> results >> cancel.as_teardown(setups=submit)``. Where the submitting task left no reference
-    there is nothing to cancel, and the task succeeds.
+    billed. As a teardown of the submitting task it stops what a run that failed or was aborted while it waited would
+    otherwise go on paying for: ``submit >> wait >> results >> cancel.as_teardown(setups=submit)``. If the submitting
+    task itself fails halfway, Airflow does not run its teardown: clear that task to go on, or cancel by hand with
+    ``job=`` the URI that its log names. Without a reference there is nothing to cancel, and the task succeeds.
 
     :param job: what a submitting task returned (``submit.output``), or the URI of a job folder. (templated)
     :param batch_ids: batches that something else submitted; one id or several. Either this or ``job``. (templated)
@@ -60,4 +62,17 @@ class MessageBatchCancelOperator(BaseOperator):
         """Return the batches that the ledger knows now, which may be more than when the reference was returned."""
         if not self.job or isinstance(self.job, list):
             return known_batch_ids(self.job, self.batch_ids)
-        return [batch.batch_id for batch in find_job(self.job).batches()]
+        job = find_job(self.job)
+        try:
+            states = job.shards()
+        except JobNotFoundError as error:
+            self.log.warning("%s Canceling the batches that the reference names.", error)
+            return known_batch_ids(self.job, self.batch_ids)
+        for state in states:
+            if state.open_intent is not None:
+                self.log.warning(
+                    "Whether the create call of shard %d of %s made a batch is not known: if it did, it runs on and is "
+                    "billed.",
+                    state.shard.shard, job.uri,
+                )  # fmt: skip
+        return [state.batch.batch_id for state in states if state.batch is not None]

@@ -36,8 +36,8 @@ def wait_for(*names: str, poll_interval: float = 60, any_one: bool = False) -> B
         (86_400, 0, 0, 60),
         (0, 1, 0, 60),
         (0, 2, 0, 120),
-        (0, 5, 0, 960),
-        (0, 50, 0, 960),
+        (0, 5, 0, 480),
+        (0, 50, 0, 480),
         (0, 0, 30, 30),
         (0, 1, 3600, 3600),
     ],
@@ -100,6 +100,14 @@ def test_a_successful_look_forgets_the_failures() -> None:
     wait.saw(batch())
     assert wait.next_delay_seconds(CREATED) == 2
     assert "slow" not in str(wait.still_running()[0])
+
+
+def test_many_batches_that_fail_once_slow_down_no_more_than_one() -> None:
+    names = [f"msgbatch_{number}" for number in range(20)]
+    wait = wait_for(*names)
+    for name in names:
+        wait.failed(name, ApiConnectionError("no route", connected=False))
+    assert wait.next_delay_seconds(CREATED) == 60
 
 
 def test_a_coming_expiry_is_told_once_under_six_and_once_under_two_hours() -> None:

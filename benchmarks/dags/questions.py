@@ -1,0 +1,15 @@
+"""The input that all three DAGs send: different questions, so that a content that is billed twice shows."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import Any
+
+MODEL = "claude-haiku-4-5"
+MAX_TOKENS = 64
+QUESTIONS = [f"Label passage {number} of the benchmark." for number in range(int(os.environ["BENCHMARK_ROWS"]))]
+OUTPUT = os.environ["BENCHMARK_OUTPUT"] + "/{{ run_id }}"
+
+# What a user sets who wants a night's failures to mend themselves; a short delay, so that the benchmark is.
+TASK_ARGUMENTS: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=1)}

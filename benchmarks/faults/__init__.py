@@ -1,0 +1,1 @@
+"""The same faults against all three: what each run comes to, and what it is billed."""
