@@ -50,7 +50,7 @@ def dags_folder() -> Iterator[Path]:
 
     folder = Path(os.environ["AIRFLOW_HOME"]) / "dags"
     shutil.copytree(ROOT / "dags", folder)
-    for file in (Path(__file__).parent / "dags").glob("*.py"):
+    for file in (Path(__file__).parent / "dags").glob("*.*"):
         shutil.copy(file, folder)
     initdb()
     sys.path.insert(0, str(folder))

@@ -1,0 +1,68 @@
+"""Every kind of input, every way to wait, and what Airflow is shown of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
+from tests.dags.conftest import DagRunner, Run
+
+SECRETS = ("secret of the user's", "not rendered")
+
+
+@pytest.fixture
+def run(dags: DagRunner, message_batch_simulator: MessageBatchSimulator) -> Run:
+    """One run of the DAG, whose batches take 8 s."""
+    message_batch_simulator.control.change_settings(batch_duration=8.0)
+    return dags.run("variety")
+
+
+def shown(run: Run) -> str:
+    """Return all that Airflow stores of a run's rendered fields and of its DAG."""
+    from airflow.models.renderedtifields import RenderedTaskInstanceFields
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        fields = session.scalars(select(RenderedTaskInstanceFields.rendered_fields)).all()
+        dags = session.scalars(select(SerializedDagModel)).all()
+        return json.dumps([list(fields), [dag.data for dag in dags]], default=str)
+
+
+def test_whatever_comes_in_goes_out_and_nothing_of_it_is_shown(
+    run: Run, message_batch_simulator: MessageBatchSimulator
+) -> None:
+    assert {task: state for task, state in run.tasks.items() if state != "success"} == {"empty": "skipped"}
+
+    ready: list[dict[str, Any]] = run.xcom("ready_rows")
+    assert [row["key"] for row in ready] == ["mine/0", "mine/1"]
+    assert all(row["message"]["role"] == "assistant" for row in ready)
+
+    built: list[dict[str, Any]] = run.xcom("foreign_rows")
+    assert len(built) == 3
+    assert all("key" not in row and row["result_type"] == "succeeded" for row in built)
+
+    assert len(run.xcom("canceled")["canceled"]) == 1
+    assert run.xcom("canceled_again") == {"canceled": [], "untouched": run.xcom("canceled")["canceled"]}
+    assert message_batch_simulator.control.received().calls["cancel"] == 1
+
+    everything = shown(run)
+    assert "<2 rows>" in everything
+    assert not [secret for secret in SECRETS if secret in everything]
+    assert message_batch_simulator.api_key not in everything
+
+
+def test_a_wait_that_takes_too_long_says_what_still_runs_and_leaves_it(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    message_batch_simulator.control.change_settings(batch_duration=3600.0)
+    run = dags.run("timeouts")
+    assert (run.tasks["deferred"], run.tasks["poked"]) == ("failed", "failed")
+    control = message_batch_simulator.control
+    assert control.received().calls.get("cancel", 0) == 0
+    control.end_batches()
+    assert control.billing().rows_billed == 1
