@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from anthropic_batches_provider.errors import ConfigurationError
+
+# Names that only make sense to the Messages API: found in Airflow's own `params`, they are a mistake.
+_MESSAGE_PARAMS = frozenset(
+    ("messages", "output_config", "stop_sequences", "thinking", "tool_choice", "tools", "top_k", "top_p", "temperature",
+     "max_tokens", "cache_control", "service_tier", "inference_geo")
+)  # fmt: skip
+
+
+def refuse_message_params(params: Mapping[str, Any] | None) -> None:
+    """Refuse Messages params that were given as Airflow's ``params``.
+
+    :raises ConfigurationError: there are some; they would never reach the API.
+    """
+    misplaced = sorted(_MESSAGE_PARAMS & set(params or ()))
+    if misplaced:
+        raise ConfigurationError(
+            f"`params` is Airflow's own argument, and {', '.join(misplaced)} in it would never reach the API. Give "
+            "Messages params as message_params=."
+        )
 
 
 def check_choice(name: str, value: Any, *allowed: str) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, conf
 
 from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.storage import open_storage
@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.ledger import JobFolder, UnitOfWork
+    from anthropic_batches_provider.batches.submission import SubmissionBounds
 
 log = logging.getLogger(__name__)
 
 DEFAULT_CONN_ID = "anthropic_default"
 
+_BOUNDS_OPTIONS = {
+    "start_within": "post_start_seconds",
+    "post_deadline": "post_deadline_seconds",
+    "settle_time": "settle_seconds",
+}
 _DEPTH_OF_A_JOB = 5  # dag, task, unit, map index, job
 
 
@@ -120,6 +126,23 @@ def host_of(conn_id: str) -> str:
             f"There is no Airflow connection {conn_id!r}. Add one of type anthropic_batches with the API key as its "
             "password. Nothing was sent."
         ) from error
+
+
+def submission_bounds() -> SubmissionBounds:
+    """Return how long a create call may take, from ``[anthropic_batches]``."""
+    import pendulum
+
+    from anthropic_batches_provider.batches.submission import SubmissionBounds
+
+    standard = SubmissionBounds()
+    return SubmissionBounds(
+        **{
+            name: pendulum.duration(
+                seconds=conf.getfloat("anthropic_batches", option, fallback=getattr(standard, name).total_seconds())
+            )
+            for name, option in _BOUNDS_OPTIONS.items()
+        }
+    )
 
 
 def show_in_task_state(context: Context, key: str, value: dict[str, Any]) -> None:

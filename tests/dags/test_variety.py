@@ -13,13 +13,6 @@ from tests.dags.conftest import DagRunner, Run
 SECRETS = ("secret of the user's", "not rendered")
 
 
-@pytest.fixture
-def run(dags: DagRunner, message_batch_simulator: MessageBatchSimulator) -> Run:
-    """One run of the DAG, whose batches take 8 s."""
-    message_batch_simulator.control.change_settings(batch_duration=8.0)
-    return dags.run("variety")
-
-
 def shown(run: Run) -> str:
     """Return all that Airflow stores of a run's rendered fields and of its DAG."""
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
@@ -34,8 +27,10 @@ def shown(run: Run) -> str:
 
 
 def test_whatever_comes_in_goes_out_and_nothing_of_it_is_shown(
-    run: Run, message_batch_simulator: MessageBatchSimulator
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator
 ) -> None:
+    message_batch_simulator.control.change_settings(batch_duration=1.0)
+    run = dags.run("variety")
     assert {task: state for task, state in run.tasks.items() if state != "success"} == {"empty": "skipped"}
 
     ready: list[dict[str, Any]] = run.xcom("ready_rows")
@@ -46,14 +41,23 @@ def test_whatever_comes_in_goes_out_and_nothing_of_it_is_shown(
     assert len(built) == 3
     assert all("key" not in row and row["result_type"] == "succeeded" for row in built)
 
-    assert len(run.xcom("canceled")["canceled"]) == 1
-    assert run.xcom("canceled_again") == {"canceled": [], "untouched": run.xcom("canceled")["canceled"]}
-    assert message_batch_simulator.control.received().calls["cancel"] == 1
-
     everything = shown(run)
     assert "<2 rows>" in everything
     assert not [secret for secret in SECRETS if secret in everything]
     assert message_batch_simulator.api_key not in everything
+
+
+def test_a_second_cancellation_finds_nothing_to_do(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator
+) -> None:
+    message_batch_simulator.control.change_settings(batch_duration=3600.0, cancel_duration=3600.0)
+    run = dags.run("cancels")
+    assert run.state == "success"
+    canceled = run.xcom("canceled")["canceled"]
+    assert len(canceled) == 1
+    assert run.xcom("canceled_again") == {"canceled": [], "untouched": canceled}
+    assert message_batch_simulator.control.received().calls["cancel"] == 1
+    assert not [secret for secret in SECRETS if secret in shown(run)]
 
 
 def test_a_wait_that_takes_too_long_says_what_still_runs_and_leaves_it(

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.sandbox import SandboxedEnvironment
 
+from anthropic_batches_provider.batches.output_columns import OUTPUT_COLUMNS
 from anthropic_batches_provider.batches.requests import PromptTemplate, Question
-from anthropic_batches_provider.batches.rows import OUTPUT_COLUMNS, DuplicateKeys, RowColumns, read_json_lines
+from anthropic_batches_provider.batches.rows import DuplicateKeys, RowColumns, read_json_lines
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
     ["\u2028", "a\u2029b", "\u0085", "\ufeff", "\r\n", "\x00\x1f\x7f", "\U0001f600", "{{ row }}", '"\\', "null", "NaN"]

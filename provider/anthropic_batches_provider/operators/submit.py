@@ -7,15 +7,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, conf
-from jinja2 import TemplateNotFound
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
 from anthropic_batches_provider.cancellation import cancel_batches
-from anthropic_batches_provider.choices import check_choice, check_count
+from anthropic_batches_provider.choices import check_choice, check_count, refuse_message_params
 from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError
-from anthropic_batches_provider.jobs import DEFAULT_CONN_ID, JobReference, show_in_task_state, unit_of_work
+from anthropic_batches_provider.jobs import (
+    DEFAULT_CONN_ID,
+    JobReference,
+    show_in_task_state,
+    submission_bounds,
+    unit_of_work,
+)
 from anthropic_batches_provider.kill_policy import POLICIES, Policy, is_over
 from anthropic_batches_provider.links import ConsoleBatchesLink
+from anthropic_batches_provider.prompts import PROMPT_FILES, load_prompt
 from anthropic_batches_provider.row_sources import RowsArgument
 from anthropic_batches_provider.storage import default_storage_uri, open_storage
 from anthropic_batches_provider.task_failures import as_task_failures
@@ -25,21 +31,11 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder
-    from anthropic_batches_provider.batches.requests import PromptTemplate, Question
+    from anthropic_batches_provider.batches.requests import Question
     from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns
-    from anthropic_batches_provider.batches.submission import JobPlan, SubmissionBounds, Waiting
+    from anthropic_batches_provider.batches.submission import JobPlan, Waiting
 
-_PROMPT_FILES = (".jinja", ".j2")
-_HIDDEN_FROM_PROMPTS = frozenset(("var", "conn", "ti", "task_instance"))
 _POLL_INTERVAL_SECONDS = 60.0
-_BOUNDS_OPTIONS = {"start_within": "post_start_seconds", "post_deadline": "post_deadline_seconds",
-                   "settle_time": "settle_seconds"}  # fmt: skip
-
-# Names that only make sense to the Messages API: found in Airflow's own `params`, they are a mistake.
-_MESSAGE_PARAMS = frozenset(
-    ("messages", "output_config", "stop_sequences", "thinking", "tool_choice", "tools", "top_k", "top_p", "temperature",
-     "max_tokens", "cache_control", "service_tier", "inference_geo")
-)  # fmt: skip
 
 
 class MessageBatchSubmitOperator(BaseOperator):
@@ -96,7 +92,7 @@ class MessageBatchSubmitOperator(BaseOperator):
     template_fields: Sequence[str] = (
         "rows", "requests", "conn_id", "model", "system", "unit", "edition", "storage",
     )  # fmt: skip
-    template_ext: Sequence[str] = _PROMPT_FILES
+    template_ext: Sequence[str] = PROMPT_FILES
     operator_extra_links = (ConsoleBatchesLink(),)
     ui_color = "#e8d5c4"
 
@@ -130,7 +126,7 @@ class MessageBatchSubmitOperator(BaseOperator):
         conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        _refuse_message_params(kwargs.get("params"))
+        refuse_message_params(kwargs.get("params"))
         check_choice("on_empty", on_empty, "fail", "skip")
         check_choice("on_changed_input", on_changed_input, "fail", "restart")
         check_choice("on_kill", on_kill, *POLICIES)
@@ -242,7 +238,7 @@ class MessageBatchSubmitOperator(BaseOperator):
         from anthropic_batches_provider.batches.requests import Question
 
         return Question(
-            prompt=self._prompt_template(context),
+            prompt=None if self.prompt is None else load_prompt(self.prompt, context),
             request_builder=self.request_builder,
             ready_requests=self.requests.source is not None,
             model=self.model,
@@ -250,24 +246,6 @@ class MessageBatchSubmitOperator(BaseOperator):
             max_tokens=self.max_tokens,
             params=self.message_params or {},
         )
-
-    def _prompt_template(self, context: Context) -> PromptTemplate | None:
-        from anthropic_batches_provider.batches.requests import PromptTemplate
-
-        if self.prompt is None:
-            return None
-        dag: Any = context["dag"]
-        environment = dag.get_template_env(force_sandboxed=True)
-        source = self.prompt
-        if source.endswith(_PROMPT_FILES):
-            try:
-                source = environment.loader.get_source(environment, source)[0]
-            except TemplateNotFound as error:
-                raise ConfigurationError(
-                    f"The prompt file {self.prompt!r} was not found in the DAG's folder or its template_searchpath."
-                ) from error
-        seen = {name: value for name, value in context.items() if name not in _HIDDEN_FROM_PROMPTS}
-        return PromptTemplate(source, environment, seen)
 
     def _columns(self) -> RowColumns:
         from anthropic_batches_provider.batches.rows import RowColumns
@@ -325,29 +303,3 @@ class MessageBatchSubmitOperator(BaseOperator):
             method_name="resume",
         )
         raise AssertionError("defer returns nothing")  # tells the type checker what defer() does
-
-
-def submission_bounds() -> SubmissionBounds:
-    """Return how long a create call may take, from ``[anthropic_batches]``."""
-    import pendulum
-
-    from anthropic_batches_provider.batches.submission import SubmissionBounds
-
-    standard = SubmissionBounds()
-    return SubmissionBounds(
-        **{
-            name: pendulum.duration(
-                seconds=conf.getfloat("anthropic_batches", option, fallback=getattr(standard, name).total_seconds())
-            )
-            for name, option in _BOUNDS_OPTIONS.items()
-        }
-    )
-
-
-def _refuse_message_params(params: Mapping[str, Any] | None) -> None:
-    misplaced = sorted(_MESSAGE_PARAMS & set(params or ()))
-    if misplaced:
-        raise ConfigurationError(
-            f"`params` is Airflow's own argument, and {', '.join(misplaced)} in it would never reach the API. Give "
-            "Messages params as message_params=."
-        )

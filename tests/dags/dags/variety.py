@@ -9,7 +9,6 @@ import pendulum
 from airflow.sdk import DAG
 
 from anthropic_batches_provider.operators import (
-    MessageBatchCancelOperator,
     MessageBatchResultsOperator,
     MessageBatchSubmitOperator,
 )
@@ -58,17 +57,6 @@ with DAG("variety", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="
         task_id="foreign_rows", batch_ids="{{ ti.xcom_pull(task_ids='built')['batch_ids'][0] }}"
     )
     built >> foreign >> foreign_rows
-
-    filed = MessageBatchSubmitOperator(
-        task_id="filed",
-        rows=[{"items": "a column", "text": "a secret of the user's"}],
-        prompt="question.jinja",
-        model=MODEL,
-        max_tokens=5,
-    )
-    canceled = MessageBatchCancelOperator(task_id="canceled", job=filed.output)
-    canceled_again = MessageBatchCancelOperator(task_id="canceled_again", job=filed.output)
-    filed >> canceled >> canceled_again
 
     empty = MessageBatchSubmitOperator(
         task_id="empty", rows=[], prompt="{{ row.text }}", model=MODEL, max_tokens=5, on_empty="skip"

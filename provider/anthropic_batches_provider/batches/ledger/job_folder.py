@@ -173,18 +173,11 @@ class JobFolder:
 
     def seal_with(self, seal: SealRecord) -> SealRecord:
         """Seal a round of the job, or return the seal of another attempt that came first."""
-        try:
-            self._create(_seal_name(seal.round), seal)
-        except FileExistsError:
-            return self.rounds()[seal.round - 1]
-        return seal
+        return seal if self._create_once(_seal_name(seal.round), seal) else self.rounds()[seal.round - 1]
 
     def abandon(self, at: str) -> None:
         """Record that another job takes this one's place; before anything of this one is canceled."""
-        try:
-            self._create("abandoned.json", AbandonedRecord(at=at))
-        except FileExistsError:
-            return
+        self._create_once("abandoned.json", AbandonedRecord(at=at))
 
     @property
     def is_abandoned(self) -> bool:
@@ -193,28 +186,15 @@ class JobFolder:
 
     def intend(self, intent: IntentRecord) -> bool:
         """Record an intent; return False if another attempt has already recorded this one."""
-        try:
-            self._create(f"ledger/{intent.shard:05d}-{intent.attempt:02d}-intent.json", intent)
-        except FileExistsError:
-            return False
-        return True
+        return self._create_once(f"ledger/{intent.shard:05d}-{intent.attempt:02d}-intent.json", intent)
 
     def conclude(self, outcome: OutcomeRecord) -> bool:
         """Record how an intent ended; return False if another attempt has already settled it otherwise."""
-        try:
-            self._create(f"ledger/{outcome.shard:05d}-{outcome.attempt:02d}-outcome.json", outcome)
-        except FileExistsError:
-            return False
-        return True
+        return self._create_once(f"ledger/{outcome.shard:05d}-{outcome.attempt:02d}-outcome.json", outcome)
 
     def claim(self, batch_id: str, shard: int) -> bool:
         """Claim a batch for this job; return False if it belongs to another job or shard."""
-        claim = ClaimRecord(job=self.path, shard=shard)
-        try:
-            self.storage.create(f"claims/{batch_id}.json", encode(claim))
-        except FileExistsError:
-            return False
-        return True
+        return _create_once(self.storage, f"claims/{batch_id}.json", ClaimRecord(job=self.path, shard=shard))
 
     def claim_of(self, batch_id: str) -> ClaimRecord | None:
         """Return which job a batch belongs to, if one has claimed it."""
@@ -227,21 +207,13 @@ class JobFolder:
 
     def saw_end(self, end: EndRecord) -> None:
         """Record that a batch has ended; seen twice is fine."""
-        try:
-            self._create(f"ledger/{end.shard:05d}-ended.json", end)
-        except FileExistsError:
-            return
+        self._create_once(f"ledger/{end.shard:05d}-ended.json", end)
 
     def collected(self, collection: CollectionRecord) -> None:
         """Record that the results were written; every collection leaves its own record."""
         number = 1 + max(self._collections(), default=0)
-        while True:
-            try:
-                self._create(f"ledger/collected-{number:04d}.json", collection)
-            except FileExistsError:
-                number += 1
-            else:
-                return
+        while not self._create_once(f"ledger/collected-{number:04d}.json", collection):
+            number += 1
 
     def last_collection(self) -> CollectionRecord | None:
         """Return the latest collection of the job's results; None if they were never written whole."""
@@ -268,8 +240,9 @@ class JobFolder:
             )
         return Attempt(intent=intent, outcome=self._read(f"{name}-outcome.json", OutcomeRecord))
 
-    def _create(self, name: str, record: Record) -> None:
-        self.storage.create(f"{self.path}/{name}", encode(record))
+    def _create_once(self, name: str, record: Record) -> bool:
+        """Create a record; return False if there is another of its name."""
+        return _create_once(self.storage, f"{self.path}/{name}", record)
 
     def _read(self, name: str, kind: type[_Record]) -> _Record | None:
         path = f"{self.path}/{name}"
@@ -306,13 +279,19 @@ def create_job(storage: Storage, unit_folder: str, record: JobRecord) -> JobFold
     """
     number = 1 + max((int(job.name.rpartition("-")[2]) for job in jobs_of(storage, unit_folder)), default=0)
     folder = JobFolder(storage, f"{unit_folder}/job-{number:04d}")
-    try:
-        storage.create(f"{folder.path}/job.json", encode(record))
-    except FileExistsError:
+    if not _create_once(storage, f"{folder.path}/job.json", record):
         found = folder.description()
         if (found.question, found.edition, found.owner) != (record.question, record.edition, record.owner):
             raise LedgerError(
                 f"Another attempt has just opened {folder.uri} for another question or edition. Nothing was sent by "
                 "this one. Run it again, once the other has ended."
-            ) from None
+            )
     return folder
+
+
+def _create_once(storage: Storage, path: str, record: Record) -> bool:
+    try:
+        storage.create(path, encode(record))
+    except FileExistsError:
+        return False
+    return True

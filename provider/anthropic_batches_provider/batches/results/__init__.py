@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from anthropic_batches_provider.batches.results.decode import Result, decode_result, missing_result
 from anthropic_batches_provider.batches.results.lines import split_lines
-from anthropic_batches_provider.batches.results.output import NO_COLUMNS, RESULT_COLUMNS, RowEncoder
+from anthropic_batches_provider.batches.results.output import NO_COLUMNS, RowEncoder
 from anthropic_batches_provider.batches.results.source import ResultsSource
 from anthropic_batches_provider.batches.results.spool import ExpectedRows, SpooledResults, spooled_results
 
 __all__ = [
     "NO_COLUMNS",
-    "RESULT_COLUMNS",
     "ExpectedRows",
     "Result",
     "ResultsSource",

@@ -7,25 +7,10 @@ from typing import Any
 
 import msgspec
 
+from anthropic_batches_provider.batches.output_columns import MESSAGE_COLUMN, RESULT_COLUMNS
 from anthropic_batches_provider.batches.results.decode import Result
 
 NO_COLUMNS = b"{}"
-MESSAGE_COLUMN = "message"
-
-
-RESULT_COLUMNS = (
-    "custom_id",
-    "batch_id",
-    "result_type",
-    "text",
-    "parsed",
-    "stop_reason",
-    "error_type",
-    "error_message",
-    "model",
-    "usage",
-)
-"""The columns of the result, in this order, before ``message``; ``docs/output.md`` is the contract."""
 
 
 class RowEncoder:

@@ -1,7 +1,6 @@
 """From the user's rows to prepared rows: reading, keys and kept columns, and the checks across rows."""
 
 from anthropic_batches_provider.batches.rows.columns import (
-    OUTPUT_COLUMNS,
     READY_KEY_COLUMN,
     ROW_NUMBER_COLUMN,
     RowColumns,
@@ -12,7 +11,6 @@ from anthropic_batches_provider.batches.rows.keys import DuplicateKeys
 from anthropic_batches_provider.batches.rows.prepared import PreparedRow, prepare_requests, prepare_rows
 
 __all__ = [
-    "OUTPUT_COLUMNS",
     "READY_KEY_COLUMN",
     "ROW_NUMBER_COLUMN",
     "DuplicateKeys",

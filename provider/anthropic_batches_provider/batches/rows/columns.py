@@ -9,24 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from anthropic_batches_provider.batches.output_columns import OUTPUT_COLUMNS
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_values
 from anthropic_batches_provider.batches.requests.wording import listed, row_name
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
-
-OUTPUT_COLUMNS = (
-    "custom_id",
-    "batch_id",
-    "result_type",
-    "text",
-    "parsed",
-    "stop_reason",
-    "error_type",
-    "error_message",
-    "model",
-    "usage",
-    "message",
-)
-"""What an output row holds besides the user's columns, in this order; ``message`` only where it is asked for."""
 
 ROW_NUMBER_COLUMN = "row_number"
 """The key column of rows that have no key of their own."""

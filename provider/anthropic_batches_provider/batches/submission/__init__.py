@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from anthropic_batches_provider.batches.submission.opening import JobPlan, OnChangedInput
 from anthropic_batches_provider.batches.submission.sealing import seal_round, sealed_job, upload_shard
-from anthropic_batches_provider.batches.submission.sending import Submission, SubmissionStoppedError, ask_time
+from anthropic_batches_provider.batches.submission.sending import Submission, SubmissionStoppedError
+from anthropic_batches_provider.batches.submission.service import ask_time
 from anthropic_batches_provider.batches.submission.settlement import SubmissionBounds
 from anthropic_batches_provider.batches.submission.waiting import Waiting
 

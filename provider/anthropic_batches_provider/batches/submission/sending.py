@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
 import pendulum
 
@@ -32,6 +31,7 @@ from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.batches.submission.answers import check_accepted, is_refusal
 from anthropic_batches_provider.batches.submission.post import ShardPost
+from anthropic_batches_provider.batches.submission.service import SubmissionService, ask_time
 from anthropic_batches_provider.batches.submission.settlement import (
     Adopt,
     DeclareVoid,
@@ -39,7 +39,7 @@ from anthropic_batches_provider.batches.submission.settlement import (
     SubmissionBounds,
     WaitToSettle,
 )
-from anthropic_batches_provider.batches.submission.settling import Settler, SettlingService, moment
+from anthropic_batches_provider.batches.submission.settling import Settler, moment
 from anthropic_batches_provider.batches.submission.waiting import Waiting, combined
 from anthropic_batches_provider.errors import (
     ApiError,
@@ -48,7 +48,6 @@ from anthropic_batches_provider.errors import (
     LedgerError,
     RateLimitedError,
     SubmissionOutcomeUnknownError,
-    UnexpectedAnswerError,
 )
 
 log = logging.getLogger(__name__)
@@ -59,54 +58,7 @@ _DOUBTS_END = pendulum.duration(hours=26)  # a batch expires after 24, and its r
 _QUEUE_FULL_PAUSE = pendulum.duration(seconds=60)
 _LONGEST_PAUSE = pendulum.duration(minutes=10)
 _MOST_VOIDS = 5
-_LONGEST_GREETING = pendulum.duration(seconds=20)
 _TIME_IS_FRESH = pendulum.duration(seconds=60)
-
-
-class Greeting(Protocol):
-    """What the headers of an answer told."""
-
-    @property
-    def server_time(self) -> pendulum.DateTime | None:
-        """The service's clock; None where a proxy strips the ``Date`` header."""
-
-
-class GreetingService(Protocol):
-    """Who can be asked for the time."""
-
-    def greet(self) -> Greeting:
-        """List one batch, which tells the account and the service's time."""
-
-
-def ask_time(service: GreetingService, clock: Clock) -> ServiceClock:
-    """Return the service's clock as of now.
-
-    :raises UnexpectedAnswerError: the service does not tell the time: without it a lost answer could not be settled.
-    """
-    asked_at = clock.now()
-    service_time = service.greet().server_time
-    if clock.now() - asked_at > _LONGEST_GREETING:
-        # The process was stopped, or the answer was long under way: either would set the clock wrong.
-        return ask_time(service, clock)
-    if service_time is None:
-        raise UnexpectedAnswerError(
-            "The service's answers carry no Date header, by which a lost answer would be settled; a proxy between "
-            "Airflow and the API may strip it. Nothing was sent. Let the proxy pass the header on."
-        )
-    return ServiceClock(clock, service_time)
-
-
-class SubmissionService(SettlingService, GreetingService, Protocol):
-    """What submission asks of the client."""
-
-    def create(self, content: Iterable[bytes], *, content_length: int, betas: Sequence[str] = ()) -> MessageBatch:
-        """Send one create call, once."""
-
-    def retrieve(self, batch_id: str) -> MessageBatch:
-        """Look at one batch."""
-
-    def cancel(self, batch_id: str) -> MessageBatch:
-        """Cancel a batch."""
 
 
 class SubmissionStoppedError(Exception):

@@ -5,24 +5,19 @@ from typing import Any
 
 import pytest
 
+from anthropic_batches_provider.batches.output_columns import OUTPUT_COLUMNS, RESULT_COLUMNS
 from anthropic_batches_provider.batches.results import (
     NO_COLUMNS,
-    RESULT_COLUMNS,
     RowEncoder,
     decode_result,
     missing_result,
 )
-from anthropic_batches_provider.batches.rows.columns import OUTPUT_COLUMNS
 from tests.unit.batches.results.ended_jobs import errored, message, succeeded
 
 
 def row(encoder: RowEncoder, line: bytes, columns: bytes = NO_COLUMNS) -> dict[str, Any]:
     decoded: dict[str, Any] = json.loads(encoder.encode(columns, decode_result(line, batch_id="b")))
     return decoded
-
-
-def test_columns_that_users_rows_must_not_have_are_those_of_the_output() -> None:
-    assert (*RESULT_COLUMNS, "message") == OUTPUT_COLUMNS
 
 
 def test_a_row_is_its_own_columns_then_those_of_the_result() -> None:

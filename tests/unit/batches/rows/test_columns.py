@@ -10,7 +10,8 @@ from typing import Any
 import pendulum
 import pytest
 
-from anthropic_batches_provider.batches.rows import OUTPUT_COLUMNS, DuplicateKeys, RowColumns
+from anthropic_batches_provider.batches.output_columns import OUTPUT_COLUMNS
+from anthropic_batches_provider.batches.rows import DuplicateKeys, RowColumns
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 ROW = {"year": 1790, "id": "a/1", "note": "é\u2028", "n": None}
