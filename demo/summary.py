@@ -24,7 +24,7 @@ class OutputFile:
     rows: int
 
     def __str__(self) -> str:
-        return f"{self.path.as_uri()} ({counted(self.rows, 'row')}, {self.path.stat().st_size:,} bytes)"
+        return f"file://{self.path} ({counted(self.rows, 'row')}, {self.path.stat().st_size:,} bytes)"
 
 
 @dataclass(frozen=True, slots=True)

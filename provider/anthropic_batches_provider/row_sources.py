@@ -50,6 +50,8 @@ class RowsArgument(ResolveMixin):
 
     def serialize(self) -> str:
         """Return a label for Airflow's serialized DAG and rendered fields; never data."""
+        if self.source is None:
+            return ""
         if isinstance(self.source, (str, XComArg)):
             return str(self.source)
         if callable(self.source):

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 _TASKS_SHARE_A_DISK = "LocalExecutor"
 
 
-def open_storage(uri: str) -> Storage:
+def open_storage(uri: str, *, holds_ledger: bool = True) -> Storage:
     """Return a folder of a store.
+
+    :param holds_ledger: whether what is spent only once hangs on this store, so that it must refuse a second object of
+        one name; for output it need not.
 
     :param uri: ``file:///folder``, an absolute path, or any URI that ObjectStoragePath takes, such as
         ``s3://conn_id@bucket/folder``.
@@ -30,7 +33,7 @@ def open_storage(uri: str) -> Storage:
         from anthropic_batches_provider.batches.ledger import LocalStorage
 
         return LocalStorage(local)
-    return ObjectStorage(uri.rstrip("/"))
+    return ObjectStorage(uri.rstrip("/"), holds_ledger=holds_ledger)
 
 
 def local_path(uri: str) -> Path | None:
@@ -79,10 +82,10 @@ class ObjectStorage:
     Listings bypass every cache, and absence is told from failure by the store's answer alone.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, *, holds_ledger: bool = True) -> None:
         self._root = object_path(uri)
         self._uri = uri
-        self._is_exclusive = False
+        self._is_exclusive = not holds_ledger  # not to be tried where nothing hangs on it
 
     @property
     def uri(self) -> str:

@@ -555,3 +555,15 @@ def test_headers_that_are_missing_once_are_no_other_account(world: World) -> Non
             now=SimulatedClock(world.control).now(), spool_folder=world.spool,
         )  # fmt: skip
     assert world.job().path == job.path
+
+
+def test_a_restart_that_broke_off_goes_on_whatever_became_of_the_old_batches(world: World) -> None:
+    old = world.finish(world.job())
+    world.control.end_batches()
+    world.client.delete(old[0].batch_id)
+    plan = world.plan(question="other", on_changed_input="restart")
+    world.control.add_fault("retrieve", "status", status=401)
+    with pytest.raises(AuthenticationFailedError):
+        world.job(plan, text="other")
+    assert world.job(text="hello").name == "job-0002", "the restart goes on, though the change was undone"
+    assert world.job(plan, text="other").name == "job-0003"

@@ -58,13 +58,13 @@ def seal_next_round(job: JobFolder, *, max_rounds: int, limits: ShardLimits, spo
     collection = job.last_collection()
     if collection is None or collection.shards != sum(len(seal.shards) for seal in rounds):
         return None
-    if not any(True for _ in _going_again(job, collection)):
+    count = sum(1 for _ in _going_again(job, collection))
+    if not count:
         return None
     if len(rounds) >= max_rounds:
         log.warning(
-            "%d rows of %s have no usable result, and it has had its %d rounds: nothing is sent again. Raise "
-            "max_rounds to send them once more.",
-            collection.rows - collection.usable_rows, job.uri, max_rounds,
+            "%d rows of %s could go again, but it has had its %d rounds: raise max_rounds to send them.",
+            count, job.uri, max_rounds,
         )  # fmt: skip
         return None
     attempt = secrets.token_hex(4)
@@ -75,7 +75,6 @@ def seal_next_round(job: JobFolder, *, max_rounds: int, limits: ShardLimits, spo
         upload_shard(job, shard, attempt)
         for shard in cut_shards(rows, nonce=nonce, limits=limits, folder=spool_folder, first_shard=first_shard)
     )
-    count = sum(shard.requests for shard in shards)
     seal = SealRecord(rows=count, fingerprint="", round=len(rounds) + 1, structured=rounds[0].structured, shards=shards)
     log.info("Round %d of %s: %d of %d rows go again.", seal.round, job.uri, count, collection.rows)
     return seal_round(job, seal)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from anthropic_batches_provider.cancellation import cancel_batches
-from anthropic_batches_provider.errors import JobNotFoundError
+from anthropic_batches_provider.errors import ConfigurationError, JobNotFoundError
 from anthropic_batches_provider.jobs import connection_of, find_job, known_batch_ids
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.task_failures import as_task_failures
@@ -60,14 +60,20 @@ class MessageBatchCancelOperator(BaseOperator):
 
     def _batch_ids(self) -> list[str]:
         """Return the batches that the ledger knows now, which may be more than when the reference was returned."""
-        if not self.job or isinstance(self.job, list):
-            return known_batch_ids(self.job, self.batch_ids)
-        job = find_job(self.job)
+        if not self.job:
+            return known_batch_ids(None, self.batch_ids)
+        if self.batch_ids:
+            raise ConfigurationError("Give either job= or batch_ids=, and not both.")
+        jobs = [self.job] if isinstance(self.job, (str, Mapping)) else self.job
+        return [batch_id for job in jobs for batch_id in self._batch_ids_of(job)]
+
+    def _batch_ids_of(self, reference: Any) -> list[str]:
+        job = find_job(reference)
         try:
             states = job.shards()
         except JobNotFoundError as error:
             self.log.warning("%s Canceling the batches that the reference names.", error)
-            return known_batch_ids(self.job, self.batch_ids)
+            return known_batch_ids(reference, None)
         for state in states:
             if state.open_intent is not None:
                 self.log.warning(

@@ -144,4 +144,4 @@ class MessageBatchResultsOperator(BaseOperator):
         if unit.map_index >= 0:
             uri = f"{uri}/map_index={unit.map_index}"
         owner = unit.owner if isinstance(what, list) else what.description().owner
-        return Destination(storage=open_storage(uri), owner=owner, output_format=self.output_format)
+        return Destination(storage=open_storage(uri, holds_ledger=False), owner=owner, output_format=self.output_format)

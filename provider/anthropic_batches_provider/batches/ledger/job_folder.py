@@ -130,6 +130,7 @@ class JobFolder:
         """
         seal = self.seal()
         if seal is None:
+            self.description()
             raise JobNotFoundError(
                 f"The job at {self.uri} has no shards yet: the task that submits it has not read all rows. "
                 "Nothing was sent or billed. Let that task finish first."

@@ -23,7 +23,7 @@ from anthropic_batches_provider.batches.ledger import (
 )
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.errors import ChangedInputError, ConfigurationError, LedgerError
+from anthropic_batches_provider.errors import BatchNotFoundError, ChangedInputError, ConfigurationError, LedgerError
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,10 @@ def open_job(
         return _new_job(storage, plan, account=account, now=now)
     description = job.description()
     _check_identity(job, description, plan, account)
+    if job.is_abandoned:
+        # A restart that did not come to its end: go on with it.
+        _cancel_running(job, service)
+        return _new_job(storage, plan, account=account, now=now)
     is_the_same = description.question == plan.question
     if job.seal() is None:
         # Nothing was sent yet: what the output shall look like may still change, too.
@@ -157,10 +161,17 @@ def _close(job: JobFolder, states: Sequence[ShardState], service: CancelService,
             "settle); then restart."
         )
     job.abandon(now.to_iso8601_string())
-    for state in job.shards():
-        if state.batch is not None and not service.retrieve(state.batch.batch_id).has_ended:
-            service.cancel(state.batch.batch_id)
-            log.warning("Canceled %s of %s; what it has finished is billed.", state.batch.batch_id, job.uri)
+    _cancel_running(job, service)
+
+
+def _cancel_running(job: JobFolder, service: CancelService) -> None:
+    for batch in job.batches():
+        try:
+            if not service.retrieve(batch.batch_id).has_ended:
+                service.cancel(batch.batch_id)
+                log.warning("Canceled %s of %s; what it has finished is billed.", batch.batch_id, job.uri)
+        except BatchNotFoundError as error:
+            log.warning("%s of %s is not canceled: %s", batch.batch_id, job.uri, error)
 
 
 def _latest(storage: Storage, plan: JobPlan) -> JobFolder | None:
