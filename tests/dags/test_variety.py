@@ -70,3 +70,22 @@ def test_a_wait_that_takes_too_long_says_what_still_runs_and_leaves_it(
     assert control.received().calls.get("cancel", 0) == 0
     control.end_batches()
     assert control.billing().rows_billed == 1
+
+
+def test_airflow_shows_batches_and_counts_in_its_task_state(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator
+) -> None:
+    models = pytest.importorskip("airflow.models.task_state_store", reason="the task state store came with Airflow 3.3")
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    run = dags.run("summaries_to_xcom")
+    with create_session() as session:
+        records = session.scalars(
+            select(models.TaskStateStoreModel).where(models.TaskStateStoreModel.dag_run_id == run.dag_run.id)
+        ).all()
+        state = {(record.task_id, record.key): json.loads(record.value) for record in records}
+    submitted = run.xcom("submit")
+    assert state["submit", "message_batches"] == {name: submitted[name] for name in ("job", "batch_ids", "requests")}
+    assert state["wait", "request_counts"]["succeeded"] == submitted["requests"]
+    assert state["results", "manifest"]["rows"] == submitted["requests"]
