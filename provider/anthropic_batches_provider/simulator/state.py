@@ -46,7 +46,7 @@ class Simulator:
     """A Message Batches service in memory.
 
     :param clock: its time; default: the wall clock.
-    :param seed: of ids, answers and chances.
+    :param seed: of answers and chances, and together with the start of the clock of ids.
     :param api_keys: the accepted keys, each with its workspaces; the first is its home, ``"*"`` stands for any other.
     :param settings: limits, pace and habits at the start; :meth:`reset` goes back to them.
     """
