@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY[=WORKSPACE]",
         help=f"an accepted key; may be given several times (default: {DEFAULT_API_KEY})",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of answers, chances and, with --start, ids (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of answers and chances (default: %(default)s)")
     parser.add_argument("--batch-duration", type=float, default=0.0, help="seconds that a batch takes (default: 0)")
     parser.add_argument(
         "--speed", type=float, default=1.0, help="simulated seconds per second; 0: by hand (default: 1)"
