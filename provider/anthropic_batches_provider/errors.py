@@ -171,13 +171,11 @@ class SubmissionOutcomeUnknownError(LedgerError):
     """A create call ended without a usable answer and cannot be settled yet: a batch may exist.
 
     :param shard: the shard whose create call is in doubt.
-    :param settles_at: ISO 8601 moment from which another attempt can settle it, if time alone can.
     """
 
-    def __init__(self, message: str, *, shard: int, settles_at: str | None = None) -> None:
+    def __init__(self, message: str, *, shard: int) -> None:
         super().__init__(message)
         self.shard = shard
-        self.settles_at = settles_at
 
 
 class BatchOutcomeError(MessageBatchesError):

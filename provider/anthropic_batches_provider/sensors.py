@@ -148,8 +148,7 @@ class MessageBatchSensor(BaseSensorOperator):
         if not wait.is_over:
             self.log.info("%d of %d batches have ended", len(wait.ended), len(wait.ended) + len(wait.pending))
             return False
-        counts = sum((batch.request_counts for batch in wait.ended[1:]), start=wait.ended[0].request_counts)
-        value = {"batch_ids": [batch.id for batch in wait.ended], "request_counts": counts.as_dict()}
+        value = {"batch_ids": [batch.id for batch in wait.ended], "request_counts": wait.request_counts.as_dict()}
         return PokeReturnValue(is_done=True, xcom_value=value)
 
     def _execute_poking(self, context: Context) -> Any:

@@ -157,16 +157,12 @@ class MessageBatchTrigger(BaseTrigger):
         return pause if self.deadline is None else max(min(pause, self.deadline - now.timestamp()), 0.0)
 
     def _event(self, outcome: str, wait: BatchWait) -> TriggerEvent:
-        counts: dict[str, int] = {}
-        for batch in wait.ended:
-            for name, count in batch.request_counts.as_dict().items():
-                counts[name] = counts.get(name, 0) + count
         return TriggerEvent(
             {
                 "outcome": outcome,
                 "batch_ids": self.batch_ids,
                 "ended": [batch.id for batch in wait.ended],
                 "still_running": [str(running) for running in wait.still_running()],
-                "request_counts": counts,
+                "request_counts": wait.request_counts.as_dict(),
             }
         )

@@ -15,7 +15,7 @@ from typing import Literal
 import pendulum
 
 from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER, RESULTS_AVAILABLE_FOR
-from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts
 from anthropic_batches_provider.errors import MessageBatchesError
 
 _SHORTEST_DELAY_SECONDS = 2.0
@@ -108,6 +108,11 @@ class BatchWait:
     def ended(self) -> tuple[MessageBatch, ...]:
         """The batches that were seen to have ended."""
         return tuple(batch for batch in self._seen.values() if batch is not None and batch.has_ended)
+
+    @property
+    def request_counts(self) -> RequestCounts:
+        """The sum over the batches that were seen to have ended."""
+        return sum((batch.request_counts for batch in self.ended), start=RequestCounts())
 
     @property
     def is_over(self) -> bool:
