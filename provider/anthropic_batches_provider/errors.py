@@ -22,8 +22,10 @@
     │   ├── JobNotFoundError          a reference names a job whose folder is not there
     │   ├── CorruptLedgerError        a record is unreadable or foreign
     │   └── SubmissionOutcomeUnknownError   a create call may or may not have made a batch
+    ├── SpoolFullError                the worker's disk has no room for a task's temporary files
     └── BatchOutcomeError             it ended, or did not end, other than wished
         ├── FailedRowsError           more rows failed than ``max_failed_rows`` allows
+        ├── JobStoppedError           errors of rows say that no request would be answered now
         ├── BatchesNotEndedError      results were asked for, or waited for, too early
         └── ResultsUnavailableError   archived after 29 days, deleted, or downloads disabled
 
@@ -178,6 +180,19 @@ class SubmissionOutcomeUnknownError(LedgerError):
         self.shard = shard
 
 
+class SpoolFullError(MessageBatchesError):
+    """The worker's disk has no room for a task's temporary files; a retry goes on, perhaps on another worker.
+
+    :param folder: the local folder that they were written to.
+    :param free_bytes: what its disk had left for this user.
+    """
+
+    def __init__(self, message: str, *, folder: str, free_bytes: int) -> None:
+        super().__init__(message)
+        self.folder = folder
+        self.free_bytes = free_bytes
+
+
 class BatchOutcomeError(MessageBatchesError):
     """The batches ended, or did not end, other than wished; what was paid for is kept."""
 
@@ -193,6 +208,10 @@ class FailedRowsError(BatchOutcomeError):
         super().__init__(message)
         self.failed = failed
         self.total = total
+
+
+class JobStoppedError(BatchOutcomeError):
+    """Rows errored for want of credit or of permission: nothing more is sent until that is mended."""
 
 
 class BatchesNotEndedError(BatchOutcomeError):

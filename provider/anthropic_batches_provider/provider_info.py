@@ -78,6 +78,20 @@ _STORAGE_OPTION = {
     "default": None,
 }
 
+_SPOOL_OPTION = {
+    "description": (
+        "A local folder for what tasks write on their way, one folder for each attempt, removed when it ends (after a "
+        "kill: when the user's next one on this host starts). Needs room for one message batch per running task: up "
+        "to 256 MB of requests, or the results twice over; besides, 30 to 120 bytes per row for its key. Files hold "
+        "prompts and answers, and only their user may read them. Unset: the system's temporary folder. On a network "
+        "disk without locks, what killed attempts leave is not removed."
+    ),
+    "version_added": "0.1.0",
+    "type": "string",
+    "example": "/mnt/scratch",
+    "default": None,
+}
+
 
 def _seconds(default: int, description: str) -> dict[str, Any]:
     return {
@@ -129,7 +143,13 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": _modules("hooks"),
         "operators": _modules("operators"),
         "sensors": _modules("sensors"),
-        "triggers": _modules("triggers"),
+        "triggers": _modules("triggers", "event_triggers", "start_triggers"),
+        "task-decorators": [
+            {
+                "name": "message_batch",
+                "class-name": "anthropic_batches_provider.decorators.message_batch_task",
+            }
+        ],
         "extra-links": ["anthropic_batches_provider.links.ConsoleBatchesLink"],
         "connection-types": [
             {
@@ -143,7 +163,7 @@ def get_provider_info() -> dict[str, Any]:
         "config": {
             "anthropic_batches": {
                 "description": "Settings of the provider for Anthropic's Message Batches API.",
-                "options": {"storage": _STORAGE_OPTION, **_BOUNDS_OPTIONS},
+                "options": {"storage": _STORAGE_OPTION, "spool": _SPOOL_OPTION, **_BOUNDS_OPTIONS},
             }
         },
     }

@@ -123,3 +123,11 @@ def test_the_storage_option_is_known_to_airflow_and_unset_until_somebody_sets_it
     assert not conf.get("anthropic_batches", "storage", fallback=None)
     monkeypatch.setenv("AIRFLOW__ANTHROPIC_BATCHES__STORAGE", "file:///tmp/jobs")
     assert conf.get("anthropic_batches", "storage") == "file:///tmp/jobs"
+
+
+def test_the_spool_option_is_known_to_airflow_and_unset_until_somebody_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.configuration import conf
+
+    monkeypatch.delenv("AIRFLOW__ANTHROPIC_BATCHES__SPOOL", raising=False)
+    assert "spool" in get_provider_info()["config"]["anthropic_batches"]["options"]
+    assert not conf.get("anthropic_batches", "spool", fallback=None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -18,6 +19,7 @@ from anthropic_batches_provider.errors import InvalidRowError
 _HEAD = b'{"requests":['
 _TAIL = b"]}"
 _READ_BYTES = 1 << 20
+_BUFFER_BYTES = 1 << 20
 
 
 class Prepared(Protocol):
@@ -105,17 +107,16 @@ def cut_shards(
     :raises InvalidRowError: one request alone is longer than ``limits.max_bytes``.
     """
     pending = iter(rows)
-    number = first_shard
     row = next(pending, None)
-    while row is not None:
+    for number in count(first_shard):
+        if row is None:
+            return
         writer = _ShardWriter(number, nonce, limits, folder)
         try:
-            while row is not None and writer.takes(row):
-                row = next(pending, None)
+            row = writer.fill(row, pending)
         finally:
             writer.close()
         yield writer.shard()
-        number += 1
 
 
 class _ShardWriter:
@@ -126,31 +127,32 @@ class _ShardWriter:
         self._max_bytes = limits.max_bytes
         self._requests_path = folder / f"requests-{number:05d}.jsonl"
         self._rows_path = folder / f"rows-{number:05d}.jsonl"
-        self._requests: BinaryIO = self._requests_path.open("wb", buffering=_READ_BYTES)
-        self._rows: BinaryIO = self._rows_path.open("wb", buffering=_READ_BYTES)
+        self._requests: BinaryIO = self._requests_path.open("wb", buffering=_BUFFER_BYTES)
+        self._rows: BinaryIO = self._rows_path.open("wb", buffering=_BUFFER_BYTES)
         self._count = 0
         self._first_row = 0
-        self._body_bytes = len(_HEAD) + len(_TAIL) - 1  # the last request has no comma
+        self._body_bytes = 0
 
-    def takes(self, row: Prepared) -> bool:
-        line = b'%b%d","params":%b}\n' % (self._id_prefix, row.number, row.params)
-        is_too_long = self._body_bytes + len(line) > self._max_bytes
-        if self._count and (is_too_long or self._count >= self._max_requests):
-            return False
-        if is_too_long:
-            size = self._body_bytes + len(line)
-            raise InvalidRowError(
-                f"Row {row.number} (the first is 0): its request alone makes a body of {size:,} bytes, and a batch may "
-                f"have {self._max_bytes:,}. Shorten the row, or send it by itself through the Messages API.",
-                row_number=row.number,
-            )
-        if not self._count:
-            self._first_row = row.number
-        self._requests.write(line)
-        self._rows.write(row.columns + b"\n")
-        self._count += 1
-        self._body_bytes += len(line)
-        return True
+    def fill(self, first: Prepared, others: Iterator[Prepared]) -> Prepared | None:
+        """Write rows until the shard is full; return the row that has no room in it, None after the last."""
+        id_prefix, max_requests, max_bytes = self._id_prefix, self._max_requests, self._max_bytes
+        write_request, write_row = self._requests.write, self._rows.write
+        requests, body_bytes = 0, len(_HEAD) + len(_TAIL) - 1  # the last request has no comma
+        for row in chain((first,), others):
+            line = b'%b%d","params":%b}\n' % (id_prefix, row.number, row.params)
+            size = body_bytes + len(line)
+            if size > max_bytes and not requests:
+                raise _too_long(row, size, max_bytes)
+            if size > max_bytes or requests >= max_requests:
+                break
+            write_request(line)
+            write_row(b"%b\n" % row.columns)
+            requests += 1
+            body_bytes = size
+        else:
+            row = None
+        self._count, self._first_row, self._body_bytes = requests, first.number, body_bytes
+        return row
 
     def close(self) -> None:
         self._requests.close()
@@ -165,6 +167,14 @@ class _ShardWriter:
             requests_path=self._requests_path,
             rows_path=self._rows_path,
         )
+
+
+def _too_long(row: Prepared, size: int, max_bytes: int) -> InvalidRowError:
+    return InvalidRowError(
+        f"Row {row.number} (the first is 0): its request alone makes a body of {size:,} bytes, and a batch may "
+        f"have {max_bytes:,}. Shorten the row, or send it by itself through the Messages API.",
+        row_number=row.number,
+    )
 
 
 def body_chunks(lines: BinaryIO) -> Iterator[bytes]:

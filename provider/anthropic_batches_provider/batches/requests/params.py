@@ -29,7 +29,7 @@ def encode_checked_params(params: object, number: int, *, source: str) -> bytes:
     :param source: who gave them, to name in errors: ``request_builder``, ``requests``.
     :raises InvalidRowError: if they cannot be sent; says which field, and what it should be.
     """
-    if not isinstance(params, dict | Mapping):
+    if type(params) is not dict and not isinstance(params, Mapping):
         raise InvalidRowError(
             f"{row_name(number)}: {source} gave a {type(params).__name__} where Messages params are wanted: a dict "
             f"with model, max_tokens and messages.",
@@ -46,18 +46,19 @@ def encode_checked_params(params: object, number: int, *, source: str) -> bytes:
         raise InvalidRowError(
             f"{row_name(number)}: the params given by {source} are not JSON: {error}.", row_number=number
         ) from error
-    check_size(encoded, number)
+    if len(encoded) > MAX_PARAMS_BYTES:
+        check_size(encoded, number)
     return encoded
 
 
 def params_problem(params: Mapping[str, Any]) -> str | None:
     """Return what is wrong with the fields that are there, as a sentence; None if nothing is."""
-    if "max_tokens" in params:
-        max_tokens = params["max_tokens"]
-        if not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 1:
-            return f"`max_tokens` is {max_tokens!r:.40}; it must be a whole number of 1 or more."
-    if "model" in params and not (isinstance(params["model"], str) and params["model"].strip()):
-        return f"`model` is {params['model']!r:.40}; it must be the id of a model, such as 'claude-haiku-4-5'."
+    max_tokens = params.get("max_tokens", 1)
+    if not isinstance(max_tokens, int) or max_tokens is True or max_tokens < 1:
+        return f"`max_tokens` is {max_tokens!r:.40}; it must be a whole number of 1 or more."
+    model = params.get("model", "to come")
+    if not isinstance(model, str) or not model or model.isspace():
+        return f"`model` is {model!r:.40}; it must be the id of a model, such as 'claude-haiku-4-5'."
     if params.get("stream"):
         return "`stream` is set; a batch cannot stream. Leave it out."
     if "betas" in params:
@@ -67,11 +68,11 @@ def params_problem(params: Mapping[str, Any]) -> str | None:
 
 def missing_problem(params: Mapping[str, Any]) -> str | None:
     """Return which required field is not there, as a sentence; None if all are."""
-    for name in ("model", "max_tokens"):
-        if name not in params:
-            return f"`{name}` is missing; give it here or to the operator as `{name}=`."
+    if "model" not in params or "max_tokens" not in params:
+        name = "max_tokens" if "model" in params else "model"
+        return f"`{name}` is missing; give it here or to the operator as `{name}=`."
     messages = params.get("messages")
-    if not isinstance(messages, list | tuple) or not messages:
+    if not isinstance(messages, (list, tuple)) or not messages:
         return "`messages` must be a list of at least one message, such as [{'role': 'user', 'content': …}]."
     return None
 

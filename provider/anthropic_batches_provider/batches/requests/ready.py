@@ -20,15 +20,15 @@ def encode_ready_request(request: object, number: int) -> tuple[str | int, bytes
     :param number: position in the input, from 0.
     :raises InvalidRowError: for another shape, and as :func:`~.params.encode_checked_params`.
     """
-    if not isinstance(request, dict | Mapping):
+    if type(request) is not dict and not isinstance(request, Mapping):
         raise InvalidRowError(
             f"{row_name(number)} is a {type(request).__name__}; a ready request is a dict of custom_id and params.",
             row_number=number,
         )
-    if request.keys() != _FIELDS:
+    if len(request) != len(_FIELDS) or "custom_id" not in request or "params" not in request:
         raise InvalidRowError(_shape_problem(request, number), row_number=number)
     custom_id = request["custom_id"]
-    if not isinstance(custom_id, str | int) or isinstance(custom_id, bool):
+    if not isinstance(custom_id, (str, int)) or isinstance(custom_id, bool):
         raise InvalidRowError(
             f"{row_name(number)}: custom_id is {shortened(repr(custom_id))}; it must be a string or a whole number.",
             row_number=number,

@@ -7,16 +7,16 @@ from anthropic_batches_provider.batches.rows.columns import (
 )
 from anthropic_batches_provider.batches.rows.fingerprints import RowsFingerprint
 from anthropic_batches_provider.batches.rows.json_lines import read_json_lines
-from anthropic_batches_provider.batches.rows.keys import DuplicateKeys
+from anthropic_batches_provider.batches.rows.keys import UniqueKeys
 from anthropic_batches_provider.batches.rows.prepared import PreparedRow, prepare_requests, prepare_rows
 
 __all__ = [
     "READY_KEY_COLUMN",
     "ROW_NUMBER_COLUMN",
-    "DuplicateKeys",
     "PreparedRow",
     "RowColumns",
     "RowsFingerprint",
+    "UniqueKeys",
     "prepare_requests",
     "prepare_rows",
     "read_json_lines",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +22,7 @@ from anthropic_batches_provider.batches.rows import (
 )
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
+SPOOL = Path(tempfile.gettempdir())  # too few rows here for anything to be written
 PARAMS = {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": "Hello"}]}
 
 
@@ -28,7 +31,7 @@ def encode(row: Mapping[str, Any], number: int) -> bytes:
 
 
 def prepare(rows: Any, **columns: Any) -> list[PreparedRow]:
-    return list(prepare_rows(rows, columns=RowColumns(**columns), encode=encode))
+    return list(prepare_rows(rows, columns=RowColumns(**columns), encode=encode, spool_folder=SPOOL))
 
 
 def fingerprint(rows: list[PreparedRow]) -> str:
@@ -48,7 +51,7 @@ def test_rows_become_columns_and_params_in_order() -> None:
 def test_a_question_encodes_rows() -> None:
     prompt = PromptTemplate("Label: {{ row.text }}", SandboxedEnvironment(), {})
     asked = Question(prompt=prompt, model="m", max_tokens=8)
-    (row,) = prepare_rows([{"text": "a"}], columns=RowColumns(), encode=asked.encode_params)
+    (row,) = prepare_rows([{"text": "a"}], columns=RowColumns(), encode=asked.encode_params, spool_folder=SPOOL)
     assert row == PreparedRow(
         0,
         b'{"row_number":0}',
@@ -58,7 +61,7 @@ def test_a_question_encodes_rows() -> None:
 
 def test_no_rows_give_nothing() -> None:
     assert prepare([]) == []
-    assert list(prepare_requests([])) == []
+    assert list(prepare_requests([], spool_folder=SPOOL)) == []
 
 
 def test_rows_are_taken_one_at_a_time() -> None:
@@ -69,7 +72,7 @@ def test_rows_are_taken_one_at_a_time() -> None:
             taken.append(len(taken))
             yield {"id": len(taken)}
 
-    rows = prepare_rows(endless(), columns=RowColumns(key="id"), encode=encode)
+    rows = prepare_rows(endless(), columns=RowColumns(key="id"), encode=encode, spool_folder=SPOOL)
     next(rows)
     next(rows)
     assert taken == [0, 1]
@@ -86,7 +89,7 @@ def test_a_row_that_is_no_mapping_is_named(row: Any, named: str) -> None:
 
 
 def test_a_repeated_key_is_named_with_its_row() -> None:
-    with pytest.raises(InvalidRowError, match=r'Row 2 .*\{"id":"a"\}.*earlier row') as caught:
+    with pytest.raises(InvalidRowError, match=r'Row 2 .*\{"id":"a"\}.*which row 0 has too') as caught:
         prepare([{"id": "a"}, {"id": "b"}, {"id": "a"}], key="id")
     assert caught.value.row_number == 2
 
@@ -101,7 +104,11 @@ def test_a_clash_in_a_later_row_is_refused() -> None:
 
 
 def test_ready_requests_keep_their_custom_id_in_a_column_of_its_own() -> None:
-    rows = list(prepare_requests([{"custom_id": "a/1", "params": PARAMS}, {"custom_id": 5, "params": PARAMS}]))
+    rows = list(
+        prepare_requests(
+            [{"custom_id": "a/1", "params": PARAMS}, {"custom_id": 5, "params": PARAMS}], spool_folder=SPOOL
+        )
+    )
     assert [row.columns for row in rows] == [b'{"key":"a/1"}', b'{"key":5}']
     assert rows[1].number == 1
     assert rows[0].params == (b'{"model":"m","max_tokens":8,"messages":[{"role":"user","content":"Hello"}]}')
@@ -109,12 +116,12 @@ def test_ready_requests_keep_their_custom_id_in_a_column_of_its_own() -> None:
 
 def test_a_repeated_custom_id_is_named() -> None:
     with pytest.raises(InvalidRowError, match=r'Row 1 .*"a".*custom_id of its own'):
-        list(prepare_requests([{"custom_id": "a", "params": PARAMS}] * 2))
+        list(prepare_requests([{"custom_id": "a", "params": PARAMS}] * 2, spool_folder=SPOOL))
 
 
 def test_a_custom_id_that_is_not_unicode_is_refused() -> None:
     with pytest.raises(InvalidRowError, match="surrogate"):
-        list(prepare_requests([{"custom_id": "\ud800", "params": PARAMS}]))
+        list(prepare_requests([{"custom_id": "\ud800", "params": PARAMS}], spool_folder=SPOOL))
 
 
 def test_the_fingerprint_of_rows_does_not_depend_on_their_order() -> None:
