@@ -26,7 +26,7 @@ from anthropic_batches_provider.errors import (
     UnexpectedAnswerError,
 )
 from tests.integration.blocking_client import BlockingClient
-from tests.integration.scripted_api import BATCH, Answer, ScriptedApi, error_body, gzipped, scripted_api
+from tests.integration.scripted_api import BATCH, ENDED, Answer, ScriptedApi, error_body, gzipped, scripted_api
 
 KEY = "sk-ant-test-0123456789"
 BODY = b'{"requests":[{"custom_id":"a","params":{}},{"custom_id":"b","params":{}}]}'
@@ -292,6 +292,69 @@ def test_an_empty_workspace_greets_with_account_and_time(client: BlockingClient,
     assert greeting.server_time.microsecond == 0
     assert api.arrived[0].path == "/v1/messages/batches?limit=1"
     assert client.listed() == []
+
+
+# ---------------------------------------------------------------------------------------------------- what watchers see
+
+
+@pytest.fixture
+def watching(api: ScriptedApi) -> BlockingClient:
+    return BlockingClient("async", ClientSettings(api_key=KEY, base_url=api.base_url))
+
+
+@pytest.mark.parametrize("body", [BATCH, ENDED, {**BATCH, "cancel_initiated_at": "2026-11-21T05:30:00+02:00"}])
+def test_a_look_at_a_batch_sees_what_retrieving_it_gives(
+    watching: BlockingClient, api: ScriptedApi, body: dict[str, Any]
+) -> None:
+    api.answer(Answer(body=body, headers={"retry-after": "10"}))
+    look = watching.look_at("msgbatch_1")
+    (sighting,) = look.sightings
+    assert sighting.batch() == watching.retrieve("msgbatch_1")
+    assert sighting == watching.look_at("msgbatch_1").sightings[0]
+    assert sighting.has_ended is (body is ENDED)
+    assert (look.retry_after_seconds, look.next_page) == (10.0, None)
+
+
+def test_a_look_at_a_page_sees_up_to_a_thousand_batches_and_where_the_next_begins(
+    watching: BlockingClient, api: ScriptedApi
+) -> None:
+    batches = [{**BATCH, "id": f"msgbatch_{number}"} for number in range(1000)]
+    api.answer(Answer(body={"data": batches, "has_more": True, "first_id": "msgbatch_0", "last_id": "msgbatch_999"}))
+    look = watching.look_at_page("msgbatch_before")
+    assert [sighting.id for sighting in look.sightings] == [batch["id"] for batch in batches]
+    assert look.next_page == "msgbatch_999"
+    assert api.arrived[0].path == "/v1/messages/batches?limit=1000&after_id=msgbatch_before"
+    api.answer(Answer(body={"data": [], "has_more": False, "first_id": None, "last_id": None}))
+    assert watching.look_at_page().next_page is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>not the API</html>",
+        b"",
+        {**BATCH, "id": "msgbatch_another"},
+        {**BATCH, "id": ""},
+        {**BATCH, "type": "message"},
+        {**BATCH, "processing_status": "finished"},
+        {**BATCH, "created_at": "2026-11-21T05:00:00"},
+        {**BATCH, "request_counts": {"processing": 2}},
+    ],
+)
+def test_a_look_that_is_answered_by_something_else_is_an_error(
+    watching: BlockingClient, api: ScriptedApi, body: Any
+) -> None:
+    api.answer(Answer(body=body, headers={"request-id": "req_7"}))
+    with pytest.raises(UnexpectedAnswerError, match="Retrieving message batch msgbatch_1") as caught:
+        watching.look_at("msgbatch_1")
+    assert caught.value.request_id == "req_7"
+
+
+@pytest.mark.parametrize("body", [BATCH, [], {"data": [BATCH], "has_more": True, "last_id": None}])
+def test_a_page_that_is_none_is_an_error(watching: BlockingClient, api: ScriptedApi, body: Any) -> None:
+    api.answer(Answer(body=body))
+    with pytest.raises(UnexpectedAnswerError, match="Listing message batches"):
+        watching.look_at_page()
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 
 from anthropic_batches_provider import triggers
+from anthropic_batches_provider.hooks import MessageBatchHook
+from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
-ARGUMENTS = {
+ARGUMENTS: dict[str, Any] = {
     "batch_ids": ["msgbatch_1", "msgbatch_2"],
     "conn_id": "claude",
     "poll_interval": 30.0,
@@ -18,70 +21,77 @@ ARGUMENTS = {
     "wait_for": "any",
     "cancel_on_kill": ["msgbatch_1"],
 }
+PARAMS = {"model": "claude-haiku-4-5", "max_tokens": 16, "messages": [{"role": "user", "content": "Hello"}]}
 
 
 def test_every_argument_survives_serialization() -> None:
-    path, arguments = MessageBatchTrigger(**ARGUMENTS).serialize()  # type: ignore[arg-type]
+    path, arguments = MessageBatchTrigger(**ARGUMENTS).serialize()
     assert path == "anthropic_batches_provider.triggers.MessageBatchTrigger"
-    assert arguments == ARGUMENTS
+    assert json.loads(json.dumps(arguments)) == ARGUMENTS
     assert MessageBatchTrigger(**arguments).serialize() == (path, arguments)
 
 
-class Canceling:
-    """A client that takes its time."""
+class Kill:
+    """A trigger that waits for two batches, of which its task wants the first to be canceled."""
 
-    def __init__(self) -> None:
-        self.canceled: list[str] = []
+    def __init__(self, simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch, *, is_over: bool) -> None:
+        async def look(_: object) -> bool:
+            await asyncio.sleep(0.05)
+            return is_over
 
-    async def cancel(self, batch_id: str) -> None:
-        await asyncio.sleep(0.05)
-        self.canceled.append(batch_id)
+        monkeypatch.setattr(triggers, "is_over_async", look)
+        monkeypatch.setenv("AIRFLOW_CONN_CLAUDE", simulator.airflow_connection_json)
+        simulator.control.change_settings(batch_duration=3600, cancel_duration=3600)
+        self._hook = MessageBatchHook("claude")
+        self._simulator = simulator
+        self.batch_ids = [self._hook.create_batch([{"custom_id": "a", "params": PARAMS}]).id for _ in range(2)]
+        self.trigger = MessageBatchTrigger(
+            **{**ARGUMENTS, "batch_ids": self.batch_ids, "cancel_on_kill": self.batch_ids[:1]}
+        )
 
-    async def close(self) -> None:
-        return
-
-
-def killed(monkeypatch: pytest.MonkeyPatch, *, is_over: bool, **changes: Any) -> tuple[MessageBatchTrigger, Canceling]:
-    async def look(_: object) -> bool:
-        await asyncio.sleep(0.05)
-        return is_over
-
-    monkeypatch.setattr(triggers, "is_over_async", look)
-    trigger = MessageBatchTrigger(**{**ARGUMENTS, **changes})
-    client = Canceling()
-    trigger._client = client  # type: ignore[assignment]
-    return trigger, client
+    def canceled(self) -> list[str]:
+        """What the simulator is canceling."""
+        found = [self._hook.retrieve_batch(batch_id) for batch_id in self.batch_ids]
+        return [batch.id for batch in found if batch.processing_status == "canceling"]
 
 
-async def test_a_task_that_is_over_cancels_what_it_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    trigger, client = killed(monkeypatch, is_over=True)
-    await trigger.on_kill()
-    assert client.canceled == ["msgbatch_1"]
+async def test_a_task_that_is_over_cancels_what_it_named(
+    message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill = Kill(message_batch_simulator, monkeypatch, is_over=True)
+    await kill.trigger.on_kill()
+    assert kill.canceled() == kill.batch_ids[:1]
 
 
-async def test_a_doubt_and_a_policy_of_leaving_cancel_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    for is_over, named in ((False, ["msgbatch_1"]), (True, [])):
-        trigger, client = killed(monkeypatch, is_over=is_over, cancel_on_kill=named)
-        await trigger.on_kill()
-        assert client.canceled == []
+async def test_a_doubt_and_a_policy_of_leaving_cancel_nothing(
+    message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubtful = Kill(message_batch_simulator, monkeypatch, is_over=False)
+    await doubtful.trigger.on_kill()
+    leaving = Kill(message_batch_simulator, monkeypatch, is_over=True)
+    leaving.trigger.cancel_on_kill = []
+    await leaving.trigger.on_kill()
+    assert doubtful.canceled() + leaving.canceled() == []
 
 
 @pytest.mark.parametrize("message", [("user action",), ()])
 async def test_airflows_repeated_cancellations_do_not_break_off_the_kill(
-    monkeypatch: pytest.MonkeyPatch, message: tuple[str, ...]
+    message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch, message: tuple[str, ...]
 ) -> None:
-    trigger, client = killed(monkeypatch, is_over=True)
-    kill = asyncio.create_task(trigger.on_kill())
+    kill = Kill(message_batch_simulator, monkeypatch, is_over=True)
+    task = asyncio.create_task(kill.trigger.on_kill())
     for _ in range(3):
         await asyncio.sleep(0.02)
-        kill.cancel(*message)
-    await kill
-    assert client.canceled == ["msgbatch_1"]
+        task.cancel(*message)
+    await task
+    assert kill.canceled() == kill.batch_ids[:1]
 
 
-async def test_a_kill_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_kill_that_takes_too_long_is_given_up(
+    message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(triggers, "_KILL_SECONDS", 0.01)
-    trigger, client = killed(monkeypatch, is_over=True)
+    kill = Kill(message_batch_simulator, monkeypatch, is_over=True)
     with pytest.raises(TimeoutError):
-        await trigger.on_kill()
-    assert client.canceled == []
+        await kill.trigger.on_kill()
+    assert kill.canceled() == []

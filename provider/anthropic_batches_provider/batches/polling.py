@@ -1,14 +1,11 @@
-"""Decides when to look at batches, when a wait is over and what people should be told meanwhile.
+"""When a batch is looked at next, when a wait is over, and what people should be told meanwhile.
 
-Pure: it takes what was seen and the moment, and says what to do; loops, blocking or not, only carry it out. A failed
-look decides nothing: it slows the next one down and is remembered for the message.
+Pure: it takes what was seen and the moment. A failed look decides nothing: it is remembered for the message.
 """
 
 from __future__ import annotations
 
-import random
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,36 +17,24 @@ from anthropic_batches_provider.errors import MessageBatchesError
 
 _SHORTEST_DELAY_SECONDS = 2.0
 _SHARE_OF_AGE = 0.1
-_FAILURE_DOUBLINGS = 3
+_HOUR = 3600.0
 _EXPIRY_WARNINGS_HOURS = (6, 2)
-_RESULTS_WARNING = pendulum.duration(days=3)
+_RESULTS_WARNING_HOURS = 72
 
 WaitFor = Literal["all", "any"]
 
 
-def delay_seconds(
-    *,
-    poll_interval: float,
-    age_seconds: float,
-    failures: int = 0,
-    retry_after_seconds: float = 0.0,
-    jitter: float = 0.5,
-) -> float:
-    """Return how long to wait before the next look.
+def delay_seconds(*, poll_interval: float, age_seconds: float, jitter: float = 0.5) -> float:
+    """Return how long to wait before the next look at a batch.
 
-    Young batches are looked at early, since many end within minutes: a tenth of their age, 2 s at least and
-    ``poll_interval`` at most. Failed looks double the interval, up to eightfold; the service's ``Retry-After`` is
-    obeyed.
+    Young batches are looked at early, since many end within minutes: after a tenth of their age, 2 s at least and
+    ``poll_interval`` at most.
 
-    :param poll_interval: the longest delay without failures, in seconds.
-    :param age_seconds: age of the youngest batch that is waited for.
-    :param failures: looks at one batch that failed in a row.
-    :param jitter: 0 to 1; spreads the delay over 90% to 110%, so that waits do not fall into step.
+    :param poll_interval: the longest delay, in seconds.
+    :param jitter: 0 to 1; shortens the delay by up to a fifth, so that processes do not fall into step.
     """
     delay = min(poll_interval, max(_SHORTEST_DELAY_SECONDS, age_seconds * _SHARE_OF_AGE))
-    if failures:
-        delay = poll_interval * 2.0 ** min(failures - 1, _FAILURE_DOUBLINGS)
-    return max(delay * (0.9 + 0.2 * jitter), retry_after_seconds)
+    return delay * (1.0 - 0.2 * jitter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,32 +62,28 @@ class StillRunning:
 class BatchWait:
     """One wait for batches.
 
-    :param batch_ids: what is waited for; at least one, unless only time is waited for.
+    :param batch_ids: what is waited for; none, where only time is waited for.
+    :param poll_interval: the longest time between two looks at a batch that whoever looks should let pass, in seconds.
     :param wait_for: ``all`` of them, or ``any`` one.
-    :param jitter: gives a number from 0 to 1.
     """
 
-    def __init__(
-        self,
-        batch_ids: Sequence[str],
-        *,
-        poll_interval: float,
-        wait_for: WaitFor = "all",
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
+    def __init__(self, batch_ids: Sequence[str], *, poll_interval: float, wait_for: WaitFor = "all") -> None:
+        self.poll_interval = poll_interval
+        self.wait_for: WaitFor = wait_for
         self._seen: dict[str, MessageBatch | None] = dict.fromkeys(batch_ids)
+        self._pending = dict.fromkeys(batch_ids)
         self._failures: dict[str, str] = {}
-        self._failures_in_a_row: Counter[str] = Counter()
-        self._retry_after_seconds = 0.0
-        self._poll_interval = poll_interval
-        self._wait_for = wait_for
-        self._jitter = jitter
         self._told: set[tuple[str, str]] = set()
+
+    @property
+    def batch_ids(self) -> tuple[str, ...]:
+        """What is waited for, in the order given."""
+        return tuple(self._seen)
 
     @property
     def pending(self) -> tuple[str, ...]:
         """The batches that have not been seen to end, in the order given."""
-        return tuple(batch_id for batch_id, batch in self._seen.items() if batch is None or not batch.has_ended)
+        return tuple(self._pending)
 
     @property
     def ended(self) -> tuple[MessageBatch, ...]:
@@ -117,32 +98,23 @@ class BatchWait:
     @property
     def is_over(self) -> bool:
         """Whether what was waited for has happened."""
-        return bool(self.ended) if self._wait_for == "any" else not self.pending
+        return len(self._pending) < len(self._seen) if self.wait_for == "any" else not self._pending
+
+    def last_seen(self, batch_id: str) -> MessageBatch | None:
+        """Return a batch as it was last seen; None if it never was."""
+        return self._seen[batch_id]
 
     def saw(self, batch: MessageBatch) -> None:
         """Take note of a successful look."""
         self._seen[batch.id] = batch
         self._failures.pop(batch.id, None)
-        self._failures_in_a_row.pop(batch.id, None)
-        self._retry_after_seconds = 0.0
+        if batch.has_ended:
+            self._pending.pop(batch.id, None)
 
     def failed(self, batch_id: str, error: Exception) -> None:
         """Take note of a failed look; it never ends the wait."""
-        reason = str(error) if isinstance(error, MessageBatchesError) else f"{type(error).__name__}: {error}"
-        self._failures[batch_id] = reason
-        self._failures_in_a_row[batch_id] += 1
-        self._retry_after_seconds = getattr(error, "retry_after_seconds", None) or 0.0
-
-    def next_delay_seconds(self, now: pendulum.DateTime) -> float:
-        """Return how long to wait before looking at the pending batches again."""
-        births = [batch.created_at for batch in self._seen.values() if batch is not None and not batch.has_ended]
-        age_seconds = (now - max(births)).total_seconds() if births else 0.0
-        return delay_seconds(
-            poll_interval=self._poll_interval,
-            age_seconds=age_seconds,
-            failures=max(self._failures_in_a_row.values(), default=0),
-            retry_after_seconds=self._retry_after_seconds,
-            jitter=self._jitter(),
+        self._failures[batch_id] = (
+            str(error) if isinstance(error, MessageBatchesError) else f"{type(error).__name__}: {error}"
         )
 
     def still_running(self) -> list[StillRunning]:
@@ -155,33 +127,34 @@ class BatchWait:
     def warnings(self, now: pendulum.DateTime) -> list[str]:
         """Return what people should be told now, each thing once: an expiry or a loss of results that comes near."""
         found = []
+        moment = now.timestamp()
         for batch in self._seen.values():
-            if batch is not None and (warning := _warning(batch, now)) and (batch.id, warning[0]) not in self._told:
+            if batch is not None and (warning := _warning(batch, moment)) and (batch.id, warning[0]) not in self._told:
                 self._told.add((batch.id, warning[0]))
                 found.append(warning[1])
         return found
 
 
-def _warning(batch: MessageBatch, now: pendulum.DateTime) -> tuple[str, str] | None:
+def _warning(batch: MessageBatch, now: float) -> tuple[str, str] | None:
+    """Return what there is to warn of, and its name; in plain seconds, since a job may have thousands of batches."""
     if batch.has_ended:
-        left = batch.created_at + RESULTS_AVAILABLE_FOR - now
-        if left >= _RESULTS_WARNING:
+        hours = (batch.created_at.timestamp() + RESULTS_AVAILABLE_FOR.total_seconds() - now) / _HOUR
+        if hours >= _RESULTS_WARNING_HOURS:
             return None
         return "results", (
-            f"The results of {batch.id} are kept until 29 days after its creation: {_hours(left)} are left. "
+            f"The results of {batch.id} are kept until 29 days after its creation: {_text(hours)} are left. "
             "Collect them now; after that they are lost and were paid for."
         )
-    left = batch.expires_at - now
-    under = [hours for hours in _EXPIRY_WARNINGS_HOURS if left < pendulum.duration(hours=hours)]
+    hours = (batch.expires_at.timestamp() - now) / _HOUR
+    under = [limit for limit in _EXPIRY_WARNINGS_HOURS if hours < limit]
     if not under:
         return None
     return f"expiry {under[-1]}", (
-        f"{batch.id} has not ended and expires in {_hours(left)} ({BATCH_EXPIRES_AFTER.total_seconds() / 3600:.0f} h "
+        f"{batch.id} has not ended and expires in {_text(hours)} ({BATCH_EXPIRES_AFTER.total_seconds() / _HOUR:.0f} h "
         f"after its creation). {batch.request_counts.processing:,} of its requests are still processing; those that "
         "expire are not billed and can be sent again."
     )
 
 
-def _hours(left: pendulum.Duration) -> str:
-    hours = max(left.total_seconds(), 0) / 3600
-    return f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.1f} hours"
+def _text(hours: float) -> str:
+    return f"{max(hours, 0) / 24:.1f} days" if hours >= 48 else f"{max(hours, 0):.1f} hours"

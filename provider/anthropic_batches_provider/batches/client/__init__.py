@@ -11,6 +11,7 @@ from anthropic_batches_provider.batches.client.bodies import SpooledBody, decode
 from anthropic_batches_provider.batches.client.calls import BatchPage, Greeting
 from anthropic_batches_provider.batches.client.connection import ConnectionFields, decoded_extra, settings_of
 from anthropic_batches_provider.batches.client.settings import DEFAULT_BASE_URL, ClientSettings
+from anthropic_batches_provider.batches.client.sightings import Look, SightedCounts, Sighting
 from anthropic_batches_provider.batches.client.sync_client import MessageBatchClient
 
 __all__ = [
@@ -21,7 +22,10 @@ __all__ = [
     "ClientSettings",
     "ConnectionFields",
     "Greeting",
+    "Look",
     "MessageBatchClient",
+    "SightedCounts",
+    "Sighting",
     "SpooledBody",
     "decoded_extra",
     "decoded_results",

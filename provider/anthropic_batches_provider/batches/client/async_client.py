@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import anthropic
 import httpx2
 
-from anthropic_batches_provider.batches.client import calls, sdk
+from anthropic_batches_provider.batches.client import calls, sdk, sightings
 from anthropic_batches_provider.batches.client.calls import BatchPage, Call, Greeting
 from anthropic_batches_provider.batches.client.failures import CALL_ERRORS, STREAM_ERRORS, Failure
 from anthropic_batches_provider.batches.client.settings import ClientSettings
+from anthropic_batches_provider.batches.client.sightings import Look
 from anthropic_batches_provider.batches.client.transport import CHUNK_BYTES, Transport
 from anthropic_batches_provider.batches.limits import MAX_LIST_PAGE
 from anthropic_batches_provider.batches.message_batch import MessageBatch
@@ -96,6 +97,17 @@ class AsyncMessageBatchClient:
     ) -> BatchPage:
         """See :meth:`MessageBatchClient.list_page`."""
         return await self._answer(calls.list_page(limit, after_id, before_id))
+
+    async def look_at(self, batch_id: str) -> Look:
+        """Look at one batch; as :meth:`retrieve`, but decoded with what its watcher needs besides."""
+        return await self._answer(sightings.look_at(batch_id))
+
+    async def look_at_page(self, after_id: str | None = None) -> Look:
+        """Look at up to 1,000 batches, newest first, in a millisecond or two of the loop's time.
+
+        :param after_id: where the page begins; None for the newest.
+        """
+        return await self._answer(sightings.look_at_page(after_id))
 
     @asynccontextmanager
     async def results(self, batch_id: str) -> AsyncIterator[AsyncIterator[bytes]]:

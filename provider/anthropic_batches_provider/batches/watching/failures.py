@@ -1,0 +1,63 @@
+"""What a failed look says: about the batch, or about the whole connection."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from anthropic_batches_provider.errors import (
+    ApiConnectionError,
+    ApiStatusError,
+    AuthenticationFailedError,
+    BatchNotFoundError,
+    ConfigurationError,
+    RateLimitedError,
+    SpendLimitReachedError,
+    UnexpectedAnswerError,
+)
+
+FailureKind = Literal[
+    "connection",  # the connection could not be read, or no client made of it
+    "refused",  # 401, 403
+    "not_found",  # 404 of a batch
+    "rate_limited",  # 429
+    "overloaded",  # 529
+    "server",  # other 5xx
+    "network",  # no complete answer in time
+    "answer",  # not what the API promises, such as a proxy's page
+    "other",
+]
+
+# These say nothing of one batch: the whole connection slows down. A 403 may be about one batch, but a 401 never is.
+_OF_THE_CONNECTION: frozenset[FailureKind] = frozenset(
+    ("connection", "refused", "rate_limited", "overloaded", "server", "network", "answer")
+)
+
+
+def kind_of(error: Exception) -> FailureKind:
+    """Sort what a look has raised."""
+    if isinstance(error, BatchNotFoundError):
+        return "not_found"
+    if isinstance(error, AuthenticationFailedError):
+        return "refused"
+    if isinstance(error, RateLimitedError | SpendLimitReachedError):
+        return "rate_limited"
+    if isinstance(error, ApiStatusError):
+        return _kind_of_status(error.status)
+    if isinstance(error, ApiConnectionError | TimeoutError):
+        return "network"
+    if isinstance(error, UnexpectedAnswerError):
+        return "answer"
+    return "connection" if isinstance(error, ConfigurationError) else "other"
+
+
+def is_of_the_connection(kind: FailureKind) -> bool:
+    """Whether other looks would fail in the same way."""
+    return kind in _OF_THE_CONNECTION
+
+
+def _kind_of_status(status: int) -> FailureKind:
+    if status == 529:
+        return "overloaded"
+    if status >= 500:
+        return "server"
+    return "network" if status == 408 else "other"

@@ -1,0 +1,69 @@
+"""How fast one connection may look: a bound on its calls, and a pause that grows while they fail."""
+
+from __future__ import annotations
+
+# A Start account has 1,000 calls a minute on all batch endpoints, for submissions, collections and every process of the
+# deployment together. https://platform.claude.com/docs/en/api/rate-limits#message-batches-api (seen 2026-10)
+CALLS_PER_MINUTE = 240
+BURST = 16
+
+LONGEST_PAUSE_SECONDS = 120.0
+LONGEST_RETRY_AFTER_SECONDS = 3600.0
+
+
+def backoff_seconds(failures: int, jitter: float) -> float:
+    """Return how long to pause after failures in a row: 2 s, doubling up to two minutes, shortened by up to a fifth.
+
+    :param failures: 1 or more.
+    :param jitter: 0 to 1.
+    """
+    return min(LONGEST_PAUSE_SECONDS, 2.0 * 2.0 ** min(failures - 1, 10)) * (1.0 - 0.2 * jitter)
+
+
+class CallBudget:
+    """A bucket of calls that fills at an even rate; moments are seconds since the epoch.
+
+    :param per_minute: calls in the long run.
+    :param burst: calls at once, after a pause.
+    """
+
+    def __init__(self, per_minute: float = CALLS_PER_MINUTE, burst: int = BURST) -> None:
+        self._per_second = per_minute / 60
+        self._burst = burst
+        self._calls = float(burst)
+        self._counted_at = 0.0
+
+    def available(self, now: float) -> int:
+        """Return how many calls may be made now."""
+        self._calls = min(self._burst, self._calls + max(now - self._counted_at, 0.0) * self._per_second)
+        self._counted_at = now
+        return int(self._calls + 1e-9)  # what 59.999… s of filling leaves out is rounding, not a call
+
+    def take(self, calls: int) -> None:
+        """Use calls up."""
+        self._calls -= calls
+
+    def next_call_at(self, now: float) -> float:
+        """Return the moment from which a call may be made: ``now``, or later."""
+        return now if self.available(now) else now + (1.0 - self._calls) / self._per_second
+
+
+class Line:
+    """Whether calls may be made at all: closed for a while after each failure of the connection."""
+
+    def __init__(self) -> None:
+        self.opens_at = 0.0
+        self.failures = 0
+
+    def failed(self, now: float, *, retry_after: float, jitter: float) -> None:
+        """Close it, for longer with each failure in a row, and for as long as the service asks."""
+        self.failures += 1
+        self.hold(now, max(backoff_seconds(self.failures, jitter), retry_after))
+
+    def hold(self, now: float, seconds: float) -> None:
+        """Close it for some seconds, at most an hour: a header must not park a wait for days."""
+        self.opens_at = max(self.opens_at, now + min(seconds, LONGEST_RETRY_AFTER_SECONDS))
+
+    def succeeded(self) -> None:
+        """Forget the failures."""
+        self.failures = 0

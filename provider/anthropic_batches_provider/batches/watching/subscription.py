@@ -1,0 +1,198 @@
+"""One wait at a watcher: what it is told, when it is over, and how."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pendulum
+
+from anthropic_batches_provider.batches.polling import BatchWait
+from anthropic_batches_provider.batches.watching.watched_batch import WatchedBatch
+
+Outcome = Literal["ended", "deadline", "not_found", "unreachable"]
+
+_LONGEST_DOZE_SECONDS = 300.0  # bounds how late a warning comes, or a deadline after the clock was set
+_LAST_LOOK_SECONDS = 60.0
+_SPREAD_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the log of whoever waits.
+
+    :param level: of :mod:`logging`.
+    """
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What has happened since the last news; ``outcome`` is given once, as the last."""
+
+    notes: list[Note] = field(default_factory=list)
+    outcome: Outcome | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.notes or self.outcome)
+
+
+class Subscription:
+    """Deciding is pure; only :meth:`news` waits.
+
+    :param wait: what is waited for.
+    :param connection: name of the connection, for messages.
+    :param deadline: seconds since the epoch; None for none. One that has passed already leaves a minute for one look:
+        the batches may have ended while nobody could look.
+    :param now: the wall clock, in seconds since the epoch.
+    """
+
+    def __init__(self, wait: BatchWait, *, connection: str, deadline: float | None, now: Callable[[], float]) -> None:
+        self.wait = wait
+        self._connection = connection
+        self._deadline = deadline
+        self._now = now
+        self._began = now()
+        self._watched: dict[str, WatchedBatch] = {}
+        self._troubled: set[str] = set()
+        self._denied: set[str] = set()
+        self._notes: list[Note] = []
+        self._wake = asyncio.Event()
+
+    def follow(self, watched: WatchedBatch) -> None:
+        """Go on from what is known of a batch already."""
+        self._watched[watched.id] = watched
+        if watched.looks:
+            self.learn(watched)
+
+    def learn(self, watched: WatchedBatch) -> None:
+        """Take note of a batch of which there is news."""
+        if watched.sighting is not None:
+            self._see(watched)
+        self._mind_trouble(watched)
+        (self._denied.add if watched.is_denied else self._denied.discard)(watched.id)
+        if self._notes or self._outcome(self._now()):
+            self._wake.set()
+
+    async def news(self) -> News:
+        """Wait for something to tell, or for the outcome."""
+        while True:
+            self._wake.clear()
+            now = self._now()
+            warnings = [Note(logging.WARNING, text) for text in self.wait.warnings(_moment(now))]
+            notes, self._notes = self._notes + warnings, []
+            if news := News(notes, self._outcome(now)):
+                return news
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._doze_seconds(now)):
+                    await self._wake.wait()
+
+    def event(self, outcome: Outcome) -> dict[str, Any]:
+        """Return what a trigger fires: ids, counts, moments and sentences."""
+        for watched in self._watched.values():
+            if watched.last_error is not None:
+                self.wait.failed(watched.id, watched.last_error)
+        return {
+            "outcome": outcome,
+            "reason": self._reason(outcome),
+            "batch_ids": list(self.wait.batch_ids),
+            "ended": [batch.id for batch in self.wait.ended],
+            "ended_at": {
+                batch.id: batch.ended_at.isoformat() for batch in self.wait.ended if batch.ended_at is not None
+            },
+            "lost": [batch_id for batch_id in self.wait.pending if batch_id in self._denied],
+            "still_running": [str(running) for running in self.wait.still_running()],
+            "request_counts": self.wait.request_counts.as_dict(),
+        }
+
+    def _outcome(self, now: float) -> Outcome | None:
+        if self.wait.batch_ids and self.wait.is_over:
+            return "ended"
+        if self._denied and (self.wait.wait_for == "all" or len(self._denied) == len(self.wait.pending)):
+            return "not_found" if self._denied_kinds() == {"not_found"} else "unreachable"
+        if self._deadline is None or now < self._deadline:
+            return None
+        looked = now >= self._began + _LAST_LOOK_SECONDS or all(watched.looks for watched in self._watched.values())
+        return "deadline" if looked else None
+
+    def _doze_seconds(self, now: float) -> float:
+        if self._deadline is None:
+            return _LONGEST_DOZE_SECONDS
+        left = max(self._deadline - now, 1.0)
+        # Thousands who stop at one moment need not do so in one turn of the loop.
+        return min(left + random.random() * min(_SPREAD_SECONDS, left / 20), _LONGEST_DOZE_SECONDS)
+
+    def _see(self, watched: WatchedBatch) -> None:
+        sighting = watched.sighting
+        if sighting is None:
+            return
+        before = self.wait.last_seen(watched.id)
+        batch = sighting.batch()
+        self.wait.saw(batch)
+        if before is None or before.processing_status != batch.processing_status:
+            self._notes.append(Note(logging.INFO, f"{batch.id}: {_described(batch)}"))
+
+    def _mind_trouble(self, watched: WatchedBatch) -> None:
+        """Tell once that looks have begun to fail, and once that they succeed again."""
+        if watched.is_troubled and not self._troubled:
+            since = _moment(watched.failing_since).to_time_string()
+            self._notes.append(
+                Note(
+                    logging.WARNING,
+                    f"Looks at {watched.id} have been failing since {since} UTC. Batches run on untouched, and are "
+                    f"looked at again: {watched.last_error or 'no answer'}",
+                )
+            )
+        if watched.is_troubled:
+            self._troubled.add(watched.id)
+        elif watched.id in self._troubled:
+            self._troubled.discard(watched.id)
+            if not self._troubled:
+                self._notes.append(Note(logging.INFO, "Looks succeed again."))
+
+    def _denied_kinds(self) -> set[str]:
+        denials = (self._watched[batch_id].denial for batch_id in self._denied)
+        return {denial.kind for denial in denials if denial is not None}
+
+    def _reason(self, outcome: Outcome) -> str | None:
+        if outcome not in ("not_found", "unreachable"):
+            return None
+        first = next(self._watched[batch_id] for batch_id in self.wait.pending if batch_id in self._denied)
+        others = f" and {len(self._denied) - 1} more" if len(self._denied) > 1 else ""
+        minutes = (self._now() - (first.denial.since if first.denial else self._now())) / 60
+        looks = first.denial.looks if first.denial else 0
+        if outcome == "not_found":
+            found = f"The API knows no batch {first.id}{others}, in {looks} looks over {minutes:.0f} minutes."
+            cause = (
+                f"The likeliest cause is the key of connection {self._connection}: a key sees only the batches of its "
+                "own workspace. Give the connection a key of the workspace that made the batch, or its workspace_id."
+            )
+        else:
+            found = (
+                f"The API refuses the key of connection {self._connection}, in {looks} looks at {first.id}{others} "
+                f"over {minutes:.0f} minutes, with the connection read again in between ({first.last_error})."
+            )
+            cause = "Give the connection a key that may read batches in their workspace."
+        return (
+            f"{found} {cause} Then clear this task, or let it retry. Nothing was canceled or sent again: batches run "
+            "on, what they finish is billed, and results are kept for 29 days."
+        )
+
+
+def _moment(seconds: float) -> pendulum.DateTime:
+    return pendulum.from_timestamp(seconds)
+
+
+def _described(batch: Any) -> str:
+    counts = batch.request_counts
+    if batch.has_ended:
+        ends = ", ".join(f"{number:,} {name}" for name, number in counts.as_dict().items() if number)
+        return f"ended at {batch.ended_at.to_datetime_string()} UTC: {ends}" if batch.ended_at else f"ended: {ends}"
+    return f"{batch.processing_status}, {counts.total:,} requests, expires {batch.expires_at.to_datetime_string()} UTC"

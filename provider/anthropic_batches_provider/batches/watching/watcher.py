@@ -1,0 +1,241 @@
+"""The one task that looks at the batches of one connection, for all who wait for them on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from anthropic_batches_provider.batches.watching.failures import FailureKind, kind_of
+from anthropic_batches_provider.batches.watching.schedule import LookAtEach, LookAtPage, Rest, Schedule
+from anthropic_batches_provider.batches.watching.subscription import Subscription
+from anthropic_batches_provider.batches.watching.watched_batch import WatchedBatch
+from anthropic_batches_provider.errors import ApiConnectionError, ConfigurationError
+
+if TYPE_CHECKING:
+    from anthropic_batches_provider.batches.client import Look
+
+log = logging.getLogger(__name__)
+
+_CALL_SECONDS = 60.0
+_CONNECT_SECONDS = 60.0
+_FRESH_CONNECTION_SECONDS = 15.0  # a connection is not read again sooner: it cannot have been mended
+_LONGEST_REST_SECONDS = 300.0  # bounds what a clock that is set forward can do
+_AFTER_A_BUG_SECONDS = 30.0
+_TOLD_AT_ONCE = 20
+
+
+class LooksAtBatches(Protocol):
+    """The client, as far as a watcher needs it. Its calls are made once: it is the schedule that repeats."""
+
+    async def look_at(self, batch_id: str) -> Look:
+        """Look at one batch."""
+
+    async def look_at_page(self, after_id: str | None = None) -> Look:
+        """Look at a page of batches, newest first."""
+
+    async def close(self) -> None:
+        """Close the connections that are kept open."""
+
+
+class Meter(Protocol):
+    """What is counted; must neither raise nor block."""
+
+    def called(self, operation: str) -> None:
+        """A call is made: ``retrieve`` or ``list``."""
+
+    def failed(self, kind: FailureKind) -> None:
+        """A look failed."""
+
+    def ended(self, seconds: float) -> None:
+        """A batch was seen to have ended, so long after its creation."""
+
+    def waiting(self) -> None:
+        """The number of batches that are waited for may have changed."""
+
+
+class Watcher:
+    """Start :meth:`run` as a task with the first subscription; cancel it after the last. It ends by nothing else.
+
+    :param name: of the connection, for messages.
+    :param connect: reads the connection and makes a client; may fail, and is then tried again.
+    :param now: the wall clock, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], Awaitable[LooksAtBatches]],
+        *,
+        meter: Meter,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = name
+        self.now = now
+        self._connect = connect
+        self._meter = meter
+        self._schedule = Schedule()
+        self._subscriptions: defaultdict[str, dict[Subscription, None]] = defaultdict(dict)
+        self._count = 0
+        self._client: LooksAtBatches | None = None
+        self._connected_at = 0.0
+        self._rests_until = 0.0
+        self._wake = asyncio.Event()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody is subscribed."""
+        return self._count > 0
+
+    @property
+    def batches_waiting(self) -> int:
+        """Batches that are waited for and have not been seen to end."""
+        return sum(not watched.has_ended for watched in self._schedule.batches.values())
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Watch what a subscription waits for."""
+        self._count += 1
+        for batch_id in subscription.wait.batch_ids:
+            watched = self._schedule.add(batch_id, subscription.wait.poll_interval, self.now())
+            self._subscriptions[batch_id][subscription] = None
+            subscription.follow(watched)
+            if watched.due_at < self._rests_until:
+                self._wake.set()
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Watch it no longer."""
+        self._count -= 1
+        for batch_id in subscription.wait.batch_ids:
+            self._schedule.remove(batch_id, subscription.wait.poll_interval)
+            del self._subscriptions[batch_id][subscription]
+            if not self._subscriptions[batch_id]:
+                del self._subscriptions[batch_id]
+
+    async def run(self) -> None:
+        """Look, tell and rest, until canceled; then close the client."""
+        try:
+            while True:
+                try:
+                    await self._step()
+                except Exception:
+                    log.exception("Watching the batches of connection %s goes on after a fault in it.", self.name)
+                    await asyncio.sleep(_AFTER_A_BUG_SECONDS)
+        finally:
+            await self._disconnect()
+
+    async def _step(self) -> None:
+        step = self._schedule.next_step(self.now())
+        if isinstance(step, Rest):
+            self._meter.waiting()
+            await self._rest(step.until)
+        elif isinstance(step, LookAtPage):
+            await self._look_at_page(step.after_id)
+        else:
+            await self._look_at_each(step)
+
+    async def _rest(self, until: float) -> None:
+        self._rests_until = until
+        self._wake.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(until - self.now(), _LONGEST_REST_SECONDS)):
+                await self._wake.wait()
+        self._rests_until = 0.0
+
+    async def _look_at_page(self, after_id: str | None) -> None:
+        try:
+            client = await self._connected()
+            self._meter.called("list")
+            look = await _answered(client.look_at_page(after_id))
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong with a look, the waits go on
+            news = self._schedule.page_failed(error, self.now())
+            await self._after_failures([error])
+        else:
+            news = self._schedule.saw_page(look, self.now())
+        await self._tell(news)
+
+    async def _look_at_each(self, step: LookAtEach) -> None:
+        looks: dict[str, Look] = {}
+        failures: dict[str, Exception] = {}
+
+        async def look_at(client: LooksAtBatches, batch_id: str) -> None:
+            self._meter.called("retrieve")
+            try:
+                looks[batch_id] = await _answered(client.look_at(batch_id))
+            except Exception as error:  # noqa: BLE001 - whatever goes wrong with a look, the waits go on
+                failures[batch_id] = error
+
+        try:
+            client = await self._connected()
+        except Exception as error:  # noqa: BLE001 - whatever a store of connections raises
+            failures = dict.fromkeys(step.batch_ids, error)
+        else:
+            async with asyncio.TaskGroup() as group:
+                for batch_id in step.batch_ids:
+                    group.create_task(look_at(client, batch_id))
+        news = self._schedule.saw_each(looks, failures, self.now())
+        await self._after_failures(list(failures.values()))
+        await self._tell(news)
+
+    async def _connected(self) -> LooksAtBatches:
+        """Return the client.
+
+        :raises ConfigurationError: the connection cannot be read now, or no client be made of it.
+        """
+        if self._client is None:
+            try:
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    self._client = await self._connect()
+            except ConfigurationError:
+                raise
+            except Exception as error:
+                raise ConfigurationError(
+                    f"Connection {self.name} could not be read ({type(error).__name__}: {error})."
+                ) from error
+            self._connected_at = self.now()
+        return self._client
+
+    async def _after_failures(self, errors: list[Exception]) -> None:
+        """Count them, and let the connection be read again where its key may have been rotated or moved."""
+        kinds = [kind_of(error) for error in errors]
+        for kind in kinds:
+            self._meter.failed(kind)
+        in_a_row = self._schedule.line.failures
+        if errors and in_a_row & (in_a_row - 1) == 0:  # the first, second, fourth, eighth …
+            log.warning("A look over connection %s failed; batches run on untouched: %s", self.name, errors[0])
+        is_fresh = 0 <= self.now() - self._connected_at < _FRESH_CONNECTION_SECONDS
+        if not is_fresh and {"connection", "refused", "not_found"} & set(kinds):
+            await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Exception):
+                await client.close()
+
+    async def _tell(self, news: list[WatchedBatch]) -> None:
+        """Pass news on, a few at a time: a thousand waits that go on at once would hold up the loop."""
+        told = 0
+        for watched in news:
+            if (sighting := watched.sighting) is not None and sighting.has_ended and sighting.ended_at is not None:
+                self._meter.ended((sighting.ended_at - sighting.created_at).total_seconds())
+            for subscription in list(self._subscriptions.get(watched.id, ())):
+                subscription.learn(watched)
+                told += 1
+                if told % _TOLD_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+
+
+async def _answered(call: Awaitable[Look]) -> Look:
+    """Bound a call as a whole: the client's own time-outs are for each of its steps.
+
+    :raises ApiConnectionError: it took too long.
+    """
+    try:
+        async with asyncio.timeout(_CALL_SECONDS):
+            return await call
+    except TimeoutError:
+        raise ApiConnectionError(f"There was no answer within {_CALL_SECONDS:.0f} s.", connected=True) from None

@@ -1,0 +1,158 @@
+"""The watchers of this process: one for each connection and event loop, from its first trigger to its last.
+
+This module is imported on the triggerer's event loop: it imports nothing heavy; the SDK is imported, and each client
+made, in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import importlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anthropic_batches_provider.batches.client import AsyncMessageBatchClient, ClientSettings
+    from anthropic_batches_provider.batches.polling import BatchWait
+    from anthropic_batches_provider.batches.watching import FailureKind, Subscription, Watcher
+
+log = logging.getLogger(__name__)
+
+_METRICS = "anthropic_batches"
+_GAUGE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class _Running:
+    watcher: Watcher
+    task: asyncio.Task[None]
+
+
+_running: dict[tuple[asyncio.AbstractEventLoop, str], _Running] = {}
+
+
+@asynccontextmanager
+async def subscribed(conn_id: str, wait: BatchWait, *, deadline: float | None) -> AsyncIterator[Subscription]:
+    """Let the connection's watcher look for one wait while the context lasts.
+
+    The watcher starts with the first wait of its loop and connection and ends, its client closed, with the last.
+
+    :param deadline: moment at which to stop waiting, seconds since the epoch; None for none.
+    """
+    from anthropic_batches_provider.batches.watching import Subscription
+
+    key = (asyncio.get_running_loop(), conn_id)
+    running = _running.get(key)
+    if running is None or running.task.done():
+        running = _start(key)
+    watcher = running.watcher
+    subscription = Subscription(wait, connection=conn_id, deadline=deadline, now=watcher.now)
+    watcher.subscribe(subscription)
+    try:
+        yield subscription
+    finally:
+        watcher.unsubscribe(subscription)
+        if not watcher.is_wanted:
+            if _running.get(key) is running:
+                del _running[key]
+            METER.waiting()
+            running.task.cancel()
+            await asyncio.wait({running.task})
+
+
+def new_watcher(conn_id: str) -> Watcher:
+    """Return a watcher of a connection by the machine's clock."""
+    from anthropic_batches_provider.batches.watching import Watcher
+
+    async def connect() -> AsyncMessageBatchClient:
+        return await connected(conn_id)
+
+    return Watcher(conn_id, connect, meter=METER)
+
+
+async def connected(conn_id: str) -> AsyncMessageBatchClient:
+    """Read a connection and make a client that makes each call once: the watcher's schedule does the repeating.
+
+    :raises ConfigurationError: the connection is missing or cannot be used.
+    """
+    from anthropic_batches_provider.hooks import MessageBatchHook
+
+    settings = await MessageBatchHook(conn_id).asettings()
+    return await asyncio.to_thread(_client_of, settings)
+
+
+def _client_of(settings: ClientSettings) -> AsyncMessageBatchClient:
+    from anthropic_batches_provider.batches.client import AsyncMessageBatchClient
+
+    METER.prepare()
+    return AsyncMessageBatchClient(replace(settings, client_kwargs={**settings.client_kwargs, "max_retries": 0}))
+
+
+def _start(key: tuple[asyncio.AbstractEventLoop, str]) -> _Running:
+    for stale in [other for other in _running if other[0].is_closed()]:
+        del _running[stale]
+    loop, conn_id = key
+    watcher = new_watcher(conn_id)
+    # A context of its own: a copy of the first trigger's would send the watcher's log lines into that task's log.
+    task = loop.create_task(watcher.run(), name=f"anthropic batches of {conn_id}", context=contextvars.Context())
+    _running[key] = _Running(watcher, task)
+    return _running[key]
+
+
+class StatsMeter:
+    """Airflow's metrics, under ``anthropic_batches.``; without names or ids of anything, so that there are few.
+
+    Nothing is sent before :meth:`prepare`, which may block. What goes wrong with metrics is no concern of a wait.
+    """
+
+    def __init__(self) -> None:
+        self._stats: Any = None
+        self._gauged_at = 0.0
+        self._gauged = -1
+
+    def prepare(self) -> None:
+        """Import and connect what Airflow sends metrics with; in a thread."""
+        if self._stats is None:
+            try:
+                self._stats = importlib.import_module("airflow.providers.common.compat.sdk").Stats
+                self._stats.incr(f"{_METRICS}.polls", 0)
+            except Exception as error:  # noqa: BLE001 - metrics must not end a wait
+                log.warning("There are no metrics of waits for message batches: %s", error)
+
+    def called(self, operation: str) -> None:
+        self._send("incr", "polls", tags={"operation": operation})
+
+    def failed(self, kind: FailureKind) -> None:
+        self._send("incr", "poll_failures", tags={"kind": kind})
+
+    def ended(self, seconds: float) -> None:
+        self._send("timing", "time_to_end", seconds * 1000)
+
+    def waiting(self) -> None:
+        """Send the number of batches, of all connections, when it has changed; at most every few seconds, but for 0."""
+        if self._stats is None:
+            return
+        now = time.monotonic()
+        if _running and now - self._gauged_at < _GAUGE_SECONDS:
+            return
+        batches = sum(running.watcher.batches_waiting for running in _running.values())
+        self._gauged_at = now
+        if batches != self._gauged:
+            self._gauged = batches
+            self._send("gauge", "batches_waiting", batches)
+
+    def _send(self, how: str, name: str, *values: float, **options: Any) -> None:
+        if self._stats is None:
+            return
+        try:
+            getattr(self._stats, how)(f"{_METRICS}.{name}", *values, **options)
+        except Exception as error:  # noqa: BLE001 - metrics must not end a wait
+            log.debug("A metric was not sent: %s", error)
+
+
+METER = StatsMeter()
