@@ -23,6 +23,7 @@ from anthropic_batches_provider.batches.ledger import (
     Submitted,
     Void,
 )
+from anthropic_batches_provider.batches.message_batch import moment
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.submission import (
     Submission,
@@ -31,7 +32,6 @@ from anthropic_batches_provider.batches.submission import (
     ask_time,
     sealed_job,
 )
-from anthropic_batches_provider.batches.submission.settling import moment
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiStatusError,

@@ -18,5 +18,8 @@ RESULTS_AVAILABLE_FOR = timedelta(days=29)  # after created_at, not after the en
 
 MAX_LIST_PAGE = 1000
 
+# Of the smallest published tier (Start); Build has 300,000 and Scale 500,000. One pool for all models.
+REQUESTS_IN_QUEUE = 200_000
+
 # After these answers to a create call the service has made no batch; any other may come from a gateway after it had.
 REFUSING_STATUSES = frozenset((400, 401, 402, 403, 404, 413, 422, 429))

@@ -101,20 +101,26 @@ class MessageBatch:
                 canceled=int(counts["canceled"]),
                 expired=int(counts["expired"]),
             ),
-            created_at=_moment(body["created_at"]),
-            expires_at=_moment(body["expires_at"]),
+            created_at=moment(body["created_at"]),
+            expires_at=moment(body["expires_at"]),
             ended_at=_moment_or_none(body.get("ended_at")),
             cancel_initiated_at=_moment_or_none(body.get("cancel_initiated_at")),
             archived_at=_moment_or_none(body.get("archived_at")),
         )
 
 
-def _moment(text: str) -> pendulum.DateTime:
-    moment = pendulum.parse(text)
-    if not isinstance(moment, pendulum.DateTime):
+def moment(text: str) -> pendulum.DateTime:
+    """Read a moment as the API and the ledger write it, in UTC.
+
+    :param text: ISO 8601 with date, time and offset.
+    :raises TypeError: it is something else that ISO 8601 knows, such as a duration.
+    :raises ValueError: it is no ISO 8601.
+    """
+    found = pendulum.parse(text)
+    if not isinstance(found, pendulum.DateTime):
         raise TypeError(f"{text!r} is not a moment")
-    return moment.in_timezone("UTC")
+    return found.in_timezone("UTC")
 
 
 def _moment_or_none(text: str | None) -> pendulum.DateTime | None:
-    return None if text is None else _moment(text)
+    return None if text is None else moment(text)

@@ -79,6 +79,13 @@ class UsageByModel:
             if number:
                 totals[index] += number
 
+    def include(self, usage: Mapping[str, Mapping[str, int]]) -> None:
+        """Count in what :meth:`as_dict` gave elsewhere."""
+        for model, numbers in usage.items():
+            totals = self._totals.setdefault(model, [0] * len(_NAMES))
+            for index, name in enumerate(_NAMES):
+                totals[index] += numbers.get(name, 0)
+
     def by_model(self) -> dict[str, Usage]:
         """Return the sums so far, models in alphabetical order."""
         return {model: Usage(**dict(zip(_NAMES, self._totals[model], strict=True))) for model in sorted(self._totals)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from anthropic_batches_provider.batches.collection.collecting import (
     DEFAULT_XCOM_MAX_BYTES,
+    XComCollection,
     XComRows,
     collect_batches,
     collect_job,
@@ -21,20 +22,24 @@ from anthropic_batches_provider.batches.collection.destination import (
     check_destination,
     check_writable,
 )
-from anthropic_batches_provider.batches.collection.failed_rows import check_failed_rows
+from anthropic_batches_provider.batches.collection.failed_rows import RAISE_MAX_ROUNDS, check_failed_rows
+from anthropic_batches_provider.batches.collection.job_collection import JobCollection
 from anthropic_batches_provider.batches.collection.manifest import Manifest, PartFile, RowCounts, Times
 from anthropic_batches_provider.batches.collection.settings import CollectionSettings
 
 __all__ = [
     "DEFAULT_XCOM_MAX_BYTES",
     "MANIFEST_NAME",
+    "RAISE_MAX_ROUNDS",
     "CollectionSettings",
     "Destination",
+    "JobCollection",
     "Manifest",
     "OutputFormat",
     "PartFile",
     "RowCounts",
     "Times",
+    "XComCollection",
     "XComRows",
     "check_destination",
     "check_failed_rows",

@@ -7,32 +7,25 @@ new one, whole, and a re-run completes.
 
 from __future__ import annotations
 
-import logging
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from anthropic_batches_provider import __version__
-from anthropic_batches_provider.batches.collection.destination import (
-    MANIFEST_NAME,
-    Destination,
-    check_destination,
-    check_writable,
-)
+from anthropic_batches_provider.batches.collection.destination import Destination, check_destination, check_writable
 from anthropic_batches_provider.batches.collection.foreign_work import BatchesWork
+from anthropic_batches_provider.batches.collection.job_collection import JobCollection
 from anthropic_batches_provider.batches.collection.job_work import JobWork
-from anthropic_batches_provider.batches.collection.manifest import Manifest, PartFile, Tally, encode_manifest, times_of
+from anthropic_batches_provider.batches.collection.manifest import Manifest, PartFile, Tally
+from anthropic_batches_provider.batches.collection.publishing import (
+    advice_for_a_crash,
+    collection_spool,
+    manifest_of,
+    publish,
+)
 from anthropic_batches_provider.batches.collection.settings import CollectionSettings
-from anthropic_batches_provider.batches.collection.sinks import part_names, rows_in_memory, write_parts
-from anthropic_batches_provider.batches.collection.work import Work
+from anthropic_batches_provider.batches.collection.sinks import part_names, rows_in_memory, write_part
 from anthropic_batches_provider.batches.ledger import JobFolder
 from anthropic_batches_provider.batches.results import ResultsSource
-from anthropic_batches_provider.errors import LedgerError, MessageBatchesError
-
-log = logging.getLogger(__name__)
 
 DEFAULT_XCOM_MAX_BYTES = 1_000_000
 
@@ -56,13 +49,15 @@ def collect_job(
 ) -> Manifest:
     """Write the results of a job, one row per request in input order, one part file per shard.
 
+    An attempt that was killed goes on where it stopped.
+
     :raises DestinationOwnedError: the destination is another owner's.
     :raises ConfigurationError: the destination cannot be written.
     :raises BatchesNotEndedError: a shard has no batch yet, or a batch has not ended.
     :raises ResultsUnavailableError: a batch or its results are gone.
     :raises ResultsStreamError: the results broke off each time they were fetched.
     """
-    return _collect_to(destination, settings, lambda: JobWork(job, source, settings))
+    return JobCollection(job, source, destination, settings).publish()
 
 
 def collect_batches(
@@ -74,7 +69,18 @@ def collect_batches(
 
     Raises as :func:`collect_job` does.
     """
-    return _collect_to(destination, settings, lambda: BatchesWork(batch_ids, source, settings))
+    previous = check_destination(destination)
+    check_writable(destination)
+    work = BatchesWork(batch_ids, source, settings)
+    names = part_names(work.short_id, len(work.parts), destination.output_format, previous)
+    tally = Tally()
+    parts = []
+    with advice_for_a_crash(destination), collection_spool(settings) as spool:
+        for name, part in zip(names, work.parts, strict=True):
+            written = write_part(part, name, destination, spool)
+            tally.include(written.tally)
+            parts.append(PartFile.at(destination.uri, written.name, rows=written.rows, size=written.bytes))
+        return publish(work, destination, tuple(parts), tally, settings=settings, spool=spool)
 
 
 def rows_for_xcom(
@@ -94,107 +100,34 @@ def rows_for_xcom(
     """
     tally = Tally()
     found = JobWork(work, source, settings) if isinstance(work, JobFolder) else BatchesWork(work, source, settings)
-    with _spool(settings) as spool, found.opened(spool, tally):
+    with collection_spool(settings) as spool, found.opened(spool, tally):
         rows = rows_in_memory(found, spool, tally, max_bytes=max_bytes)
-    manifest = _manifest(found, tally, settings, destination=_XCOM, owner=found.owner)
+    manifest = manifest_of(found, tally, settings, destination=_XCOM, owner=found.owner)
     found.close(manifest)
     return XComRows(rows=rows, manifest=manifest)
 
 
-def _collect_to(destination: Destination, settings: CollectionSettings, find_work: Callable[[], Work]) -> Manifest:
-    previous = check_destination(destination)
-    check_writable(destination)
-    work = find_work()
-    tally = Tally()
-    with _advice_for_a_crash(destination), _spool(settings) as spool:
-        names = part_names(work, destination.output_format, previous)
-        with work.opened(spool, tally):
-            parts = write_parts(work, destination, names, spool, tally)
-        # Looked at again: another owner, or another attempt of this one, may have published meanwhile.
-        replaced = _replaced(destination, check_destination(destination), parts)
-        manifest = _manifest(
-            work,
-            tally,
-            settings,
-            destination=destination.uri,
-            owner=destination.owner,
-            output_format=destination.output_format,
-            parts=parts,
-            replaced=replaced,
-        )
-        work.check_current()
-        _publish(manifest, destination, spool)
-        work.close(manifest)
-    log.info("Collected %d rows to %s: %s", manifest.counts.rows, manifest.destination, manifest.counts)
-    return manifest
+class XComCollection:
+    """Collects a job into memory; in the place of a :class:`JobCollection`.
 
+    :param max_bytes: how much the rows may take as JSON Lines.
+    """
 
-def _replaced(destination: Destination, previous: Manifest | None, parts: tuple[PartFile, ...]) -> tuple[str, ...]:
-    """Return which files of the previous manifest are to go; also those that a crash kept it from removing."""
-    if previous is None:
-        return ()
-    obsolete = {part.name for part in previous.parts}.union(previous.replaced) - {part.name for part in parts}
-    return tuple(name for name in destination.storage.list("") if name in obsolete)
+    def __init__(self, job: JobFolder, source: ResultsSource, settings: CollectionSettings, *, max_bytes: int) -> None:
+        self._job = job
+        self._source = source
+        self._settings = settings
+        self._max_bytes = max_bytes
+        self.rows: list[dict[str, Any]] = []
 
+    def write_next(self) -> None:
+        """Write nothing: rows in memory come all at once."""
 
-def _publish(manifest: Manifest, destination: Destination, spool: Path) -> None:
-    path = spool / "manifest"
-    path.write_bytes(encode_manifest(manifest))
-    destination.storage.put_file(path, MANIFEST_NAME)
-    for name in manifest.replaced:
-        destination.storage.remove(name)
+    def publish(self) -> Manifest:
+        """Read all rows.
 
-
-def _manifest(work: Work, tally: Tally, settings: CollectionSettings, **written: Any) -> Manifest:
-    """Return the manifest of rows that were all written."""
-    expected = sum(part.requests for part in work.parts)
-    try:
-        counts = tally.counts(expected)
-    except ValueError as error:
-        raise LedgerError(
-            f"The rows of {work.job or 'the batches'} do not add up: {error}. No manifest was written, and the "
-            "previous output is as it was. This is a fault of this package: please report it."
-        ) from error
-    if tally.foreign_results or tally.duplicate_results or counts.missing:
-        log.warning(
-            "Of the results, %d answer no request and %d repeat one that was answered; %d requests have none",
-            tally.foreign_results,
-            tally.duplicate_results,
-            counts.missing,
-        )
-    return Manifest(
-        **{"output_format": None, "parts": (), **written},
-        provider_version=__version__,
-        job=work.job,
-        batch_ids=tuple(batch.id for batch in work.batches),
-        counts=counts,
-        stop_reasons=tally.stop_reasons(),
-        errors=tally.errors(),
-        error_examples=dict(sorted(tally.error_examples.items())),
-        usage=tally.usage.as_dict(),
-        times=times_of(work.batches, settings.clock.now().to_iso8601_string()),
-        foreign_results=tally.foreign_results,
-        duplicate_results=tally.duplicate_results,
-    )
-
-
-@contextmanager
-def _spool(settings: CollectionSettings) -> Iterator[Path]:
-    settings.spool_folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="collect-", dir=settings.spool_folder) as folder:
-        yield Path(folder)
-
-
-@contextmanager
-def _advice_for_a_crash(destination: Destination) -> Iterator[None]:
-    try:
-        yield
-    except MessageBatchesError:
-        raise
-    except Exception as error:
-        error.add_note(
-            f"Writing to {destination.uri} stopped here. Either the previous output or the new one is there, whole, "
-            f"as {MANIFEST_NAME} tells. The results stay at Anthropic for 29 days after submission: run the task "
-            "again, and nothing is paid again."
-        )
-        raise
+        Raises as :func:`rows_for_xcom` does.
+        """
+        found = rows_for_xcom(self._job, self._source, self._settings, max_bytes=self._max_bytes)
+        self.rows = found.rows
+        return found.manifest

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from anthropic_batches_provider.batches.ledger import JobFolder
-from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.ledger import EndRecord, JobFolder, ShardState
+from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts, moment
 from anthropic_batches_provider.batches.results import ResultsSource
 from anthropic_batches_provider.errors import BatchesNotEndedError, BatchNotFoundError, ResultsUnavailableError
 
 
 def ended_batches_of(job: JobFolder, source: ResultsSource) -> list[MessageBatch]:
-    """Return the batch of each shard, in order."""
+    """Return the batch of each shard, in order; what was seen to end before is not asked again."""
     states = job.shards()
-    records = [state.batch for state in states]
-    batches = [retrieve(record.batch_id, source) for record in records if record is not None]
+    batches = [batch_of(state) or _looked_at(job, state, source) for state in states if state.batch is not None]
     running = tuple(batch.id for batch in batches if not batch.has_ended)
-    unsent = [state.shard.shard for state, record in zip(states, records, strict=True) if record is None]
+    unsent = [state.shard.shard for state in states if state.batch is None]
     if unsent:
         raise BatchesNotEndedError(
             f"{len(unsent):,} of {len(states):,} shards of the job at {job.uri} have no batch yet (shards "
@@ -27,6 +26,28 @@ def ended_batches_of(job: JobFolder, source: ResultsSource) -> list[MessageBatch
         )
     check_ended(batches)
     return batches
+
+
+def batch_of(state: ShardState) -> MessageBatch | None:
+    """Return the batch of a shard as the ledger knows it, if it was seen to end."""
+    if state.batch is None or state.end is None:
+        return None
+    return MessageBatch(
+        id=state.batch.batch_id,
+        processing_status="ended",
+        request_counts=RequestCounts(**state.end.request_counts),
+        created_at=moment(state.batch.created_at),
+        expires_at=moment(state.batch.expires_at),
+        ended_at=None if state.end.ended_at is None else moment(state.end.ended_at),
+    )
+
+
+def _looked_at(job: JobFolder, state: ShardState, source: ResultsSource) -> MessageBatch:
+    assert state.batch is not None  # noqa: S101 - narrows the type; the caller has looked
+    batch = retrieve(state.batch.batch_id, source)
+    if batch.has_ended:
+        job.saw_end(EndRecord.of(batch, shard=state.shard.shard))
+    return batch
 
 
 def check_ended(batches: Sequence[MessageBatch]) -> None:

@@ -9,10 +9,21 @@ from anthropic_batches_provider.choices import check_max_failed_rows
 from anthropic_batches_provider.errors import FailedRowsError
 
 
-def check_failed_rows(manifest: Manifest, max_failed_rows: int | float) -> None:
+CLEAR_BOTH_TASKS = (
+    "the other failures may pass: clear the submitting task with all downstream of it, and only those rows are sent "
+    "and paid for."
+)
+RAISE_MAX_ROUNDS = (
+    "the other failures may have passed by now: raise max_rounds= and clear this task, and only those rows are sent "
+    "and paid for."
+)
+
+
+def check_failed_rows(manifest: Manifest, max_failed_rows: int | float, *, again: str = CLEAR_BOTH_TASKS) -> None:
     """Fail if too many rows have no succeeded result. Call it after everything is written.
 
     :param max_failed_rows: an int is rows, from 0; a float is a share of all rows, from 0.0 and below 1.
+    :param again: how the failed rows can be sent again, for the message.
     :raises FailedRowsError: more rows failed than that.
     :raises ConfigurationError: that is no bound.
     """
@@ -28,8 +39,7 @@ def check_failed_rows(manifest: Manifest, max_failed_rows: int | float) -> None:
         f"{max_failed_rows!r}. All {rows:,} rows are written {where}, each with its result_type and error_type. The "
         f"{manifest.counts.succeeded:,} succeeded rows were billed and are kept; errored, canceled and expired "
         "requests were not billed. Mend what the error types name: an invalid_request_error repeats until the row or "
-        "the parameters change, the other failures may pass: clear the submitting task with all downstream "
-        "of it, and only those rows are sent and paid for. Or raise max_failed_rows to accept them.",
+        f"the parameters change, {again} Or raise max_failed_rows to accept them.",
         failed=failed,
         total=rows,
     )

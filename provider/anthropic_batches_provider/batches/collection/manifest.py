@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from anthropic_batches_provider.batches.ledger import TallyRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.results import Result
 from anthropic_batches_provider.batches.usage import UsageByModel
@@ -34,6 +35,11 @@ class PartFile(msgspec.Struct, frozen=True, kw_only=True):
     uri: str
     rows: int
     bytes: int
+
+    @classmethod
+    def at(cls, destination: str, name: str, *, rows: int, size: int) -> PartFile:
+        """Describe a file of a destination."""
+        return cls(name=name, uri=f"{destination}/{name}", rows=rows, bytes=size)
 
 
 class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +155,25 @@ class Tally:
             self.usage.add(result.model, result.usage)
         elif result.result_type == "errored":
             self.error_examples.setdefault(result.error_type or UNKNOWN, (result.error_message or "")[:_EXAMPLE_LENGTH])
+
+    def record(self) -> TallyRecord:
+        """Return what was counted so far, to be kept."""
+        return TallyRecord(
+            kinds=tuple((*kind, count) for kind, count in sorted(self._kinds.items(), key=str)),
+            error_examples=dict(sorted(self.error_examples.items())),
+            usage=self.usage.as_dict(),
+            foreign_results=self.foreign_results,
+            duplicate_results=self.duplicate_results,
+        )
+
+    def include(self, counted: TallyRecord) -> None:
+        """Count in what :meth:`record` kept."""
+        for result_type, stop_reason, error_type, count in counted.kinds:
+            self._kinds[result_type, stop_reason, error_type] += count
+        self.error_examples = {**counted.error_examples, **self.error_examples}
+        self.usage.include(counted.usage)
+        self.foreign_results += counted.foreign_results
+        self.duplicate_results += counted.duplicate_results
 
     def counts(self, rows: int) -> RowCounts:
         """Return how many rows have which type of result.

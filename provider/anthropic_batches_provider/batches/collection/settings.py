@@ -16,10 +16,12 @@ class CollectionSettings:
         left as empty as it was found.
     :param include_message: add the whole message to each row.
     :param keep_requests: leave the job's request files, which hold the prompts, where they are.
+    :param tries: names the tries of the task that collects what it has submitted itself; else "".
     :param clock: tells the time and sleeps between attempts to fetch.
     """
 
     spool_folder: Path
     include_message: bool = False
     keep_requests: bool = False
+    tries: str = ""
     clock: Clock = field(default_factory=SystemClock)

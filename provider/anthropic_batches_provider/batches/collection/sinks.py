@@ -8,12 +8,14 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from anthropic_batches_provider.batches.collection.destination import Destination, OutputFormat
-from anthropic_batches_provider.batches.collection.manifest import Manifest, PartFile, Tally
-from anthropic_batches_provider.batches.collection.work import Work
+from anthropic_batches_provider.batches.collection.manifest import Manifest, Tally
+from anthropic_batches_provider.batches.collection.work import PartOfWork, Work
+from anthropic_batches_provider.batches.ledger import TallyRecord
 from anthropic_batches_provider.errors import XComLimitError
 
 log = logging.getLogger(__name__)
@@ -22,41 +24,53 @@ _BUFFER_BYTES = 1 << 18
 _GZIP_LEVEL = 6
 
 
-def write_parts(
-    work: Work, destination: Destination, names: list[str], spool: Path, tally: Tally
-) -> tuple[PartFile, ...]:
-    """Write each part to a local file and put it into the destination, whole or not at all.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenPart:
+    """A part file that is in its destination, whole.
 
-    :param names: of the files, one for each part.
+    :param bytes: size of the file.
+    :param tally: what was counted in it.
+    """
+
+    name: str
+    rows: int
+    bytes: int
+    tally: TallyRecord
+
+
+def write_part(part: PartOfWork, name: str, destination: Destination, spool: Path) -> WrittenPart:
+    """Write a part to a local file and put it into the destination, whole or not at all.
+
+    :param name: of the file in the destination.
     :param spool: local folder.
     """
-    written = []
-    for name, part in zip(names, work.parts, strict=True):
-        path = spool / "part"
-        try:
-            with closing(part.rows(spool, tally)) as rows:
-                count = _write_lines(rows, path, destination.output_format)
-            destination.storage.put_file(path, name)
-            size = path.stat().st_size
-        finally:
-            path.unlink(missing_ok=True)
-        part.close(spool)
-        written.append(PartFile(name=name, uri=f"{destination.uri}/{name}", rows=count, bytes=size))
-        log.info("Wrote %s: %d rows of batch %s, %d bytes", written[-1].uri, count, part.batch.id, size)
-    return tuple(written)
+    path = spool / "part"
+    tally = Tally()
+    try:
+        with closing(part.rows(spool, tally)) as rows:
+            count = _write_lines(rows, path, destination.output_format)
+        destination.storage.put_file(path, name)
+        size = path.stat().st_size
+    finally:
+        path.unlink(missing_ok=True)
+    part.close(spool)
+    log.info("Wrote %s/%s: %d rows of batch %s, %d bytes", destination.uri, name, count, part.batch.id, size)
+    return WrittenPart(name=name, rows=count, bytes=size, tally=tally.record())
 
 
-def part_names(work: Work, output_format: OutputFormat, previous: Manifest | None) -> list[str]:
+def part_names(short_id: str, parts: int, output_format: OutputFormat, previous: Manifest | None) -> list[str]:
     """Return the names of the part files, none of which the previous manifest lists.
 
     The same job collected again, perhaps with other columns, must not write over files that readers may have open and
     that the manifest in place still describes.
+
+    :param short_id: of the job, or of the batches.
     """
     listed = {part.name for part in previous.parts} if previous else set()
     generation = 1
     while True:
         mark = "" if generation == 1 else f"-{generation}"
-        names = [f"part-{index:05d}-{work.short_id}{mark}.{output_format}" for index in range(len(work.parts))]
+        names = [f"part-{index:05d}-{short_id}{mark}.{output_format}" for index in range(parts)]
         if listed.isdisjoint(names):
             return names
         generation += 1

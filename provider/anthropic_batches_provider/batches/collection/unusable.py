@@ -57,14 +57,14 @@ def read_unusable_rows(job: JobFolder, file: str) -> Iterator[UnusableRow]:
     :param file: its path in the job folder.
     :raises CorruptLedgerError: it is not there or not whole.
     """
-    for line in _lines_of(job, file):
-        try:
+    try:
+        for line in _lines_of(job, file):
             yield _DECODE_ROW.decode(line)
-        except msgspec.MsgspecError as error:
-            raise CorruptLedgerError(
-                f"{job.uri}/{file} is broken ({error}), so that rows without a usable result cannot be sent again. "
-                "Nothing was sent. Restore it, or ask for those rows in a new edition with rows= of their own."
-            ) from error
+    except (FileNotFoundError, msgspec.MsgspecError) as error:
+        raise CorruptLedgerError(
+            f"{job.uri}/{file} is gone or broken ({error}), so that rows without a usable result cannot be sent again. "
+            "Nothing was sent. Restore it, or ask for those rows in a new edition with rows= of their own."
+        ) from error
 
 
 def write_unusable_rows(

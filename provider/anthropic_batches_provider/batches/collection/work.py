@@ -47,6 +47,10 @@ class Work(Protocol):
         """URI of the job folder."""
 
     @property
+    def owner(self) -> str | None:
+        """The unit of work that it belongs to."""
+
+    @property
     def short_id(self) -> str:
         """8 characters for file names: equal for the same work, and hardly ever for another."""
 

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from anthropic_batches_provider.batches.ledger.job_folder import (
-    Attempt,
-    JobFolder,
-    ShardState,
-    create_job,
-    jobs_of,
-)
+from anthropic_batches_provider.batches.ledger.job_folder import JobFolder, create_job, jobs_of
 from anthropic_batches_provider.batches.ledger.paths import UnitOfWork, slug
 from anthropic_batches_provider.batches.ledger.records import (
     AccountRecord,
@@ -20,13 +14,16 @@ from anthropic_batches_provider.batches.ledger.records import (
     IntentRecord,
     JobRecord,
     OutcomeRecord,
+    PartRecord,
     Refused,
     SealRecord,
     ShardRecord,
     Submitted,
+    TallyRecord,
     UnusableRows,
     Void,
 )
+from anthropic_batches_provider.batches.ledger.shard_state import Attempt, ShardState
 from anthropic_batches_provider.batches.ledger.storage import LocalStorage, Storage
 
 __all__ = [
@@ -42,12 +39,14 @@ __all__ = [
     "JobRecord",
     "LocalStorage",
     "OutcomeRecord",
+    "PartRecord",
     "Refused",
     "SealRecord",
     "ShardRecord",
     "ShardState",
     "Storage",
     "Submitted",
+    "TallyRecord",
     "UnitOfWork",
     "UnusableRows",
     "Void",

@@ -9,21 +9,21 @@
     ledger/00000-01-intent.json     about to create the batch of shard 0, first attempt
     ledger/00000-01-outcome.json    submitted, adopted, refused or void
     ledger/00000-ended.json         its batch has ended
+    ledger/00000-part-0001-….json   the rows of shard 0 are in the destination, for the first collection
     ledger/collected-0001.json      the results were written
     unusable/00000-{attempt}.jsonl  the rows of shard 0 that had no usable result then, with their requests
 
 A listing tells the state. Intents and outcomes are created exclusively: whoever creates the intent of a shard sends it.
+What was read once is not read again, since no record is ever rewritten; what is absent is always looked for afresh.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TypeVar
 
 from anthropic_batches_provider.batches.ledger.records import (
     AbandonedRecord,
-    Adopted,
     BatchRecord,
     ClaimRecord,
     CollectionRecord,
@@ -31,52 +31,23 @@ from anthropic_batches_provider.batches.ledger.records import (
     IntentRecord,
     JobRecord,
     OutcomeRecord,
+    PartRecord,
     Record,
     SealRecord,
     ShardRecord,
-    Submitted,
     decode,
     encode,
 )
+from anthropic_batches_provider.batches.ledger.shard_state import Attempt, ShardState
 from anthropic_batches_provider.batches.ledger.storage import Storage
 from anthropic_batches_provider.errors import CorruptLedgerError, JobNotFoundError, LedgerError
 
 _Record = TypeVar("_Record", bound=Record)
 
 _INTENT = re.compile(r"(\d{5})-(\d{2,})-intent\.json\Z")
+_ENDED = re.compile(r"(\d{5})-ended\.json\Z")
+_PART = re.compile(r"(\d{5})-part-(\d{4,})-[0-9a-f]+-\d+\.json\Z")
 _COLLECTED = re.compile(r"collected-(\d{4,})\.json\Z")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One intent to create the batch of a shard and, if it is settled, its outcome."""
-
-    intent: IntentRecord
-    outcome: OutcomeRecord | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardState:
-    """What the ledger knows of one shard."""
-
-    shard: ShardRecord
-    attempts: tuple[Attempt, ...] = ()
-
-    @property
-    def batch(self) -> BatchRecord | None:
-        """The batch that the shard was sent as, submitted or adopted; None until one is known."""
-        for attempt in self.attempts:
-            if attempt.outcome is not None and isinstance(attempt.outcome.outcome, (Submitted, Adopted)):
-                return attempt.outcome.outcome.batch
-        return None
-
-    @property
-    def open_intent(self) -> IntentRecord | None:
-        """The intent whose outcome is not known, if there is one; a batch may exist for it."""
-        for attempt in self.attempts:
-            if attempt.outcome is None:
-                return attempt.intent
-        return None
 
 
 class JobFolder:
@@ -89,6 +60,7 @@ class JobFolder:
     def __init__(self, storage: Storage, path: str) -> None:
         self.storage = storage
         self.path = path
+        self._known: dict[str, Record] = {}
 
     @property
     def uri(self) -> str:
@@ -150,12 +122,14 @@ class JobFolder:
     def shards(self) -> list[ShardState]:
         """Return the state of every shard of every round, in order, read afresh."""
         attempts: dict[int, list[Attempt]] = {}
-        names = self.storage.list(f"{self.path}/ledger")
-        for name in names:
+        ends: dict[int, EndRecord | None] = {}
+        for name in self.storage.list(f"{self.path}/ledger"):
             if found := _INTENT.match(name):
                 attempts.setdefault(int(found[1]), []).append(self._attempt(int(found[1]), int(found[2])))
+            elif found := _ENDED.match(name):
+                ends[int(found[1])] = self._read(f"ledger/{name}", EndRecord)
         return [
-            ShardState(shard=shard, attempts=tuple(attempts.get(shard.shard, ())))
+            ShardState(shard=shard, attempts=tuple(attempts.get(shard.shard, ())), end=ends.get(shard.shard))
             for seal in self.rounds()
             for shard in seal.shards
         ]
@@ -210,6 +184,26 @@ class JobFolder:
         """Record that a batch has ended; seen twice is fine."""
         self._create_once(f"ledger/{end.shard:05d}-ended.json", end)
 
+    def parts(self) -> list[PartRecord]:
+        """Return which parts were written, of every collection, by shard."""
+        names = self.storage.list(f"{self.path}/ledger")
+        found = (self._read(f"ledger/{name}", PartRecord) for name in names if _PART.match(name))
+        return [part for part in found if part is not None]
+
+    def wrote_part(self, part: PartRecord) -> PartRecord:
+        """Record that a part was written, or return the record of another attempt that came first."""
+        name = f"ledger/{part.shard:05d}-part-{part.collection:04d}-{part.written_as}-{part.shards}.json"
+        if self._create_once(name, part):
+            return part
+        found = self._read(name, PartRecord)
+        assert found is not None  # noqa: S101 - records are never removed
+        return found
+
+    @property
+    def collections(self) -> int:
+        """How often the results were written whole."""
+        return max(self._collections(), default=0)
+
     def collected(self, collection: CollectionRecord) -> None:
         """Record that the results were written; every collection leaves its own record."""
         number = 1 + max(self._collections(), default=0)
@@ -226,6 +220,11 @@ class JobFolder:
         """Whether the results of every shard of every round were written."""
         collection = self.last_collection()
         return collection is not None and collection.shards == sum(len(seal.shards) for seal in self.rounds())
+
+    def was_finished_by(self, tries: str) -> bool:
+        """Return whether the latest collection was made by one of these tries of a task; "" names none."""
+        collection = self.last_collection()
+        return bool(tries) and collection is not None and collection.tries == tries
 
     def _collections(self) -> list[int]:
         names = self.storage.list(f"{self.path}/ledger")
@@ -246,12 +245,16 @@ class JobFolder:
         return _create_once(self.storage, f"{self.path}/{name}", record)
 
     def _read(self, name: str, kind: type[_Record]) -> _Record | None:
+        known = self._known.get(name)
+        if isinstance(known, kind):
+            return known
         path = f"{self.path}/{name}"
         try:
             content = self.storage.read(path)
         except FileNotFoundError:
             return None
-        return decode(content, kind, where=f"{self.storage.uri}/{path}")
+        record = self._known[name] = decode(content, kind, where=f"{self.storage.uri}/{path}")
+        return record
 
 
 def _seal_name(number: int) -> str:

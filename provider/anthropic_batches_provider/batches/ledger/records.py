@@ -172,10 +172,14 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
     """The service refused the call, or it was never connected: nothing exists, nothing is billed.
 
     :param status: HTTP status, None where there was no connection.
+    :param in_flight: where the service takes no more (429): how many requests of the job it held at that time.
+    :param retry_after_seconds: how long it then asked to be sent nothing, if it did.
     """
 
     status: int | None
     reason: str
+    in_flight: int | None = None
+    retry_after_seconds: float | None = None
 
 
 class Void(msgspec.Struct, frozen=True, kw_only=True, tag="void"):
@@ -217,6 +221,16 @@ class EndRecord(Record, frozen=True, kw_only=True):
     ended_at: str | None
     request_counts: dict[str, int]
 
+    @classmethod
+    def of(cls, batch: MessageBatch, *, shard: int) -> EndRecord:
+        """Record the end of a shard's batch."""
+        return cls(
+            shard=shard,
+            batch_id=batch.id,
+            ended_at=batch.ended_at.to_iso8601_string() if batch.ended_at else None,
+            request_counts=batch.request_counts.as_dict(),
+        )
+
 
 class UnusableRows(msgspec.Struct, frozen=True, kw_only=True):
     """The rows of a shard that have no usable result, kept so that they can be sent again.
@@ -229,6 +243,50 @@ class UnusableRows(msgspec.Struct, frozen=True, kw_only=True):
     file: str
 
 
+class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What was counted while the rows of a part were written.
+
+    :param kinds: result type, stop reason, error type and number of rows of each kind.
+    :param error_examples: one message of each error type.
+    :param usage: per model, the fields of :class:`Usage`.
+    :param foreign_results: results that answered no request of the shard.
+    :param duplicate_results: further results for a request that had one.
+    """
+
+    kinds: tuple[tuple[str, str | None, str | None, int], ...] = ()
+    error_examples: dict[str, str] = {}
+    usage: dict[str, dict[str, int]] = {}
+    foreign_results: int = 0
+    duplicate_results: int = 0
+
+
+class PartRecord(Record, frozen=True, kw_only=True):
+    """The rows of a shard are in the destination, whole; the manifest that makes them count may still be missing.
+
+    :param shard: the shard of the first round.
+    :param collection: number of the collection that it belongs to, from 1.
+    :param name: of the file, in the destination.
+    :param bytes: size of the file.
+    :param shards: number of shards, of all rounds, whose results it holds.
+    :param written_as: 8 hex digits of where and how it was written: destination, format, columns, version.
+    :param tally: what was counted in it.
+    :param unusable_file: where its rows without a usable result are kept, in the job folder; None if it has none, or if
+        their requests are gone.
+    """
+
+    kind = "part"
+
+    shard: int
+    collection: int
+    name: str
+    rows: int
+    bytes: int
+    shards: int
+    written_as: str
+    tally: TallyRecord
+    unusable_file: str | None = None
+
+
 class CollectionRecord(Record, frozen=True, kw_only=True):
     """The results of the job were written whole.
 
@@ -236,6 +294,7 @@ class CollectionRecord(Record, frozen=True, kw_only=True):
     :param usable_rows: rows with a succeeded result.
     :param shards: number of shards, of all rounds, whose results it holds.
     :param unusable: where the other rows are kept.
+    :param tries: names the tries of the task that wrote them, where that task submits, too; else "".
     """
 
     kind = "collected"
@@ -246,6 +305,7 @@ class CollectionRecord(Record, frozen=True, kw_only=True):
     at: str
     shards: int
     unusable: tuple[UnusableRows, ...] = ()
+    tries: str = ""
 
 
 _Record = TypeVar("_Record", bound=Record)

@@ -92,6 +92,10 @@ class LocalStorage:
         except FileExistsError:
             if target.read_bytes() != content:
                 raise
+        except OSError as error:
+            if error.filename is None:  # a write to a full disk names no file
+                raise OSError(error.errno, error.strerror, str(target)) from error
+            raise
         finally:
             spool.unlink(missing_ok=True)
 
@@ -104,6 +108,10 @@ class LocalStorage:
                 os.fsync(copy.fileno())
             spool.replace(target)
             _flush_folder(target.parent)
+        except OSError as error:
+            if error.filename is None:  # a write to a full disk names no file
+                raise OSError(error.errno, error.strerror, str(target)) from error
+            raise
         finally:
             spool.unlink(missing_ok=True)
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from anthropic_batches_provider.batches.submission.opening import JobPlan, OnChangedInput
+from anthropic_batches_provider.batches.submission.running import RunningBatches, running_ids
 from anthropic_batches_provider.batches.submission.sealing import seal_round, sealed_job, upload_shard
-from anthropic_batches_provider.batches.submission.sending import Submission, SubmissionStoppedError
+from anthropic_batches_provider.batches.submission.sending import SubmissionStoppedError
 from anthropic_batches_provider.batches.submission.service import ask_time
 from anthropic_batches_provider.batches.submission.settlement import SubmissionBounds
+from anthropic_batches_provider.batches.submission.submitting import Submission
 from anthropic_batches_provider.batches.submission.waiting import Waiting
 
 __all__ = [
     "JobPlan",
     "OnChangedInput",
+    "RunningBatches",
     "Submission",
     "SubmissionBounds",
     "SubmissionStoppedError",
     "Waiting",
     "ask_time",
+    "running_ids",
     "seal_round",
     "sealed_job",
     "upload_shard",

@@ -40,6 +40,8 @@ class JobPlan:
     :param on_changed_input: what to do when the unit's job asked another question or had other rows.
     :param conn_id: for people; identity is the account.
     :param limits: how large a shard may become.
+    :param tries: names the tries of one task instance between two clears: what such a try has finished, a later one
+        takes as it is. "" names none.
     """
 
     unit: UnitOfWork
@@ -52,6 +54,7 @@ class JobPlan:
     key_columns: tuple[str, ...] = ()
     column_prefix: str = ""
     limits: ShardLimits = field(default_factory=ShardLimits)
+    tries: str = ""
 
 
 class CancelService(Protocol):

@@ -38,15 +38,15 @@ def sealed_job(
 ) -> JobFolder:
     """Return the job of a plan with its shards sealed; nothing is sent.
 
-    A job that is sealed and unfinished goes on from its shards, whatever the source says by now. Only of a finished
-    one the rows are read again, to see whether they are still the same.
+    A job that is sealed and unfinished goes on from its shards, whatever the source says by now. Only when a finished
+    one is cleared, or run again, the rows are read again, to see whether they are still the same.
 
     :param read_rows: reads and prepares the rows from their beginning.
     :param spool_folder: a local folder of this attempt alone.
     :raises ConfigurationError: bad rows, no rows, changed input, another account.
     """
     job = open_job(storage, plan, account=account, service=service, now=now)
-    if job.seal() is not None and job.is_finished:
+    if job.seal() is not None and job.is_finished and not job.was_finished_by(plan.tries):
         if fingerprint_rows(read_rows()) == job.sealed().fingerprint:
             log.info("%s is finished, and question and rows are still the same: nothing is sent again.", job.uri)
             return job

@@ -1,8 +1,8 @@
-"""Sends the sealed shards of a job, each at most once.
+"""Sends one shard, or finds out what became of its create call; each shard is paid at most once.
 
 Rules that must not be relaxed: an intent is durable before its POST; one POST per intent; an unknown outcome is
-settled from what the service lists, and a new POST needs a new intent; an unsettled shard holds up no other; a job
-that another has replaced sends nothing more.
+settled from what the service lists, and a new POST needs a new intent; a job that another has replaced sends nothing
+more.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable
 
 import pendulum
+from msgspec.structs import replace
 
 from anthropic_batches_provider.batches.clock import Clock, ServiceClock
 from anthropic_batches_provider.batches.ledger import (
@@ -27,7 +28,7 @@ from anthropic_batches_provider.batches.ledger import (
     Void,
 )
 from anthropic_batches_provider.batches.ledger.records import Outcome
-from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.batches.submission.answers import check_accepted, is_refusal
 from anthropic_batches_provider.batches.submission.post import ShardPost
@@ -39,8 +40,8 @@ from anthropic_batches_provider.batches.submission.settlement import (
     SubmissionBounds,
     WaitToSettle,
 )
-from anthropic_batches_provider.batches.submission.settling import Settler, moment
-from anthropic_batches_provider.batches.submission.waiting import Waiting, combined
+from anthropic_batches_provider.batches.submission.settling import Settler
+from anthropic_batches_provider.batches.submission.waiting import Waiting
 from anthropic_batches_provider.errors import (
     ApiError,
     ApiStatusError,
@@ -55,8 +56,6 @@ log = logging.getLogger(__name__)
 _OTHER_ATTEMPT_LOOK = pendulum.duration(seconds=30)
 _FAILED_LOOK_PAUSE = pendulum.duration(minutes=5)
 _DOUBTS_END = pendulum.duration(hours=26)  # a batch expires after 24, and its results are there soon after
-_QUEUE_FULL_PAUSE = pendulum.duration(seconds=60)
-_LONGEST_PAUSE = pendulum.duration(minutes=10)
 _MOST_VOIDS = 5
 _TIME_IS_FRESH = pendulum.duration(seconds=60)
 
@@ -65,13 +64,8 @@ class SubmissionStoppedError(Exception):
     """The task was told to stop; nothing was sent after that."""
 
 
-class Submission:
-    """Brings a sealed job to the point where every shard has its batch.
-
-    :param job: a sealed job.
-    :param service_clock: the service's time, from a list call that was made just now and also proved key and account.
-    :param should_stop: checked before each create call.
-    """
+class ShardSender:
+    """Brings one shard after another to its batch; parameters as of :class:`Submission`."""
 
     def __init__(
         self,
@@ -81,7 +75,7 @@ class Submission:
         clock: Clock,
         service_clock: ServiceClock,
         bounds: SubmissionBounds,
-        should_stop: Callable[[], bool] = lambda: False,
+        should_stop: Callable[[], bool],
     ) -> None:
         self._job = job
         self._service = service
@@ -93,46 +87,27 @@ class Submission:
         self._description = job.description()
         self._settler = Settler(job, service, nonce=self._description.nonce, service_clock=service_clock)
 
-    def advance(self) -> list[BatchRecord] | Waiting:
-        """Send what can be sent and settle what can be settled now.
+    def service_now(self) -> pendulum.DateTime:
+        """Return the service's time."""
+        return self._service_clock.now()
 
-        :returns: the batches of all shards, in order; or what to wait for before advancing again.
-        :raises ApiError: the service refused a shard for a reason that waiting does not mend.
-        :raises LedgerError: a lost answer can never be settled, or the job was replaced by another.
+    def advance(self, state: ShardState, in_flight: int = 0) -> Waiting | None:
+        """Send a shard, or settle its open intent.
+
+        :param in_flight: how many requests the job has in flight beside it, for the record of a refusal.
+        :returns: what to wait for; None if it has its batch.
+        :raises ApiError: the service refused.
+        :raises LedgerError: its lost answer can never be settled, or the job was replaced by another.
         :raises SubmissionStoppedError: ``should_stop`` said so.
         """
-        waits: list[Waiting] = []
-        unknown: SubmissionOutcomeUnknownError | None = None
-        for state in self._job.shards():
-            if state.batch is not None:
-                continue
-            try:
-                wait = self._advance_shard(state)
-            except SubmissionOutcomeUnknownError as error:
-                unknown = unknown or error
-                continue
-            except RateLimitedError as error:
-                waits.append(self._pause(state, error))
-                break
-            except ApiError as error:
-                raise self._with_account(error) from error.__cause__
-            if wait is not None:
-                waits.append(wait)
-        if waits:
-            return combined(waits)
-        if unknown is not None:
-            raise unknown
-        return self._job.batches()
-
-    def _advance_shard(self, state: ShardState) -> Waiting | None:
         if state.batch is not None:
             return None
         self._keep_time()
         if intent := state.open_intent:
             return self._settle(state.shard, intent)
-        return self._send(state)
+        return self._send(state, in_flight)
 
-    def _send(self, state: ShardState) -> Waiting | None:
+    def _send(self, state: ShardState, in_flight: int) -> Waiting | None:
         shard = state.shard
         if self._should_stop():
             raise SubmissionStoppedError(f"Stopped before shard {shard.shard} of {self._job.uri} was sent.")
@@ -156,7 +131,11 @@ class Submission:
         except Exception as error:
             if is_refusal(error):
                 status = error.status if isinstance(error, ApiStatusError) else None
-                self._conclude(intent, Refused(status=status, reason=str(error)))
+                refused = Refused(status=status, reason=str(error))
+                if isinstance(error, RateLimitedError):
+                    asked = error.retry_after_seconds
+                    refused = replace(refused, in_flight=in_flight, retry_after_seconds=asked)
+                self._conclude(intent, refused)
                 raise
             log.warning(
                 "Shard %d of %s: the answer to its create call was lost (%s: %s). A batch may exist; it is looked for "
@@ -178,10 +157,9 @@ class Submission:
         if len(voids) >= _MOST_VOIDS:
             raise LedgerError(
                 f"Shard {state.shard.shard} of {self._job.uri} was sent {len(voids)} times, and each time the answer "
-                "was "
-                "lost and no batch appeared: something between Airflow and the API drops its create calls. Nothing is "
-                f"billed for this shard; {self._account()} Try a lower max_bytes_per_shard in a new edition=, or "
-                "another way to the API."
+                "was lost and no batch appeared: something between Airflow and the API drops its create calls. Nothing "
+                f"is billed for this shard; {told_account(self._job)} Try a lower max_bytes_per_shard in a new "
+                "edition=, or another way to the API."
             )
 
     def _intent(self, state: ShardState) -> IntentRecord:
@@ -222,7 +200,7 @@ class Submission:
             return self._adopt(shard, intent, decision)
         if isinstance(decision, DeclareVoid):
             self._conclude(intent, Void(reason="the service shows no batch that could be this shard's"))
-            return self._advance_shard(self._job.shard_state(shard))
+            return self.advance(self._job.shard_state(shard))
         if isinstance(decision, WaitToSettle):
             wait = decision.until - self._service_clock.now()
             reason = f"shard {intent.shard}: whether its create call made a batch is not known yet"
@@ -281,35 +259,22 @@ class Submission:
             reason=f"shard {shard.shard}: another attempt of this task is sending it",
         )
 
-    def _pause(self, state: ShardState, error: RateLimitedError) -> Waiting:
-        asked = pendulum.duration(seconds=error.retry_after_seconds or 0)
-        grown = min(_QUEUE_FULL_PAUSE * 2 ** min(len(state.attempts), 4), _LONGEST_PAUSE)
-        return Waiting(
-            until=self._clock.now() + max(asked, grown),
-            batch_ids=(),
-            reason=f"shard {state.shard.shard}: the service takes no more for now ({error})",
-        )
-
-    def _with_account(self, error: ApiError) -> ApiError:
-        """Return an error that also says what of the job is already paid for."""
-        error.args = (f"{error} {self._account()}", *error.args[1:])
-        return error
-
-    def _account(self) -> str:
-        states = self._job.shards()
-        known = [batch.batch_id for state in states if (batch := state.batch) is not None]
-        doubts = sum(state.open_intent is not None for state in states)
-        told = f"of the {len(states)} shards of {self._job.uri}, {len(known)} are submitted and billed as they run"
-        named = f" ({', '.join(known[:5])}{', …' if len(known) > 5 else ''})" if known else ""
-        return f"{told}{named}, {doubts} are in doubt; a retry goes on with the rest."
-
     def _unknown(self, intent: IntentRecord, why: str) -> SubmissionOutcomeUnknownError:
         return SubmissionOutcomeUnknownError(
             f"Shard {intent.shard} of {self._job.uri} was sent at {intent.at}, and its answer was lost. {why} Nothing "
-            "is "
-            "sent again on a doubt; all other shards have been seen to. Look at the batches of that time in the Claude "
-            f"Console: the shard has {intent.requests:,} requests, and their custom_ids begin with "
+            "is sent again on a doubt; all other shards have been seen to. Look at the batches of that time in the "
+            f"Claude Console: the shard has {intent.requests:,} requests, and their custom_ids begin with "
             f"{custom_id_prefix(self._description.nonce, intent.shard)!r}. Then settle it by hand: python -m "
             f"anthropic_batches_provider settle '{self._job.uri}' --shard {intent.shard} --adopt BATCH, or --none.",
             shard=intent.shard,
         )
+
+
+def told_account(job: JobFolder) -> str:
+    """Return what of a job is already paid for, for the message of an error."""
+    states = job.shards()
+    known = [batch.batch_id for state in states if (batch := state.batch) is not None]
+    doubts = sum(state.open_intent is not None for state in states)
+    told = f"of the {len(states)} shards of {job.uri}, {len(known)} are submitted and billed as they run"
+    named = f" ({', '.join(known[:5])}{', …' if len(known) > 5 else ''})" if known else ""
+    return f"{told}{named}, {doubts} are in doubt; a retry goes on with the rest."

@@ -11,7 +11,7 @@ import pendulum
 
 from anthropic_batches_provider.batches.clock import ServiceClock
 from anthropic_batches_provider.batches.ledger import IntentRecord, JobFolder
-from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.batches.submission.settlement import (
     Candidate,
@@ -127,14 +127,6 @@ _DECODE_RESULT = msgspec.json.Decoder(_Result)
 def settles_at(intent: IntentRecord) -> pendulum.DateTime:
     """Return the moment of the service's clock after which the call can no longer bring forth a batch."""
     return moment(intent.at) + pendulum.duration(seconds=intent.settles_after_seconds)
-
-
-def moment(text: str) -> pendulum.DateTime:
-    """Read a moment of the ledger."""
-    parsed = pendulum.parse(text)
-    if not isinstance(parsed, pendulum.DateTime):
-        raise TypeError(f"{text!r} is not a moment")
-    return parsed
 
 
 def _first_line(chunks: Iterator[bytes]) -> tuple[bytes, bool]:

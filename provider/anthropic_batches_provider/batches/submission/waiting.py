@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pendulum
 
@@ -22,6 +22,14 @@ class Waiting:
     until: pendulum.DateTime
     batch_ids: tuple[str, ...]
     reason: str
+
+    def or_end_of(self, batch_ids: Sequence[str]) -> Waiting:
+        """Return the wait that is also over as soon as one of further batches has ended."""
+        return replace(self, batch_ids=tuple(dict.fromkeys((*self.batch_ids, *batch_ids))))
+
+    def until_at_the_latest(self, moment: pendulum.DateTime) -> Waiting:
+        """Return the wait that is also over at a moment of the local clock."""
+        return replace(self, until=min(self.until, moment))
 
 
 def combined(waits: Sequence[Waiting]) -> Waiting:

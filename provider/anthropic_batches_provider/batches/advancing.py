@@ -1,0 +1,150 @@
+"""Brings a job home: submits within its window, collects what has ended meanwhile, sends again what failed.
+
+Every step is a fact of the ledger before the next begins, so that any attempt goes on where another was killed. After
+each round its results are published: what was paid for is in place before more is spent.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pendulum
+
+from anthropic_batches_provider.batches.clock import Clock
+from anthropic_batches_provider.batches.collection import Manifest
+from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
+from anthropic_batches_provider.batches.resubmission import seal_next_round
+from anthropic_batches_provider.batches.sharding import ShardLimits
+from anthropic_batches_provider.batches.submission import Submission, Waiting, running_ids
+from anthropic_batches_provider.errors import JobStoppedError, MessageBatchesError
+
+log = logging.getLogger(__name__)
+
+_LONGEST_WAIT = pendulum.duration(hours=1)  # then the batches are looked at again, whatever the trigger has heard
+
+# Source: https://platform.claude.com/docs/en/api/errors (2026-08-22). Every further request would meet the same.
+_STOPPING_ERRORS = ("authentication_error", "billing_error", "permission_error")
+
+
+class Collection(Protocol):
+    """Where results go."""
+
+    def write_next(self) -> PartRecord | None:
+        """Write what one batch that was seen to end has brought; None if there is nothing to write for now."""
+
+    def publish(self) -> Manifest:
+        """Write what is missing, and say that it is whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """How rows without a usable result go again.
+
+    :param most: rounds of a job, the first included.
+    :param limits: how large a shard of a further round may become.
+    :param spool_folder: a local folder of this attempt alone.
+    """
+
+    most: int
+    limits: ShardLimits
+    spool_folder: Path
+
+
+class JobAdvance:
+    """Brings a sealed job forward as far as it goes without waiting.
+
+    :param submission: of the same job.
+    :param clock: the local clock.
+    :param moved: called whenever the job has moved on.
+    """
+
+    def __init__(
+        self,
+        job: JobFolder,
+        submission: Submission,
+        collection: Collection,
+        rounds: Rounds,
+        *,
+        clock: Clock,
+        moved: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._job = job
+        self._submission = submission
+        self._collection = collection
+        self._rounds = rounds
+        self._clock = clock
+        self._moved = moved
+
+    def advance(self) -> Manifest | Waiting:
+        """Go on until the job is done or there is something to wait for.
+
+        :returns: the manifest of the published output, whose rows all have their last result; or what to wait for.
+        :raises JobStoppedError: errors of rows say that no request would be answered now; all results are published.
+        :raises ApiError: the service refused a shard for a reason that waiting does not mend.
+        :raises LedgerError: a lost answer can never be settled, or the job was replaced by another.
+        """
+        if self._job.is_finished:
+            self._next_round()
+        while True:
+            outcome = self._submitted()
+            self._moved()
+            if self._collection.write_next() is not None or self._submission.running.look():
+                continue
+            states = self._job.shards()
+            running = running_ids(states)
+            if isinstance(outcome, Waiting):
+                return outcome.or_end_of(running)
+            # A batch that is not seen to end long after it must have expired is asked for by the publication.
+            if any(self._submission.running.is_in_queue(state) for state in states):
+                return Waiting(
+                    until=self._clock.now() + _LONGEST_WAIT,
+                    batch_ids=running,
+                    reason=f"{len(running):,} batches have not ended",
+                )
+            manifest = self._collection.publish()
+            self._moved()
+            self._check_not_futile(manifest)
+            if self._next_round() is None:
+                return manifest
+
+    def _submitted(self) -> Waiting | None:
+        try:
+            outcome = self._submission.advance()
+        except MessageBatchesError:
+            self._save_what_has_ended()
+            raise
+        return outcome if isinstance(outcome, Waiting) else None
+
+    def _save_what_has_ended(self) -> None:
+        """Before a job stops: write what is there, since that was paid for; a failure to do so does not hide why."""
+        try:
+            self._submission.running.look()
+            while self._collection.write_next() is not None:
+                self._moved()
+        except Exception as error:  # noqa: BLE001 - what stopped the job is raised, not this
+            log.warning("Not all that has ended could be written now; a retry writes it: %s", error)
+
+    def _check_not_futile(self, manifest: Manifest) -> None:
+        if len(self._job.rounds()) >= self._rounds.most:
+            return
+        found = {name: manifest.errors[name] for name in _STOPPING_ERRORS if name in manifest.errors}
+        if found:
+            named = ", ".join(f"{count:,} with {name}" for name, count in found.items())
+            examples = "; ".join(manifest.error_examples.get(name, "") for name in found)
+            raise JobStoppedError(
+                f"Rows of {self._job.uri} errored {named} ({examples}): every further request would meet the same. "
+                f"The results of all {manifest.counts.rows:,} rows are published at {manifest.destination}, the errored "
+                "ones were not billed, and nothing runs. Mend the account or the key; a retry then sends those rows."
+            )
+
+    def _next_round(self) -> object | None:
+        return seal_next_round(
+            self._job,
+            max_rounds=self._rounds.most,
+            limits=self._rounds.limits,
+            spool_folder=self._rounds.spool_folder,
+        )

@@ -1,0 +1,110 @@
+"""Writes the results of a job to a destination, a part per shard, as batches end; the manifest comes last.
+
+Each part that is in place is a fact of the ledger: an attempt that was killed goes on with the next one.
+"""
+
+from __future__ import annotations
+
+from anthropic_batches_provider.batches.collection.destination import Destination, check_destination, check_writable
+from anthropic_batches_provider.batches.collection.ended import batch_of
+from anthropic_batches_provider.batches.collection.job_work import JobWork
+from anthropic_batches_provider.batches.collection.manifest import Manifest, PartFile, Tally
+from anthropic_batches_provider.batches.collection.origin import origin_of
+from anthropic_batches_provider.batches.collection.publishing import advice_for_a_crash, collection_spool, publish
+from anthropic_batches_provider.batches.collection.settings import CollectionSettings
+from anthropic_batches_provider.batches.collection.shard_part import ShardPart
+from anthropic_batches_provider.batches.collection.sinks import part_names, write_part
+from anthropic_batches_provider.batches.collection.work import SHORT_ID_LENGTH
+from anthropic_batches_provider.batches.collection.written_parts import WrittenParts
+from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
+from anthropic_batches_provider.batches.results import ResultsSource
+
+
+class JobCollection:
+    """One collection of a job's results to a destination.
+
+    :param job: a sealed job.
+    :raises DestinationOwnedError: the destination is another owner's.
+    :raises ConfigurationError: the destination cannot be written.
+    """
+
+    def __init__(
+        self, job: JobFolder, source: ResultsSource, destination: Destination, settings: CollectionSettings
+    ) -> None:
+        self._job = job
+        self._source = source
+        self._destination = destination
+        self._settings = settings
+        self._look_at_what_is_there()
+        check_writable(destination)
+
+    def write_next(self) -> PartRecord | None:
+        """Write the part of one shard that was seen to end, and let go of its requests.
+
+        Only in the first round: a further one brings rows that lie across all parts, so that these wait for its end.
+
+        :returns: what was written; None if there is nothing to write for now.
+        :raises ResultsUnavailableError: the results are gone.
+        :raises ResultsStreamError: the results broke off each time they were fetched.
+        """
+        if len(self._job.rounds()) > 1:
+            return None
+        for state in self._job.shards():
+            batch = batch_of(state)
+            if batch is None or self._written.find(state.shard.shard) is not None:
+                continue
+            part = ShardPart(origin_of(self._job, self._source, self._settings), state.shard, batch, ())
+            record = self._write(part)
+            if not self._settings.keep_requests:
+                self._job.storage.remove(f"{self._job.path}/{state.shard.requests_file}")
+            return record
+        return None
+
+    def publish(self) -> Manifest:
+        """Write the parts that are missing, and the manifest.
+
+        Raises as :func:`collect_job` does.
+        """
+        work = JobWork(self._job, self._source, self._settings)
+        # A round may have been sealed, or a collection finished, since the last look: then its parts no longer count.
+        self._look_at_what_is_there()
+        tally = Tally()
+        parts = []
+        with (
+            advice_for_a_crash(self._destination),
+            collection_spool(self._settings) as spool,
+            work.opened(spool, tally),
+        ):
+            for part in work.parts:
+                written = (
+                    self._written.find(part.shard.shard) or self._written.find_unchanged(part) or self._write(part)
+                )
+                part.unusable_file = written.unusable_file
+                tally.include(written.tally)
+                parts.append(PartFile.at(self._destination.uri, written.name, rows=written.rows, size=written.bytes))
+            return publish(work, self._destination, tuple(parts), tally, settings=self._settings, spool=spool)
+
+    def _look_at_what_is_there(self) -> None:
+        job, destination = self._job, self._destination
+        previous = check_destination(destination)
+        short_id = job.description().nonce[:SHORT_ID_LENGTH]
+        self._names = part_names(short_id, len(job.sealed().shards), destination.output_format, previous)
+        self._written = WrittenParts(job, destination, self._settings)
+
+    def _write(self, part: ShardPart) -> PartRecord:
+        number = part.shard.shard
+        with advice_for_a_crash(self._destination), collection_spool(self._settings) as spool:
+            written = write_part(part, self._names[number], self._destination, spool)
+        return self._written.note(
+            PartRecord(
+                shard=number,
+                collection=self._written.collection,
+                name=written.name,
+                rows=written.rows,
+                bytes=written.bytes,
+                shards=self._written.shards,
+                written_as=self._written.written_as,
+                tally=written.tally,
+                unusable_file=part.unusable_file,
+            )
+        )

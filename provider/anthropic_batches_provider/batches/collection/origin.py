@@ -1,0 +1,75 @@
+"""What the shards of a job share while their results are read: the job folder, the service, the settings."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from anthropic_batches_provider.batches.collection.settings import CollectionSettings
+from anthropic_batches_provider.batches.ledger import JobFolder, JobRecord, SealRecord, ShardRecord
+from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.results import ExpectedRows, ResultsSource, RowEncoder, split_lines
+from anthropic_batches_provider.batches.sharding import custom_id_prefix
+from anthropic_batches_provider.errors import CorruptLedgerError
+
+_READ_BYTES = 1 << 20
+
+RESULTS_REMAIN = (
+    "Nothing was published. The results stay at Anthropic for 29 days after submission, and collecting them again "
+    "costs nothing."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the shards of a job share.
+
+    :param attempt: names the files that this collection keeps.
+    """
+
+    job: JobFolder
+    record: JobRecord
+    seal: SealRecord
+    source: ResultsSource
+    settings: CollectionSettings
+    attempt: str
+
+    def kept_before(self) -> dict[int, str]:
+        """Return by shard which file holds its rows without a usable result, as far as one was written.
+
+        What the collection in progress has written, perhaps another attempt of it just now, comes before what the
+        latest whole one has kept.
+        """
+        collection = self.job.last_collection()
+        kept = {kept.shard: kept.file for kept in collection.unusable} if collection is not None else {}
+        number = self.job.collections + 1
+        written = [part for part in self.job.parts() if part.collection == number]
+        return kept | {part.shard: part.unusable_file for part in written if part.unusable_file is not None}
+
+    def expected(self, shard: ShardRecord, rows: Sequence[int]) -> ExpectedRows:
+        return ExpectedRows(custom_id_prefix=custom_id_prefix(self.record.nonce, shard.shard), rows=rows)
+
+    def encoder(self, batch: MessageBatch) -> RowEncoder:
+        return RowEncoder(
+            batch_id=batch.id,
+            column_prefix=self.record.column_prefix,
+            structured=self.seal.structured,
+            include_message=self.settings.include_message,
+        )
+
+    def lines_of(self, name: str) -> Iterator[bytes]:
+        """Yield the lines of a file of the job."""
+        try:
+            with self.job.storage.open(f"{self.job.path}/{name}") as file:
+                yield from split_lines(iter(lambda: file.read(_READ_BYTES), b""))
+        except FileNotFoundError as error:
+            raise CorruptLedgerError(
+                f"{self.job.uri}/{name} is not there. {RESULTS_REMAIN} Restore the file, or collect by batch_ids= "
+                "instead of job=, without the rows' own columns."
+            ) from error
+
+
+def origin_of(job: JobFolder, source: ResultsSource, settings: CollectionSettings) -> Origin:
+    """Return what the shards of a job share."""
+    return Origin(job, job.description(), job.sealed(), source, settings, secrets.token_hex(4))

@@ -1,0 +1,126 @@
+"""The last steps of a collection: the manifest, then what it makes obsolete, then the ledger's record.
+
+A crash between any two leaves either the old output or the new one, whole, and a re-run completes.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from anthropic_batches_provider import __version__
+from anthropic_batches_provider.batches.collection.destination import MANIFEST_NAME, Destination, check_destination
+from anthropic_batches_provider.batches.collection.manifest import Manifest, PartFile, Tally, encode_manifest, times_of
+from anthropic_batches_provider.batches.collection.settings import CollectionSettings
+from anthropic_batches_provider.batches.collection.work import Work
+from anthropic_batches_provider.errors import LedgerError, MessageBatchesError
+
+log = logging.getLogger(__name__)
+
+
+def publish(
+    work: Work,
+    destination: Destination,
+    parts: tuple[PartFile, ...],
+    tally: Tally,
+    *,
+    settings: CollectionSettings,
+    spool: Path,
+) -> Manifest:
+    """Write the manifest of parts that are all in place, remove what it makes obsolete, and note the end.
+
+    :raises DestinationOwnedError: another owner has published there meanwhile.
+    :raises LedgerError: the rows do not add up, or another attempt has started a further round meanwhile.
+    """
+    # Looked at again: another owner, or another attempt of this one, may have published meanwhile.
+    replaced = _replaced(destination, check_destination(destination), parts)
+    manifest = manifest_of(
+        work,
+        tally,
+        settings,
+        destination=destination.uri,
+        owner=destination.owner,
+        output_format=destination.output_format,
+        parts=parts,
+        replaced=replaced,
+    )
+    work.check_current()
+    _put(manifest, destination, spool)
+    work.close(manifest)
+    log.info("Collected %d rows to %s: %s", manifest.counts.rows, manifest.destination, manifest.counts)
+    return manifest
+
+
+def _replaced(destination: Destination, previous: Manifest | None, parts: tuple[PartFile, ...]) -> tuple[str, ...]:
+    """Return which files of the previous manifest are to go; also those that a crash kept it from removing."""
+    if previous is None:
+        return ()
+    obsolete = {part.name for part in previous.parts}.union(previous.replaced) - {part.name for part in parts}
+    return tuple(name for name in destination.storage.list("") if name in obsolete)
+
+
+def _put(manifest: Manifest, destination: Destination, spool: Path) -> None:
+    path = spool / "manifest"
+    path.write_bytes(encode_manifest(manifest))
+    destination.storage.put_file(path, MANIFEST_NAME)
+    for name in manifest.replaced:
+        destination.storage.remove(name)
+
+
+def manifest_of(work: Work, tally: Tally, settings: CollectionSettings, **written: Any) -> Manifest:
+    """Return the manifest of rows that were all written."""
+    expected = sum(part.requests for part in work.parts)
+    try:
+        counts = tally.counts(expected)
+    except ValueError as error:
+        raise LedgerError(
+            f"The rows of {work.job or 'the batches'} do not add up: {error}. No manifest was written, and the "
+            "previous output is as it was. This is a fault of this package: please report it."
+        ) from error
+    if tally.foreign_results or tally.duplicate_results or counts.missing:
+        log.warning(
+            "Of the results, %d answer no request and %d repeat one that was answered; %d requests have none",
+            tally.foreign_results,
+            tally.duplicate_results,
+            counts.missing,
+        )
+    return Manifest(
+        **{"output_format": None, "parts": (), **written},
+        provider_version=__version__,
+        job=work.job,
+        batch_ids=tuple(batch.id for batch in work.batches),
+        counts=counts,
+        stop_reasons=tally.stop_reasons(),
+        errors=tally.errors(),
+        error_examples=dict(sorted(tally.error_examples.items())),
+        usage=tally.usage.as_dict(),
+        times=times_of(work.batches, settings.clock.now().to_iso8601_string()),
+        foreign_results=tally.foreign_results,
+        duplicate_results=tally.duplicate_results,
+    )
+
+
+@contextmanager
+def collection_spool(settings: CollectionSettings) -> Iterator[Path]:
+    settings.spool_folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="collect-", dir=settings.spool_folder) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def advice_for_a_crash(destination: Destination) -> Iterator[None]:
+    try:
+        yield
+    except MessageBatchesError:
+        raise
+    except Exception as error:
+        error.add_note(
+            f"Writing to {destination.uri} stopped here. Either the previous output or the new one is there, whole, "
+            f"as {MANIFEST_NAME} tells. The results stay at Anthropic for 29 days after submission: run the task "
+            "again, and nothing is paid again."
+        )
+        raise

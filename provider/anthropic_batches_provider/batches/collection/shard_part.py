@@ -1,0 +1,132 @@
+"""The rows of one shard of the first round: in input order, with the key and kept columns of the job folder.
+
+A row has one result: of the latest round that brought it a usable one, else of the latest round that it was in.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from anthropic_batches_provider.batches.collection.later_rounds import LaterShard
+from anthropic_batches_provider.batches.collection.manifest import Tally
+from anthropic_batches_provider.batches.collection.origin import RESULTS_REMAIN, Origin
+from anthropic_batches_provider.batches.collection.unusable import UnusableReason, write_unusable_rows
+from anthropic_batches_provider.batches.collection.work import result_at
+from anthropic_batches_provider.batches.ledger import ShardRecord
+from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.results import Result, RowEncoder, missing_result, spooled_results
+from anthropic_batches_provider.errors import CorruptLedgerError
+
+log = logging.getLogger(__name__)
+
+_READ_BYTES = 1 << 20
+_Encode = Callable[[bytes, Result], bytes]
+
+
+class ShardPart:
+    """The rows of one shard of the first round, with their key and kept columns."""
+
+    def __init__(self, origin: Origin, shard: ShardRecord, batch: MessageBatch, later: Sequence[LaterShard]) -> None:
+        self._origin = origin
+        self._later = tuple(later)
+        self._expected = origin.expected(shard, range(shard.first_row, shard.first_row + shard.requests))
+        self.shard = shard
+        self.batch = batch
+        self.requests = shard.requests
+        self.unusable_file: str | None = None
+
+    def was_sent_again_since(self, shards: int) -> bool:
+        """Return whether any of its rows went into a further round that the first ``shards`` shards do not hold."""
+        rows = range(self.shard.first_row, self.shard.first_row + self.shard.requests)
+        return any(later.number >= shards and later.holds_any_of(rows) for later in self._later)
+
+    def rows(self, spool: Path, tally: Tally) -> Generator[bytes, None, None]:
+        origin = self._origin
+        encoder = origin.encoder(self.batch)
+        sleep = origin.settings.clock.sleep
+        reasons = self._reasons(spool)
+        with (
+            spooled_results(
+                origin.source, self.batch, spool / "results", expected=self._expected, sleep=sleep
+            ) as first,
+            reasons.open("wb", buffering=_READ_BYTES) as unusable,
+        ):
+            tally.foreign_results += first.foreign
+            tally.duplicate_results += first.duplicates
+            for position, columns in enumerate(self._columns()):
+                found: Result | None = result_at(first, position, self.batch)
+                encode: _Encode = encoder.encode
+                if self._later and (found is None or found.result_type != "succeeded"):
+                    found, encode = self._later_result(position, found, encoder)
+                result = found or missing_result(self._expected.custom_id(position))
+                tally.add(result)
+                if result.result_type != "succeeded":
+                    unusable.write(msgspec.json.encode(_reason(self._expected.rows[position], result)) + b"\n")
+                yield encode(columns, result)
+
+    def close(self, spool: Path) -> None:
+        """Keep the rows without a usable result, with their requests, in a file of the job folder."""
+        reasons, kept = self._reasons(spool), spool / "unusable"
+        try:
+            if reasons.stat().st_size:
+                self.unusable_file = self._kept(reasons, kept)
+        finally:
+            kept.unlink(missing_ok=True)
+            reasons.unlink(missing_ok=True)
+
+    def _kept(self, reasons: Path, kept: Path) -> str | None:
+        shard, origin = self.shard, self._origin
+        is_whole = write_unusable_rows(
+            origin.job,
+            reasons,
+            kept,
+            requests_file=shard.requests_file,
+            kept_file=lambda: origin.kept_before().get(shard.shard),
+        )
+        if is_whole:
+            file = f"unusable/{shard.shard:05d}-{origin.attempt}.jsonl"
+            origin.job.storage.put_file(kept, f"{origin.job.path}/{file}")
+            return file
+        before = origin.kept_before().get(shard.shard)
+        if before is None:
+            log.warning(
+                "The requests of shard %d of %s are gone: its rows without a usable result cannot be sent again.",
+                shard.shard, origin.job.uri,
+            )  # fmt: skip
+        return before
+
+    def _reasons(self, spool: Path) -> Path:
+        return spool / f"reasons-{self.shard.shard}"
+
+    def _later_result(self, position: int, first: Result | None, encoder: RowEncoder) -> tuple[Result | None, _Encode]:
+        found, encode = first, encoder.encode
+        for later in self._later:
+            result = later.result_of(self._expected.rows[position])
+            if result is not None and (found is None or found.result_type != "succeeded"):
+                found, encode = result, later.encoder.encode
+        return found, encode
+
+    def _columns(self) -> Iterator[bytes]:
+        """Yield the row's own columns, exactly one line per request."""
+        found = 0
+        for line in self._origin.lines_of(self.shard.rows_file):
+            found += 1
+            if found > self.requests or not (line.startswith(b"{") and line.endswith(b"}")):
+                break
+            yield line
+        else:
+            if found == self.requests:
+                return
+        raise CorruptLedgerError(
+            f"{self._origin.job.uri}/{self.shard.rows_file} must hold one JSON object for each of {self.requests:,} "
+            f"rows, and does not (see its line {found:,}). {RESULTS_REMAIN} Restore the file, or collect by "
+            "batch_ids= instead of job=, without the rows' own columns."
+        )
+
+
+def _reason(row: int, result: Result) -> UnusableReason:
+    return UnusableReason(row=row, result_type=result.result_type, error_type=result.error_type)

@@ -1,0 +1,90 @@
+"""How far a job is: read from the ledger, so that every attempt tells the same."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pendulum
+
+from anthropic_batches_provider.batches.ledger import JobFolder
+from anthropic_batches_provider.batches.message_batch import moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobProgress:
+    """How far a job is.
+
+    :param rows: rows of the whole input.
+    :param round: the round that it is in, from 1.
+    :param shards: shards of all rounds so far.
+    :param shards_submitted: those that have a batch.
+    :param shards_ended: those whose batch was seen to end.
+    :param rows_ended: requests in them.
+    :param rows_in_flight: requests in batches that were not seen to end.
+    :param rows_collected: rows that are in the destination.
+    :param seconds: since the job was opened.
+    """
+
+    rows: int
+    round: int
+    shards: int
+    shards_submitted: int
+    shards_ended: int
+    rows_ended: int
+    rows_in_flight: int
+    rows_collected: int
+    seconds: float
+
+    @classmethod
+    def of(cls, job: JobFolder, *, now: pendulum.DateTime) -> JobProgress:
+        """Read how far a sealed job is."""
+        states = job.shards()
+        number = job.collections + 1
+        collection = job.last_collection()
+        # By shard: one whose destination or format was changed meanwhile was written more than once.
+        parts = {part.shard: part.rows for part in job.parts() if part.collection == number}
+        return cls(
+            rows=job.sealed().rows,
+            round=len(job.rounds()),
+            shards=len(states),
+            shards_submitted=sum(state.batch is not None for state in states),
+            shards_ended=sum(state.end is not None for state in states),
+            rows_ended=sum(state.shard.requests for state in states if state.end is not None),
+            rows_in_flight=sum(state.shard.requests for state in states if state.is_running),
+            rows_collected=max(sum(parts.values()), collection.rows if collection is not None else 0),
+            seconds=(now - moment(job.description().opened_at)).total_seconds(),
+        )
+
+    @property
+    def rows_per_second(self) -> float | None:
+        """Rows that came to their end per second since the job was opened; None before the first."""
+        return self.rows_ended / self.seconds if self.rows_ended and self.seconds > 0 else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes if it goes on like this; None before the first batch has ended.
+
+        Batches end when the service has room for them: a guess, no promise.
+        """
+        rate = self.rows_per_second
+        unended = self.rows - self.rows_ended if self.round == 1 else self.rows_in_flight
+        return None if rate is None else max(unended, 0) / rate
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures as plain JSON values."""
+        return {**asdict(self), "rows_per_second": self.rows_per_second, "seconds_left": self.seconds_left}
+
+    def __str__(self) -> str:
+        rate, left = self.rows_per_second, self.seconds_left
+        told = [
+            f"round {self.round}: {self.shards_submitted:,} of {self.shards:,} shards submitted",
+            f"{self.shards_ended:,} ended",
+            f"{self.rows_in_flight:,} rows in flight",
+            f"{self.rows_collected:,} of {self.rows:,} rows collected",
+        ]
+        if rate is not None:
+            told.append(f"{rate:,.1f} rows/s")
+        if left is not None and left >= 1:
+            told.append(f"about {pendulum.duration(seconds=round(left)).in_words()} left")
+        return ", ".join(told)

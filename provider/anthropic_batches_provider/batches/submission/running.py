@@ -1,0 +1,103 @@
+"""Which batches of a job have not ended yet; what a look shows is noted in the ledger and never asked again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import pendulum
+
+from anthropic_batches_provider.batches.clock import Clock
+from anthropic_batches_provider.batches.ledger import BatchRecord, EndRecord, JobFolder, ShardState
+from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
+from anthropic_batches_provider.errors import ApiError, BatchNotFoundError
+
+log = logging.getLogger(__name__)
+
+_LISTED_FROM = 10  # batches: fewer are asked for one by one
+_CLOCK_SKEW = pendulum.duration(minutes=1)
+_EXPIRY_GRACE = pendulum.duration(hours=1)
+_LOOK_AGAIN = pendulum.duration(seconds=10)
+
+
+class LookingService(Protocol):
+    """Who tells how batches stand."""
+
+    def retrieve(self, batch_id: str) -> MessageBatch:
+        """Look at one batch."""
+
+    def list(self) -> Iterator[MessageBatch]:
+        """Iterate over the account's batches, newest first."""
+
+
+class RunningBatches:
+    """Looks at the batches of a job that were not seen to end.
+
+    A failed look changes nothing: the batch counts as running until it is seen to have ended, or is long expired.
+
+    :param service_now: tells the service's time, by which batches expire.
+    """
+
+    def __init__(
+        self,
+        job: JobFolder,
+        service: LookingService,
+        *,
+        clock: Clock,
+        service_now: Callable[[], pendulum.DateTime],
+    ) -> None:
+        self._job = job
+        self._service = service
+        self._clock = clock
+        self._service_now = service_now
+        self._looked_at: pendulum.DateTime | None = None
+
+    def look(self) -> bool:
+        """Look at all of them and note what has ended; a look within 10 s of the last one is left out.
+
+        :returns: whether anything was seen to end.
+        """
+        now = self._clock.now()
+        if self._looked_at is not None and pendulum.duration() <= now - self._looked_at < _LOOK_AGAIN:
+            return False
+        self._looked_at = now
+        running = {state.batch.batch_id: state for state in self._job.shards() if state.is_running and state.batch}
+        ended = [batch for batch in self._seen(running) if batch.has_ended and batch.id in running]
+        for batch in ended:
+            shard = running[batch.id].shard.shard
+            self._job.saw_end(EndRecord.of(batch, shard=shard))
+            log.info("Shard %d: %s has ended: %s", shard, batch.id, batch.request_counts.as_dict())
+        return bool(ended)
+
+    def is_in_queue(self, state: ShardState) -> bool:
+        """Return whether a shard may take room in the account's queue: it runs, or a batch of it may exist."""
+        if state.batch is None:
+            return state.open_intent is not None
+        return state.end is None and self._service_now() < moment(state.batch.expires_at) + _EXPIRY_GRACE
+
+    def _seen(self, running: dict[str, ShardState]) -> Iterator[MessageBatch]:
+        try:
+            yield from self._retrieved(running) if len(running) < _LISTED_FROM else self._listed(running)
+        except ApiError as error:
+            log.warning("Could not look at the batches of %s; they run on untouched: %s", self._job.uri, error)
+
+    def _retrieved(self, running: dict[str, ShardState]) -> Iterator[MessageBatch]:
+        for batch_id in running:
+            try:
+                yield self._service.retrieve(batch_id)
+            except BatchNotFoundError as error:
+                log.warning("%s of %s is not to be seen: %s", batch_id, self._job.uri, error)
+
+    def _listed(self, running: dict[str, ShardState]) -> Iterator[MessageBatch]:
+        born = min(moment(state.batch.created_at) for state in running.values() if state.batch is not None)
+        for batch in self._service.list():
+            if batch.created_at < born - _CLOCK_SKEW:
+                return
+            yield batch
+
+
+def running_ids(states: list[ShardState]) -> tuple[str, ...]:
+    """Return the batches that were not seen to end, in order of their shards."""
+    found: list[BatchRecord] = [state.batch for state in states if state.is_running and state.batch is not None]
+    return tuple(batch.batch_id for batch in found)

@@ -1,0 +1,148 @@
+"""Brings all shards of a sealed job to their batches, with no more requests in flight than the window allows.
+
+An unsettled shard holds up no other; a full window or queue is waited for, and what is in doubt is settled meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pendulum
+
+from anthropic_batches_provider.batches.clock import Clock, ServiceClock
+from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, ShardState
+from anthropic_batches_provider.batches.limits import REQUESTS_IN_QUEUE
+from anthropic_batches_provider.batches.submission.running import RunningBatches, running_ids
+from anthropic_batches_provider.batches.submission.sending import ShardSender, told_account
+from anthropic_batches_provider.batches.submission.service import SubmissionService
+from anthropic_batches_provider.batches.submission.settlement import SubmissionBounds
+from anthropic_batches_provider.batches.submission.waiting import Waiting, combined
+from anthropic_batches_provider.batches.submission.window import Window, asked_to_wait_until, lowered_window
+from anthropic_batches_provider.errors import ApiError, RateLimitedError, SubmissionOutcomeUnknownError
+
+_QUEUE_FULL_PAUSE = pendulum.duration(seconds=60)
+_LONGEST_PAUSE = pendulum.duration(minutes=10)
+_WINDOW_LOOK = pendulum.duration(minutes=30)
+
+
+class Submission:
+    """Brings a sealed job to the point where every shard has its batch.
+
+    :param job: a sealed job.
+    :param service_clock: the service's time, from a list call that was made just now and also proved key and account.
+    :param should_stop: checked before each create call.
+    :param max_requests_in_flight: most requests of this job in batches that have not ended; a shard that is larger goes
+        out alone.
+    """
+
+    def __init__(
+        self,
+        job: JobFolder,
+        service: SubmissionService,
+        *,
+        clock: Clock,
+        service_clock: ServiceClock,
+        bounds: SubmissionBounds,
+        should_stop: Callable[[], bool] = lambda: False,
+        max_requests_in_flight: int = REQUESTS_IN_QUEUE,
+    ) -> None:
+        self._job = job
+        self._clock = clock
+        self._most_in_flight = max_requests_in_flight
+        self._sender = ShardSender(
+            job, service, clock=clock, service_clock=service_clock, bounds=bounds, should_stop=should_stop
+        )
+        self.running = RunningBatches(job, service, clock=clock, service_now=self._sender.service_now)
+        self._alone_until: pendulum.DateTime | None = None
+
+    def advance(self) -> list[BatchRecord] | Waiting:
+        """Send what can be sent and settle what can be settled now.
+
+        :returns: the batches of all shards, in order; or what to wait for before advancing again.
+        :raises ApiError: the service refused a shard for a reason that waiting does not mend.
+        :raises LedgerError: a lost answer can never be settled, or the job was replaced by another.
+        :raises SubmissionStoppedError: ``should_stop`` said so.
+        """
+        states = self._job.shards()
+        window = self._window(states)
+        waits: list[Waiting] = []
+        unknown: SubmissionOutcomeUnknownError | None = None
+        full = self._pause_in_force(states)
+        for state in states:
+            if state.batch is not None or (state.open_intent is None and full is not None):
+                continue
+            if state.open_intent is None and not self._has_room(window, state.shard.requests):
+                full = self._until_there_is_room(window)
+                continue
+            try:
+                wait = self._advance_shard(state, window)
+            except SubmissionOutcomeUnknownError as error:
+                unknown = unknown or error
+            except RateLimitedError as error:
+                full = self._pause(state, window, error)
+            except ApiError as error:
+                raise self._with_account(error) from error.__cause__
+            else:
+                waits += [wait] if wait is not None else []
+        if full is not None:
+            waits.append(full)
+        if waits:
+            return combined(waits)
+        if unknown is not None:
+            raise unknown
+        return self._job.batches()
+
+    def _advance_shard(self, state: ShardState, window: Window) -> Waiting | None:
+        beside = window.in_flight
+        if state.open_intent is None:
+            window.in_flight += state.shard.requests
+        return self._sender.advance(state, beside)
+
+    def _window(self, states: Sequence[ShardState]) -> Window:
+        most = lowered_window(states, self._most_in_flight, now=self._sender.service_now())
+        return Window(
+            most=most, in_flight=sum(state.shard.requests for state in states if self.running.is_in_queue(state))
+        )
+
+    def _has_room(self, window: Window, requests: int) -> bool:
+        """Return whether a shard may be sent; looks at what runs only where that decides."""
+        if not window.admits(requests) and self.running.look():
+            seen = self._window(self._job.shards())
+            window.most, window.in_flight = seen.most, seen.in_flight
+        return window.admits(requests)
+
+    def _until_there_is_room(self, window: Window) -> Waiting:
+        return Waiting(
+            until=self._clock.now() + _WINDOW_LOOK,
+            batch_ids=running_ids(self._job.shards()),
+            reason=f"{window.in_flight:,} requests are in flight, of {window.most:,} that may be",
+        )
+
+    def _pause(self, state: ShardState, window: Window, error: RateLimitedError) -> Waiting:
+        asked = pendulum.duration(seconds=error.retry_after_seconds or 0)
+        grown = min(_QUEUE_FULL_PAUSE * 2 ** min(len(state.attempts), 4), _LONGEST_PAUSE)
+        until = self._clock.now() + max(asked, grown)
+        if window.in_flight == state.shard.requests:
+            # Nothing else is in flight whose end would make room: the whole pause is kept.
+            self._alone_until = until
+        return Waiting(
+            until=until,
+            batch_ids=(),
+            reason=f"shard {state.shard.shard}: the service takes no more for now ({error})",
+        )
+
+    def _pause_in_force(self, states: Sequence[ShardState]) -> Waiting | None:
+        """Return the pause that a refusal asked for, while it lasts, whatever has ended since."""
+        now, asked = self._clock.now(), asked_to_wait_until(states)
+        moments = [self._alone_until] if self._alone_until is not None else []
+        if asked is not None:
+            moments.append(now + (asked - self._sender.service_now()))
+        until = max(moments, default=now)
+        if until <= now:
+            return None
+        return Waiting(until=until, batch_ids=(), reason="the service has asked for a pause")
+
+    def _with_account(self, error: ApiError) -> ApiError:
+        """Return an error that also says what of the job is already paid for."""
+        error.args = (f"{error} {told_account(self._job)}", *error.args[1:])
+        return error

@@ -1,0 +1,69 @@
+"""How many requests of a job may be in flight: an account's queue is bounded, and shared by all who use it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pendulum
+
+from anthropic_batches_provider.batches.ledger import Refused, ShardState
+from anthropic_batches_provider.batches.message_batch import moment
+
+_LOWERED_FOR = pendulum.duration(minutes=15)
+
+
+@dataclass(slots=True, kw_only=True)
+class Window:
+    """Room for requests in flight.
+
+    :param most: how many there may be.
+    :param in_flight: how many there are.
+    """
+
+    most: int
+    in_flight: int = 0
+
+    def admits(self, requests: int) -> bool:
+        """Return whether a shard may be sent now; the only one may be of any size."""
+        return not self.in_flight or self.in_flight + requests <= self.most
+
+
+def asked_to_wait_until(states: Sequence[ShardState]) -> pendulum.DateTime | None:
+    """Return until when the service has asked to be sent nothing, by its own clock; None if it has not."""
+    asked = [
+        moment(attempt.outcome.at) + pendulum.duration(seconds=attempt.outcome.outcome.retry_after_seconds)
+        for state in states
+        for attempt in state.attempts
+        if attempt.outcome is not None
+        and isinstance(attempt.outcome.outcome, Refused)
+        and attempt.outcome.outcome.retry_after_seconds
+    ]
+    return max(asked, default=None)
+
+
+def lowered_window(states: Sequence[ShardState], most: int, *, now: pendulum.DateTime) -> int:
+    """Return how many requests may be in flight after what the service refused lately.
+
+    A 429 while the job had requests in flight tells that the queue is fuller than we know: for 15 minutes, or until a
+    batch of the job has ended since, no more than those are sent.
+
+    :param states: the shards of the job.
+    :param most: what is allowed otherwise.
+    :param now: the service's clock.
+    """
+    refusals = [
+        (moment(attempt.outcome.at), attempt.outcome.outcome.in_flight)
+        for state in states
+        for attempt in state.attempts
+        if attempt.outcome is not None
+        and isinstance(attempt.outcome.outcome, Refused)
+        and attempt.outcome.outcome.in_flight
+    ]
+    if not refusals:
+        return most
+    at, in_flight = max(refusals)
+    ends = [moment(state.end.ended_at) for state in states if state.end is not None and state.end.ended_at]
+    if now - at > _LOWERED_FOR or any(end > at for end in ends):
+        return most
+    return min(most, in_flight or most)
