@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, conf
@@ -60,6 +61,21 @@ def unit_of_work(context: Context, unit: str | None) -> UnitOfWork:
         unit=str(found or dag_run.run_id),
         map_index=-1 if map_index is None else map_index,
     )
+
+
+def seconds_of(duration: timedelta | float) -> float:
+    """Return a duration in seconds, however the DAG's author gave it."""
+    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+
+
+def tries_of(context: Context) -> str:
+    """Return what names the tries of a task instance between two clears, e.g. ``manual__2026-11-21#1``.
+
+    A clear raises the task instance's ``max_tries``, so that its first try since can be told.
+    """
+    task_instance: Any = context["ti"]
+    task: Any = context["task"]
+    return f"{task_instance.run_id}#{task_instance.max_tries - (task.retries or 0) + 1}"
 
 
 def find_job(job: Any) -> JobFolder:

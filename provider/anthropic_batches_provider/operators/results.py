@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from anthropic_batches_provider.choices import check_choice, check_count, check_max_failed_rows
-from anthropic_batches_provider.jobs import connection_of, find_job, known_batch_ids, show_in_task_state, unit_of_work
+from anthropic_batches_provider.jobs import connection_of, find_job, known_batch_ids, unit_of_work
 from anthropic_batches_provider.links import ConsoleBatchesLink
-from anthropic_batches_provider.storage import open_storage
+from anthropic_batches_provider.outputs import XCOM, destination_of, hand_over
+from anthropic_batches_provider.spools import task_spool
 from anthropic_batches_provider.task_failures import as_task_failures
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.client import MessageBatchClient
-    from anthropic_batches_provider.batches.collection import CollectionSettings, Destination, Manifest
+    from anthropic_batches_provider.batches.collection import CollectionSettings, Manifest
     from anthropic_batches_provider.batches.ledger import JobFolder
-
-XCOM = "xcom"
-MANIFEST_KEY = "manifest"
 
 
 class MessageBatchResultsOperator(BaseOperator):
@@ -36,8 +32,7 @@ class MessageBatchResultsOperator(BaseOperator):
     :param job: what a submitting task returned (``submit.output``), or the URI of a job folder. (templated)
     :param batch_ids: batches that something else submitted; one id or several. Either this or ``job``. (templated)
     :param destination: the folder for the output: any URI that ObjectStoragePath takes, or an absolute path. It belongs
-        to one
-        unit of work; a mapped task adds ``map_index=N/``. ``"xcom"`` (default) returns the rows instead. (templated)
+        to one unit of work; a mapped task adds ``map_index=N/``. ``"xcom"`` (default) returns the rows. (templated)
     :param output_format: ``"jsonl"`` (default) or ``"jsonl.gz"``.
     :param max_failed_rows: how many rows may lack a succeeded result before the task fails, after everything is
         written: an int is rows, a float below 1 a share of all; default 0.
@@ -92,27 +87,18 @@ class MessageBatchResultsOperator(BaseOperator):
             return self._collect(context)
 
     def _collect(self, context: Context) -> Any:
-        from anthropic_batches_provider.batches.collection import (
-            CollectionSettings,
-            check_failed_rows,
-        )
+        from anthropic_batches_provider.batches.collection import CollectionSettings, check_failed_rows
         from anthropic_batches_provider.hooks import MessageBatchHook
 
         what = self._what()
         hook = MessageBatchHook(connection_of(self.conn_id, self.job))
-        with hook.client() as client, tempfile.TemporaryDirectory(prefix="anthropic-batches-") as spool:
+        with hook.client() as client, task_spool() as spool:
             self.host = client.settings.base_url
             settings = CollectionSettings(
-                spool_folder=Path(spool), include_message=self.include_message, keep_requests=self.keep_requests
+                spool_folder=spool, include_message=self.include_message, keep_requests=self.keep_requests
             )
             manifest, value = self._published(context, what, client, settings)
-        task_instance: Any = context["ti"]
-        task_instance.xcom_push(key=MANIFEST_KEY, value=manifest.as_dict())
-        if manifest.failed_rows:
-            # Airflow pushes no return value of a task that fails; what was paid for is to be had all the same.
-            task_instance.xcom_push(key="return_value", value=value)
-        show_in_task_state(context, "manifest", {"destination": manifest.destination, **manifest.as_dict()["counts"]})
-        self.log.info("%d rows are in %s: %s", manifest.counts.rows, manifest.destination, manifest.counts)
+        hand_over(context, manifest, value)
         check_failed_rows(manifest, self.max_failed_rows)
         return value
 
@@ -129,19 +115,10 @@ class MessageBatchResultsOperator(BaseOperator):
         if self.destination == XCOM:
             collected = rows_for_xcom(what, client, settings, max_bytes=self.xcom_max_bytes)
             return collected.manifest, collected.rows
-        destination = self._output(context, what)
+        owner = unit_of_work(context, None).owner if isinstance(what, list) else what.description().owner
+        destination = destination_of(context, self.destination, self.output_format, owner=owner)
         if isinstance(what, list):
             manifest = collect_batches(what, client, destination, settings)
         else:
             manifest = collect_job(what, client, destination, settings)
         return manifest, manifest.as_dict()
-
-    def _output(self, context: Context, what: JobFolder | list[str]) -> Destination:
-        from anthropic_batches_provider.batches.collection import Destination
-
-        unit = unit_of_work(context, None)
-        uri = self.destination.rstrip("/")
-        if unit.map_index >= 0:
-            uri = f"{uri}/map_index={unit.map_index}"
-        owner = unit.owner if isinstance(what, list) else what.description().owner
-        return Destination(storage=open_storage(uri, holds_ledger=False), owner=owner, output_format=self.output_format)

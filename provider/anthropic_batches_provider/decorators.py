@@ -1,0 +1,113 @@
+"""``@task.message_batch``: a function whose rows go to the Message Batches API, and come back answered."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from airflow.providers.common.compat.sdk import DecoratedOperator, XComArg, determine_kwargs, task_decorator_factory
+
+from anthropic_batches_provider.errors import ConfigurationError
+from anthropic_batches_provider.operators import MessageBatchOperator
+from anthropic_batches_provider.row_sources import RowsArgument
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.bases.decorator import TaskDecorator
+
+_NAME = "@task.message_batch"
+
+
+class FunctionRows(RowsArgument):
+    """The rows that a function returns or yields, as ``rows=`` holds them.
+
+    Text among the arguments is templated, the output of other tasks is resolved, and neither is shown or stored.
+    """
+
+    def __init__(self, function: Callable[..., Any], args: Collection[Any], kwargs: Mapping[str, Any]) -> None:
+        super().__init__(function)
+        self._args = args
+        self._kwargs = kwargs
+
+    def iter_references(self) -> Iterable[tuple[Any, str]]:
+        """Return the upstream tasks whose output is among the arguments."""
+        yield from XComArg.iter_xcom_references([*self._args, *self._kwargs.values()])
+
+    def resolve(self, context: Context, *_: Any, **__: Any) -> FunctionRows:
+        """Return this with its arguments resolved; called by Airflow per task instance."""
+        args = [_resolved(value, context) for value in self._args]
+        kwargs = {name: _resolved(value, context) for name, value in self._kwargs.items()}
+        return FunctionRows(self.source, args, kwargs)
+
+    def read(self, context: Context) -> Iterator[Mapping[str, Any]]:
+        """Call the function and iterate over its rows.
+
+        :raises ConfigurationError: what it returned is nothing that rows can come from.
+        """
+        known = {**cast("Mapping[str, Any]", context), **self._kwargs}
+        kwargs = determine_kwargs(self.source, self._args, known)
+        return RowsArgument(self.source(*self._args, **kwargs)).read(context)
+
+
+def _resolved(value: Any, context: Context) -> Any:
+    if isinstance(value, XComArg):
+        return value.resolve(context)
+    if isinstance(value, str):
+        task: Any = context["task"]
+        return task.render_template(value, context)
+    if isinstance(value, dict):
+        return {name: _resolved(each, context) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_resolved(each, context) for each in value)
+    return value
+
+
+class MessageBatchDecoratedOperator(DecoratedOperator, MessageBatchOperator):
+    """Runs a function and sends the rows that it returns or yields; see :class:`MessageBatchOperator`.
+
+    :param python_callable: the decorated function.
+    :param op_args: its positional arguments.
+    :param op_kwargs: its keyword arguments.
+    """
+
+    custom_operator_name: ClassVar[str] = _NAME
+    # The first two wire what a mapped task gets from others; in a task itself they are empty, and rows= holds all.
+    template_fields: Sequence[str] = (*DecoratedOperator.template_fields, *MessageBatchOperator.template_fields)
+    template_fields_renderers: ClassVar[dict[str, str]] = {**MessageBatchOperator.template_fields_renderers}
+    shallow_copy_attrs: Sequence[str] = (
+        *DecoratedOperator.shallow_copy_attrs,
+        *MessageBatchOperator.shallow_copy_attrs,
+    )
+
+    def __init__(
+        self,
+        *,
+        python_callable: Callable[..., Any],
+        op_args: Collection[Any] | None = None,
+        op_kwargs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if "rows" in kwargs or "requests" in kwargs:
+            raise ConfigurationError(f"{_NAME} takes no rows= or requests=: the function returns or yields the rows.")
+        if inspect.iscoroutinefunction(python_callable) or inspect.isasyncgenfunction(python_callable):
+            raise ConfigurationError(f"{_NAME} takes a plain function or generator, not an async one.")
+        super().__init__(
+            python_callable=python_callable,
+            op_args=op_args,
+            op_kwargs=op_kwargs,
+            kwargs_to_upstream={"rows": FunctionRows(python_callable, op_args or (), op_kwargs or {})},
+            **kwargs,
+        )
+        self.op_args, self.op_kwargs = (), {}
+
+
+def message_batch_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+    """Make a task of a function that returns or yields rows; known as ``@task.message_batch``.
+
+    :param python_callable: the function; it may take context variables as arguments, as in any ``@task``.
+    :param kwargs: parameters of :class:`MessageBatchOperator`, but for ``rows`` and ``requests``.
+    """
+    return task_decorator_factory(
+        python_callable=python_callable, decorated_operator_class=MessageBatchDecoratedOperator, **kwargs
+    )

@@ -1,0 +1,88 @@
+"""Tells how far a task's job is: a line in its log at a sensible pace, and the same figures in its XCom."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from anthropic_batches_provider.batches.ledger import JobFolder
+
+log = logging.getLogger(__name__)
+
+PROGRESS_KEY = "progress"
+
+_EVERY_SECONDS = 30.0
+_ROWS_BETWEEN_LOOKS = 1_000  # at the clock
+_Row = TypeVar("_Row")
+
+
+class ProgressReport:
+    """The progress of one attempt.
+
+    :param context: of the task, whose XCom ``progress`` gets the figures.
+    :param seconds: tells the time that passes, in seconds.
+    """
+
+    def __init__(self, context: Context, *, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._context = context
+        self._seconds = seconds
+        self._began_at = seconds()
+        self._told_at = self._began_at
+
+    def building(self, rows: Iterable[_Row]) -> Iterator[_Row]:
+        """Pass rows on and tell how many were built."""
+        count = 0
+        for count, row in enumerate(rows, 1):
+            if not count % _ROWS_BETWEEN_LOOKS and self._is_due():
+                self._tell_built(count)
+            yield row
+        self._tell_built(count)
+
+    def of(self, job: JobFolder, *, now: bool = False) -> None:
+        """Tell how far a sealed job is, if it is time to.
+
+        :param now: whether it is time in any case.
+        """
+        if not (now or self._is_due()):
+            return
+        import pendulum
+
+        from anthropic_batches_provider.batches.progress import JobProgress
+
+        self._told_at = self._seconds()
+        progress = JobProgress.of(job, now=pendulum.now("UTC"))
+        log.info("Progress: %s", progress)
+        self._push(progress.as_dict())
+
+    def _is_due(self) -> bool:
+        return self._seconds() - self._told_at >= _EVERY_SECONDS
+
+    def _tell_built(self, rows: int) -> None:
+        self._told_at = self._seconds()
+        passed = self._told_at - self._began_at
+        rate = rows / passed if passed > 0 else None
+        log.info("Progress: %s rows built%s", f"{rows:,}", f", {rate:,.0f} rows/s" if rate else "")
+        self._push({"rows_built": rows, "rows_per_second": rate})
+
+    def _push(self, figures: dict[str, Any]) -> None:
+        task_instance: Any = self._context["ti"]
+        try:
+            task_instance.xcom_push(key=PROGRESS_KEY, value=figures)
+        except Exception as error:  # noqa: BLE001 - figures must not fail the work that they are of
+            log.warning("The progress could not be shown in XCom: %s", error)
+
+
+@contextmanager
+def log_group(name: str) -> Iterator[None]:
+    """Fold the log lines of a step in Airflow's log view, so that the log of a large job stays readable."""
+    log.info("::group::%s", name)
+    try:
+        yield
+    finally:
+        log.info("::endgroup::")
