@@ -12,6 +12,8 @@ import msgspec
 
 UNKNOWN_MODEL = "unknown"
 
+_MOST_DIFFERENT = 4096
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
@@ -60,10 +62,14 @@ _NAMES = tuple(field.name for field in fields(Usage))
 
 
 class UsageByModel:
-    """Adds up usage under the model that each message names, in constant memory."""
+    """Adds up usage under the model that each message names, in constant memory.
+
+    Rows of one job often report the very same usage: equal ones are counted, and read once for many.
+    """
 
     def __init__(self) -> None:
         self._totals: dict[str, list[int]] = {}
+        self._times: dict[tuple[str | None, bytes], int] = {}
 
     def add(self, model: str | None, usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> None:
         """Count one request.
@@ -71,13 +77,18 @@ class UsageByModel:
         :param model: as the message names it; None counts under ``unknown``.
         :param usage: see :meth:`Usage.from_api`.
         """
-        name = model or UNKNOWN_MODEL
-        totals = self._totals.get(name)
-        if totals is None:
-            totals = self._totals[name] = [0] * len(_NAMES)
-        for index, number in enumerate(_read(usage)):
-            if number:
-                totals[index] += number
+        reported = model, b"" if usage is None else bytes(usage)
+        times = self._times
+        times[reported] = times.get(reported, 0) + 1
+        if len(times) > _MOST_DIFFERENT:
+            self._add_up()
+
+    def _add_up(self) -> None:
+        for (model, usage), times in self._times.items():
+            totals = self._totals.setdefault(model or UNKNOWN_MODEL, [0] * len(_NAMES))
+            for index, number in enumerate(_read(usage)):
+                totals[index] += times * number
+        self._times.clear()
 
     def include(self, usage: Mapping[str, Mapping[str, int]]) -> None:
         """Count in what :meth:`as_dict` gave elsewhere."""
@@ -88,6 +99,7 @@ class UsageByModel:
 
     def by_model(self) -> dict[str, Usage]:
         """Return the sums so far, models in alphabetical order."""
+        self._add_up()
         return {model: Usage(**dict(zip(_NAMES, self._totals[model], strict=True))) for model in sorted(self._totals)}
 
     def total(self) -> Usage:

@@ -15,7 +15,7 @@ from anthropic_batches_provider.batches.client import calls, sdk
 from anthropic_batches_provider.batches.client.calls import BatchPage, Call, Greeting
 from anthropic_batches_provider.batches.client.failures import CALL_ERRORS, STREAM_ERRORS, Failure
 from anthropic_batches_provider.batches.client.settings import ClientSettings
-from anthropic_batches_provider.batches.client.transport import CHUNK_BYTES, Transport
+from anthropic_batches_provider.batches.client.transport import Transport
 from anthropic_batches_provider.batches.limits import MAX_LIST_PAGE
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.errors import MessageBatchesError
@@ -107,7 +107,7 @@ class MessageBatchClient:
 
     @contextmanager
     def results(self, batch_id: str) -> Iterator[Iterator[bytes]]:
-        """Open the results of an ended batch: JSON Lines as chunks of at most 1 MiB, in any order, gunzipped.
+        """Open the results of an ended batch: JSON Lines as chunks, cut anywhere, in any order, gunzipped.
 
         They are fetched by path under the base URL, never from ``results_url``. A stream that a server ends early
         but regularly looks complete here: count the lines against ``request_counts``.
@@ -177,7 +177,7 @@ class MessageBatchClient:
 
     def _chunks(self, call: Call[Any], response: httpx2.Response) -> Iterator[bytes]:
         try:
-            yield from response.iter_bytes(CHUNK_BYTES)
+            yield from response.iter_bytes()  # as they arrive: chunks of a given size cost a copy of all of them
             return
         except STREAM_ERRORS as error:
             failure = self._transport.broken_stream(error, call, response)

@@ -10,7 +10,7 @@ from pathlib import Path
 from anthropic_batches_provider.batches.collection.ended import check_ended, retrieve
 from anthropic_batches_provider.batches.collection.manifest import Manifest, Tally
 from anthropic_batches_provider.batches.collection.settings import CollectionSettings
-from anthropic_batches_provider.batches.collection.work import SHORT_ID_LENGTH, result_at
+from anthropic_batches_provider.batches.collection.work import BLOCK_BYTES, SHORT_ID_LENGTH
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.results import NO_COLUMNS, ResultsSource, RowEncoder, spooled_results
 from anthropic_batches_provider.errors import ConfigurationError
@@ -58,11 +58,15 @@ class _ForeignPart:
         encoder = RowEncoder(batch_id=self.batch.id, include_message=self._settings.include_message)
         sleep = self._settings.clock.sleep
         with spooled_results(self._source, self.batch, spool / "results", expected=None, sleep=sleep) as results:
-            for position in range(len(results)):
-                result = result_at(results, position, self.batch)
+            lines = bytearray()
+            for result in results.decoded(batch_id=self.batch.id, with_message=self._settings.include_message):
                 if result is not None:
                     tally.add(result)
-                    yield encoder.encode(NO_COLUMNS, result)
+                    encoder.append_line(lines, NO_COLUMNS, result)
+                if len(lines) >= BLOCK_BYTES:
+                    yield bytes(lines)
+                    lines.clear()
+            yield bytes(lines)
 
     def close(self, spool: Path) -> None:
         """Keep nothing: there is no job folder."""

@@ -6,7 +6,7 @@ A row has one result: of the latest round that brought it a usable one, else of 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from anthropic_batches_provider.batches.collection.later_rounds import LaterShar
 from anthropic_batches_provider.batches.collection.manifest import Tally
 from anthropic_batches_provider.batches.collection.origin import RESULTS_REMAIN, Origin
 from anthropic_batches_provider.batches.collection.unusable import UnusableReason, write_unusable_rows
-from anthropic_batches_provider.batches.collection.work import result_at
+from anthropic_batches_provider.batches.collection.work import BLOCK_BYTES
 from anthropic_batches_provider.batches.ledger import ShardRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.results import Result, RowEncoder, missing_result, spooled_results
@@ -24,7 +24,6 @@ from anthropic_batches_provider.errors import CorruptLedgerError
 log = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 20
-_Encode = Callable[[bytes, Result], bytes]
 
 
 class ShardPart:
@@ -57,16 +56,20 @@ class ShardPart:
         ):
             tally.foreign_results += first.foreign
             tally.duplicate_results += first.duplicates
-            for position, columns in enumerate(self._columns()):
-                found: Result | None = result_at(first, position, self.batch)
-                encode: _Encode = encoder.encode
-                if self._later and (found is None or found.result_type != "succeeded"):
-                    found, encode = self._later_result(position, found, encoder)
-                result = found or missing_result(self._expected.custom_id(position))
+            lines = bytearray()
+            decoded = first.decoded(batch_id=self.batch.id, with_message=origin.settings.include_message)
+            for position, (columns, found) in enumerate(zip(self._columns(), decoded, strict=True)):
+                result, row_encoder = found, encoder
+                if result is None or result.result_type != "succeeded":
+                    result, row_encoder = self._later_result(position, found, encoder)
+                    if result.result_type != "succeeded":
+                        unusable.write(msgspec.json.encode(_reason(self._expected.rows[position], result)) + b"\n")
                 tally.add(result)
-                if result.result_type != "succeeded":
-                    unusable.write(msgspec.json.encode(_reason(self._expected.rows[position], result)) + b"\n")
-                yield encode(columns, result)
+                row_encoder.append_line(lines, columns, result)
+                if len(lines) >= BLOCK_BYTES:
+                    yield bytes(lines)
+                    lines.clear()
+            yield bytes(lines)
 
     def close(self, spool: Path) -> None:
         """Keep the rows without a usable result, with their requests, in a file of the job folder."""
@@ -102,13 +105,14 @@ class ShardPart:
     def _reasons(self, spool: Path) -> Path:
         return spool / f"reasons-{self.shard.shard}"
 
-    def _later_result(self, position: int, first: Result | None, encoder: RowEncoder) -> tuple[Result | None, _Encode]:
-        found, encode = first, encoder.encode
+    def _later_result(self, position: int, first: Result | None, encoder: RowEncoder) -> tuple[Result, RowEncoder]:
+        """Return the result that counts of a row whose first one is not usable, and what encodes it."""
+        found = first
         for later in self._later:
             result = later.result_of(self._expected.rows[position])
             if result is not None and (found is None or found.result_type != "succeeded"):
-                found, encode = result, later.encoder.encode
-        return found, encode
+                found, encoder = result, later.encoder
+        return found or missing_result(self._expected.custom_id(position)), encoder
 
     def _columns(self) -> Iterator[bytes]:
         """Yield the row's own columns, exactly one line per request."""

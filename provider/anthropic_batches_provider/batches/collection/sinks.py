@@ -16,6 +16,7 @@ from anthropic_batches_provider.batches.collection.destination import Destinatio
 from anthropic_batches_provider.batches.collection.manifest import Manifest, Tally
 from anthropic_batches_provider.batches.collection.work import PartOfWork, Work
 from anthropic_batches_provider.batches.ledger import TallyRecord
+from anthropic_batches_provider.batches.results import split_lines
 from anthropic_batches_provider.errors import XComLimitError
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ def rows_in_memory(work: Work, spool: Path, tally: Tally, *, max_bytes: int) -> 
     size = 0
     for part in work.parts:
         with closing(part.rows(spool, tally)) as rows:
-            for line in rows:
+            for line in split_lines(rows):
                 size += len(line) + 1
                 if size > max_bytes:
                     raise _too_large(work, len(found) + 1, size, max_bytes)
@@ -106,12 +107,12 @@ def _too_large(work: Work, rows: int, size: int, max_bytes: int) -> XComLimitErr
     )
 
 
-def _write_lines(lines: Iterator[bytes], path: Path, output_format: OutputFormat) -> int:
+def _write_lines(blocks: Iterator[bytes], path: Path, output_format: OutputFormat) -> int:
     count = 0
     with _opened(path, output_format) as file:
-        for line in lines:
-            file.write(line + b"\n")
-            count += 1
+        for lines in blocks:
+            file.write(lines)
+            count += lines.count(b"\n")
     return count
 
 

@@ -16,6 +16,9 @@ from anthropic_batches_provider.batches.results import Result, SpooledResults, d
 
 SHORT_ID_LENGTH = 8
 
+BLOCK_BYTES = 1 << 17
+"""Encoded rows travel in blocks of about this size: steps through generators and files cost more than their bytes."""
+
 
 class PartOfWork(Protocol):
     """The rows of one batch."""
@@ -29,10 +32,10 @@ class PartOfWork(Protocol):
         """How many rows there are."""
 
     def rows(self, spool: Path, tally: Tally) -> Generator[bytes, None, None]:
-        """Fetch the results and yield the encoded output rows.
+        """Fetch the results and yield the encoded output rows, one a line, in blocks of whole lines.
 
         :param spool: local folder.
-        :param tally: counts each row as it is yielded.
+        :param tally: counts each row as it is encoded.
         """
 
     def close(self, spool: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from anthropic_batches_provider.batches.results.decode import Result, decode_result, missing_result
+from anthropic_batches_provider.batches.results.expected import ExpectedRows
+from anthropic_batches_provider.batches.results.fetching import spooled_results
 from anthropic_batches_provider.batches.results.lines import split_lines
 from anthropic_batches_provider.batches.results.output import NO_COLUMNS, RowEncoder
 from anthropic_batches_provider.batches.results.source import ResultsSource
-from anthropic_batches_provider.batches.results.spool import ExpectedRows, SpooledResults, spooled_results
+from anthropic_batches_provider.batches.results.spool import SpooledResults
 
 __all__ = [
     "NO_COLUMNS",

@@ -39,7 +39,9 @@ def missing_result(custom_id: str) -> Result:
     return Result(custom_id, "missing")
 
 
-def decode_result(line: bytes, *, batch_id: str, line_number: Callable[[], int] | None = None) -> Result:
+def decode_result(
+    line: bytes, *, batch_id: str, line_number: Callable[[], int] | None = None, with_message: bool = True
+) -> Result:
     """Decode a line of results.
 
     Text that no encoding allows (half of a surrogate pair, bytes that are not UTF-8) becomes U+FFFD: one broken
@@ -48,13 +50,15 @@ def decode_result(line: bytes, *, batch_id: str, line_number: Callable[[], int] 
     :param line: one JSON object.
     :param batch_id: for the message of an error.
     :param line_number: tells its number, from 1, for the message of an error.
+    :param with_message: whether the whole message is wanted, which takes a second reading of it.
     :raises UnexpectedAnswerError: it is not a result, or one of a type that this package does not know.
     """
+    decode = _decode_with_message if with_message else _decode
     try:
-        return _decode(line)
+        return decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         try:
-            return _decode(_with_valid_text(line))
+            return decode(_with_valid_text(line))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             number = line_number() if line_number else None
             raise unexpected_line(line, error, batch_id=batch_id, line_number=number) from error
@@ -93,8 +97,20 @@ class _ErrorEnvelope(msgspec.Struct, gc=False):
     error: _ErrorDetail | None = None
 
 
+class _ContentBlock(msgspec.Struct, gc=False):
+    type: str
+    text: Any = None  # a string in text blocks; other types of block may use the name otherwise
+
+
+class _Message(msgspec.Struct, gc=False):
+    content: list[_ContentBlock] | None = None
+    model: str | None = None
+    stop_reason: str | None = None
+    usage: msgspec.Raw = _NULL
+
+
 class _Succeeded(msgspec.Struct, tag="succeeded", gc=False):
-    message: msgspec.Raw
+    message: _Message
 
 
 class _Errored(msgspec.Struct, tag="errored", gc=False):
@@ -114,40 +130,31 @@ class _Line(msgspec.Struct, gc=False):
     result: _Succeeded | _Errored | _Canceled | _Expired
 
 
-class _ContentBlock(msgspec.Struct, gc=False):
-    type: str
-    text: Any = None  # a string in text blocks; other types of block may use the name otherwise
+class _RawResult(msgspec.Struct, gc=False):
+    message: msgspec.Raw
 
 
-class _Message(msgspec.Struct, gc=False):
-    content: list[_ContentBlock] | None = None
-    model: str | None = None
-    stop_reason: str | None = None
-    usage: msgspec.Raw = _NULL
+class _RawLine(msgspec.Struct, gc=False):
+    result: _RawResult
 
 
 class _CustomId(msgspec.Struct, gc=False):
     custom_id: str
 
 
-_LINE_DECODER = msgspec.json.Decoder(_Line)
-_MESSAGE_DECODER = msgspec.json.Decoder(_Message)
+_decode_line = msgspec.json.Decoder(_Line).decode
+_decode_raw_line = msgspec.json.Decoder(_RawLine).decode
 _CUSTOM_ID_DECODER = msgspec.json.Decoder(_CustomId)
 
 
 def _decode(line: bytes) -> Result:
-    decoded = _LINE_DECODER.decode(line)
+    decoded = _decode_line(line)
     result = decoded.result
-    if isinstance(result, _Succeeded):
-        message = _MESSAGE_DECODER.decode(result.message)
+    if type(result) is _Succeeded:
+        message = result.message
+        text = _text(message.content) if message.content else None
         return Result(
-            decoded.custom_id,
-            "succeeded",
-            text=_text(message.content),
-            stop_reason=message.stop_reason,
-            model=message.model,
-            usage=message.usage,
-            message=result.message,
+            decoded.custom_id, "succeeded", text, message.stop_reason, None, None, message.model, message.usage
         )
     if isinstance(result, _Errored):
         detail = (result.error and result.error.error) or _ErrorDetail()
@@ -155,10 +162,18 @@ def _decode(line: bytes) -> Result:
     return Result(decoded.custom_id, "canceled" if isinstance(result, _Canceled) else "expired")
 
 
-def _text(content: list[_ContentBlock] | None) -> str | None:
-    texts = [block.text for block in content or () if block.type == "text" and isinstance(block.text, str)]
-    if len(texts) == 1:
-        return texts[0]
+def _decode_with_message(line: bytes) -> Result:
+    result = _decode(line)
+    if result.result_type != "succeeded":
+        return result
+    return msgspec.structs.replace(result, message=_decode_raw_line(line).result.message)
+
+
+def _text(content: list[_ContentBlock]) -> str | None:
+    first = content[0]
+    if len(content) == 1 and first.type == "text" and isinstance(first.text, str):
+        return first.text  # nearly all answers: a fifth of the time of what follows
+    texts = [block.text for block in content if block.type == "text" and isinstance(block.text, str)]
     return "".join(texts) if texts else None
 
 

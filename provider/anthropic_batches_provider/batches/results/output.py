@@ -12,6 +12,9 @@ from anthropic_batches_provider.batches.results.decode import Result
 
 NO_COLUMNS = b"{}"
 
+_COMMA = ord(",")
+_LINE_FEED = ord("\n")
+
 
 class RowEncoder:
     """Encodes the output rows of one batch as lines of JSON.
@@ -31,32 +34,44 @@ class RowEncoder:
         self._message_name = (
             b"," + msgspec.json.encode(column_prefix + MESSAGE_COLUMN) + b":" if include_message else None
         )
-        self._encode = msgspec.json.Encoder().encode
+        self._encode_into = msgspec.json.Encoder().encode_into
 
     def encode(self, columns: bytes, result: Result) -> bytes:
         """Return one row as JSON, without a line feed.
 
         :param columns: a JSON object of the row's own columns on one line, trusted to be one.
         """
-        encoded = self._encode(
-            self._row(
-                result.custom_id,
-                self._batch_id,
-                result.result_type,
-                result.text,
-                _parsed(result.text) if self._structured else None,
-                result.stop_reason,
-                result.error_type,
-                result.error_message,
-                result.model,
-                result.usage,
-            )
+        line = bytearray()
+        self.append_line(line, columns, result)
+        return bytes(line[:-1])
+
+    def append_line(self, lines: bytearray, columns: bytes, result: Result) -> None:
+        """Append one row as JSON, with a line feed.
+
+        :param columns: as :meth:`encode` takes them.
+        """
+        row = self._row(
+            result.custom_id,
+            self._batch_id,
+            result.result_type,
+            result.text,
+            _parsed(result.text) if self._structured else None,
+            result.stop_reason,
+            result.error_type,
+            result.error_message,
+            result.model,
+            result.usage,
         )
-        if self._message_name is not None:
-            encoded = b"".join((encoded[:-1], self._message_name, result.message or b"null", b"}"))
         if columns == NO_COLUMNS:
-            return encoded
-        return b"".join((columns[:-1], b",", encoded[1:]))
+            self._encode_into(row, lines, -1)
+        else:
+            lines += columns
+            joint = len(lines) - 1
+            self._encode_into(row, lines, joint)  # its opening brace falls on the closing one of the columns
+            lines[joint] = _COMMA
+        if self._message_name is not None:
+            lines[-1:] = b"".join((self._message_name, result.message or b"null", b"}"))
+        lines.append(_LINE_FEED)
 
 
 def _row_type(column_prefix: str) -> Callable[..., object]:

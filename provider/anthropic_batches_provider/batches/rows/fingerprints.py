@@ -7,6 +7,7 @@ import hashlib
 from anthropic_batches_provider.batches.rows.prepared import PreparedRow
 
 _MODULUS = 1 << 128
+_SHA256 = hashlib.sha256(usedforsecurity=False)  # which processors have instructions for: half of blake2b's time
 
 
 class RowsFingerprint:
@@ -21,8 +22,10 @@ class RowsFingerprint:
     def add(self, prepared: PreparedRow) -> None:
         """Count a row in."""
         # Columns are one JSON object, so that where they end is never in doubt.
-        digest = hashlib.blake2b(prepared.columns + prepared.params, digest_size=16).digest()
-        self._sum += int.from_bytes(digest, "big")
+        row = _SHA256.copy()
+        row.update(prepared.columns)
+        row.update(prepared.params)
+        self._sum += int.from_bytes(row.digest(), "big")
 
     def hexdigest(self) -> str:
         """Return 32 hex digits for the rows added so far."""

@@ -22,11 +22,13 @@ class PreparedRow(msgspec.Struct, frozen=True, gc=False):
     :param number: position in the input, from 0.
     :param columns: key and kept columns, a JSON object; compact UTF-8.
     :param params: Messages params, a JSON object; compact UTF-8.
+    :param asks_for_json: whether the answer is to be JSON, by the params' ``output_config``.
     """
 
     number: int
     columns: bytes
     params: bytes
+    asks_for_json: bool = False
 
 
 def prepare_rows(
@@ -53,7 +55,9 @@ def prepare_rows(
             key_json = columns.key_of(row, number)
             if columns.key is not None:
                 keys.add(key_json)
-            yield PreparedRow(number, columns.with_kept_columns(key_json, row, number), encode(row, number))
+            params = encode(row, number)
+            kept = columns.with_kept_columns(key_json, row, number)
+            yield PreparedRow(number, kept, params, _ASKS_FOR_JSON in params)
         keys.check()
 
 
@@ -72,10 +76,11 @@ def prepare_requests(requests: Iterable[Mapping[str, Any]], *, spool_folder: Pat
             except NotJsonError as error:
                 raise InvalidRowError(f"{row_name(number)}: custom_id: {error}.", row_number=number) from error
             keys.add(key_json)
-            yield PreparedRow(number, key_json, params)
+            yield PreparedRow(number, key_json, params, "output_config" in request["params"])
         keys.check()
 
 
+_ASKS_FOR_JSON = b'"output_config"'
 _UNIQUE_ROWS = "Name further columns in `key` until it is unique, or leave `key` out"
 _UNIQUE_REQUESTS = "Give each request a custom_id of its own"
 

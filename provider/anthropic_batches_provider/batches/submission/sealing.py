@@ -23,8 +23,6 @@ from anthropic_batches_provider.errors import EmptyInputError
 
 log = logging.getLogger(__name__)
 
-_ASKS_FOR_JSON = b'"output_config"'
-
 
 def sealed_job(
     storage: Storage,
@@ -114,10 +112,12 @@ class _Seen:
         self.fingerprint = RowsFingerprint()
 
     def watch(self, rows: Iterable[PreparedRow]) -> Iterator[PreparedRow]:
+        add = self.fingerprint.add
         for row in rows:
             self.rows += 1
-            self.fingerprint.add(row)
-            self.structured = self.structured or _ASKS_FOR_JSON in row.params
+            add(row)
+            if row.asks_for_json:
+                self.structured = True
             yield row
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from anthropic_batches_provider.batches.results import decode_result, split_lines
@@ -49,6 +50,12 @@ def test_a_succeeded_result_brings_model_stop_reason_usage_and_message_as_they_c
     assert json.loads(bytes(result.message or b"")) == message(
         model="m", stop_reason="max_tokens", usage={"input_tokens": 1}
     )
+
+
+@pytest.mark.parametrize("line", [succeeded("a"), content(TEXT, TEXT), errored("a"), ended("a", "expired")])
+def test_without_the_message_a_result_is_the_same_but_for_it(line: bytes) -> None:
+    whole = decode_result(line, batch_id="b")
+    assert decode_result(line, batch_id="b", with_message=False) == msgspec.structs.replace(whole, message=None)
 
 
 def test_the_order_of_keys_does_not_matter_and_unknown_ones_are_passed_over() -> None:

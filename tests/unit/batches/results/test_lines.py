@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anthropic_batches_provider.batches.results import split_lines
+from anthropic_batches_provider.batches.results.lines import grouped_lines
 
 CASES = [
     ("nothing", [], []),
@@ -43,3 +44,11 @@ def test_where_a_stream_is_cut_into_chunks_makes_no_difference(
     places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     chunks = [stream[start:end] for start, end in itertools.pairwise(places)]
     assert list(split_lines(chunks)) == lines
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 2, 3, 7, 100])
+def test_lines_in_groups_are_the_whole_stream_with_blank_lines_and_a_line_feed_at_its_end(chunk_bytes: int) -> None:
+    stream = b"\nfirst\n\n \nsecond\r\nlast"
+    chunks = [stream[start : start + chunk_bytes] for start in range(0, len(stream), chunk_bytes)]
+    lines = [line for group in grouped_lines(chunks) for line in group]
+    assert lines == [b"\n", b"first\n", b"\n", b" \n", b"second\r\n", b"last\n"]

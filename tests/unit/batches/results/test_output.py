@@ -88,3 +88,17 @@ def test_text_is_not_parsed_unless_the_job_is_structured() -> None:
 def test_a_request_without_a_result_is_missing() -> None:
     found = json.loads(RowEncoder(batch_id="b").encode(b'{"id":1}', missing_result("n-0-1")))
     assert (found["id"], found["custom_id"], found["result_type"], found["usage"]) == (1, "n-0-1", "missing", None)
+
+
+@pytest.mark.parametrize("include_message", [False, True])
+@pytest.mark.parametrize("columns", [NO_COLUMNS, b'{"id":7}', '{"id":"a\u2028b}"}'.encode()])
+def test_lines_that_are_appended_are_the_rows_encoded_one_by_one(columns: bytes, include_message: bool) -> None:
+    encoder = RowEncoder(batch_id="b", structured=True, include_message=include_message)
+    results = [decode_result(each, batch_id="b") for each in (succeeded("a", "[1]"), errored("b"), succeeded("c", "x"))]
+    lines = bytearray(b"before\n")
+    for result in results:
+        encoder.append_line(lines, columns, result)
+    rows = [encoder.encode(columns, result) for result in results]
+    assert bytes(lines) == b"".join(row + b"\n" for row in [b"before", *rows])
+    assert [json.loads(row)["custom_id"] for row in rows] == ["a", "b", "c"]
+    assert all(("message" in json.loads(row)) == include_message for row in rows)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import random
+from array import array
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from anthropic_batches_provider.batches.results import ExpectedRows, SpooledResults, spooled_results
 from anthropic_batches_provider.errors import ResultsStreamError, ResultsUnavailableError, UnexpectedAnswerError
-from tests.unit.batches.results.ended_jobs import NOW, Service, ended
+from tests.unit.batches.results.ended_jobs import NOW, Service, ended, succeeded
 
 EXPECTED = ExpectedRows(custom_id_prefix="n-2-", rows=range(10, 13))
 LINES = [ended("n-2-12", "expired"), ended("n-2-10", "canceled"), ended("n-2-11", "expired")]
@@ -54,6 +57,59 @@ def test_results_in_any_order_are_found_by_row(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"custom_id": "n-2-11", "result": {"type": "expired"}}',
+        b' {"result":{"type":"expired"},"custom_id":"n-2-11"} ',
+        b'{"custom_id":"\\u006e-2-11","result":{"type":"expired"}}',
+        b'{"custom_id":"n-2-011","result":{"type":"expired"}}',
+    ],
+)
+def test_a_line_that_is_written_otherwise_than_the_api_does_is_found_all_the_same(tmp_path: Path, line: bytes) -> None:
+    found, results = spool(tmp_path, service_of([LINES[0], line, LINES[1]]))
+    assert found == [LINES[1], line, LINES[0]]
+    assert results.foreign == 0
+
+
+@pytest.mark.parametrize("custom_id", ["n-2-1", "n-2-", "n-2-1_1", "n-2-+11", "n-2-" + "1" * 60, "n-2-11x", "N-2-11"])
+def test_a_line_whose_custom_id_only_resembles_ours_is_foreign(tmp_path: Path, custom_id: str) -> None:
+    found, results = spool(tmp_path, service_of([LINES[0], ended(custom_id, "expired"), LINES[1]]))
+    assert found == [LINES[1], None, LINES[0]]
+    assert results.foreign == 1
+
+
+ORDERS: dict[str, Callable[[list[int]], list[int]]] = {
+    "in order": lambda rows: rows,
+    "backwards": lambda rows: rows[::-1],
+    "nearly in order": lambda rows: [row for pair in zip(rows[1::2], rows[::2], strict=True) for row in pair],
+    "in two interleaved halves": lambda rows: rows[::2] + rows[1::2],
+    "at random": lambda rows: random.Random(7).sample(rows, len(rows)),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("sparse", [False, True], ids=["a range of rows", "rows of a further round"])
+def test_iterating_gives_what_each_position_holds_whatever_the_order_of_arrival(
+    tmp_path: Path, order: str, sparse: bool
+) -> None:
+    numbers = [number for number in range(600) if number % 3 or not sparse]
+    rows = array("q", numbers) if sparse else range(600)
+    expected = ExpectedRows(custom_id_prefix="n-2-", rows=rows)
+    lines = {number: succeeded(f"n-2-{number}", "x" * (number % 7 * 500)) for number in numbers}
+    service = Service()
+    service.add("b", [lines[number] for number in ORDERS[order](numbers) if number != 301])
+    with spooled_results(
+        service, service.batches["b"], tmp_path / "spool", expected=expected, sleep=lambda _: None
+    ) as found:
+        assert list(found) == [found[position] for position in range(len(numbers))]
+        assert list(found) == [lines[number] if number != 301 else None for number in numbers]
+        decoded = list(found.decoded(batch_id="b", with_message=False))
+    assert [result and result.custom_id for result in decoded] == [
+        f"n-2-{number}" if number != 301 else None for number in numbers
+    ]
+
+
 def test_without_expected_rows_results_keep_their_order(tmp_path: Path) -> None:
     found, _ = spool(tmp_path, service_of(LINES), expected=None)
     assert found == LINES
@@ -99,6 +155,26 @@ def test_an_answer_that_is_no_results_is_not_fetched_again(tmp_path: Path, body:
 def test_more_results_than_requests_are_refused_where_nobody_knows_the_rows(tmp_path: Path) -> None:
     with pytest.raises(ResultsStreamError, match="3 results came for 2 requests"):
         spool(tmp_path, service_of(LINES, requests=2), expected=None)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 20])
+def test_a_last_line_that_names_its_row_and_is_cut_is_fetched_again(tmp_path: Path, cut: int) -> None:
+    service, slept = service_of(LINES), [0.0]
+    service.faults["b"] = [len(service.bodies["b"]) - 1 - cut]
+    found, _ = spool(tmp_path, service, slept=slept)
+    assert found == [LINES[1], LINES[2], LINES[0]]
+    assert slept == [0.0, 2.0]
+
+
+def test_a_line_that_names_its_row_and_is_broken_is_told_by_its_number(tmp_path: Path) -> None:
+    service = service_of([LINES[0], LINES[1].replace(b"canceled", b"cancel\x00ed"), LINES[2]])
+    with (
+        spooled_results(
+            service, service.batches["b"], tmp_path / "spool", expected=EXPECTED, sleep=lambda _: None
+        ) as found,
+        pytest.raises(UnexpectedAnswerError, match="Line 2 of the results of batch b"),
+    ):
+        list(found.decoded(batch_id="b"))
 
 
 def test_an_empty_last_line_and_a_missing_line_feed_do_no_harm(tmp_path: Path) -> None:
