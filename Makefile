@@ -12,17 +12,21 @@ DEMO_ARGS ?=
 
 NEWEST := .venv
 OLDEST := .matrix/oldest
+STORES := .matrix/stores
 FIRST_PYTHON := 3.11
 newest = sh .ci/environment $(NEWEST) constraints/newest.txt $(FIRST_PYTHON) 4.0 "$(PYTHON)"
 oldest = sh .ci/environment $(OLDEST) constraints/oldest.txt $(FIRST_PYTHON) 3.13 "$(OLDEST_PYTHON)"
+stores = sh .ci/environment $(STORES) constraints/stores.txt $(FIRST_PYTHON) 4.0 "$(PYTHON)" s3,gcs,azure stores
+AZURITE := 3.35.0
 
 CODE = $(wildcard provider tests dags demo benchmarks)
 QUICK = $(wildcard tests/integration tests/dags)
+STORE_TESTS = $(wildcard tests/contracts/test_storage.py tests/contracts/test_store*.py)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup demo test lint matrix test-newest test-oldest long format bench constraints clean
+.PHONY: help setup demo test lint matrix test-newest test-oldest test-stores long format bench constraints clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -53,6 +57,11 @@ else
 	@echo 'There are no integration or DAG tests yet.'
 endif
 
+test-stores: ## storage on S3, Google Cloud Storage and Azure, spoken by servers on loopback; Azure's needs npm
+	@$(stores)
+	@sh .ci/azurite $(STORES) $(AZURITE)
+	$(STORES)/bin/python -m pytest $(STORE_TESTS) $(ARGS)
+
 matrix: test-newest ## all tests, on the newest and on the oldest
 	@$(oldest)
 	$(OLDEST)/bin/python -m pytest $(ARGS)
@@ -73,6 +82,7 @@ COMPILE = $(NEWEST)/bin/python -m uv pip compile --quiet --universal --python-ve
 constraints: setup ## work out the pins again (ARGS=--upgrade: with newer versions)
 	$(COMPILE) -o constraints/newest.txt pyproject.toml constraints/newest.in
 	$(COMPILE) -o constraints/oldest.txt pyproject.toml constraints/oldest.in
+	$(COMPILE) --extra s3 --extra gcs --extra azure --group stores -o constraints/stores.txt pyproject.toml constraints/stores.in
 
 clean: ## remove environments, caches and what was built
 	rm -rf .venv .matrix build dist .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _GLOB_CHARACTERS = frozenset("*?[")
+_READ_AHEAD = 8 << 20  # bytes; s3fs would read 50 MB ahead by itself
 
 
 class RowsArgument(ResolveMixin):
@@ -119,7 +120,7 @@ def _open(uri: str) -> BinaryIO:
             )
         return path.open("rb")
     remote = object_path(uri)
-    return cast("BinaryIO", remote.fs.open(remote.path, "rb"))
+    return cast("BinaryIO", remote.fs.open(remote.path, "rb", block_size=_READ_AHEAD, cache_type="readahead"))
 
 
 def _names(folder: str) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -75,16 +77,41 @@ def default_storage_uri() -> str:
     return f"file://{Path(AIRFLOW_HOME).absolute()}/anthropic_batches"
 
 
+@dataclass(frozen=True)
+class _Transfers:
+    """What a store's client must be told so that it moves an object of any size in little memory.
+
+    :ivar read: for a whole small object in one request, which asks no listing first.
+    :ivar put: for a file in parts, of which few are in memory at a time.
+    :ivar by_hand: whether a file is handed over block by block, since the client itself would put it in one piece.
+    """
+
+    read: Mapping[str, int] = field(default_factory=dict)
+    put: Mapping[str, int] = field(default_factory=dict)
+    by_hand: bool = False
+
+
+_BLOCK_BYTES = 8 << 20  # read ahead, and the part of an upload: s3fs alone would take up to ten of 50 MiB
+_S3 = _Transfers(read={"max_concurrency": 1}, put={"chunksize": _BLOCK_BYTES, "max_concurrency": 2})
+_GCS = _Transfers(put={"chunksize": _BLOCK_BYTES})
+_AZURE = _Transfers(by_hand=True)  # adlfs would put up to 64 MB at once, in more than twice that memory
+_TRANSFERS = {"s3": _S3, "s3a": _S3, "s3n": _S3, "gs": _GCS, "gcs": _GCS, "abfs": _AZURE, "abfss": _AZURE}
+_CREATE_ATTEMPTS = 5  # S3 can answer that another put is under way (409) instead of deciding
+
+
 class ObjectStorage:
     """A folder of an object store.
 
-    Exclusive creation is the store's own (``open("xb")``: a conditional put), decided when the object is closed.
+    An object is created by one conditional put, so that the store decides who is first. A file is uploaded in parts
+    that become an object only when the last has arrived: an upload that breaks off leaves nothing under the name.
     Listings bypass every cache, and absence is told from failure by the store's answer alone.
     """
 
     def __init__(self, uri: str, *, holds_ledger: bool = True) -> None:
         self._root = object_path(uri)
+        self._fs = self._root.fs
         self._uri = uri
+        self._transfers = _TRANSFERS.get(uri.partition("://")[0], _Transfers())
         self._is_exclusive = not holds_ledger  # not to be tried where nothing hangs on it
 
     @property
@@ -92,41 +119,39 @@ class ObjectStorage:
         return self._uri
 
     def read(self, path: str) -> bytes:
-        with self.open(path) as file:
-            return file.read()
+        return cast("bytes", self._fs.cat_file(self._key(path), **self._transfers.read))
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
-        # A cached listing would take an object that another process has just made for absent.
-        self._root.fs.invalidate_cache()
-        with self._root.fs.open(self._key(path), "rb", cache_type="readahead") as file:
+        with self._fs.open(self._key(path), "rb", block_size=_BLOCK_BYTES, cache_type="readahead") as file:
             yield cast("BinaryIO", file)
 
     def list(self, folder: str) -> list[str]:
-        fs, key = self._root.fs, self._key(folder)
-        fs.invalidate_cache()
+        key = self._key(folder)
         try:
-            found = fs.ls(key, detail=False)
+            found = self._fs.ls(key, detail=False)
         except FileNotFoundError:
             return []
-        names = {name.rstrip("/").rsplit("/", 1)[-1] for name in found if name.rstrip("/") != key.rstrip("/")}
+        names = {name.rstrip("/").rsplit("/", 1)[-1] for name in found if name.strip("/") != key.strip("/")}
         return sorted(names)
 
     def create(self, path: str, content: bytes) -> None:
         self._check_exclusive()
         try:
-            self._put_new(self._key(path), content)
+            self._put_new(path, content)
         except FileExistsError:
             if self.read(path) != content:
                 raise
 
     def put_file(self, source: Path, path: str) -> None:
-        self._make_folder(path)
-        self._root.fs.put_file(str(source), self._key(path))
+        if self._transfers.by_hand and source.stat().st_size:
+            self._put_blocks(source, self._key(path))
+        else:
+            self._fs.put_file(str(source), self._key(path), **self._transfers.put)
 
     def remove(self, path: str) -> None:
         with suppress(FileNotFoundError):
-            self._root.fs.rm_file(self._key(path))
+            self._fs.rm_file(self._key(path))
 
     def _check_exclusive(self) -> None:
         """Try once that the store refuses a second object of a name: what is spent only once hangs on it.
@@ -136,9 +161,10 @@ class ObjectStorage:
         if self._is_exclusive:
             return
         name = f".exclusive-check-{uuid.uuid4().hex}"
-        self._put_new(self._key(name), b"first")
+        with suppress(FileExistsError):  # of this name only by the client's own repeated put
+            self._put_new(name, b"first")
         try:
-            self._put_new(self._key(name), b"second")
+            self._put_new(name, b"second")
         except FileExistsError:
             self._is_exclusive = True
         finally:
@@ -150,34 +176,56 @@ class ObjectStorage:
                 "provider and of its fsspec package, or another store, for [anthropic_batches] storage."
             )
 
-    def _put_new(self, key: str, content: bytes) -> None:
-        self._make_folder(key)
-        file = self._root.fs.open(key, "xb")
-        try:
-            file.write(content)
-        except BaseException:
-            discard = getattr(file, "discard", None)
-            if discard is not None:
-                discard()
-            raise
-        file.close()
+    def _put_new(self, path: str, content: bytes) -> None:
+        for attempts_left in reversed(range(_CREATE_ATTEMPTS)):
+            try:
+                self._fs.pipe_file(self._key(path), content, mode="create")
+                return
+            except FileNotFoundError as error:
+                raise ConfigurationError(
+                    f"{self.uri} cannot be written to: its bucket or container does not exist ({error}). Create it."
+                ) from error
+            except OSError as error:
+                code = _s3_code(error)
+                if code == "PreconditionFailed":  # from a store that does not repeat the condition, s3fs says EINVAL
+                    raise FileExistsError(f"{self.uri}/{path}") from error
+                if code != "ConditionalRequestConflict" or not attempts_left:
+                    raise
 
-    def _make_folder(self, path: str) -> None:
-        fs = self._root.fs
-        if getattr(fs, "protocol", None) in ("memory", ("memory",)):
-            fs.makedirs(self._key(path).rsplit("/", 1)[0], exist_ok=True)
+    def _put_blocks(self, source: Path, key: str) -> None:
+        target = self._fs.open(key, "wb", block_size=_BLOCK_BYTES)
+        try:
+            with source.open("rb") as content:
+                shutil.copyfileobj(content, target, _BLOCK_BYTES)
+        except BaseException:
+            target.closed = True  # closing it, or collecting it as garbage, would make an object of what has arrived
+            raise
+        target.close()
 
     def _key(self, path: str) -> str:
         return f"{self._root.path.rstrip('/')}/{path}" if path else self._root.path
 
 
+def _s3_code(error: OSError) -> str | None:
+    """Return S3's own name of an error that s3fs has translated; source: S3 API Reference, Error responses."""
+    response = getattr(error.__cause__, "response", None)
+    return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+
+
 def object_path(uri: str) -> ObjectStoragePath:
+    """Return a path in an object store, whose client from here on answers nothing from a listing that it remembers.
+
+    :raises ConfigurationError: no installed provider knows its scheme.
+    """
     try:
         path = ObjectStoragePath(uri)
-        path.fs  # noqa: B018 - opens the store, which is where a missing provider shows
+        fs = path.fs  # opens the store, which is where a missing provider shows
     except (ValueError, ImportError) as error:
         raise ConfigurationError(
-            f"{uri!r} cannot be opened: {error}. Is the Airflow provider of that store installed, e.g. "
-            "apache-airflow-providers-amazon[s3fs] for s3://?"
+            f"{uri!r} cannot be opened: {error}. Is the Airflow provider of that store installed? For s3://, gs:// and "
+            "abfs:// that is the extra s3, gcs or azure: pip install 'airflow-provider-anthropic-batches[s3]'."
         ) from error
+    # A remembered listing would take an object that another process has just made for absent.
+    fs.dircache.use_listings_cache = False
+    fs.invalidate_cache()
     return path

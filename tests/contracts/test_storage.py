@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from anthropic_batches_provider.batches.ledger import LocalStorage, Storage
 from anthropic_batches_provider.storage import ObjectStorage, open_storage
+from tests.contracts.store_fixtures import STORES
+from tests.contracts.store_servers import Store
+
+LOCAL, MEMORY = "local disk", "memory"
 
 
-def local(tmp_path: Path) -> Storage:
-    return LocalStorage(tmp_path / "a folder")
+@pytest.fixture(params=[LOCAL, MEMORY, *STORES])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    if request.param == LOCAL:
+        return LocalStorage(tmp_path / "a folder")
+    if request.param == MEMORY:
+        return in_memory()
+    store: Store = request.getfixturevalue(request.param)
+    return open_storage(store.folder())
 
 
-def memory(tmp_path: Path) -> Storage:
+def in_memory() -> Storage:
     from airflow.sdk.io import attach
     from fsspec.implementations.memory import MemoryFileSystem
 
     attach("memory", fs=MemoryFileSystem())
     return ObjectStorage(f"memory://{uuid.uuid4().hex}/folder")
-
-
-@pytest.fixture(params=[local, memory])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    make: Callable[[Path], Storage] = request.param
-    return make(tmp_path)
 
 
 def test_what_is_created_is_read_and_listed(storage: Storage) -> None:
@@ -93,9 +96,9 @@ def test_what_is_removed_is_gone(storage: Storage) -> None:
     assert storage.read("folder/fact") == b"y"
 
 
-def test_of_many_creators_at_once_one_wins_and_readers_see_it_whole(tmp_path: Path) -> None:
-    storage = local(tmp_path)
-    contents = [f"{number}".encode() * 100_000 for number in range(16)]
+@pytest.mark.parametrize("storage", [LOCAL, *STORES], indirect=True)
+def test_of_many_creators_at_once_one_wins_and_readers_see_it_whole(storage: Storage) -> None:
+    contents = [f"{number:02}".encode() * 100_000 for number in range(16)]
     barrier, wins = threading.Barrier(len(contents)), []
 
     def create(content: bytes) -> None:
@@ -113,6 +116,22 @@ def test_of_many_creators_at_once_one_wins_and_readers_see_it_whole(tmp_path: Pa
         thread.join()
     assert wins == [storage.read("fact")]
     assert storage.list("") == ["fact"]
+
+
+def test_an_empty_object_is_one_too(storage: Storage) -> None:
+    storage.create("folder/empty", b"")
+    assert storage.read("folder/empty") == b""
+    assert storage.list("folder") == ["empty"]
+    with pytest.raises(FileExistsError):
+        storage.create("folder/empty", b"content")
+
+
+def test_an_object_is_no_folder_and_a_folder_no_object(storage: Storage) -> None:
+    storage.create("folder/fact", b"x")
+    storage.create("folder-too/fact", b"x")
+    assert storage.list("fold") == []
+    assert storage.list("folder") == ["fact"]
+    assert storage.list("") == ["folder", "folder-too"]
 
 
 @pytest.mark.parametrize("uri", ["file:///data/jobs", "/data/jobs"])

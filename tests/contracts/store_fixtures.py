@@ -1,0 +1,37 @@
+"""Fixtures of the object stores: a server is started once, when the first test wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contracts import store_servers
+from tests.contracts.store_servers import Store
+
+STORES = ("s3", "gcs", "azure")
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Store]:
+    with store_servers.s3() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def gcs() -> Iterator[Store]:
+    with store_servers.gcs() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def azure() -> Iterator[Store]:
+    with store_servers.azure() as running:
+        yield running
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest) -> Store:
+    """Each object store in turn."""
+    running: Store = request.getfixturevalue(request.param)
+    return running

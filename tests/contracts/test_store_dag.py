@@ -1,0 +1,41 @@
+"""The main job as a DAG, with its rows, its ledger and its output on an object store."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
+from anthropic_batches_provider.storage import open_storage
+from tests.contracts.store_servers import Store
+from tests.dags.conftest import ROOT, DagRunner
+
+PASSAGES = (ROOT / "dags/data/sotu_passages.jsonl").read_bytes().splitlines(keepends=True)[:30]
+
+
+@pytest.mark.parametrize("store", ["s3"], indirect=True)
+def test_a_dag_reads_keeps_its_ledger_and_writes_on_s3_and_a_second_run_pays_nothing(
+    store: Store,
+    dags: DagRunner,
+    message_batch_simulator: MessageBatchSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    lake, jobs = store.folder(), store.folder()
+    for number in range(3):
+        (tmp_path / "file").write_bytes(gzip.compress(b"".join(PASSAGES[number * 10 : (number + 1) * 10])))
+        open_storage(lake, holds_ledger=False).put_file(tmp_path / "file", f"passages/{number}.jsonl.gz")
+    monkeypatch.setenv("AIRFLOW__ANTHROPIC_BATCHES__STORAGE", jobs)
+    conf = {"rows": f"{lake}/passages/*.jsonl.gz", "destination": f"{lake}/labels"}
+    assert dags.run("main_job", conf).state == "success"
+    assert dags.run("main_job", conf).state == "success"
+    output = open_storage(f"{lake}/labels")
+    parts = [output.read(name) for name in output.list("") if name.startswith("part-")]
+    found = [json.loads(line)["passage_id"] for part in parts for line in part.splitlines()]
+    assert found == [json.loads(passage)["passage_id"] for passage in PASSAGES]
+    assert open_storage(jobs).list("") == ["claims", "main_job"]
+    billing = message_batch_simulator.control.billing()
+    assert (billing.rows_billed, billing.max_times_billed) == (30, 1)
