@@ -107,6 +107,14 @@ class AirflowStack:
         self.processes.kill(name)
         return name
 
+    def stall_triggerer(self, name: str) -> None:
+        """Let a triggerer stand still: to the others it is dead after the health threshold, to itself it never was."""
+        self.processes.suspend(name)
+
+    def continue_triggerer(self, name: str) -> None:
+        """Let a triggerer that was stalled go on where it stood."""
+        self.processes.resume(name)
+
     def start_scheduler(self) -> None:
         """Start the scheduler."""
         self.processes.start("scheduler", self._command("scheduler", "--skip-serve-logs"))

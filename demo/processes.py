@@ -78,6 +78,16 @@ class Processes:
         _end(lambda: {**_descendants([process.pid]), **_marked(self._mark, name)}, [process])
         self._record()
 
+    def suspend(self, name: str) -> None:
+        """SIGSTOP the process and all its descendants: alive, but without any time, until :meth:`resume`."""
+        for process in _descendants([self._running[name].pid]).values():
+            process.suspend()
+
+    def resume(self, name: str) -> None:
+        """SIGCONT the process and all its descendants."""
+        for process in _descendants([self._running[name].pid]).values():
+            process.resume()
+
     def names(self, prefix: str = "") -> list[str]:
         """Return the names of the processes that should be running, oldest first."""
         return [name for name in self._running if name.startswith(prefix)]

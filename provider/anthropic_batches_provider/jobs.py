@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -107,15 +108,35 @@ def known_batch_ids(job: Any, batch_ids: Any) -> list[str]:
     if (job is None) == (batch_ids is None):
         raise ConfigurationError("Give either job= (the output of a submitting task) or batch_ids=, and not both.")
     if job is None:
-        ids = [batch_ids] if isinstance(batch_ids, str) else list(batch_ids)
-        if not ids or not all(isinstance(batch_id, str) and batch_id for batch_id in ids):
-            raise ConfigurationError(f"batch_ids= must be ids of message batches (msgbatch_…), not {batch_ids!r:.200}.")
-        return list(dict.fromkeys(ids))
+        return batch_ids_in(batch_ids)
     if not isinstance(job, (str, Mapping)) and isinstance(job, Sequence):
         return [batch_id for one in job for batch_id in known_batch_ids(one, None)]
     if isinstance(job, Mapping) and job.get("batch_ids"):
         return list(job["batch_ids"])
     return [batch.batch_id for batch in find_job(job).batches()]
+
+
+def batch_ids_in(rendered: Any) -> list[str]:
+    """Return the ids that a rendered template names, in order.
+
+    :param rendered: a list of ids, or a text: one id, several with commas or spaces between them, or a list as Python
+        or JSON write it, which is what a template makes of a list.
+    :raises ConfigurationError: it names none, or is neither.
+    """
+    found: Any = rendered
+    if isinstance(rendered, str):
+        text = rendered.strip()
+        try:
+            found = ast.literal_eval(text) if text[:1] in ("[", "(") else text.replace(",", " ").split()
+        except (ValueError, SyntaxError):
+            found = None
+    is_list = isinstance(found, Sequence) and not isinstance(found, str)
+    if not is_list or not found or not all(isinstance(batch_id, str) and batch_id for batch_id in found):
+        raise ConfigurationError(
+            f"batch_ids= must be ids of message batches (msgbatch_…), not {rendered!r:.200}. Nothing was waited for; "
+            "whatever batches there are run on."
+        )
+    return list(dict.fromkeys(found))
 
 
 def connection_of(conn_id: str | None, job: Any) -> str:

@@ -7,13 +7,31 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
+from airflow import __version__ as airflow_version
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+)
+from airflow.triggers.base import StartTriggerArgs
 
 from anthropic_batches_provider.cancellation import cancel_batches
 from anthropic_batches_provider.choices import check_choice
-from anthropic_batches_provider.jobs import connection_of, host_of, known_batch_ids, show_in_task_state
+from anthropic_batches_provider.jobs import (
+    DEFAULT_CONN_ID,
+    connection_of,
+    host_of,
+    known_batch_ids,
+    show_in_task_state,
+)
 from anthropic_batches_provider.kill_policy import POLICIES, Policy, is_over
 from anthropic_batches_provider.links import ConsoleBatchesLink
+from anthropic_batches_provider.start_triggers import (
+    TRIGGER_GRACE_SECONDS,
+    MessageBatchStartTrigger,
+)
 from anthropic_batches_provider.task_failures import as_task_failures
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
@@ -23,7 +41,8 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.polling import BatchWait
 
 _DEFAULT_TIMEOUT_SECONDS = 26 * 3600.0  # batches end within 24 h; the rest is for outages
-_TRIGGER_GRACE = timedelta(minutes=10)
+_TRIGGER_GRACE = timedelta(seconds=TRIGGER_GRACE_SECONDS)
+_STARTS_IN_TRIGGERER = tuple(int(part) for part in airflow_version.split(".")[:2]) >= (3, 3)
 
 
 class MessageBatchSensor(BaseSensorOperator):
@@ -36,7 +55,8 @@ class MessageBatchSensor(BaseSensorOperator):
 
     :param job: what a submitting task returned (``submit.output``), the URI of a job folder, or a list of either.
         (templated)
-    :param batch_ids: batches that something else submitted; one id or several. Either this or ``job``. (templated)
+    :param batch_ids: batches that something else submitted: one id, a list of ids, or a template that renders to
+        either. Either this or ``job``. (templated)
     :param conn_id: the Airflow connection; default: the job's own, else ``anthropic_default``. (templated)
     :param poke_interval: longest time between two looks at a batch, in seconds or as a timedelta; default 60.
         While deferred, young batches are looked at sooner.
@@ -48,6 +68,12 @@ class MessageBatchSensor(BaseSensorOperator):
         ``"cancel"`` them once the task is seen to be over (marked failed or success, or its run ended). A clear, a
         restart or a doubt leaves them. While deferred this takes Airflow 3.3.
     :param deferrable: wait in the triggerer and hold no worker slot; default True. Otherwise ``mode`` says how.
+    :param start_in_triggerer: let the scheduler hand the task to the triggerer at once, so that it takes no worker
+        slot before its batches have ended; default False. Takes Airflow 3.3, ``batch_ids`` as text, no mapping, and no
+        ``execution_timeout``, ``pre_execute`` or ``on_execute_callback``; else the task defers at once from a worker,
+        as it does without. Templates are rendered in the triggerer: ``ti.xcom_pull`` there needs ``map_indexes=-1``,
+        or Airflow hangs.
+    :raises AirflowException: the API refuses the key, or does not know a batch. Nothing was canceled.
     :raises AirflowSensorTimeout: some batches have not ended within ``timeout``; names them and says what they do.
     """
 
@@ -67,6 +93,7 @@ class MessageBatchSensor(BaseSensorOperator):
         on_timeout: Policy = "leave",
         on_kill: Policy = "leave",
         deferrable: bool = True,
+        start_in_triggerer: bool = False,
         **kwargs: Any,
     ) -> None:
         check_choice("on_timeout", on_timeout, *POLICIES)
@@ -81,6 +108,40 @@ class MessageBatchSensor(BaseSensorOperator):
         self.host: str | None = None
         self._wait: BatchWait | None = None
         self._task_instance: Any = None
+        self.start_in_triggerer = start_in_triggerer
+        if start_in_triggerer and self._can_start_in_triggerer():
+            self.start_from_trigger = True
+            self.start_trigger_args = self._start_trigger_args()
+
+    def _can_start_in_triggerer(self) -> bool:
+        """Return whether Airflow would start this task rightly, with all that was asked of it."""
+        ids = self.batch_ids if isinstance(self.batch_ids, list | tuple) else [self.batch_ids]
+        return (
+            _STARTS_IN_TRIGGERER
+            and self.deferrable
+            and self.job is None
+            and all(isinstance(text, str) for text in [*ids, self.conn_id or ""])
+            and self.get_closest_mapped_task_group() is None
+            and self.execution_timeout is None
+            and not self.on_execute_callback
+            and self._pre_execute_hook is None
+        )
+
+    def _start_trigger_args(self) -> StartTriggerArgs:
+        trigger = MessageBatchStartTrigger(
+            batch_ids=self.batch_ids,
+            conn_id=self.conn_id or DEFAULT_CONN_ID,
+            poll_interval=_seconds(self.poke_interval),
+            timeout=_seconds(self.timeout),
+            cancel_on_kill=self.kill_policy == "cancel",
+        )
+        path, arguments = trigger.serialize()
+        return StartTriggerArgs(
+            trigger_cls=path,
+            trigger_kwargs=arguments,
+            next_method=self.execute_complete.__name__,
+            timeout=timedelta(seconds=_seconds(self.timeout)) + _TRIGGER_GRACE,
+        )
 
     def execute(self, context: Context) -> Any:
         """Wait, deferred or by poking."""
@@ -89,7 +150,7 @@ class MessageBatchSensor(BaseSensorOperator):
 
     def _execute_deferring(self) -> None:
         with as_task_failures():
-            batch_ids = known_batch_ids(self.job, self.batch_ids)
+            batch_ids = self._batch_ids()
             conn_id = connection_of(self.conn_id, self.job)
             self.host = host_of(conn_id)
         self.log.info("Waiting for %d message batches, deferred: %s", len(batch_ids), ", ".join(batch_ids[:20]))
@@ -108,13 +169,19 @@ class MessageBatchSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait.
 
-        :param event: what :class:`MessageBatchTrigger` has fired.
+        The first that a worker does for a task that started in the triggerer.
+
+        :param event: what :class:`MessageBatchTrigger` or :class:`MessageBatchStartTrigger` has fired.
         """
         if event is None:
             raise ValueError("The trigger fired without an event.")
+        if event["outcome"] == "invalid":
+            raise AirflowFailException(event["reason"])
         with as_task_failures():
             self.host = host_of(connection_of(self.conn_id, self.job))
-        if event["outcome"] != "ended":
+        if event["outcome"] not in ("ended", "deadline"):
+            raise AirflowException(event["reason"])
+        if event["outcome"] == "deadline":
             running = [batch_id for batch_id in event["batch_ids"] if batch_id not in event["ended"]]
             self._time_out(running, event["still_running"])
         counts = event["request_counts"]
@@ -154,7 +221,9 @@ class MessageBatchSensor(BaseSensorOperator):
     def _execute_poking(self, context: Context) -> Any:
         try:
             return super().execute(context)
-        except AirflowSensorTimeout:
+        except (AirflowSensorTimeout, AirflowSkipException) as error:
+            if error.__cause__ is not None:  # a failure that soft_fail turned into a skip
+                raise
             wait = self._poked_wait()
             self._time_out(wait.pending, [str(running) for running in wait.still_running()])
 
@@ -169,12 +238,15 @@ class MessageBatchSensor(BaseSensorOperator):
         with as_task_failures(), MessageBatchHook(connection_of(self.conn_id, self.job)).client() as client:
             cancel_batches(client, batch_ids)
 
+    def _batch_ids(self) -> list[str]:
+        ids = self.batch_ids
+        return known_batch_ids(self.job, ids)
+
     def _poked_wait(self) -> BatchWait:
         from anthropic_batches_provider.batches.polling import BatchWait
 
         if self._wait is None:
-            batch_ids = known_batch_ids(self.job, self.batch_ids)
-            self._wait = BatchWait(batch_ids, poll_interval=_seconds(self.poke_interval))
+            self._wait = BatchWait(self._batch_ids(), poll_interval=_seconds(self.poke_interval))
         return self._wait
 
     def _time_out(self, batch_ids: Sequence[str], still_running: Sequence[str]) -> NoReturn:

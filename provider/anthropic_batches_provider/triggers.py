@@ -111,6 +111,9 @@ class MessageBatchTrigger(BaseTrigger):
             return
         async with await MessageBatchHook(self.conn_id).aclient() as client:
             for batch_id in self.cancel_on_kill:
+                # A triggerer that stalled may find the task over because the batch has ended.
+                if (await client.retrieve(batch_id)).processing_status != "in_progress":
+                    continue
                 await client.cancel(batch_id)
                 log.warning(
                     "Canceled %s, since its task was killed; what it has finished is kept and billed.", batch_id

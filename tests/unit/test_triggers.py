@@ -63,6 +63,16 @@ async def test_a_task_that_is_over_cancels_what_it_named(
     assert kill.canceled() == kill.batch_ids[:1]
 
 
+async def test_a_task_that_is_over_because_its_batch_has_ended_cancels_nothing(
+    message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A triggerer that stalled comes back and is told that its task is over."""
+    kill = Kill(message_batch_simulator, monkeypatch, is_over=True)
+    message_batch_simulator.control.end_batches()
+    await kill.trigger.on_kill()
+    assert "cancel" not in message_batch_simulator.control.received().calls
+
+
 async def test_a_doubt_and_a_policy_of_leaving_cancel_nothing(
     message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

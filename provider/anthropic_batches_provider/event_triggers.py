@@ -1,0 +1,293 @@
+"""Tells Airflow of message batches that end, whoever made them: for DAGs that are scheduled on an asset.
+
+A look that fails never ends the watch. What was told is kept beside the asset, so that a triggerer that comes after
+does not tell it again; a batch is marked as told only after Airflow has taken the event, so that none is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from anthropic_batches_provider.batches.message_batch import RESULT_TYPES, MessageBatch
+from anthropic_batches_provider.choices import check_choice
+from anthropic_batches_provider.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import pendulum
+
+    from anthropic_batches_provider.batches.client import Greeting
+    from anthropic_batches_provider.batches.watermark import UntoldBatches, Watermark
+
+log = logging.getLogger(__name__)
+
+# The triggerer hands events to the database once a second. A batch that is marked as told before that, by a triggerer
+# that is killed in between, would be lost; one that is marked after, is at worst told twice.
+_HANDED_OVER_SECONDS = 5.0
+_MOST_DOUBLINGS = 3
+
+
+class MessageBatchEventTrigger(BaseEventTrigger):
+    """Fires for each message batch of a workspace that ends; for ``AssetWatcher(name, trigger=…)``, not for tasks.
+
+    The event is ``{"batch_id", "conn_id", "request_counts", "created_at", "ended_at"}``, moments in ISO 8601.
+
+    The first time it runs for an asset, batches that have ended already are not told. From then on, Airflow 3.3 and
+    later remember with the asset what was told: after a restart of the triggerer, what ended meanwhile is told, and
+    what was told is not told again, unless the triggerer went down within seconds after telling it. Below 3.3 nothing
+    is remembered: each start of the trigger is a first time.
+
+    :param conn_id: the Airflow connection; its key's workspace is watched, with all batches that anybody makes in it.
+    :param poll_interval: time between two looks at the list of batches, in seconds.
+    :param with_results: tell only of batches with at least one request that ended so: ``succeeded``, ``errored``,
+        ``canceled``, ``expired``. Default: of all.
+    :raises ConfigurationError: an argument cannot be right.
+    """
+
+    def __init__(
+        self,
+        conn_id: str = "anthropic_default",
+        poll_interval: float = 60,
+        with_results: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        if poll_interval <= 0:
+            raise ConfigurationError(f"poll_interval= must be more than 0 seconds, not {poll_interval!r}.")
+        for result_type in with_results:
+            check_choice("with_results", result_type, *RESULT_TYPES)
+        self.conn_id = conn_id
+        self.poll_interval = poll_interval
+        self.with_results = sorted(set(with_results))
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and every argument."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {"conn_id": self.conn_id, "poll_interval": self.poll_interval, "with_results": self.with_results},
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look, tell, pause, for ever."""
+        watch = EndedBatchWatch(self._connect, self._memory(), poll_interval=self.poll_interval)
+        async with aclosing(watch.batches()) as batches:
+            async for batch in batches:
+                if self._is_wanted(batch):
+                    yield TriggerEvent(self._payload(batch))
+
+    def _is_wanted(self, batch: MessageBatch) -> bool:
+        counts = batch.request_counts.as_dict()
+        return not self.with_results or any(counts[result_type] for result_type in self.with_results)
+
+    def _payload(self, batch: MessageBatch) -> dict[str, Any]:
+        return {
+            "batch_id": batch.id,
+            "conn_id": self.conn_id,
+            "request_counts": batch.request_counts.as_dict(),
+            "created_at": batch.created_at.isoformat(),
+            "ended_at": batch.ended_at.isoformat() if batch.ended_at is not None else None,
+        }
+
+    async def _connect(self) -> ListsBatches:
+        from anthropic_batches_provider.hooks import MessageBatchHook
+
+        return await MessageBatchHook(self.conn_id).aclient()
+
+    def _memory(self) -> Memory:
+        key = "/".join(["anthropic_batches/told", self.conn_id, *self.with_results])
+        stores = asset_stores(getattr(self, "asset_state_store", None))
+        return AssetMemory(stores, key) if stores else ProcessMemory()
+
+
+class ListsBatches(Protocol):
+    """What is asked of a client."""
+
+    def list(self) -> AsyncIterator[MessageBatch]:
+        """Iterate over the workspace's batches, newest first, a page at a time."""
+
+    async def greet(self) -> Greeting:
+        """Return whom the service took the caller for, and its time."""
+
+    async def close(self) -> None:
+        """Close the connections that are kept open."""
+
+
+class Memory(Protocol):
+    """Where a watermark outlives the watch."""
+
+    async def read(self) -> Watermark | None:
+        """Return what was written last; None if nothing ever was."""
+
+    async def write(self, watermark: Watermark) -> None:
+        """Keep it."""
+
+
+class ProcessMemory:
+    """Keeps a watermark for as long as the trigger runs: all there is below Airflow 3.3."""
+
+    def __init__(self) -> None:
+        self._kept: Watermark | None = None
+
+    async def read(self) -> Watermark | None:
+        return self._kept
+
+    async def write(self, watermark: Watermark) -> None:
+        self._kept = watermark
+
+
+class AssetMemory:
+    """Keeps a watermark with the watched assets, in Airflow's asset state store.
+
+    :param stores: that of each asset. Assets with equal triggers share one trigger: what one was told, all were.
+    :param key: the name of the entry, which people may look up, mend or delete.
+    """
+
+    def __init__(self, stores: Sequence[Any], key: str) -> None:
+        self._stores = stores
+        self._key = key
+
+    async def read(self) -> Watermark | None:
+        from anthropic_batches_provider.batches.watermark import Watermark
+
+        found: Watermark | None = None
+        for store in self._stores:
+            if (stored := await store.aget(self._key)) is not None:
+                found = Watermark.from_json(stored).merged(found)
+        return found
+
+    async def write(self, watermark: Watermark) -> None:
+        for store in self._stores:
+            await store.aset(self._key, watermark.as_json())
+
+
+def asset_stores(accessors: Any) -> list[Any]:
+    """Return the state store of each asset that a trigger is watched by; none below Airflow 3.3."""
+    if accessors is None:
+        return []
+    # Airflow has no public way to go through them, and its shortcut takes one asset only.
+    by_asset = [*getattr(accessors, "_by_name", {}).values(), *getattr(accessors, "_by_uri", {}).values()]
+    return by_asset or [accessors]
+
+
+class EndedBatchWatch:
+    """One endless watch over the batches of a workspace.
+
+    :param connect: makes a client; called again after a failure, so that a new key is taken up.
+    :param memory: what was told, by this watch or by another before it.
+    :param poll_interval: seconds between two looks without failures.
+    :param sleep: how to wait.
+    :param jitter: gives a number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[ListsBatches]],
+        memory: Memory,
+        *,
+        poll_interval: float,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._connect = connect
+        self._memory = memory
+        self._poll_interval = poll_interval
+        self._sleep = sleep
+        self._jitter = jitter
+        self._client: ListsBatches | None = None
+        self._untold: UntoldBatches | None = None
+        self._is_written = True
+        self._failures = 0
+        self._retry_after_seconds = 0.0
+
+    async def batches(self) -> AsyncGenerator[MessageBatch, None]:
+        """Yield each batch that ends, in the order in which they end."""
+        try:
+            while True:
+                news = await self._survive(self._look) or []
+                for batch in news:
+                    yield batch
+                if news and self._untold is not None:
+                    self._untold.watermark = self._untold.watermark.with_told(news)
+                    self._is_written = False
+                    await self._sleep(_HANDED_OVER_SECONDS)
+                await self._survive(self._remember)
+                await self._sleep(self._pause_seconds())
+        finally:
+            await self._disconnect()
+
+    async def _look(self) -> list[MessageBatch]:
+        """Return what has ended and was not told.
+
+        :raises Exception: whatever can go wrong on the way; nothing has changed then.
+        """
+        untold = self._untold = self._untold or await self._start()
+        listed = await self._listed(untold.floor)
+        untold.saw(listed)
+        if untold.among(listed):  # another triggerer may have told them meanwhile
+            untold.watermark = untold.watermark.merged(await self._memory.read())
+        self._failures, self._retry_after_seconds = 0, 0.0
+        return untold.among(listed)
+
+    async def _start(self) -> UntoldBatches:
+        from anthropic_batches_provider.batches.watermark import UntoldBatches, Watermark
+
+        watermark = await self._memory.read()
+        if watermark is None:
+            watermark = Watermark(until=await self._service_time())
+            await self._memory.write(watermark)
+            log.info("Watching for batches that end after %s.", watermark.until)
+        else:
+            log.info("Watching on for batches that ended after %s and were not told.", watermark.until)
+        return UntoldBatches(watermark)
+
+    async def _service_time(self) -> pendulum.DateTime:
+        import pendulum
+
+        greeting = await (await self._connected()).greet()
+        return greeting.server_time or pendulum.now("UTC")
+
+    async def _listed(self, floor: pendulum.DateTime) -> list[MessageBatch]:
+        found: list[MessageBatch] = []
+        async for batch in (await self._connected()).list():
+            if batch.created_at < floor:
+                break
+            found.append(batch)
+        return found
+
+    async def _remember(self) -> None:
+        if not self._is_written and self._untold is not None:
+            self._untold.watermark = self._untold.watermark.merged(await self._memory.read())
+            await self._memory.write(self._untold.watermark)
+            self._is_written = True
+
+    async def _survive(self, attempt: Callable[[], Awaitable[Any]]) -> Any:
+        try:
+            return await attempt()
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong, the watch goes on
+            self._failures += 1
+            self._retry_after_seconds = getattr(error, "retry_after_seconds", None) or 0.0
+            log.warning("The watch for ended batches goes on after a failure, and misses none by it: %s", error)
+            await self._disconnect()
+            return None
+
+    def _pause_seconds(self) -> float:
+        """Failures in a row double the interval, up to eightfold; ``Retry-After`` is obeyed; jitter is a tenth."""
+        doublings = min(max(self._failures - 1, 0), _MOST_DOUBLINGS)
+        pause = self._poll_interval * 2.0**doublings * (0.9 + 0.2 * self._jitter())
+        return max(pause, self._retry_after_seconds)
+
+    async def _connected(self) -> ListsBatches:
+        if self._client is None:
+            self._client = await self._connect()
+        return self._client
+
+    async def _disconnect(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Exception):
+                await client.close()
