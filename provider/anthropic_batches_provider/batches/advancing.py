@@ -137,8 +137,8 @@ class JobAdvance:
             examples = "; ".join(manifest.error_examples.get(name, "") for name in found)
             raise JobStoppedError(
                 f"Rows of {self._job.uri} errored {named} ({examples}): every further request would meet the same. "
-                f"The results of all {manifest.counts.rows:,} rows are published at {manifest.destination}, the errored "
-                "ones were not billed, and nothing runs. Mend the account or the key; a retry then sends those rows."
+                f"The results of all {manifest.counts.rows:,} rows are published at {manifest.destination}, the "
+                "errored ones were not billed, and nothing runs. Mend the account or the key; a retry then sends those rows."
             )
 
     def _next_round(self) -> object | None:
