@@ -21,6 +21,8 @@ AZURITE := 3.35.0
 
 CODE = $(wildcard provider tests dags demo benchmarks)
 QUICK = $(wildcard tests/integration tests/dags)
+# The tests with a real Airflow wait much and share one: they keep to one process while others use the processors.
+SPREAD = --numprocesses 3 --dist loadgroup
 STORE_TESTS = $(wildcard tests/contracts/test_storage.py tests/contracts/test_store*.py)
 
 .DEFAULT_GOAL := help
@@ -47,12 +49,12 @@ lint: setup ## the checks of make test that run nothing
 	$(NEWEST)/bin/lint-imports
 
 test-newest: setup ## the tests on the newest supported Airflow and SDK
-	$(NEWEST)/bin/python -m pytest $(ARGS)
+	$(NEWEST)/bin/python -m pytest $(SPREAD) $(ARGS)
 
 test-oldest: ## integration and DAG tests on the oldest supported Airflow and SDK
 	@$(oldest)
 ifneq ($(QUICK),)
-	$(OLDEST)/bin/python -m pytest $(QUICK) $(ARGS)
+	$(OLDEST)/bin/python -m pytest $(SPREAD) $(QUICK) $(ARGS)
 else
 	@echo 'There are no integration or DAG tests yet.'
 endif
@@ -60,11 +62,11 @@ endif
 test-stores: ## storage on S3, Google Cloud Storage and Azure, spoken by servers on loopback; Azure's needs npm
 	@$(stores)
 	@sh .ci/azurite $(STORES) $(AZURITE)
-	$(STORES)/bin/python -m pytest $(STORE_TESTS) $(ARGS)
+	$(STORES)/bin/python -m pytest $(SPREAD) $(STORE_TESTS) $(ARGS)
 
 matrix: test-newest ## all tests, on the newest and on the oldest
 	@$(oldest)
-	$(OLDEST)/bin/python -m pytest $(ARGS)
+	$(OLDEST)/bin/python -m pytest $(SPREAD) $(ARGS)
 
 long: setup ## the tests that take minutes
 	$(NEWEST)/bin/python -m pytest -m long $(ARGS)

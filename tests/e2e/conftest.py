@@ -13,6 +13,13 @@ from demo.simulator_process import SimulatorProcess
 REPOSITORY = Path(__file__).parents[2]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these tests in one process: they share an Airflow and a simulator."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.xdist_group("a real Airflow"))
+
+
 @pytest.fixture(scope="session")
 def e2e_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of everything that the end-to-end tests write; its path holds a space on purpose."""
