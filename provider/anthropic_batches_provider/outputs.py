@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
 XCOM = "xcom"
 MANIFEST_KEY = "manifest"
-
-log = logging.getLogger(__name__)
 
 _CONNECTION_IN_URI = re.compile(r"^([a-z0-9+.-]+://)[^/@]*@")
 
@@ -49,7 +46,6 @@ def hand_over(context: Context, manifest: Manifest, value: Any) -> None:
         # Airflow pushes no return value of a task that fails; what was paid for is to be had all the same.
         task_instance.xcom_push(key="return_value", value=value)
     show_in_task_state(context, "manifest", {"destination": manifest.destination, **manifest.as_dict()["counts"]})
-    log.info("%d rows are in %s: %s", manifest.counts.rows, manifest.destination, manifest.counts)
     _tell_outlets(context, manifest)
 
 

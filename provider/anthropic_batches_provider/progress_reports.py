@@ -38,11 +38,12 @@ class ProgressReport:
     def building(self, rows: Iterable[_Row]) -> Iterator[_Row]:
         """Pass rows on and tell how many were built."""
         count = 0
-        for count, row in enumerate(rows, 1):
-            if not count % _ROWS_BETWEEN_LOOKS and self._is_due():
-                self._tell_built(count)
-            yield row
-        self._tell_built(count)
+        with log_group("Building shards"):
+            for count, row in enumerate(rows, 1):
+                if not count % _ROWS_BETWEEN_LOOKS and self._is_due():
+                    self._tell_built(count)
+                yield row
+            self._tell_built(count)
 
     def of(self, job: JobFolder, *, now: bool = False) -> None:
         """Tell how far a sealed job is, if it is time to.

@@ -13,9 +13,11 @@ import pytest
 from anthropic_batches_provider import errors
 from anthropic_batches_provider.operators import (
     MessageBatchCancelOperator,
+    MessageBatchOperator,
     MessageBatchResultsOperator,
     MessageBatchSubmitOperator,
 )
+from anthropic_batches_provider.operators.rows_operator import RowsOperator
 from anthropic_batches_provider.sensors import MessageBatchSensor
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
@@ -23,11 +25,13 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TASKS: list[type[Any]] = [
+    MessageBatchOperator,
     MessageBatchSubmitOperator,
     MessageBatchSensor,
     MessageBatchResultsOperator,
     MessageBatchCancelOperator,
 ]
+HEADINGS = {RowsOperator: "Rows, question and job"}  # of classes that DAG authors do not meet by name
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -38,16 +42,24 @@ def name_of(value: object) -> str:
     return value.name if isinstance(value, Path) else getattr(value, "__name__", str(value))
 
 
+def ours(cls: type[Any]) -> list[type[Any]]:
+    """The class and its base classes, up to Airflow's."""
+    return [each for each in cls.__mro__ if each.__module__.startswith("anthropic_batches_provider.")]
+
+
 def parameters(cls: type[Any]) -> list[str]:
+    """The parameters that the class and its base classes name."""
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    found = inspect.signature(inspect.unwrap(cls.__init__)).parameters.values()
+    signatures = [inspect.signature(inspect.unwrap(each.__init__)) for each in ours(cls) if "__init__" in vars(each)]
+    found = [parameter for signature in signatures for parameter in signature.parameters.values()]
     return [each.name for each in found if each.kind in named and each.name != "self"]
 
 
 def section(cls: type[Any]) -> str:
-    """What docs/operators.md says of a class, from its heading to the next of the same level."""
+    """What docs/operators.md says of a class and its base classes: from heading to heading of the same level."""
     page = (ROOT / "docs/operators.md").read_text()
-    return page.partition(f"\n## {cls.__name__}\n")[2].partition("\n## ")[0]
+    headings = [HEADINGS.get(each, each.__name__) for each in ours(cls)]
+    return "".join(page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0] for heading in headings)
 
 
 def documented(cls: type[Any]) -> dict[str, bool]:

@@ -7,6 +7,7 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from configparser import ConfigParser
 from email.message import Message
 from email.parser import Parser
 from importlib.metadata import entry_points, packages_distributions, version
@@ -76,6 +77,17 @@ def test_pytest_finds_the_plugin_with_the_simulator_fixture() -> None:
     ours = [each for each in entry_points(group="pytest11") if each.dist is not None and each.dist.name == DISTRIBUTION]
     assert [each.value for each in ours] == ["anthropic_batches_provider.simulator.pytest_plugin"]
     assert ours[0].load()
+
+
+def test_the_wheel_declares_where_airflow_and_pytest_look(wheel: zipfile.ZipFile) -> None:
+    (name,) = (each for each in wheel.namelist() if each.endswith(".dist-info/entry_points.txt"))
+    parser = ConfigParser()
+    parser.read_string(wheel.read(name).decode())
+    declared = {group: dict(parser[group]) for group in parser.sections()}
+    assert declared["apache_airflow_provider"] == {
+        "provider_info": "anthropic_batches_provider.provider_info:get_provider_info"
+    }
+    assert list(declared["pytest11"].values()) == ["anthropic_batches_provider.simulator.pytest_plugin"]
 
 
 def test_the_package_itself_imports_nothing() -> None:

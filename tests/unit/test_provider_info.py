@@ -112,6 +112,16 @@ def test_the_hook_offers_the_same_form_to_airflow_below_3_2() -> None:
     assert set(MessageBatchHook.get_connection_form_widgets()) == set(CONNECTION_FIELDS)
 
 
+def test_airflow_finds_the_task_decorator_under_its_name() -> None:
+    from airflow.sdk import task
+
+    from anthropic_batches_provider.decorators import message_batch_task
+
+    (declared,) = get_provider_info()["task-decorators"]
+    assert declared["name"] == "message_batch"
+    assert task.message_batch is message_batch_task
+
+
 def test_the_storage_option_is_known_to_airflow_and_unset_until_somebody_sets_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

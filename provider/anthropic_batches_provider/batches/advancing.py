@@ -103,7 +103,7 @@ class JobAdvance:
                 return Waiting(
                     until=self._clock.now() + _LONGEST_WAIT,
                     batch_ids=running,
-                    reason=f"{len(running):,} batches have not ended",
+                    reason=f"batches that have not ended: {len(running):,}",
                 )
             manifest = self._collection.publish()
             self._moved()
@@ -138,7 +138,8 @@ class JobAdvance:
             raise JobStoppedError(
                 f"Rows of {self._job.uri} errored {named} ({examples}): every further request would meet the same. "
                 f"The results of all {manifest.counts.rows:,} rows are published at {manifest.destination}, the "
-                "errored ones were not billed, and nothing runs. Mend the account or the key; a retry then sends those rows."
+                "errored ones were not billed, and nothing runs. Mend the account or the key; a retry then sends those "
+                "rows."
             )
 
     def _next_round(self) -> object | None:

@@ -42,6 +42,10 @@ class RequestCounts:
             "expired": self.expired,
         }
 
+    def __str__(self) -> str:
+        """Return what there is, for people: ``5 succeeded, 1 errored``."""
+        return ", ".join(f"{count:,} {name}" for name, count in self.as_dict().items() if count) or "no requests"
+
     def __add__(self, other: RequestCounts) -> RequestCounts:
         return RequestCounts(**{name: count + getattr(other, name) for name, count in self.as_dict().items()})
 

@@ -20,7 +20,7 @@ class JobProgress:
     :param shards: shards of all rounds so far.
     :param shards_submitted: those that have a batch.
     :param shards_ended: those whose batch was seen to end.
-    :param rows_ended: requests in them.
+    :param rows_ended: rows whose first batch was seen to end.
     :param rows_in_flight: requests in batches that were not seen to end.
     :param rows_collected: rows that are in the destination.
     :param seconds: since the job was opened.
@@ -39,7 +39,7 @@ class JobProgress:
     @classmethod
     def of(cls, job: JobFolder, *, now: pendulum.DateTime) -> JobProgress:
         """Read how far a sealed job is."""
-        states = job.shards()
+        states, first = job.shards(), len(job.sealed().shards)
         number = job.collections + 1
         collection = job.last_collection()
         # By shard: one whose destination or format was changed meanwhile was written more than once.
@@ -50,7 +50,7 @@ class JobProgress:
             shards=len(states),
             shards_submitted=sum(state.batch is not None for state in states),
             shards_ended=sum(state.end is not None for state in states),
-            rows_ended=sum(state.shard.requests for state in states if state.end is not None),
+            rows_ended=sum(state.shard.requests for state in states[:first] if state.end is not None),
             rows_in_flight=sum(state.shard.requests for state in states if state.is_running),
             rows_collected=max(sum(parts.values()), collection.rows if collection is not None else 0),
             seconds=(now - moment(job.description().opened_at)).total_seconds(),

@@ -18,7 +18,7 @@ from anthropic_batches_provider.jobs import DEFAULT_CONN_ID, seconds_of, show_in
 from anthropic_batches_provider.kill_policy import POLICIES, Policy, is_over
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.operators.job_input import JobInput
-from anthropic_batches_provider.progress_reports import ProgressReport, log_group
+from anthropic_batches_provider.progress_reports import ProgressReport
 from anthropic_batches_provider.prompts import PROMPT_FILES
 from anthropic_batches_provider.row_sources import RowsArgument
 from anthropic_batches_provider.spools import task_spool
@@ -175,7 +175,9 @@ class RowsOperator(BaseOperator):
     def wait(self, job: JobFolder, waiting: Waiting) -> NoReturn:
         """Defer until there is something to do again."""
         self.log.info(
-            "Waiting: %s. Looking again at %s at the latest.", waiting.reason, waiting.until.to_iso8601_string()
+            "Waiting: %s. Looking again at %s UTC at the latest.",
+            waiting.reason,
+            waiting.until.in_timezone("UTC").to_datetime_string(),
         )
         self.defer(
             trigger=MessageBatchTrigger(
@@ -220,16 +222,15 @@ class RowsOperator(BaseOperator):
 
         storage = open_storage(self.storage or default_storage_uri())
         try:
-            with log_group("The job and its shards"):
-                return sealed_job(
-                    storage,
-                    job_input.plan,
-                    read_rows=lambda: progress.building(job_input.prepared_rows(spool)),
-                    account=client.greet().account,
-                    service=client,
-                    now=clock.now(),
-                    spool_folder=spool,
-                )
+            return sealed_job(
+                storage,
+                job_input.plan,
+                read_rows=lambda: progress.building(job_input.prepared_rows(spool)),
+                account=client.greet().account,
+                service=client,
+                now=clock.now(),
+                spool_folder=spool,
+            )
         except EmptyInputError as error:
             if self.on_empty == "skip":
                 raise AirflowSkipException("There are no rows: nothing to submit.") from error

@@ -8,7 +8,6 @@ from anthropic_batches_provider.batches.collection.manifest import Manifest
 from anthropic_batches_provider.choices import check_max_failed_rows
 from anthropic_batches_provider.errors import FailedRowsError
 
-
 CLEAR_BOTH_TASKS = (
     "the other failures may pass: clear the submitting task with all downstream of it, and only those rows are sent "
     "and paid for."

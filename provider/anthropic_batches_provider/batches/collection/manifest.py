@@ -60,6 +60,11 @@ class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
         if found != self.rows:
             raise ValueError(f"{found:,} rows have a result type, of {self.rows:,} rows")
 
+    def __str__(self) -> str:
+        """Return what there is, for people: ``58 succeeded, 2 errored``."""
+        types = {name: getattr(self, name) for name in ("succeeded", "errored", "canceled", "expired", "missing")}
+        return ", ".join(f"{count:,} {name}" for name, count in types.items() if count) or "no rows"
+
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
     """When it happened; ISO 8601 in UTC.

@@ -51,7 +51,7 @@ def publish(
     work.check_current()
     _put(manifest, destination, spool)
     work.close(manifest)
-    log.info("Collected %d rows to %s: %s", manifest.counts.rows, manifest.destination, manifest.counts)
+    log.info("Published %s rows at %s: %s", f"{manifest.counts.rows:,}", manifest.destination, manifest.counts)
     return manifest
 
 

@@ -67,7 +67,7 @@ class RunningBatches:
         for batch in ended:
             shard = running[batch.id].shard.shard
             self._job.saw_end(EndRecord.of(batch, shard=shard))
-            log.info("Shard %d: %s has ended: %s", shard, batch.id, batch.request_counts.as_dict())
+            log.info("Shard %d: %s has ended: %s", shard, batch.id, batch.request_counts)
         return bool(ended)
 
     def is_in_queue(self, state: ShardState) -> bool:
