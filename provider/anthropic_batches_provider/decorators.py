@@ -7,8 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import DecoratedOperator, XComArg, determine_kwargs, task_decorator_factory
+from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
 from anthropic_batches_provider.errors import ConfigurationError
+from anthropic_batches_provider.mapped_arguments import was_written_for_function
 from anthropic_batches_provider.operators import MessageBatchOperator
 from anthropic_batches_provider.row_sources import RowsArgument
 
@@ -36,8 +38,11 @@ class FunctionRows(RowsArgument):
 
     def resolve(self, context: Context, *_: Any, **__: Any) -> FunctionRows:
         """Return this with its arguments resolved; called by Airflow per task instance."""
-        args = [_resolved(value, context) for value in self._args]
-        kwargs = {name: _resolved(value, context) for name, value in self._kwargs.items()}
+        args = [_resolved(value, context, may_render=True) for value in self._args]  # positional ones are never mapped
+        kwargs = {
+            name: _resolved(value, context, may_render=was_written_for_function(context, name))
+            for name, value in self._kwargs.items()
+        }
         return FunctionRows(self.source, args, kwargs)
 
     def read(self, context: Context) -> Iterator[Mapping[str, Any]]:
@@ -50,16 +55,17 @@ class FunctionRows(RowsArgument):
         return RowsArgument(self.source(*self._args, **kwargs)).read(context)
 
 
-def _resolved(value: Any, context: Context) -> Any:
-    if isinstance(value, XComArg):
+def _resolved(value: Any, context: Context, *, may_render: bool) -> Any:
+    """Return an argument with what it refers to in its place; the output of other tasks is never rendered."""
+    if isinstance(value, ResolveMixin):
         return value.resolve(context)
     if isinstance(value, str):
         task: Any = context["task"]
-        return task.render_template(value, context)
-    if isinstance(value, dict):
-        return {name: _resolved(each, context) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_resolved(each, context) for each in value)
+        return task.render_template(value, context) if may_render else value
+    if type(value) is dict:
+        return {name: _resolved(each, context, may_render=may_render) for name, each in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_resolved(each, context, may_render=may_render) for each in value)
     return value
 
 

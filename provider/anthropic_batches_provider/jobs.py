@@ -70,13 +70,15 @@ def seconds_of(duration: timedelta | float) -> float:
 
 
 def tries_of(context: Context) -> str:
-    """Return what names the tries of a task instance between two clears, e.g. ``manual__2026-11-21#1``.
+    """Return what names the tries of a task between two clears of its run; "" where Airflow does not tell.
 
-    A clear raises the task instance's ``max_tries``, so that its first try since can be told.
+    Each clear counts, of whatever task of the run: taken for another, a retry only reads its rows once more.
     """
-    task_instance: Any = context["ti"]
-    task: Any = context["task"]
-    return f"{task_instance.run_id}#{task_instance.max_tries - (task.retries or 0) + 1}"
+    dag_run: Any = context["dag_run"]
+    clear_number, started_at = getattr(dag_run, "clear_number", None), getattr(dag_run, "start_date", None)
+    if clear_number is None or started_at is None:
+        return ""
+    return f"{dag_run.run_id}#{clear_number}#{started_at.isoformat()}"
 
 
 def find_job(job: Any) -> JobFolder:

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
 from anthropic_batches_provider.errors import ConfigurationError
+from anthropic_batches_provider.mapped_arguments import was_written
 from anthropic_batches_provider.storage import local_path, object_path, open_storage
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class RowsArgument(ResolveMixin):
     As a plain attribute an XComArg would be neither wired nor resolved; as an ordinary template field callables would
     be called with odd arguments and data would be rendered and stored. So the field holds this.
 
-    :param source: a URI, an XComArg, a callable, or an iterable of rows.
+    :param source: a URI, an XComArg or an argument of a mapped task group, a callable, or an iterable of rows.
     """
 
     def __init__(self, source: Any) -> None:
@@ -36,24 +37,28 @@ class RowsArgument(ResolveMixin):
 
     def iter_references(self) -> Iterable[tuple[Any, str]]:
         """Return the upstream tasks whose output this is."""
-        if isinstance(self.source, XComArg):
+        if isinstance(self.source, ResolveMixin):
             yield from XComArg.iter_xcom_references(self.source)
 
     def resolve(self, context: Context, *_: Any, **__: Any) -> RowsArgument:
         """Return this with an XComArg replaced by its value and a URI rendered; called by Airflow per task instance."""
         source = self.source
-        if isinstance(source, XComArg):
+        if isinstance(source, ResolveMixin):
             source = source.resolve(context)
-        elif isinstance(source, str):
+        elif isinstance(source, str) and self._may_be_rendered(context):
             task: Any = context["task"]
             source = task.render_template(source, context)
         return RowsArgument(source)
+
+    @staticmethod
+    def _may_be_rendered(context: Context) -> bool:
+        return was_written(context, "rows") and was_written(context, "requests")
 
     def serialize(self) -> str:
         """Return a label for Airflow's serialized DAG and rendered fields; never data."""
         if self.source is None:
             return ""
-        if isinstance(self.source, (str, XComArg)):
+        if isinstance(self.source, (str, ResolveMixin)):
             return str(self.source)
         if callable(self.source):
             return f"<rows of {getattr(self.source, '__qualname__', type(self.source).__qualname__)}>"

@@ -184,16 +184,22 @@ def test_mapped_tasks_and_groups_have_jobs_and_folders_of_their_own(
     assert run.state == "success", run.tasks
     found = {
         f"{kind}/{index}": [row["number"] for row in rows_in(tmp_path / kind / f"map_index={index}")]
-        for kind in ("operator", "decorated", "group")
+        for kind in ("operator", "decorated", "group", "given", "in_group", "texts")
         for index in (0, 1)
     }
     assert found == {
         "operator/0": [0, 1], "operator/1": [10, 11, 12],
         "decorated/0": [0, 1], "decorated/1": [100, 101],
         "group/0": [0, 1], "group/1": [50, 51],
+        "given/0": [7], "given/1": [8, 9],
+        "in_group/0": [0], "in_group/1": [50],
+        "texts/0": [1], "texts/1": [1],
     }  # fmt: skip
-    billing = message_batch_simulator.control.billing()
-    assert len(billing.batches) == 6
+    assert len(message_batch_simulator.control.billing().batches) == 12
+    # What a task returned is data, and never rendered; what the DAG's author wrote is.
+    told = [row for index in (0, 1) for row in rows_in(tmp_path / f"texts/map_index={index}")]
+    assert [row["text"] for row in told] == ["{{ conn.secret.password }}", "{{ 6 * 7 }}"]
+    assert [row["day"] for row in told] == ["2026-03-14", "2026-03-14"]
 
 
 def test_a_task_that_takes_too_long_leaves_or_cancels_its_batches_and_a_later_run_goes_on(

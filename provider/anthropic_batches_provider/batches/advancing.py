@@ -60,6 +60,7 @@ class JobAdvance:
     :param submission: of the same job.
     :param clock: the local clock.
     :param moved: called whenever the job has moved on.
+    :param published: called with the manifest of each round, before any more is spent.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class JobAdvance:
         *,
         clock: Clock,
         moved: Callable[[], None] = lambda: None,
+        published: Callable[[Manifest], None] = lambda _: None,
     ) -> None:
         self._job = job
         self._submission = submission
@@ -78,6 +80,7 @@ class JobAdvance:
         self._rounds = rounds
         self._clock = clock
         self._moved = moved
+        self._published = published
 
     def advance(self) -> Manifest | Waiting:
         """Go on until the job is done or there is something to wait for.
@@ -107,6 +110,7 @@ class JobAdvance:
                 )
             manifest = self._collection.publish()
             self._moved()
+            self._published(manifest)
             self._check_not_futile(manifest)
             if self._next_round() is None:
                 return manifest
@@ -134,12 +138,12 @@ class JobAdvance:
         found = {name: manifest.errors[name] for name in _STOPPING_ERRORS if name in manifest.errors}
         if found:
             named = ", ".join(f"{count:,} with {name}" for name, count in found.items())
+            where = "in this task's XCom" if manifest.destination == "xcom" else f"at {manifest.destination}"
             examples = "; ".join(manifest.error_examples.get(name, "") for name in found)
             raise JobStoppedError(
                 f"Rows of {self._job.uri} errored {named} ({examples}): every further request would meet the same. "
-                f"The results of all {manifest.counts.rows:,} rows are published at {manifest.destination}, the "
-                "errored ones were not billed, and nothing runs. Mend the account or the key; a retry then sends those "
-                "rows."
+                f"The results of all {manifest.counts.rows:,} rows are published {where}, the errored ones were not "
+                "billed, and nothing runs. Mend the account or the key, then clear this task: those rows are sent."
             )
 
     def _next_round(self) -> object | None:

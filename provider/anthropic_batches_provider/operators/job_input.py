@@ -25,13 +25,11 @@ class JobInput:
     """What one attempt of an operator asks for.
 
     :param operator: with its template fields rendered.
-    :raises ConfigurationError: the question cannot be asked.
     """
 
     def __init__(self, operator: RowsOperator, context: Context) -> None:
         self._operator = operator
         self.context = context
-        self._question.validate()
 
     @property
     def source(self) -> RowsArgument:
@@ -56,7 +54,10 @@ class JobInput:
 
     @cached_property
     def plan(self) -> JobPlan:
-        """The job that is asked for."""
+        """The job that is asked for.
+
+        :raises ConfigurationError: the question cannot be asked.
+        """
         from anthropic_batches_provider.batches.rows import READY_KEY_COLUMN
         from anthropic_batches_provider.batches.submission import JobPlan
 
@@ -94,7 +95,7 @@ class JobInput:
         from anthropic_batches_provider.batches.requests import Question
 
         operator = self._operator
-        return Question(
+        question = Question(
             prompt=None if operator.prompt is None else load_prompt(operator.prompt, self.context),
             request_builder=operator.request_builder,
             ready_requests=operator.requests.source is not None,
@@ -103,6 +104,8 @@ class JobInput:
             max_tokens=operator.max_tokens,
             params=operator.message_params or {},
         )
+        question.validate()
+        return question
 
     @cached_property
     def _columns(self) -> RowColumns:

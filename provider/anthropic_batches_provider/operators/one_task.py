@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from anthropic_batches_provider.cancellation import cancel_batches
 from anthropic_batches_provider.choices import check_choice, check_count, check_max_failed_rows
-from anthropic_batches_provider.errors import BatchesNotEndedError, FailedRowsError
+from anthropic_batches_provider.errors import BatchesNotEndedError, FailedRowsError, JobStoppedError
 from anthropic_batches_provider.jobs import seconds_of
 from anthropic_batches_provider.kill_policy import POLICIES, Policy
 from anthropic_batches_provider.operators.rows_operator import RowsOperator, Stint, running_batch_ids
@@ -19,6 +19,8 @@ from anthropic_batches_provider.outputs import XCOM, destination_of, hand_over
 from anthropic_batches_provider.progress_reports import log_group
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from anthropic_batches_provider.batches.collection import (
         Destination,
         JobCollection,
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     )
     from anthropic_batches_provider.batches.submission import Waiting
     from anthropic_batches_provider.operators.job_input import JobInput
-
-DEADLINE_KEY = "deadline"
 
 
 class MessageBatchOperator(RowsOperator):
@@ -98,7 +98,7 @@ class MessageBatchOperator(RowsOperator):
     :returns: the manifest; for ``"xcom"`` the list of rows. The XCom ``manifest`` holds the manifest in both cases, and
         the XCom ``progress`` how far it is while it runs.
     :raises AirflowFailException: for whatever a retry would only repeat: bad rows, bad parameters, a bad connection,
-        another owner's destination, more failed rows than allowed.
+        another owner's destination, more failed rows than allowed, an exhausted credit.
     :raises AirflowException: the service refused or did not answer; a retry goes on where this attempt stopped.
     """
 
@@ -131,13 +131,14 @@ class MessageBatchOperator(RowsOperator):
         self.xcom_max_bytes = xcom_max_bytes
         self.timeout = timeout
         self.timeout_policy = on_timeout
+        self.deadline: float | None = None  # seconds since the epoch; from the first wait on
 
     def check_before_reading(self, job_input: JobInput) -> None:
         """Look whether the destination is ours and can be written, before anything is spent."""
         from anthropic_batches_provider.batches.collection import check_destination, check_writable
 
         if self.destination != XCOM:
-            destination = self._destination(job_input)
+            destination = self._destination(job_input.context, job_input.plan.unit.owner)
             check_destination(destination)
             check_writable(destination)
 
@@ -154,13 +155,18 @@ class MessageBatchOperator(RowsOperator):
             Rounds(most=self.max_rounds, limits=stint.input.limits, spool_folder=stint.spool),
             clock=stint.clock,
             moved=lambda: stint.progress.of(stint.job),
+            published=lambda manifest: hand_over(stint.context, manifest, _value(collection, manifest)),
         )
-        with log_group("Submitting and collecting"):
-            outcome = advance.advance()
+        try:
+            with log_group("Submitting and collecting"):
+                outcome = advance.advance()
+        except JobStoppedError as error:
+            # A retry would only use up the rounds: somebody has to act first.
+            raise AirflowFailException(str(error)) from error
         if isinstance(outcome, Waiting):
             self._wait_or_time_out(stint, outcome)
-        rows = getattr(collection, "rows", None)
-        return self._judged(stint, outcome, outcome.as_dict() if rows is None else rows)
+        self._judge(outcome)
+        return _value(collection, outcome)
 
     def _collection(self, stint: Stint) -> JobCollection | XComCollection:
         from anthropic_batches_provider.batches.collection import CollectionSettings, JobCollection, XComCollection
@@ -173,40 +179,34 @@ class MessageBatchOperator(RowsOperator):
         )
         if self.destination == XCOM:
             return XComCollection(stint.job, stint.client, settings, max_bytes=self.xcom_max_bytes)
-        return JobCollection(stint.job, stint.client, self._destination(stint.input), settings)
+        destination = self._destination(stint.context, stint.job.description().owner)
+        return JobCollection(stint.job, stint.client, destination, settings)
 
-    def _destination(self, job_input: JobInput) -> Destination:
-        return destination_of(job_input.context, self.destination, self.output_format, owner=job_input.plan.unit.owner)
+    def _destination(self, context: Context, owner: str) -> Destination:
+        return destination_of(context, self.destination, self.output_format, owner=owner)
 
-    def _judged(self, stint: Stint, manifest: Manifest, value: Any) -> Any:
+    def _judge(self, manifest: Manifest) -> None:
         from anthropic_batches_provider.batches.collection import RAISE_MAX_ROUNDS, check_failed_rows
 
-        hand_over(stint.context, manifest, value)
         try:
             check_failed_rows(manifest, self.max_failed_rows, again=RAISE_MAX_ROUNDS)
         except FailedRowsError as error:
             # Every row had its rounds: a retry would find the same.
             raise AirflowFailException(str(error)) from error
-        return value
 
     def _wait_or_time_out(self, stint: Stint, waiting: Waiting) -> NoReturn:
-        deadline = self._deadline(stint)
-        if deadline is not None and stint.clock.now() >= deadline:
-            self._time_out(stint)
-        self.wait(stint.job, waiting if deadline is None else waiting.until_at_the_latest(deadline))
+        if self.timeout is not None:
+            if self.deadline is None:
+                self.deadline = stint.clock.now().timestamp() + seconds_of(self.timeout)
+            deadline = pendulum.from_timestamp(self.deadline)
+            if stint.clock.now() >= deadline:
+                self._time_out(stint)
+            waiting = waiting.until_at_the_latest(deadline)
+        self.wait(stint, waiting)
 
-    def _deadline(self, stint: Stint) -> pendulum.DateTime | None:
-        """Return when this try has to end; set in its first stint, and kept in XCom, which outlives a deferral."""
-        if self.timeout is None:
-            return None
-        task_instance: Any = stint.context["ti"]
-        kept = task_instance.xcom_pull(
-            task_ids=task_instance.task_id, key=DEADLINE_KEY, map_indexes=task_instance.map_index
-        )
-        if kept is None:
-            kept = stint.clock.now().timestamp() + seconds_of(self.timeout)
-            task_instance.xcom_push(key=DEADLINE_KEY, value=kept)
-        return pendulum.from_timestamp(kept)
+    def pinned(self) -> dict[str, Any]:
+        """Return where to write and when to end, as the first stint has found them."""
+        return {"destination": self.destination, "deadline": self.deadline}
 
     def _time_out(self, stint: Stint) -> NoReturn:
         running = running_batch_ids(stint.job)
@@ -221,3 +221,9 @@ class MessageBatchOperator(RowsOperator):
             f"{', '.join(running[:20])}",
             batch_ids=running,
         )
+
+
+def _value(collection: JobCollection | XComCollection, manifest: Manifest) -> Any:
+    """Return what the task returns of a collection."""
+    rows = getattr(collection, "rows", None)
+    return manifest.as_dict() if rows is None else rows

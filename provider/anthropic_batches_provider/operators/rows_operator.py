@@ -14,9 +14,10 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipExc
 from anthropic_batches_provider.cancellation import cancel_batches
 from anthropic_batches_provider.choices import check_choice, check_count, refuse_message_params
 from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError
-from anthropic_batches_provider.jobs import DEFAULT_CONN_ID, seconds_of, show_in_task_state, submission_bounds
+from anthropic_batches_provider.jobs import DEFAULT_CONN_ID, find_job, seconds_of, show_in_task_state, submission_bounds
 from anthropic_batches_provider.kill_policy import POLICIES, Policy, is_over
 from anthropic_batches_provider.links import ConsoleBatchesLink
+from anthropic_batches_provider.operators.deferral import Deferral, next_wait
 from anthropic_batches_provider.operators.job_input import JobInput
 from anthropic_batches_provider.progress_reports import ProgressReport
 from anthropic_batches_provider.prompts import PROMPT_FILES
@@ -39,10 +40,14 @@ if TYPE_CHECKING:
 class Stint:
     """One attempt's time on a worker, with a sealed job: from its start, or from the end of a deferral.
 
+    :param before: what the task was deferred with; None in the first stint.
+    :param event: what the trigger has fired; empty in the first stint.
     :param spool: a local folder of this stint alone.
     """
 
     context: Context
+    before: Deferral | None
+    event: Mapping[str, Any]
     input: JobInput
     job: JobFolder
     submission: Submission
@@ -150,17 +155,15 @@ class RowsOperator(BaseOperator):
             return self._bring_forward(context)
 
     def resume(self, context: Context, event: dict[str, Any] | None = None) -> Any:
-        """Go on after a deferral; everything that matters is in the job folder.
+        """Go on after a deferral, with the job that the task was deferred with.
 
         :param event: what :class:`MessageBatchTrigger` has fired.
         """
-        if event is not None and event.get("reason"):
-            raise AirflowException(
-                f"{event['reason']} Nothing was sent again or canceled: what was submitted is in the job folder, and a "
-                "retry goes on from there."
-            )
+        event = event or {}
+        if event.get("outcome") == "unreachable":
+            raise self._given_up(event)
         with as_task_failures():
-            return self._bring_forward(context)
+            return self._bring_forward(context, event)
 
     def on_kill(self) -> None:
         """Send nothing more; cancel what was submitted, if the policy says so and the task is really over."""
@@ -172,8 +175,26 @@ class RowsOperator(BaseOperator):
         with MessageBatchHook(self.conn_id).client() as client:
             cancel_batches(client, running_batch_ids(self._job))
 
-    def wait(self, job: JobFolder, waiting: Waiting) -> NoReturn:
-        """Defer until there is something to do again."""
+    def pinned(self) -> dict[str, Any]:
+        """Return the attributes that must not be rendered otherwise after a deferral."""
+        return {}
+
+    def wait(self, stint: Stint, waiting: Waiting) -> NoReturn:
+        """Defer until there is something to do again.
+
+        :raises AirflowException: there is nothing that a wait could bring.
+        """
+        job, now = stint.job, stint.clock.now()
+        has_unsent = any(state.batch is None for state in job.shards())
+        planned = next_wait(waiting, stint.event, now=now, has_unsent=has_unsent)
+        if planned is None:
+            raise self._given_up(stint.event)
+        waiting = planned
+        before = stint.before.after(stint.event, now) if stint.before is not None else None
+        ahead_seconds = before.ahead_seconds if before is not None else 0.0
+        Deferral(
+            job=job.uri, until=waiting.until.timestamp(), ahead_seconds=ahead_seconds, pinned=self.pinned()
+        ).remember(stint.context)
         self.log.info(
             "Waiting: %s. Looking again at %s UTC at the latest.",
             waiting.reason,
@@ -184,7 +205,7 @@ class RowsOperator(BaseOperator):
                 batch_ids=waiting.batch_ids,
                 conn_id=self.conn_id,
                 poll_interval=seconds_of(self.poll_interval),
-                deadline=waiting.until.timestamp(),
+                deadline=waiting.until.timestamp() + ahead_seconds,
                 wait_for="any",
                 cancel_on_kill=running_batch_ids(job) if self.kill_policy == "cancel" else (),
             ),
@@ -192,24 +213,45 @@ class RowsOperator(BaseOperator):
         )
         raise AssertionError("defer returns nothing")  # tells the type checker what defer() does
 
-    def _bring_forward(self, context: Context) -> Any:
+    def _given_up(self, event: Mapping[str, Any]) -> AirflowException:
+        return AirflowException(
+            f"{event.get('reason')} Nothing was sent again or canceled: what was submitted is in the job folder, and a "
+            "retry goes on from there."
+        )
+
+    def _bring_forward(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         from anthropic_batches_provider.batches.clock import SystemClock
         from anthropic_batches_provider.hooks import MessageBatchHook
 
         self._task_instance = context["ti"]
+        before = None if event is None else Deferral.recalled(context)
+        for name, value in (before.pinned if before is not None else {}).items():
+            setattr(self, name, value)
         job_input = JobInput(self, context)
         clock = SystemClock()
         hook = MessageBatchHook(self.conn_id)
         with hook.client() as client, task_spool() as spool:
             self.host = client.settings.base_url
-            self.check_before_reading(job_input)
             progress = ProgressReport(context)
-            job = self._job = self._sealed_job(job_input, client, clock, spool, progress)
+            if before is None:
+                self.check_before_reading(job_input)
+                job = self._sealed_job(job_input, client, clock, spool, progress)
+            else:
+                job = self._reopened_job(before.job, client)
+            self._job = job
             submission = self._submission(job, client, clock)
             stint = Stint(
-                context=context, input=job_input, job=job, submission=submission, client=client, clock=clock,
-                spool=spool, progress=progress,
-            )  # fmt: skip
+                context=context,
+                before=before,
+                event=event or {},
+                input=job_input,
+                job=job,
+                submission=submission,
+                client=client,
+                clock=clock,
+                spool=spool,
+                progress=progress,
+            )
             try:
                 return self.go_on(stint)
             finally:
@@ -235,6 +277,11 @@ class RowsOperator(BaseOperator):
             if self.on_empty == "skip":
                 raise AirflowSkipException("There are no rows: nothing to submit.") from error
             raise EmptyInputError(f"{error} They were to come from {job_input.source}.") from error
+
+    def _reopened_job(self, uri: str, client: MessageBatchClient) -> JobFolder:
+        from anthropic_batches_provider.batches.submission import reopened_job
+
+        return reopened_job(find_job(uri), account=client.greet().account, conn_id=self.conn_id)
 
     def _submission(self, job: JobFolder, client: MessageBatchClient, clock: Clock) -> Submission:
         from anthropic_batches_provider.batches.submission import Submission, ask_time

@@ -71,7 +71,7 @@ class MessageBatchSubmitOperator(RowsOperator):
             seal_next_round(job, max_rounds=self.max_rounds, limits=stint.input.limits, spool_folder=stint.spool)
         outcome = stint.submission.advance()
         if not isinstance(outcome, list):
-            self.wait(job, outcome)
+            self.wait(stint, outcome)
         rows = job.sealed().rows
         batch_ids = [batch.batch_id for batch in outcome]
         self.log.info("Submitted: %d rows, %d batches (%s)", rows, len(batch_ids), ", ".join(batch_ids[:20]))

@@ -72,7 +72,8 @@ def collect_batches(
     previous = check_destination(destination)
     check_writable(destination)
     work = BatchesWork(batch_ids, source, settings)
-    names = part_names(work.short_id, len(work.parts), destination.output_format, previous)
+    taken = {part.name for part in previous.parts} if previous else set()
+    names = part_names(work.short_id, len(work.parts), destination.output_format, taken)
     tally = Tally()
     parts = []
     with advice_for_a_crash(destination), collection_spool(settings) as spool:

@@ -5,9 +5,12 @@ Each part that is in place is a fact of the ledger: an attempt that was killed g
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+
 from anthropic_batches_provider.batches.collection.destination import Destination, check_destination, check_writable
 from anthropic_batches_provider.batches.collection.ended import batch_of
-from anthropic_batches_provider.batches.collection.job_work import JobWork
+from anthropic_batches_provider.batches.collection.job_work import JobWork, check_not_replaced
 from anthropic_batches_provider.batches.collection.manifest import Manifest, PartFile, Tally
 from anthropic_batches_provider.batches.collection.origin import origin_of
 from anthropic_batches_provider.batches.collection.publishing import advice_for_a_crash, collection_spool, publish
@@ -18,6 +21,9 @@ from anthropic_batches_provider.batches.collection.work import SHORT_ID_LENGTH
 from anthropic_batches_provider.batches.collection.written_parts import WrittenParts
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
 from anthropic_batches_provider.batches.results import ResultsSource
+from anthropic_batches_provider.errors import ApiError, BatchOutcomeError
+
+log = logging.getLogger(__name__)
 
 
 class JobCollection:
@@ -35,6 +41,7 @@ class JobCollection:
         self._source = source
         self._destination = destination
         self._settings = settings
+        self._failed: set[int] = set()
         self._look_at_what_is_there()
         check_writable(destination)
 
@@ -43,18 +50,25 @@ class JobCollection:
 
         Only in the first round: a further one brings rows that lie across all parts, so that these wait for its end.
 
+        A shard whose results cannot be had now holds up no other; :meth:`publish` tries it again, and says so.
+
         :returns: what was written; None if there is nothing to write for now.
-        :raises ResultsUnavailableError: the results are gone.
-        :raises ResultsStreamError: the results broke off each time they were fetched.
+        :raises LedgerError: another job has taken this one's place.
         """
         if len(self._job.rounds()) > 1:
             return None
+        check_not_replaced(self._job)
         for state in self._job.shards():
-            batch = batch_of(state)
-            if batch is None or self._written.find(state.shard.shard) is not None:
+            number, batch = state.shard.shard, batch_of(state)
+            if batch is None or number in self._failed or self._written.find(number) is not None:
                 continue
             part = ShardPart(origin_of(self._job, self._source, self._settings), state.shard, batch, ())
-            record = self._write(part)
+            try:
+                record = self._write(part)
+            except (ApiError, BatchOutcomeError) as error:
+                log.warning("The results of shard %d are not written yet: %s", number, error)
+                self._failed.add(number)
+                continue
             if not self._settings.keep_requests:
                 self._job.storage.remove(f"{self._job.path}/{state.shard.requests_file}")
             return record
@@ -75,21 +89,41 @@ class JobCollection:
             collection_spool(self._settings) as spool,
             work.opened(spool, tally),
         ):
-            for part in work.parts:
-                written = (
-                    self._written.find(part.shard.shard) or self._written.find_unchanged(part) or self._write(part)
-                )
+            for part, written in self._all_written(work.parts):
                 part.unusable_file = written.unusable_file
                 tally.include(written.tally)
                 parts.append(PartFile.at(self._destination.uri, written.name, rows=written.rows, size=written.bytes))
-            return publish(work, self._destination, tuple(parts), tally, settings=self._settings, spool=spool)
+            return publish(
+                work,
+                self._destination,
+                tuple(parts),
+                tally,
+                settings=self._settings,
+                spool=spool,
+                superseded=self._written.names,
+            )
+
+    def _all_written(self, parts: Sequence[ShardPart]) -> list[tuple[ShardPart, PartRecord]]:
+        """Write what is missing; a part that fails holds up no other, and its error comes when all were tried."""
+        failure: ApiError | BatchOutcomeError | None = None
+        found = []
+        for part in parts:
+            known = self._written.find(part.shard.shard) or self._written.find_unchanged(part)
+            try:
+                found.append((part, known or self._write(part)))
+            except (ApiError, BatchOutcomeError) as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        return found
 
     def _look_at_what_is_there(self) -> None:
         job, destination = self._job, self._destination
         previous = check_destination(destination)
         short_id = job.description().nonce[:SHORT_ID_LENGTH]
-        self._names = part_names(short_id, len(job.sealed().shards), destination.output_format, previous)
         self._written = WrittenParts(job, destination, self._settings)
+        taken = self._written.names_of_others | ({part.name for part in previous.parts} if previous else set())
+        self._names = part_names(short_id, len(job.sealed().shards), destination.output_format, taken)
 
     def _write(self, part: ShardPart) -> PartRecord:
         number = part.shard.shard

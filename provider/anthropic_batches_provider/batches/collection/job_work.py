@@ -49,10 +49,11 @@ class JobWork:
             yield
 
     def check_current(self) -> None:
-        """Look whether another attempt has started a further round meanwhile.
+        """Look whether another attempt has started a further round meanwhile, or another job has taken over.
 
         :raises LedgerError: it has: what was read is no longer the whole job.
         """
+        check_not_replaced(self._folder)
         if sum(len(seal.shards) for seal in self._folder.rounds()) != len(self._shards):
             raise LedgerError(
                 f"While the results of {self.job} were collected, another attempt has started a further round. Nothing "
@@ -77,9 +78,22 @@ class JobWork:
                 tries=self._settings.tries,
             )
         )
-        kept_now = {kept.file for kept in unusable}
-        obsolete = [kept.file for kept in before.unusable if kept.file not in kept_now] if before is not None else []
+        written = {part.unusable_file for part in self._folder.parts() if part.unusable_file is not None}
+        kept_before = {kept.file for kept in before.unusable} if before is not None else set()
+        obsolete = sorted((written | kept_before) - {kept.file for kept in unusable})
         if not self._settings.keep_requests:
             obsolete += [shard.requests_file for shard in self._shards]
         for file in obsolete:
             self._folder.storage.remove(f"{self._folder.path}/{file}")
+
+
+def check_not_replaced(job: JobFolder) -> None:
+    """Look whether another job has taken this one's place, whose output must not be touched any more.
+
+    :raises LedgerError: it has.
+    """
+    if job.is_abandoned:
+        raise LedgerError(
+            f"{job.uri} was replaced by another job of the same unit. Nothing was published by this attempt: the "
+            "output is the other job's. Its results stay at Anthropic for 29 days after submission."
+        )

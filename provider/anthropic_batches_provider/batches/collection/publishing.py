@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,16 @@ def publish(
     *,
     settings: CollectionSettings,
     spool: Path,
+    superseded: Set[str] = frozenset(),
 ) -> Manifest:
     """Write the manifest of parts that are all in place, remove what it makes obsolete, and note the end.
 
+    :param superseded: names of further files that the same job has written, and that go where they are in no part.
     :raises DestinationOwnedError: another owner has published there meanwhile.
     :raises LedgerError: the rows do not add up, or another attempt has started a further round meanwhile.
     """
     # Looked at again: another owner, or another attempt of this one, may have published meanwhile.
-    replaced = _replaced(destination, check_destination(destination), parts)
+    replaced = _replaced(destination, check_destination(destination), parts, superseded)
     manifest = manifest_of(
         work,
         tally,
@@ -55,11 +57,12 @@ def publish(
     return manifest
 
 
-def _replaced(destination: Destination, previous: Manifest | None, parts: tuple[PartFile, ...]) -> tuple[str, ...]:
-    """Return which files of the previous manifest are to go; also those that a crash kept it from removing."""
-    if previous is None:
-        return ()
-    obsolete = {part.name for part in previous.parts}.union(previous.replaced) - {part.name for part in parts}
+def _replaced(
+    destination: Destination, previous: Manifest | None, parts: tuple[PartFile, ...], superseded: Set[str]
+) -> tuple[str, ...]:
+    """Return which files are to go: the previous manifest's, those that a crash kept it from removing, and our own."""
+    listed = {part.name for part in previous.parts}.union(previous.replaced) if previous is not None else set()
+    obsolete = listed.union(superseded) - {part.name for part in parts}
     return tuple(name for name in destination.storage.list("") if name in obsolete)
 
 

@@ -6,14 +6,14 @@ import gzip
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from anthropic_batches_provider.batches.collection.destination import Destination, OutputFormat
-from anthropic_batches_provider.batches.collection.manifest import Manifest, Tally
+from anthropic_batches_provider.batches.collection.manifest import Tally
 from anthropic_batches_provider.batches.collection.work import PartOfWork, Work
 from anthropic_batches_provider.batches.ledger import TallyRecord
 from anthropic_batches_provider.batches.results import split_lines
@@ -59,20 +59,20 @@ def write_part(part: PartOfWork, name: str, destination: Destination, spool: Pat
     return WrittenPart(name=name, rows=count, bytes=size, tally=tally.record())
 
 
-def part_names(short_id: str, parts: int, output_format: OutputFormat, previous: Manifest | None) -> list[str]:
-    """Return the names of the part files, none of which the previous manifest lists.
+def part_names(short_id: str, parts: int, output_format: OutputFormat, taken: Set[str]) -> list[str]:
+    """Return the names of the part files, none of which is taken.
 
     The same job collected again, perhaps with other columns, must not write over files that readers may have open and
     that the manifest in place still describes.
 
     :param short_id: of the job, or of the batches.
+    :param taken: names that the previous manifest lists, or that another way of writing the same rows has used.
     """
-    listed = {part.name for part in previous.parts} if previous else set()
     generation = 1
     while True:
         mark = "" if generation == 1 else f"-{generation}"
         names = [f"part-{index:05d}-{short_id}{mark}.{output_format}" for index in range(parts)]
-        if listed.isdisjoint(names):
+        if taken.isdisjoint(names):
             return names
         generation += 1
 

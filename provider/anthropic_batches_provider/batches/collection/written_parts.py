@@ -33,6 +33,16 @@ class WrittenParts:
         self.shards = sum(len(seal.shards) for seal in job.rounds())
         self._found = {record.shard: record for record in self._known if self._is_current(record)}
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Every part file that this job has written anywhere."""
+        return frozenset(record.name for record in (*self._known, *self._found.values()))
+
+    @property
+    def names_of_others(self) -> set[str]:
+        """Part files that were written for another destination, or with another format, columns or version."""
+        return {record.name for record in self._known if record.written_as != self.written_as}
+
     def find(self, shard: int) -> PartRecord | None:
         """Return what is written of a shard for the collection in progress."""
         return self._found.get(shard)
@@ -71,10 +81,4 @@ class WrittenParts:
             record.written_as == self.written_as
             and record.name in self._files
             and (record.unusable_file is None or record.unusable_file in self._kept)
-            and not any(
-                other.name == record.name
-                and other.written_as != record.written_as
-                and other.collection >= record.collection
-                for other in self._known
-            )
         )

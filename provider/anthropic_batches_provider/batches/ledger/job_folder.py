@@ -44,9 +44,9 @@ from anthropic_batches_provider.errors import CorruptLedgerError, JobNotFoundErr
 
 _Record = TypeVar("_Record", bound=Record)
 
-_INTENT = re.compile(r"(\d{5})-(\d{2,})-intent\.json\Z")
-_ENDED = re.compile(r"(\d{5})-ended\.json\Z")
-_PART = re.compile(r"(\d{5})-part-(\d{4,})-[0-9a-f]+-\d+\.json\Z")
+_INTENT = re.compile(r"(\d{5,})-(\d{2,})-intent\.json\Z")
+_ENDED = re.compile(r"(\d{5,})-ended\.json\Z")
+_PART = re.compile(r"(\d{5,})-part-(\d{4,})-[0-9a-f]+-\d+\.json\Z")
 _COLLECTED = re.compile(r"collected-(\d{4,})\.json\Z")
 
 

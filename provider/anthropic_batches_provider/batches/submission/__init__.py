@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anthropic_batches_provider.batches.submission.opening import JobPlan, OnChangedInput
+from anthropic_batches_provider.batches.submission.opening import JobPlan, OnChangedInput, reopened_job
 from anthropic_batches_provider.batches.submission.running import RunningBatches, running_ids
 from anthropic_batches_provider.batches.submission.sealing import seal_round, sealed_job, upload_shard
 from anthropic_batches_provider.batches.submission.sending import SubmissionStoppedError
@@ -20,6 +20,7 @@ __all__ = [
     "SubmissionStoppedError",
     "Waiting",
     "ask_time",
+    "reopened_job",
     "running_ids",
     "seal_round",
     "sealed_job",

@@ -130,12 +130,34 @@ def replace_changed_job(
     return _new_job(storage, plan, account=account, now=now)
 
 
+def reopened_job(job: JobFolder, *, account: Account, conn_id: str) -> JobFolder:
+    """Return a job that an attempt was deferred with, as it is: whatever the DAG says by now.
+
+    :param account: the account that the connection leads to now.
+    :raises JobNotFoundError: its folder is gone; a new one would pay again.
+    :raises ConfigurationError: it belongs to another account.
+    :raises LedgerError: another job has taken its place.
+    """
+    description = job.description()
+    _check_account(job, description, conn_id, account)
+    if job.is_abandoned:
+        raise LedgerError(
+            f"{job.uri} was replaced by another job of the same unit while this attempt was deferred. Nothing more is "
+            "sent or written by it."
+        )
+    return job
+
+
 def _check_identity(job: JobFolder, description: JobRecord, plan: JobPlan, account: Account) -> None:
     if description.owner != plan.unit.owner:
         raise ConfigurationError(
             f"The job at {job.uri} belongs to {description.owner!r}, and this task is {plan.unit.owner!r}: the store "
             "takes their names for one. Nothing was submitted. Rename the DAG, the task or the unit=."
         )
+    _check_account(job, description, plan.conn_id, account)
+
+
+def _check_account(job: JobFolder, description: JobRecord, conn_id: str, account: Account) -> None:
     paying = description.account.account()
     if paying.may_be(account):
         if paying != account:
@@ -147,7 +169,7 @@ def _check_identity(job: JobFolder, description: JobRecord, plan: JobPlan, accou
             )
         return
     raise ConfigurationError(
-        f"The job at {job.uri} was opened for {paying}, but connection {plan.conn_id!r} now leads to {account}. "
+        f"The job at {job.uri} was opened for {paying}, but connection {conn_id!r} now leads to {account}. "
         "Its batches can only be read with the first account's key. Nothing was submitted. Give the connection "
         "back its account, or ask for a deliberate new job with edition=."
     )

@@ -10,8 +10,10 @@ import pendulum
 
 from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.ledger import BatchRecord, EndRecord, JobFolder, ShardState
+from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
-from anthropic_batches_provider.errors import ApiError, BatchNotFoundError
+from anthropic_batches_provider.batches.submission.settling import settles_at
+from anthropic_batches_provider.errors import ApiConnectionError, ApiError
 
 log = logging.getLogger(__name__)
 
@@ -72,29 +74,40 @@ class RunningBatches:
 
     def is_in_queue(self, state: ShardState) -> bool:
         """Return whether a shard may take room in the account's queue: it runs, or a batch of it may exist."""
-        if state.batch is None:
-            return state.open_intent is not None
-        return state.end is None and self._service_now() < moment(state.batch.expires_at) + _EXPIRY_GRACE
+        if state.batch is not None:
+            return state.end is None and self._service_now() < moment(state.batch.expires_at) + _EXPIRY_GRACE
+        intent = state.open_intent
+        return intent is not None and self._service_now() < settles_at(intent) + BATCH_EXPIRES_AFTER + _EXPIRY_GRACE
 
     def _seen(self, running: dict[str, ShardState]) -> Iterator[MessageBatch]:
-        try:
-            yield from self._retrieved(running) if len(running) < _LISTED_FROM else self._listed(running)
-        except ApiError as error:
-            log.warning("Could not look at the batches of %s; they run on untouched: %s", self._job.uri, error)
-
-    def _retrieved(self, running: dict[str, ShardState]) -> Iterator[MessageBatch]:
-        for batch_id in running:
+        unseen = list(running)
+        if len(running) >= _LISTED_FROM:
+            listed = self._listed(running)
+            yield from listed
+            shown = {batch.id for batch in listed}
+            unseen = [batch_id for batch_id in running if batch_id not in shown]
+        for batch_id in unseen[:_LISTED_FROM]:
             try:
                 yield self._service.retrieve(batch_id)
-            except BatchNotFoundError as error:
-                log.warning("%s of %s is not to be seen: %s", batch_id, self._job.uri, error)
-
-    def _listed(self, running: dict[str, ShardState]) -> Iterator[MessageBatch]:
-        born = min(moment(state.batch.created_at) for state in running.values() if state.batch is not None)
-        for batch in self._service.list():
-            if batch.created_at < born - _CLOCK_SKEW:
+            except ApiConnectionError as error:
+                log.warning("Could not look at %s; it runs on untouched: %s", batch_id, error)
                 return
-            yield batch
+            except ApiError as error:
+                log.warning("%s of %s is not to be seen now: %s", batch_id, self._job.uri, error)
+
+    def _listed(self, running: dict[str, ShardState]) -> list[MessageBatch]:
+        """Return what a listing shows of the batches; only what it showed before it failed."""
+        born = min(moment(state.batch.created_at) for state in running.values() if state.batch is not None)
+        found: list[MessageBatch] = []
+        try:
+            for batch in self._service.list():
+                if batch.created_at < born - _CLOCK_SKEW:
+                    break
+                if batch.id in running:
+                    found.append(batch)
+        except ApiError as error:
+            log.warning("Could not list the batches of %s; they run on untouched: %s", self._job.uri, error)
+        return found
 
 
 def running_ids(states: list[ShardState]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from anthropic_batches_provider.errors import ApiError, RateLimitedError, Submis
 
 _QUEUE_FULL_PAUSE = pendulum.duration(seconds=60)
 _LONGEST_PAUSE = pendulum.duration(minutes=10)
+_LONGEST_ASKED = pendulum.duration(hours=1)
 _WINDOW_LOOK = pendulum.duration(minutes=30)
 
 
@@ -119,7 +120,7 @@ class Submission:
         )
 
     def _pause(self, state: ShardState, window: Window, error: RateLimitedError) -> Waiting:
-        asked = pendulum.duration(seconds=error.retry_after_seconds or 0)
+        asked = min(pendulum.duration(seconds=error.retry_after_seconds or 0), _LONGEST_ASKED)
         grown = min(_QUEUE_FULL_PAUSE * 2 ** min(len(state.attempts), 4), _LONGEST_PAUSE)
         until = self._clock.now() + max(asked, grown)
         if window.in_flight == state.shard.requests:

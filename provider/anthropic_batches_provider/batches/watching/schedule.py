@@ -29,6 +29,11 @@ _UNLISTED_SECONDS = 600.0
 _CLOCK_SET_BACK_SECONDS = 5.0
 
 
+def _jitter() -> float:
+    """Never none at all: a look, and telling what it saw, take a moment of the interval too."""
+    return random.uniform(0.25, 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class LookAtPage:
     """List the page after ``after_id``; None for the newest."""
@@ -68,7 +73,7 @@ class Schedule:
     :param jitter: gives a number from 0 to 1.
     """
 
-    def __init__(self, *, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(self, *, jitter: Callable[[], float] = _jitter) -> None:
         self.batches: dict[str, WatchedBatch] = {}
         self.line = Line()
         self._budget = CallBudget()

@@ -1,0 +1,46 @@
+"""Which arguments of a mapped task were written in the DAG's file: only these may be rendered as templates.
+
+What another task returned is data: rendered, a text such as ``{{ conn.name.password }}`` in it would fetch a secret.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.definitions._internal.mixins import ResolveMixin
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+def was_written(context: Context, argument: str) -> bool:
+    """Return whether an operator's argument is the DAG author's own, and not another task's output mapped over.
+
+    :param context: of the task that runs.
+    """
+    origin = _mapped_origin(context)
+    if origin is None or argument in origin.partial_kwargs:
+        return True
+    return _is_literal(origin.expand_input.value, argument)
+
+
+def was_written_for_function(context: Context, argument: str) -> bool:
+    """Return the same of a decorated function's argument."""
+    origin = _mapped_origin(context)
+    if origin is None or argument in origin.partial_kwargs.get("op_kwargs", {}):
+        return True
+    return _is_literal(origin.op_kwargs_expand_input.value, argument)
+
+
+def _mapped_origin(context: Context) -> Any:
+    """Return the mapped operator that the running task was made from; None if it is not mapped."""
+    task: Any = context["task"]
+    dag = getattr(task, "dag", None)
+    origin = dag.task_dict.get(task.task_id) if dag is not None else None
+    return origin if hasattr(origin, "partial_kwargs") else None
+
+
+def _is_literal(expanded: Any, argument: str) -> bool:
+    """Return whether what is mapped over stands in the DAG's file: lists by name, or a list of dicts."""
+    values = expanded.get(argument) if isinstance(expanded, dict) else expanded
+    return values is not None and not isinstance(values, ResolveMixin)
