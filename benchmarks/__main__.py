@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import report
@@ -13,11 +13,13 @@ from benchmarks.faults.cases import CASES
 from benchmarks.faults.table import as_table as faults_table
 from benchmarks.faults.table import run_cases
 from benchmarks.peers_environment import peers_python, versions
-from benchmarks.size.runs import SizeRuns
-from benchmarks.size.table import as_table as size_table
+from benchmarks.size import peers, prompts, shapes, whole_path
+from benchmarks.size.processes import Processes
+from benchmarks.waiting import table as waiting
+from benchmarks.waiting.runs import Waits
 from demo.simulator_process import SimulatorProcess
 
-_BENCHMARKS = ("faults", "size")
+_BENCHMARKS = ("faults", "size", "waiting")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,25 +41,44 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _measure(options: argparse.Namespace, home: Path) -> None:
     python = peers_python()
     for what in options.what or _BENCHMARKS:
+        sections = _sections(what, python, home, options)
         started = time.monotonic()
-        table = _faults(python, home, options.only) if what == "faults" else _size(python, home, options.rounds)
-        lines = report.measured(table, versions(python), time.monotonic() - started)
-        print("", *lines, sep="\n")
-        if options.write and not options.only:
-            report.write(what, lines)
+        for section, table in sections:
+            lines = report.measured(table, versions(python), time.monotonic() - started)
+            started = time.monotonic()
+            print("", *lines, sep="\n", flush=True)
+            if options.write and not options.only:
+                report.write(section, lines)
 
 
-def _faults(python: str, home: Path, only: str | None) -> list[str]:
+def _sections(what: str, python: str, home: Path, options: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:
+    if what == "faults":
+        return _faults(python, home, options.only)
+    return _size(python, home, options.rounds) if what == "size" else _waiting(python, home)
+
+
+def _faults(python: str, home: Path, only: str | None) -> Iterator[tuple[str, list[str]]]:
     cases = [case for case in CASES if only is None or only in case.name]
     outcomes = run_cases(python, home / "faults", lambda text: print(text, flush=True), cases)
-    return faults_table(outcomes, cases)
+    yield "faults", faults_table(outcomes, cases)
 
 
-def _size(python: str, home: Path, rounds: int) -> list[str]:
+def _size(python: str, home: Path, rounds: int) -> Iterator[tuple[str, list[str]]]:
+    """Yield the tables of the size benchmark, each under the name of its section of the page."""
     folder = home / "size"
     folder.mkdir()
     with SimulatorProcess(folder / "simulator") as simulator:
-        return size_table(SizeRuns(python, folder, simulator.control).measure(rounds))
+        processes = Processes(python, folder, simulator.control)
+        yield "size", peers.as_table(peers.measure(processes, rounds))
+        yield "prompts", prompts.as_table(prompts.measure(processes, rounds))
+        yield "shapes", shapes.as_table(shapes.measure(processes, rounds))
+        yield "whole path", whole_path.as_table(whole_path.measure(processes))
+
+
+def _waiting(python: str, home: Path) -> Iterator[tuple[str, list[str]]]:
+    folder = home / "waiting"
+    with SimulatorProcess(folder / "simulator") as simulator:
+        yield "waiting", waiting.as_table(waiting.measure(Waits(python, folder, simulator.control)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from typing import Any
 from airflow.providers.common.ai.operators.llm_batch import LLMBatchOperator  # type: ignore[import-not-found]
 from airflow.sdk.exceptions import TaskDeferred
 
-from benchmarks.programs.size_context import Arguments, context
+from benchmarks.programs.size_arguments import Arguments, run
+from benchmarks.programs.size_context import context
 
 
 def operator(arguments: Arguments, requests: list[Any]) -> Any:
@@ -25,19 +26,20 @@ def operator(arguments: Arguments, requests: list[Any]) -> Any:
 
 
 def submit(arguments: Arguments) -> None:
-    with arguments.requests.open(encoding="utf-8") as file:
+    with arguments.input.open(encoding="utf-8") as file:
         requests = [{"prompt": json.loads(line)["params"]["messages"][0]["content"]} for line in file]
-    surroundings = context()
+    submitting = operator(arguments, requests)
+    surroundings = context(submitting)
     with suppress(TaskDeferred):
-        operator(arguments, requests).execute(surroundings)
+        submitting.execute(surroundings)
     arguments.reference.write_text(json.dumps(surroundings["ti"].pushed["batch_id"]))
 
 
 def collect(arguments: Arguments) -> None:
     event = {"status": "success", "batch_id": json.loads(arguments.reference.read_text()), "counts": None}
-    operator(arguments, ["none: they were submitted"]).execute_complete(context(), event)
+    collecting = operator(arguments, ["none: they were submitted"])
+    collecting.execute_complete(context(collecting), event)
 
 
 if __name__ == "__main__":
-    called_with = Arguments.of_command_line()
-    {"submit": submit, "collect": collect}[called_with.step](called_with)
+    run({"submit": submit, "collect": collect})

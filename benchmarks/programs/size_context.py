@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
+
+from airflow.sdk import DAG
 
 
 @dataclass
@@ -16,6 +16,7 @@ class TaskInstance:
     task_id: str = "submit"
     run_id: str = "benchmark"
     map_index: int = -1
+    max_tries: int = 0
     pushed: dict[str, Any] = field(default_factory=dict)
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -31,32 +32,13 @@ class DagRun:
     partition_key: None = None
 
 
-def context() -> Any:
+def context(task: Any) -> Any:
+    """Return what ``execute`` of an operator is given."""
     task_instance = TaskInstance()
-    return {"ti": task_instance, "task_instance": task_instance, "dag_run": DagRun()}
-
-
-@dataclass(frozen=True)
-class Arguments:
-    """What a program is called with: ``PROGRAM submit|collect REQUESTS FOLDER``.
-
-    :param requests: a JSON Lines file of ``{"custom_id", "params"}``.
-    :param folder: where the program leaves what its ``collect`` needs, and its output.
-    """
-
-    step: str
-    requests: Path
-    folder: Path
-
-    @classmethod
-    def of_command_line(cls) -> Arguments:
-        return cls(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
-
-    @property
-    def output(self) -> Path:
-        return self.folder / "output"
-
-    @property
-    def reference(self) -> Path:
-        """Where ``submit`` leaves the reference to what it submitted."""
-        return self.folder / "reference.json"
+    return {
+        "ti": task_instance,
+        "task_instance": task_instance,
+        "dag_run": DagRun(),
+        "task": task,
+        "dag": DAG("size"),  # whose template environment renders prompts
+    }

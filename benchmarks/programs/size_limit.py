@@ -1,4 +1,8 @@
-"""The limit: read, encode, write the shard, send; receive, decode, write. No Airflow, no SDK, no order, no check."""
+"""The limit: read, decode, encode, write the shard, send; receive, decode, encode, write.
+
+No Airflow, no SDK, no order, no check: ``msgspec`` and the standard library's HTTP client, with large buffers. Requests
+become Python's objects on the way, since whoever passes bytes through can neither check nor change them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from benchmarks.programs.size_context import Arguments
+from benchmarks.programs.size_arguments import Arguments, run
 
 _CHUNK = 1 << 20
 _PATH = "/v1/messages/batches"
@@ -20,7 +24,7 @@ _PATH = "/v1/messages/batches"
 
 class _Request(msgspec.Struct):
     custom_id: str
-    params: msgspec.Raw
+    params: dict[str, Any]
 
 
 class _Block(msgspec.Struct):
@@ -52,7 +56,7 @@ class _Row(msgspec.Struct):
 
 def submit(arguments: Arguments) -> None:
     shard = arguments.folder / "shard.json"
-    _write_shard(arguments.requests, shard)
+    _write_shard(arguments.input, shard)
     with shard.open("rb") as body:
         headers = {"content-type": "application/json", "content-length": str(shard.stat().st_size)}
         response = _call("POST", _PATH, headers, body)
@@ -105,5 +109,4 @@ def _call(method: str, path: str, headers: dict[str, str] | None = None, body: A
 
 
 if __name__ == "__main__":
-    called_with = Arguments.of_command_line()
-    {"submit": submit, "collect": collect}[called_with.step](called_with)
+    run({"submit": submit, "collect": collect})

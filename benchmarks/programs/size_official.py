@@ -7,14 +7,15 @@ import json
 from airflow.providers.anthropic.hooks.anthropic import AnthropicHook  # type: ignore[import-not-found]
 from airflow.providers.anthropic.operators.batch import AnthropicBatchOperator  # type: ignore[import-not-found]
 
-from benchmarks.programs.size_context import Arguments, context
+from benchmarks.programs.size_arguments import Arguments, run
+from benchmarks.programs.size_context import context
 
 
 def submit(arguments: Arguments) -> None:
-    with arguments.requests.open(encoding="utf-8") as file:
+    with arguments.input.open(encoding="utf-8") as file:
         requests = [json.loads(line) for line in file]
     operator = AnthropicBatchOperator(task_id="submit", requests=requests, wait_for_completion=False)
-    arguments.reference.write_text(json.dumps(operator.execute(context())))
+    arguments.reference.write_text(json.dumps(operator.execute(context(operator))))
 
 
 def collect(arguments: Arguments) -> None:
@@ -32,5 +33,4 @@ def collect(arguments: Arguments) -> None:
 
 
 if __name__ == "__main__":
-    called_with = Arguments.of_command_line()
-    {"submit": submit, "collect": collect}[called_with.step](called_with)
+    run({"submit": submit, "collect": collect})

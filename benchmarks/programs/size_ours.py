@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import anthropic_batches_provider.batches.collection
+import anthropic_batches_provider.batches.resubmission  # noqa: F401 - operators import the engine as they run
+from anthropic_batches_provider.hooks import MessageBatchHook
 from anthropic_batches_provider.operators import MessageBatchResultsOperator, MessageBatchSubmitOperator
-from benchmarks.programs.size_context import Arguments, context
+from benchmarks.programs.size_arguments import Arguments, run
+from benchmarks.programs.size_context import context
 
 
 def submit(arguments: Arguments) -> None:
-    operator = MessageBatchSubmitOperator(
-        task_id="submit", requests=arguments.requests.as_uri(), storage=(arguments.folder / "storage").as_uri()
+    _submit(arguments, requests=arguments.input.as_uri())
+
+
+def submit_rows(arguments: Arguments) -> None:
+    """Submit rows of ``id`` and ``text`` with a prompt."""
+    _submit(
+        arguments,
+        rows=arguments.input.as_uri(),
+        key="id",
+        prompt="Label this passage:\n{{ row.text }}",
+        model="claude-haiku-4-5",
+        max_tokens=64,
     )
-    arguments.reference.write_text(json.dumps(operator.execute(context())))
+
+
+def _submit(arguments: Arguments, **source: Any) -> None:
+    operator = MessageBatchSubmitOperator(task_id="submit", storage=(arguments.folder / "storage").as_uri(), **source)
+    arguments.reference.write_text(json.dumps(operator.execute(context(operator))))
 
 
 def collect(arguments: Arguments) -> None:
     job = json.loads(arguments.reference.read_text())
     operator = MessageBatchResultsOperator(task_id="results", job=job, destination=arguments.output.as_uri())
-    operator.execute(context())
+    operator.execute(context(operator))
 
 
 if __name__ == "__main__":
-    called_with = Arguments.of_command_line()
-    {"submit": submit, "collect": collect}[called_with.step](called_with)
+    with MessageBatchHook().client():  # the SDK is imported by the first client
+        pass
+    run({"submit": submit, "submit_rows": submit_rows, "collect": collect})

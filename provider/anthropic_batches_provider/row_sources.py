@@ -67,9 +67,10 @@ class RowsArgument(ResolveMixin):
     def __str__(self) -> str:
         return self.serialize()
 
-    def read(self, context: Context) -> Iterator[Mapping[str, Any]]:
+    def read(self, context: Context, *, decode: Callable[[bytes], Any] | None = None) -> Iterator[Any]:
         """Iterate over the rows, afresh at each call.
 
+        :param decode: makes a row of a line of a file; as it stands, a dict.
         :raises FileNotFoundError: a URI without glob characters names no object.
         :raises ConfigurationError: the source is of no kind that rows can come from.
         """
@@ -77,7 +78,7 @@ class RowsArgument(ResolveMixin):
         if callable(source):
             source = _call(source, context)
         if isinstance(source, str):
-            return _read_uri(source)
+            return _read_uri(source, decode)
         if isinstance(source, Iterable) and not isinstance(source, (bytes, Mapping)):
             return iter(source)
         raise ConfigurationError(
@@ -105,13 +106,14 @@ def find_files(uri: str) -> list[str]:
     return sorted(found)
 
 
-def _read_uri(uri: str) -> Iterator[Mapping[str, Any]]:
+def _read_uri(uri: str, decode: Callable[[bytes], Any] | None) -> Iterator[Any]:
     from anthropic_batches_provider.batches.rows import read_json_lines
 
+    how: dict[str, Any] = {} if decode is None else {"decode": decode}
     rows_before = 0
     for file in find_files(uri):
         with _open(file) as stream:
-            for row in read_json_lines(stream, name=file, first_row_number=rows_before):
+            for row in read_json_lines(stream, name=file, first_row_number=rows_before, **how):
                 yield row
                 rows_before += 1
 

@@ -76,7 +76,7 @@ def test_a_file_is_put_in_place_of_what_is_there(storage: Storage, tmp_path: Pat
         source = tmp_path / f"source-{number}"
         source.write_bytes(content)
         storage.put_file(source, "folder/target")
-        source.unlink()
+        source.unlink(missing_ok=True)
         assert storage.read("folder/target") == content
     assert storage.list("folder") == ["target"]
 

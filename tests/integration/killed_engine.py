@@ -1,38 +1,45 @@
 """The engine in processes that kill themselves: imported once, forked for each run, SIGKILLed at a chosen boundary.
 
-A boundary is the moment before or after a write (and just before an object gets its name), before or after a call of
-the service, and inside a create call before and after its body. Run as a module it reads one :class:`Order` a line and
-answers each with one :class:`Report`; it has one thread, so that forking it is safe.
+Run as a module it reads one :class:`Order` a line and answers each with one :class:`Report`; it has one thread, so that
+forking it is safe.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import signal
 import sys
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
-from unittest import mock
 
 import msgspec
 import pendulum
 
-from anthropic_batches_provider.batches.client import BatchPage, ClientSettings, MessageBatchClient
-from anthropic_batches_provider.batches.collection import CollectionSettings, Destination, collect_job
-from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, LocalStorage, Storage, UnitOfWork
-from anthropic_batches_provider.batches.limits import MAX_LIST_PAGE
-from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.advancing import JobAdvance, Rounds
+from anthropic_batches_provider.batches.client import ClientSettings
+from anthropic_batches_provider.batches.collection import (
+    CollectionSettings,
+    Destination,
+    JobCollection,
+    Manifest,
+    collect_job,
+)
+from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, LocalStorage, UnitOfWork
+from anthropic_batches_provider.batches.limits import REQUESTS_IN_QUEUE
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.batches.submission import JobPlan, Submission, SubmissionBounds, ask_time, sealed_job
+from anthropic_batches_provider.batches.submission import (
+    JobPlan,
+    Submission,
+    SubmissionBounds,
+    Waiting,
+    ask_time,
+    sealed_job,
+)
 from anthropic_batches_provider.simulator import SimulatorControl
+from tests.integration.mortal import Boundaries, MortalClient, MortalStorage, run_forked
 
-ROWS_PER_SHARD = 4
+LIMITS = ShardLimits(max_requests=4)
+TRIES = "r#1"
 UNIT = UnitOfWork(dag_id="dag", task_id="task", unit="unit")
 BOUNDS = SubmissionBounds(
     start_within=pendulum.duration(seconds=20),
@@ -48,114 +55,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     :param rows: how many rows the job has.
     :param kill_at: number of the boundary, from 0; None: no kill.
+    :param in_flight: bring it home as one task does, through such a window; None: submit all, wait, collect.
     """
 
     folder: str
     rows: int
     kill_at: int | None = None
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a run.
-
-    :param boundaries: names of those reached, in order.
-    :param error: traceback of what ended it.
-    """
-
-    boundaries: list[str]
-    killed: bool
-    error: str | None = None
-
-
-class Boundaries:
-    """Names each boundary on a pipe, and kills this process at the chosen one."""
-
-    def __init__(self, pipe: int, kill_at: int | None) -> None:
-        self._pipe = pipe
-        self._kill_at = kill_at
-        self._reached = 0
-
-    def reach(self, name: str) -> None:
-        os.write(self._pipe, f"{name}\n".encode())
-        if self._reached == self._kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self._reached += 1
-
-    @contextmanager
-    def around(self, what: str) -> Iterator[None]:
-        self.reach(f"before {what}")
-        try:
-            yield
-        finally:
-            self.reach(f"after {what}")
-
-
-class MortalStorage:
-    """A storage with a boundary on each side of every write."""
-
-    def __init__(self, inner: Storage, boundaries: Boundaries) -> None:
-        self._inner = inner
-        self._boundaries = boundaries
-
-    @property
-    def uri(self) -> str:
-        return self._inner.uri
-
-    def read(self, path: str) -> bytes:
-        return self._inner.read(path)
-
-    def open(self, path: str) -> AbstractContextManager[BinaryIO]:
-        return self._inner.open(path)
-
-    def list(self, folder: str) -> list[str]:
-        return self._inner.list(folder)
-
-    def create(self, path: str, content: bytes) -> None:
-        with self._boundaries.around(f"create {_kind(path)}"):
-            self._inner.create(path, content)
-
-    def put_file(self, source: Path, path: str) -> None:
-        with self._boundaries.around(f"put {_kind(path)}"):
-            self._inner.put_file(source, path)
-
-    def remove(self, path: str) -> None:
-        with self._boundaries.around(f"remove {_kind(path)}"):
-            self._inner.remove(path)
-
-
-class MortalClient(MessageBatchClient):
-    """The client with a boundary on each side of every call, and around the body of a create call."""
-
-    boundaries: Boundaries
-
-    def create(self, content: Iterable[bytes], *, content_length: int, betas: Sequence[str] = ()) -> MessageBatch:
-        with self.boundaries.around("POST of a batch"):
-            return super().create(self._watched(content), content_length=content_length, betas=betas)
-
-    def _watched(self, content: Iterable[bytes]) -> Iterator[bytes]:
-        self.boundaries.reach("before the body")
-        yield from content
-        self.boundaries.reach("after the body")
-
-    def retrieve(self, batch_id: str) -> MessageBatch:
-        with self.boundaries.around("retrieve"):
-            return super().retrieve(batch_id)
-
-    def cancel(self, batch_id: str) -> MessageBatch:
-        with self.boundaries.around("cancel"):
-            return super().cancel(batch_id)
-
-    def list_page(
-        self, *, limit: int = MAX_LIST_PAGE, after_id: str | None = None, before_id: str | None = None
-    ) -> BatchPage:
-        with self.boundaries.around("list"):
-            return super().list_page(limit=limit, after_id=after_id, before_id=before_id)
-
-    @contextmanager
-    def results(self, batch_id: str) -> Iterator[Iterator[bytes]]:
-        with self.boundaries.around("results"), super().results(batch_id) as chunks:
-            self.boundaries.reach("with results open")
-            yield chunks
+    in_flight: int | None = None
 
 
 class VirtualClock:
@@ -177,105 +83,70 @@ class Run:
     def __init__(self, folder: Path, client: MortalClient, control: SimulatorControl, boundaries: Boundaries) -> None:
         client.boundaries = boundaries
         self._client = client
+        self._control = control
         self._clock = VirtualClock(control)
         self._spool = folder / "spool"
         self._storage = MortalStorage(LocalStorage(folder / "storage"), boundaries)
-        self._output = MortalStorage(LocalStorage(folder / "output"), boundaries)
+        output = MortalStorage(LocalStorage(folder / "output"), boundaries)
+        self._destination = Destination(storage=output, owner=UNIT.owner)
+        self._settings = CollectionSettings(spool_folder=self._spool, clock=self._clock, tries=TRIES)
 
     def bring_to_end(self, rows: int) -> None:
-        self._spool.mkdir(parents=True, exist_ok=True)
+        """Submit, wait and collect, as three tasks do."""
         job, batches = self._submit(rows)
         for batch in batches:
             while not self._client.retrieve(batch.batch_id).has_ended:
                 self._clock.sleep(LOOK_SECONDS)
-        settings = CollectionSettings(spool_folder=self._spool, clock=self._clock)
-        collect_job(job, self._client, Destination(storage=self._output, owner=UNIT.owner), settings)
+        collect_job(job, self._client, self._destination, self._settings)
+
+    def bring_home(self, rows: int, in_flight: int) -> None:
+        """Do it all as one task does, which is deferred in between."""
+        for _ in range(MOST_LOOKS):
+            job = self._sealed(rows)
+            collection = JobCollection(job, self._client, self._destination, self._settings)
+            rounds = Rounds(most=3, limits=LIMITS, spool_folder=self._spool)
+            outcome = JobAdvance(job, self._submission(job, in_flight), collection, rounds, clock=self._clock).advance()
+            if isinstance(outcome, Manifest):
+                return
+            self._wait(outcome)
+        raise AssertionError("the job does not come to its end")
 
     def _submit(self, rows: int) -> tuple[JobFolder, list[BatchRecord]]:
-        limits = ShardLimits(max_requests=ROWS_PER_SHARD)
-        plan = JobPlan(unit=UNIT, question="question", conn_id="c", run_id="r", limits=limits)
         for _ in range(MOST_LOOKS):
-            greeting = self._client.greet()
-            job = sealed_job(
-                self._storage, plan, read_rows=lambda: prepared(rows), account=greeting.account, service=self._client,
-                now=self._clock.now(), spool_folder=self._spool,
-            )  # fmt: skip
-            service_clock = ask_time(self._client, self._clock)
-            outcome = Submission(
-                job, self._client, clock=self._clock, service_clock=service_clock, bounds=BOUNDS
-            ).advance()
+            job = self._sealed(rows)
+            outcome = self._submission(job).advance()
             if isinstance(outcome, list):
                 return job, outcome
             seconds = (outcome.until - self._clock.now()).total_seconds() + 1
             self._clock.sleep(min(max(seconds, 1), LOOK_SECONDS))
         raise AssertionError("the submission does not come to an end")
 
+    def _sealed(self, rows: int) -> JobFolder:
+        self._spool.mkdir(parents=True, exist_ok=True)
+        plan = JobPlan(unit=UNIT, question="question", conn_id="c", run_id="r", limits=LIMITS, tries=TRIES)
+        return sealed_job(
+            self._storage, plan, read_rows=lambda: prepared(rows), account=self._client.greet().account,
+            service=self._client, now=self._clock.now(), spool_folder=self._spool,
+        )  # fmt: skip
+
+    def _submission(self, job: JobFolder, in_flight: int = REQUESTS_IN_QUEUE) -> Submission:
+        return Submission(
+            job, self._client, clock=self._clock, service_clock=ask_time(self._client, self._clock), bounds=BOUNDS,
+            max_requests_in_flight=in_flight,
+        )  # fmt: skip
+
+    def _wait(self, waiting: Waiting) -> None:
+        """Let time pass as the triggerer does, which is another process."""
+        while (left := (waiting.until - self._clock.now()).total_seconds()) > 0:
+            if {bill.batch_id for bill in self._control.billing().batches if bill.ended} & set(waiting.batch_ids):
+                return
+            self._clock.sleep(min(left + 1, LOOK_SECONDS))
+
 
 def prepared(rows: int) -> Iterator[PreparedRow]:
     for number in range(rows):
         params = b'{"model":"claude-haiku-4-5","max_tokens":9,"messages":[{"role":"user","content":"row %d"}]}' % number
         yield PreparedRow(number, b'{"key":%d}' % number, params)
-
-
-def run_forked(work: Callable[[Boundaries], None], kill_at: int | None) -> Report:
-    """Do some work in a new process and wait for its end."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        _be_the_child(work, Boundaries(writing, kill_at), writing)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        lines = pipe.read().splitlines()
-    status = os.waitpid(child, 0)[1]
-    killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-    place = next((place for place, line in enumerate(lines) if line == _FAILED), len(lines))
-    error = None if killed or os.waitstatus_to_exitcode(status) == 0 else "\n".join(lines[place + 1 :])
-    return Report(boundaries=lines[:place], killed=killed, error=error)
-
-
-def _be_the_child(work: Callable[[Boundaries], None], boundaries: Boundaries, pipe: int) -> None:
-    """Never returns: nothing of the parent's may run twice."""
-    code = 1
-    try:
-        with naming(boundaries):
-            work(boundaries)
-        code = 0
-    except BaseException:  # noqa: BLE001 - the parent reports it
-        os.write(pipe, f"{_FAILED}\n{traceback.format_exc()}".encode())
-    finally:
-        os._exit(code)
-
-
-@contextmanager
-def naming(boundaries: Boundaries) -> Iterator[None]:
-    """Add a boundary where LocalStorage has written and flushed an object that has no name yet."""
-    link, replace = os.link, Path.replace
-
-    def naming_link(source: Path, target: Path) -> None:
-        boundaries.reach(f"before {_kind(str(target))} gets its name")
-        link(source, target)
-
-    def naming_replace(source: Path, target: Path) -> Path:
-        boundaries.reach(f"before {_kind(str(target))} gets its name")
-        return replace(source, target)
-
-    with ExitStack() as patches:
-        patches.enter_context(mock.patch.object(os, "fsync"))  # a kill, unlike a power cut, loses nothing written
-        patches.enter_context(mock.patch.object(os, "link", naming_link))
-        patches.enter_context(mock.patch.object(Path, "replace", naming_replace))
-        yield
-
-
-_FAILED = "failed:"
-_RANDOM = re.compile("-[0-9a-f]{8}(?=[.]|$)")  # in the names of parts and of the write check
-
-
-def _kind(path: str) -> str:
-    """Return the name of a file, without what differs from run to run."""
-    folder, _, name = path.rpartition("/")
-    kinds = {"requests": "requests", "rows": "rows", "claims": "a claim"}
-    return kinds.get(folder.rpartition("/")[-1]) or _RANDOM.sub("", name)
 
 
 def main() -> None:
@@ -290,7 +161,11 @@ def main() -> None:
 
 
 def _run(order: Order, client: MortalClient, control: SimulatorControl, boundaries: Boundaries) -> None:
-    Run(Path(order.folder), client, control, boundaries).bring_to_end(order.rows)
+    run = Run(Path(order.folder), client, control, boundaries)
+    if order.in_flight is None:
+        run.bring_to_end(order.rows)
+    else:
+        run.bring_home(order.rows, order.in_flight)
 
 
 if __name__ == "__main__":

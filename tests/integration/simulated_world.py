@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -75,10 +75,20 @@ class World:
         )
 
     def job(self, plan: JobPlan | None = None, rows: int = 10, text: str = "hello") -> JobFolder:
-        greeting = self.client.greet()
+        return self.sealed(plan or self.plan(), lambda: prepared(rows, text))
+
+    def sealed(
+        self,
+        plan: JobPlan,
+        read_rows: Callable[[], Iterable[PreparedRow]],
+        *,
+        storage: Storage | None = None,
+        spool: Path | None = None,
+    ) -> JobFolder:
+        """Return the job of a plan, sealed, as a new process sees it."""
         return sealed_job(
-            self.storage, plan or self.plan(), read_rows=lambda: prepared(rows, text), account=greeting.account,
-            service=self.client, now=SimulatedClock(self.control).now(), spool_folder=self.spool,
+            storage or self.storage, plan, read_rows=read_rows, account=self.client.greet().account,
+            service=self.client, now=SimulatedClock(self.control).now(), spool_folder=spool or self.spool,
         )  # fmt: skip
 
     def submission(self, job: JobFolder, *, wrong_by: float = 0.0, stop: bool = False) -> Submission:

@@ -89,9 +89,9 @@ def submitted(root: Path, client: MessageBatchClient) -> EndedJob:
     shards = list(cut_shards(rows, nonce=NONCE, limits=ShardLimits(max_requests=90), folder=root / "shards"))
     sealed = tuple(_sealed(storage, folder, shard) for shard in shards)
     folder.seal_with(SealRecord(rows=ROWS, fingerprint="f", shards=sealed))
-    for shard in shards:
-        with shard.requests_path.open("rb") as lines:
-            submit(folder, shard.number, client.create(body_chunks(lines), content_length=shard.body_bytes))
+    for shard in sealed:
+        with storage.open(f"{folder.path}/{shard.requests_file}") as lines:
+            submit(folder, shard.shard, client.create(body_chunks(lines), content_length=shard.body_bytes))
     return EndedJob(folder, None, root / "output", StillClock(), root / "spool")  # type: ignore[arg-type]
 
 

@@ -7,10 +7,12 @@ a new process brings the same job to its end. The simulator's bill is the witnes
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +21,8 @@ import pytest
 
 from anthropic_batches_provider.batches.ledger import LocalStorage
 from anthropic_batches_provider.simulator import DEFAULT_API_KEY, SimulatorControl
-from tests.integration.killed_engine import Order, Report
+from tests.integration.killed_engine import Order
+from tests.integration.mortal import Report
 
 REPOSITORY = Path(__file__).parents[2]
 BATCH_SECONDS = 900
@@ -34,6 +37,23 @@ LOST: dict[str, dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is to be done, and what the service does to it.
+
+    :param in_flight: bring it home in one task, through such a window; None: step by step.
+    :param fault: strikes the second create call.
+    :param overloaded: rows that err on their first submission, and so go again.
+    :param batches: how many there are to be in the end.
+    """
+
+    rows: int = ROWS
+    in_flight: int | None = None
+    fault: dict[str, Any] | None = None
+    overloaded: tuple[int, ...] = ()
+    batches: int = 2
+
+
 class Engine:
     """The process that is forked for each run."""
 
@@ -41,8 +61,9 @@ class Engine:
         self._orders = orders
         self._reports = reports
 
-    def run(self, folder: Path, rows: int, kill_at: int | None = None) -> Report:
-        self._orders.write(msgspec.json.encode(Order(folder=str(folder), rows=rows, kill_at=kill_at)).decode() + "\n")
+    def run(self, folder: Path, job: Job, kill_at: int | None = None) -> Report:
+        order = Order(folder=str(folder), rows=job.rows, kill_at=kill_at, in_flight=job.in_flight)
+        self._orders.write(msgspec.json.encode(order).decode() + "\n")
         self._orders.flush()
         return msgspec.json.decode(self._reports.readline(), type=Report)
 
@@ -73,7 +94,7 @@ def _started(module: str, *arguments: str) -> subprocess.Popen[str]:
 def test_a_job_whose_process_is_killed_at_any_boundary_is_finished_by_the_next_process(
     engine: Engine, control: SimulatorControl, tmp_path: Path
 ) -> None:
-    trial = Trial(engine, control, tmp_path)
+    trial = Trial(engine, control, tmp_path, Job())
     path = trial.whole_path()
     assert len(path) > 80, "the path has become so short that something is no longer seen"
     trial.kill_at_each(range(len(path)))
@@ -83,7 +104,7 @@ def test_a_job_whose_process_is_killed_at_any_boundary_is_finished_by_the_next_p
 def test_a_process_that_is_killed_while_it_submits_and_an_answer_is_lost_too_costs_nothing(
     engine: Engine, control: SimulatorControl, tmp_path: Path, fault: dict[str, Any]
 ) -> None:
-    trial = Trial(engine, control, tmp_path, fault=fault)
+    trial = Trial(engine, control, tmp_path, Job(fault=fault))
     path = trial.whole_path()
     trial.kill_at_each(range(path.index(FIRST_INTENT), path.index(FIRST_LOOK)))
 
@@ -91,30 +112,53 @@ def test_a_process_that_is_killed_while_it_submits_and_an_answer_is_lost_too_cos
 def test_of_two_shards_of_equal_size_in_doubt_each_finds_its_own_batch(
     engine: Engine, control: SimulatorControl, tmp_path: Path
 ) -> None:
-    trial = Trial(engine, control, tmp_path, rows=8, fault=LOST["an answer is lost"])
+    trial = Trial(engine, control, tmp_path, Job(rows=8, fault=LOST["an answer is lost"]))
     trial.kill_at_each([trial.whole_path().index("before the body")])
 
 
+IN_ONE_TASK = Job(rows=10, in_flight=4, overloaded=(1, 9), batches=3 + 1)
+
+
+def test_a_job_in_one_task_goes_on_through_its_window_and_its_rounds_wherever_a_process_was_killed(
+    engine: Engine, control: SimulatorControl, tmp_path: Path
+) -> None:
+    trial = Trial(engine, control, tmp_path, IN_ONE_TASK)
+    path = trial.whole_path()
+    assert len(path) > 200, "the path has become so short that something is no longer seen"
+    trial.kill_at_each(sampled(path))
+
+
+@pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
+def test_a_job_in_one_task_loses_nothing_if_an_answer_is_lost_too(
+    engine: Engine, control: SimulatorControl, tmp_path: Path, fault: dict[str, Any]
+) -> None:
+    trial = Trial(engine, control, tmp_path, replace(IN_ONE_TASK, fault=fault))
+    trial.kill_at_each(range(0, len(trial.whole_path()), 12))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+def test_a_job_in_one_task_goes_on_from_every_single_boundary(
+    engine: Engine, control: SimulatorControl, tmp_path: Path
+) -> None:
+    trial = Trial(engine, control, tmp_path, IN_ONE_TASK)
+    trial.kill_at_each(range(len(trial.whole_path())))
+
+
+def sampled(path: Sequence[str]) -> list[int]:
+    """Return the last boundary of each kind, such as before any intent, and every tenth of all."""
+    last = {re.sub(r"\d+", "0", name): number for number, name in enumerate(path)}
+    return sorted({*range(0, len(path), 10), *last.values()})
+
+
 class Trial:
-    """Runs fresh jobs, each in a process that is killed and in another one after it, and checks what came of them.
+    """Runs fresh jobs, each in a process that is killed and in another one after it, and checks what came of them."""
 
-    :param fault: strikes the second create call.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        control: SimulatorControl,
-        folder: Path,
-        *,
-        rows: int = ROWS,
-        fault: dict[str, Any] | None = None,
-    ) -> None:
+    def __init__(self, engine: Engine, control: SimulatorControl, folder: Path, job: Job) -> None:
         self._engine = engine
         self._control = control
         self._folder = folder
-        self._rows = rows
-        self._fault = fault
+        self._job = job
         self._path: list[str] = []
 
     def whole_path(self) -> list[str]:
@@ -133,18 +177,21 @@ class Trial:
             assert reached == self._path[: number + 1], "every run must take the same path"
 
     def _tried(self, folder: Path, *, kill_at: int | None) -> list[str]:
+        job = self._job
         self._control.reset()
-        if self._fault is not None:
-            self._control.add_fault("create", nth=2, **self._fault)
-        first = self._engine.run(folder, self._rows, kill_at)
+        if job.fault is not None:
+            self._control.add_fault("create", nth=2, **job.fault)
+        for row in job.overloaded:
+            self._control.add_outcome("errored", text_matches=f"row {row}$", error_type="overloaded_error", times=1)
+        first = self._engine.run(folder, job, kill_at)
         assert (first.error, first.killed) == (None, kill_at is not None)
         if first.killed:
             check_nothing_is_half_written(folder)
             self._let_the_last_post_arrive()
-            second = self._engine.run(folder, self._rows)
+            second = self._engine.run(folder, job)
             assert (second.error, second.killed) == (None, False)
         self._check_bill(first)
-        check_output(folder, self._rows)
+        check_output(folder, job.rows)
         return first.boundaries
 
     def _let_the_last_post_arrive(self) -> None:
@@ -158,10 +205,10 @@ class Trial:
     def _check_bill(self, first: Report) -> None:
         """Each row is billed once; a further POST is only for one that died or was lost before it made a batch."""
         billing, received = self._control.billing(), self._control.received()
-        assert (billing.rows_billed, billing.max_times_billed) == (self._rows, 1)
-        assert received.batches_created == 2
+        assert (billing.rows_billed, billing.max_times_billed) == (self._job.rows, 1)
+        assert received.batches_created == self._job.batches
         died_in_a_post = first.killed and first.boundaries[-1] in ("before the body", "after the body")
-        assert len(received.creates) - received.batches_created <= died_in_a_post + (self._fault is not None)
+        assert len(received.creates) - received.batches_created <= died_in_a_post + (self._job.fault is not None)
 
 
 def check_nothing_is_half_written(folder: Path) -> None:

@@ -15,8 +15,15 @@ from pathlib import Path
 import msgspec
 import pendulum
 
+from anthropic_batches_provider.batches.advancing import JobAdvance, Rounds
 from anthropic_batches_provider.batches.client import ClientSettings, Greeting, MessageBatchClient, result_lines
-from anthropic_batches_provider.batches.collection import CollectionSettings, Destination, Manifest, collect_job
+from anthropic_batches_provider.batches.collection import (
+    CollectionSettings,
+    Destination,
+    JobCollection,
+    Manifest,
+    collect_job,
+)
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, UnitOfWork, jobs_of
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.rows import PreparedRow
@@ -33,7 +40,8 @@ from anthropic_batches_provider.errors import ApiConnectionError, ApiError
 from anthropic_batches_provider.simulator.server import SimulatorServer
 from tests.properties.spending_moments import Moments, Objects, Store, Surprise
 
-ROWS_PER_SHARD = 3
+LIMITS = ShardLimits(max_requests=3)
+IN_FLIGHT = 4
 BOUNDS = SubmissionBounds()
 
 
@@ -109,6 +117,7 @@ class World:
     :ivar doubled: beginnings of the custom_ids that were so delivered.
     :ivar canceled: batches that the engine tried to cancel.
     :ivar foreign: batches of others.
+    :ivar brought_home: units that a task has brought forward from the rows to the output, with further rounds.
     """
 
     def __init__(self, server: SimulatorServer, client: MessageBatchClient, spools: Path, rows: Mapping[str, int]):
@@ -126,6 +135,7 @@ class World:
         self.pause_after_greeting = 0.0
         self.canceled: set[str] = set()
         self.foreign: set[str] = set()
+        self.brought_home: set[str] = set()
         self.control.reset()
 
     def moments(
@@ -145,25 +155,45 @@ class World:
     def attempt(
         self, unit: str, moments: Moments, *, wrong_by: float = 0.0
     ) -> tuple[JobFolder, list[BatchRecord] | Waiting]:
-        """Bring a unit's job forward, as a task does each time that it runs."""
+        """Bring a unit's job forward, as a submitting task does each time that it runs."""
         clock, service = Clock(self.server, wrong_by), Service(self, moments)
+        job = self._sealed(unit, moments, service, clock)
+        return job, self._submission(job, service, clock).advance()
+
+    def bring_home(self, unit: str, moments: Moments, *, wrong_by: float = 0.0) -> Manifest | Waiting:
+        """Bring a unit's job forward, as one task for it all does each time that it runs."""
+        self.brought_home.add(unit)
+        clock, service = Clock(self.server, wrong_by), Service(self, moments)
+        job = self._sealed(unit, moments, service, clock)
+        collection = JobCollection(job, service, self._destination(unit, moments), self._settings(clock))
+        rounds = Rounds(most=3, limits=LIMITS, spool_folder=self._spool())
+        return JobAdvance(job, self._submission(job, service, clock), collection, rounds, clock=clock).advance()
+
+    def collect(self, unit: str, moments: Moments) -> Manifest:
+        job = JobFolder(Store(self.store, moments), f"{self.work(unit).folder}/job-0001")
+        settings = self._settings(Clock(self.server))
+        return collect_job(job, Service(self, moments), self._destination(unit, moments), settings)
+
+    def _sealed(self, unit: str, moments: Moments, service: Service, clock: Clock) -> JobFolder:
         greeting = service.greet()
         self.pass_time(self.pause_after_greeting)
-        limits = ShardLimits(max_requests=ROWS_PER_SHARD)
-        plan = JobPlan(unit=self.work(unit), question="question", conn_id="c", run_id="r", limits=limits)
-        job = sealed_job(
+        plan = JobPlan(unit=self.work(unit), question="question", conn_id="c", run_id="r", limits=LIMITS)
+        return sealed_job(
             Store(self.store, moments), plan, read_rows=lambda: prepared(unit, self.rows[unit]),
             account=greeting.account, service=service, now=clock.now(), spool_folder=self._spool(),
         )  # fmt: skip
-        service_clock = ask_time(service, clock)
-        submission = Submission(job, service, clock=clock, service_clock=service_clock, bounds=BOUNDS)
-        return job, submission.advance()
 
-    def collect(self, unit: str, moments: Moments) -> Manifest:
-        destination = Destination(storage=Store(self._outputs[unit], moments), owner=self.work(unit).owner)
-        settings = CollectionSettings(spool_folder=self._spool(), clock=Clock(self.server))
-        job = JobFolder(Store(self.store, moments), f"{self.work(unit).folder}/job-0001")
-        return collect_job(job, Service(self, moments), destination, settings)
+    def _submission(self, job: JobFolder, service: Service, clock: Clock) -> Submission:
+        return Submission(
+            job, service, clock=clock, service_clock=ask_time(service, clock), bounds=BOUNDS,
+            max_requests_in_flight=IN_FLIGHT,
+        )  # fmt: skip
+
+    def _destination(self, unit: str, moments: Moments) -> Destination:
+        return Destination(storage=Store(self._outputs[unit], moments), owner=self.work(unit).owner)
+
+    def _settings(self, clock: Clock) -> CollectionSettings:
+        return CollectionSettings(spool_folder=self._spool(), clock=clock)
 
     def job(self, unit: str) -> JobFolder | None:
         """The unit's job, as a bystander sees it."""

@@ -50,8 +50,8 @@ def write_part(part: PartOfWork, name: str, destination: Destination, spool: Pat
     try:
         with closing(part.rows(spool, tally)) as rows:
             count = _write_lines(rows, path, destination.output_format)
-        destination.storage.put_file(path, name)
         size = path.stat().st_size
+        destination.storage.put_file(path, name)
     finally:
         path.unlink(missing_ok=True)
     part.close(spool)

@@ -6,6 +6,7 @@ that could not be read is an error and never taken for absence. No rename and no
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -46,7 +47,10 @@ class Storage(Protocol):
         """
 
     def put_file(self, source: Path, path: str) -> None:
-        """Put a local file under a name, whole or not at all, in place of what is there."""
+        """Put a local file under a name, whole or not at all, in place of what is there.
+
+        The local file may be gone afterwards: a disk moves it where it can.
+        """
 
     def remove(self, path: str) -> None:
         """Remove an object; absence is fine."""
@@ -103,7 +107,7 @@ class LocalStorage:
         target = self._target(path)
         spool = self._spool(target)
         try:
-            shutil.copyfile(source, spool)
+            _move(source, spool)
             with spool.open("rb") as copy:
                 os.fsync(copy.fileno())
             spool.replace(target)
@@ -132,6 +136,16 @@ class LocalStorage:
 
 
 _SPOOL_PREFIX = ".spool-"
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file, or copy it to another disk."""
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copyfile(source, target)
 
 
 def _make_folder(folder: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated, Any
 
-from anthropic_batches_provider.batches.requests.params import encode_checked_params
+import msgspec
+
+from anthropic_batches_provider.batches.requests.params import MAX_PARAMS_BYTES, encode_checked_params
 from anthropic_batches_provider.batches.requests.wording import listed, row_name, shortened
 from anthropic_batches_provider.errors import InvalidRowError
 
@@ -34,6 +37,60 @@ def encode_ready_request(request: object, number: int) -> tuple[str | int, bytes
             row_number=number,
         )
     return custom_id, encode_checked_params(request["params"], number, source="requests")
+
+
+class ReadyLine(msgspec.Struct, frozen=True, gc=False):
+    """A ready request of a file, whose params are sent as the bytes that they are.
+
+    :param params: proven to be what :func:`encode_ready_request` would let through.
+    """
+
+    custom_id: str | int
+    params: bytes
+    asks_for_json: bool
+
+
+def decode_ready_line(line: bytes) -> ReadyLine | dict[str, Any]:
+    """Read a line of a file of ready requests, without making objects of what only passes through.
+
+    Whatever is not certainly right by the quick look, the slow one judges: it comes back as a dict.
+
+    :param line: one JSON object.
+    :raises msgspec.MsgspecError: it is none.
+    :raises UnicodeDecodeError: it is not UTF-8.
+    """
+    if not line.isascii():
+        line.decode()  # all else is checked of what is skipped over, but not its encoding
+    try:
+        shell = _SHELL.decode(line)
+        seen = _CERTAIN.decode(shell.params)
+    except msgspec.MsgspecError:
+        return _OBJECT.decode(line)
+    params = bytes(shell.params)
+    if seen.stream or seen.model.isspace() or seen.betas is not msgspec.UNSET or len(params) > MAX_PARAMS_BYTES:
+        return _OBJECT.decode(line)
+    return ReadyLine(shell.custom_id, params, seen.output_config is not msgspec.UNSET)
+
+
+class _Shell(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    custom_id: str | int
+    params: msgspec.Raw
+
+
+class _Certain(msgspec.Struct, gc=False):
+    """The fields of params that are judged; see ``params.params_problem`` and ``params.missing_problem``."""
+
+    model: Annotated[str, msgspec.Meta(min_length=1)]
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)]
+    messages: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1)]
+    stream: bool | None = None
+    betas: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    output_config: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_SHELL = msgspec.json.Decoder(_Shell)
+_CERTAIN = msgspec.json.Decoder(_Certain)
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
 def _shape_problem(request: Mapping[str, object], number: int) -> str:

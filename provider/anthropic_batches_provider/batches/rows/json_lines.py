@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 import msgspec
@@ -25,11 +25,16 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _UTF8_BOM = b"\xef\xbb\xbf"
 
 
+_decode_object: Callable[[bytes], Any] = msgspec.json.Decoder(dict[str, Any]).decode
+
+
 class _BrokenFileError(Exception):
     """The bytes themselves cannot be read on; the text completes a sentence."""
 
 
-def read_json_lines(stream: BinaryIO, *, name: str, first_row_number: int = 0) -> Iterator[dict[str, Any]]:
+def read_json_lines(
+    stream: BinaryIO, *, name: str, first_row_number: int = 0, decode: Callable[[bytes], Any] = _decode_object
+) -> Iterator[Any]:
     """Yield the objects of a JSON Lines file.
 
     Gzip is recognised by its first bytes, whatever the name says, and may have several members. CRLF, blank lines, a
@@ -38,10 +43,10 @@ def read_json_lines(stream: BinaryIO, *, name: str, first_row_number: int = 0) -
     :param stream: needs ``read(n)`` only; is not closed.
     :param name: the file's name, for errors.
     :param first_row_number: number of rows before this file, so that errors number the rows of the whole input.
+    :param decode: makes what is yielded of a line; as it stands, a dict.
     :raises InvalidRowError: for a line that is not a JSON object, bytes that are not UTF-8, a line above
         :data:`MAX_LINE_BYTES`, and a gzip file that is cut short or damaged; names file and line.
     """
-    decode = msgspec.json.Decoder(dict[str, Any]).decode
     row_number, line_number = first_row_number, 0
     try:
         for line_number, line in enumerate(_lines(_plain_chunks(stream)), 1):

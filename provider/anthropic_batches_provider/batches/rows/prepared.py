@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from anthropic_batches_provider.batches.requests import encode_ready_request
+from anthropic_batches_provider.batches.requests import ReadyLine, encode_ready_request
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_values
 from anthropic_batches_provider.batches.requests.wording import row_name
 from anthropic_batches_provider.batches.rows.columns import RowColumns
@@ -61,22 +61,26 @@ def prepare_rows(
         keys.check()
 
 
-def prepare_requests(requests: Iterable[Mapping[str, Any]], *, spool_folder: Path) -> Iterator[PreparedRow]:
+def prepare_requests(requests: Iterable[Mapping[str, Any] | ReadyLine], *, spool_folder: Path) -> Iterator[PreparedRow]:
     """Check ready requests and turn them into bytes, as they come; each custom_id becomes a column ``key``.
 
-    :param requests: ``{"custom_id", "params"}`` dicts.
+    :param requests: ``{"custom_id", "params"}`` dicts, or what :func:`decode_ready_line` made of a file's lines.
     :param spool_folder: as :func:`prepare_rows` takes it.
     :raises InvalidRowError: a request has another shape or cannot be sent, or two have the same custom_id.
     """
     with UniqueKeys(spool_folder, advice=_UNIQUE_REQUESTS) as keys:
         for number, request in enumerate(requests):
-            custom_id, params = encode_ready_request(request, number)
+            if isinstance(request, ReadyLine):
+                custom_id, params, asks_for_json = request.custom_id, request.params, request.asks_for_json
+            else:
+                custom_id, params = encode_ready_request(request, number)
+                asks_for_json = "output_config" in request["params"]
             try:
                 key_json = b'{"key":%b}' % encode_values(custom_id)  # READY_KEY_COLUMN
             except NotJsonError as error:
                 raise InvalidRowError(f"{row_name(number)}: custom_id: {error}.", row_number=number) from error
             keys.add(key_json)
-            yield PreparedRow(number, key_json, params, "output_config" in request["params"])
+            yield PreparedRow(number, key_json, params, asks_for_json)
         keys.check()
 
 

@@ -130,8 +130,8 @@ def upload_shard(job: JobFolder, shard: Shard, attempt: str) -> ShardRecord:
     rows_file = f"rows/{shard.number:05d}-{attempt}.jsonl"
     job.storage.put_file(shard.requests_path, f"{job.path}/{requests_file}")
     job.storage.put_file(shard.rows_path, f"{job.path}/{rows_file}")
-    shard.requests_path.unlink()
-    shard.rows_path.unlink()
+    shard.requests_path.unlink(missing_ok=True)
+    shard.rows_path.unlink(missing_ok=True)
     return ShardRecord(
         shard=shard.number,
         requests=shard.requests,

@@ -221,5 +221,5 @@ def _shard(
     for name, lines in ((shard.rows_file, rows), (shard.requests_file, requests)):
         local.write_bytes(b"".join(line + b"\n" for line in lines))
         storage.put_file(local, f"{folder.path}/{name}")
-    local.unlink()
+    local.unlink(missing_ok=True)
     return shard

@@ -1,0 +1,91 @@
+"""One triggerer's process that runs one kind of trigger, and what that takes. Usage: waiting_triggerer.py NAME FOLDER
+
+``NAME`` is one of ``waiting_NAME.py``, which has ``trigger(batch_id, ends_after)``. ``FOLDER`` holds ``batches.json``:
+by id, the seconds from the start after which the batch ends. The program prints a line when all that it needs has been
+imported, starts when it gets a line, and writes ``measured.json`` when every trigger has fired.
+
+Airflow's own ``TriggerRunner`` starts and runs the triggers, from what a task that defers has stored: each in a task
+with its portal, its log context and its log lines. The supervisor's process, and what the runner tells it once a
+second, are left out: they cost the same, whatever is waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import sys
+import time
+from collections import deque
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import anthropic
+import anyio._backends._asyncio  # noqa: F401  the runner's own loop does so before it starts any trigger
+from airflow.executors.workloads.task import TaskInstanceDTO
+from airflow.executors.workloads.trigger import RunTrigger
+from airflow.jobs.triggerer_job_runner import TriggerRunner
+from airflow.models.trigger import Trigger
+from airflow.sdk.log import configure_logging, reset_logging
+from airflow.triggers.base import BaseTrigger
+
+from benchmarks.programs.waiting_loop import LoopWatch, WatchedLoop
+from benchmarks.waiting.measured import Measured
+
+
+class _Heard(deque[Any]):
+    """The runner's queue of events; it notes when each came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at: dict[int, float] = {}
+
+    def append(self, entry: Any) -> None:
+        self.at[entry.trigger_id] = time.time()
+
+
+def main(name: str, folder: Path) -> None:
+    anthropic.Anthropic(api_key="none").close()  # the SDK imports its transport with the first client
+    ends = json.loads((folder / "batches.json").read_text())
+    trigger = importlib.import_module(f"benchmarks.programs.waiting_{name}").trigger
+    workloads = [_workload(number, trigger(*batch)) for number, batch in enumerate(ends.items())]
+    with (folder / "log").open("wb", buffering=0) as log:
+        reset_logging()  # and write lines as the triggerer sends them to its supervisor
+        configure_logging(json_output=True, output=log, sending_to_supervisor=True)
+        print("imported", flush=True)
+        sys.stdin.readline()
+        with asyncio.Runner(loop_factory=WatchedLoop) as runner:
+            measured = runner.run(_run(workloads, list(ends)))
+    (folder / "measured.json").write_text(json.dumps(asdict(measured)))
+
+
+def _workload(number: int, trigger: BaseTrigger) -> RunTrigger:
+    classpath, kwargs = trigger.serialize()
+    ti = TaskInstanceDTO.model_construct(
+        id=uuid4(), dag_id="waiting", task_id="wait", run_id="benchmark", try_number=1, map_index=number
+    )
+    return RunTrigger.model_construct(
+        id=number, classpath=classpath, encrypted_kwargs=Trigger.encrypt_kwargs(kwargs), ti=ti
+    )
+
+
+async def _run(workloads: list[RunTrigger], batch_ids: list[str]) -> Measured:
+    """Run them all to their events.
+
+    :raises RuntimeError: a trigger has ended without one.
+    """
+    runner = TriggerRunner()
+    runner.events = heard = _Heard()
+    runner.to_create.extend(workloads)
+    with LoopWatch() as watch:
+        await runner.create_triggers()
+        await asyncio.wait([details["task"] for details in runner.triggers.values()])
+    if silent := len(batch_ids) - len(heard.at):
+        raise RuntimeError(f"{silent} triggers have ended without an event")
+    return Measured(use=watch.use, heard={batch_ids[number]: moment for number, moment in heard.at.items()})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

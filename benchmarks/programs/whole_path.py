@@ -1,0 +1,89 @@
+"""The whole path in one process, by the engine alone: build, submit, wait, collect. Usage: … ROWS FILE FOLDER"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jinja2.sandbox import SandboxedEnvironment
+
+from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
+from anthropic_batches_provider.batches.clock import SystemClock
+from anthropic_batches_provider.batches.collection import CollectionSettings, Destination, collect_job
+from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, LocalStorage, UnitOfWork
+from anthropic_batches_provider.batches.requests import PromptTemplate, Question
+from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns, prepare_rows
+from anthropic_batches_provider.batches.submission import JobPlan, Submission, SubmissionBounds, ask_time, sealed_job
+from benchmarks.programs.size_arguments import Arguments, run
+
+_PAUSE_SECONDS = 0.1  # the simulator's batches end at the next look
+_TEXT = "The quick brown fox jumps over the lazy dog. " * 6
+
+
+def whole_path(arguments: Arguments) -> None:
+    """Bring as many rows home as the input says."""
+    rows = int(arguments.input.read_text())
+    connection = json.loads(os.environ["AIRFLOW_CONN_ANTHROPIC_DEFAULT"])
+    settings = ClientSettings(api_key=connection["password"], base_url=connection["host"])
+    spool = arguments.folder / "spool"
+    spool.mkdir()
+    with MessageBatchClient(settings) as client:
+        job = _sealed(arguments.folder, rows, client, spool)
+        for batch in _submitted(job, client):
+            while not client.retrieve(batch.batch_id).has_ended:
+                time.sleep(_PAUSE_SECONDS)
+        destination = Destination(
+            storage=LocalStorage(arguments.output), owner=job.description().owner, output_format="jsonl"
+        )
+        manifest = collect_job(job, client, destination, CollectionSettings(spool_folder=spool))
+    if manifest.counts.succeeded != rows:
+        raise RuntimeError(f"Of {rows} rows {manifest.counts}")
+
+
+def _sealed(folder: Path, rows: int, client: MessageBatchClient, spool: Path) -> JobFolder:
+    question = Question(
+        prompt=PromptTemplate("Label this passage:\n{{ row.text }}", SandboxedEnvironment(), {}),
+        model="claude-haiku-4-5",
+        max_tokens=64,
+    )
+    return sealed_job(
+        LocalStorage(folder / "storage"),
+        JobPlan(
+            unit=UnitOfWork(dag_id="size", task_id="whole", unit="path"),
+            question=question.fingerprint(),
+            conn_id="anthropic_default",
+            run_id="benchmark",
+        ),
+        read_rows=lambda: _prepared(rows, question, spool),
+        account=client.greet().account,
+        service=client,
+        now=SystemClock().now(),
+        spool_folder=spool,
+    )
+
+
+def _prepared(rows: int, question: Question, spool: Path) -> Iterator[PreparedRow]:
+    columns = RowColumns(key="id")
+    return prepare_rows(_rows(rows), columns=columns, encode=question.encode_params, spool_folder=spool)
+
+
+def _rows(rows: int) -> Iterator[dict[str, Any]]:
+    for number in range(rows):
+        yield {"id": f"row-{number}", "text": f"Passage {number}. {_TEXT}"}
+
+
+def _submitted(job: JobFolder, client: MessageBatchClient) -> list[BatchRecord]:
+    clock = SystemClock()
+    service_clock = ask_time(client, clock)
+    submission = Submission(job, client, clock=clock, service_clock=service_clock, bounds=SubmissionBounds())
+    while not isinstance(outcome := submission.advance(), list):
+        time.sleep(_PAUSE_SECONDS)
+    return outcome
+
+
+if __name__ == "__main__":
+    run({"whole_path": whole_path})

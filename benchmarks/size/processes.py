@@ -1,0 +1,103 @@
+"""Runs the programs as whole processes and takes what the kernel says they used."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from anthropic_batches_provider.simulator import DEFAULT_API_KEY, SimulatorControl
+from benchmarks.contestants import connections
+from benchmarks.peers_environment import REPOSITORY
+from demo.airflow_environment import airflow_environment
+
+_UNUSED_PORT = 9  # no API server is started
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a process used.
+
+    :param cpu: seconds, in the program and in the kernel on its behalf, once its imports were done.
+    :param memory: the most resident memory, in bytes.
+    :param elapsed: seconds from its start to its end, imports included.
+    """
+
+    cpu: float
+    memory: int
+    elapsed: float
+
+    def beyond(self, small: Used) -> Used:
+        """Return what this run took more than a small one."""
+        return Used(self.cpu - small.cpu, self.memory - small.memory, self.elapsed - small.elapsed)
+
+
+def least(used: Sequence[Used]) -> Used:
+    """Return the least of several rounds: a busy machine only ever adds to what a process uses."""
+    return Used(*(min(getattr(one, name) for one in used) for name in ("cpu", "memory", "elapsed")))
+
+
+class Processes:
+    """Starts programs, each in a process of its own.
+
+    :param python: the interpreter that has this package and both peers.
+    :param home: where everything is written.
+    :param control: of the simulator that they send to.
+    """
+
+    def __init__(self, python: str, home: Path, control: SimulatorControl) -> None:
+        self._python = python
+        self.home = home
+        self.control = control
+        extra = {**connections(control.base_url, DEFAULT_API_KEY), "PYTHONPATH": str(REPOSITORY)}
+        self._environment = airflow_environment(home / "airflow", home, _UNUSED_PORT, extra)
+
+    def run(self, program: str, step: str, source: Path, folder: Path) -> Used:
+        """Run one step of a program in a folder that exists.
+
+        :raises RuntimeError: the program failed; shows the end of its log.
+        """
+        file = REPOSITORY / "benchmarks" / "programs" / f"{program}.py"
+        started = time.monotonic()
+        with (folder / f"{step}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [self._python, str(file), step, str(source), str(folder)],
+                env=self._environment,
+                cwd=folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+        elapsed = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise RuntimeError(f"{program} failed to {step}:\n{(folder / f'{step}.log').read_text()[-3000:]}")
+        imports = float((folder / f"{step}-imported").read_text())
+        return Used(usage.ru_utime + usage.ru_stime - imports, usage.ru_maxrss * 1024, elapsed)
+
+    def submit_and_collect(
+        self, program: str, source: Path, folder: Path, *, rows: int, submit: str = "submit"
+    ) -> dict[str, Used]:
+        """Run both steps in a new folder, and let the simulator forget them.
+
+        :raises RuntimeError: a step failed, or did not send or write every row.
+        """
+        folder.mkdir()
+        used = {
+            "submit": self.run(program, submit, source, folder),
+            "collect": self.run(program, "collect", source, folder),
+        }
+        sent = sum(create.requests or 0 for create in self.control.received().creates)
+        written = sum(_lines(file) for file in (folder / "output").rglob("*.jsonl"))
+        if (sent, written) != (rows, rows):
+            raise RuntimeError(f"{program} sent {sent} and wrote {written} of {rows} rows")
+        self.control.reset()
+        return used
+
+
+def _lines(file: Path) -> int:
+    with file.open("rb") as source:
+        return sum(1 for _ in source)

@@ -1,0 +1,1 @@
+"""What many deferred waits cost the one event loop that they share."""

@@ -1,0 +1,209 @@
+"""The one-task way without Airflow: stints on a worker, each a new process's view of the job, and waits in between.
+
+A wait is played as the triggerer plays it: it is over when one of its batches has ended, or at its last moment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+from anthropic_batches_provider.batches.advancing import JobAdvance, Rounds
+from anthropic_batches_provider.batches.client import MessageBatchClient
+from anthropic_batches_provider.batches.collection import (
+    CollectionSettings,
+    Destination,
+    JobCollection,
+    Manifest,
+    XComCollection,
+)
+from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, Storage
+from anthropic_batches_provider.batches.sharding import ShardLimits
+from anthropic_batches_provider.batches.submission import Submission, Waiting, ask_time
+from tests.integration.simulated_world import BOUNDS, SimulatedClock, World, prepared
+
+ROWS_PER_SHARD = 4
+MOST_STINTS = 300
+LOOK_SECONDS = 900.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What a task's author may set, and change between two attempts.
+
+    :param destination: name of the output's folder; "xcom" for memory.
+    :param wrong_by: seconds that the worker's clock is ahead of the service's.
+    """
+
+    rows: int = 12
+    text: str = "hello"
+    rows_per_shard: int = ROWS_PER_SHARD
+    in_flight: int = 1_000_000
+    max_rounds: int = 3
+    tries: str = ""
+    destination: str = "out"
+    output_format: Literal["jsonl", "jsonl.gz"] = "jsonl"
+    include_message: bool = False
+    keep_requests: bool = False
+    xcom_max_bytes: int = 1_000_000
+    wrong_by: float = 0.0
+
+
+@dataclass
+class OneTask:
+    """A task that brings the rows of a unit of work home.
+
+    :param folder: local, for the output and the spools.
+    :ivar rows_in_memory: what an output to XCom has brought last.
+    """
+
+    world: World
+    folder: Path
+    arguments: Arguments = field(default_factory=Arguments)
+    rows_in_memory: list[dict[str, Any]] = field(default_factory=list)
+    _stints: Iterator[int] = field(default_factory=count)
+
+    def stint(
+        self, *, client: MessageBatchClient | None = None, storage: Storage | None = None, **changes: Any
+    ) -> Manifest | Waiting:
+        """Go as far as one process goes; changed arguments hold from now on.
+
+        :param client: in place of the world's, for this stint alone.
+        :param storage: of the jobs, for this stint alone.
+        """
+        self.arguments = replace(self.arguments, **changes)
+        spool = self.folder / f"stint-{next(self._stints)}"
+        spool.mkdir()
+        job = self._job(storage or self.world.storage, spool)
+        collection = self.collection(job, spool, client)
+        advance = JobAdvance(
+            job, self._submission(job, client or self.world.client), collection, self._rounds(spool), clock=self._clock
+        )
+        outcome = advance.advance()
+        self.rows_in_memory = getattr(collection, "rows", [])
+        return outcome
+
+    def finish(self, **changes: Any) -> Manifest:
+        """Go on to the end, waiting in between."""
+        reason = ""
+        for _ in range(MOST_STINTS):
+            outcome = self.stint(**changes)
+            if isinstance(outcome, Manifest):
+                return outcome
+            changes, reason = {}, outcome.reason
+            self.wait(outcome)
+        raise AssertionError(f"the job does not come to its end: {reason}")
+
+    def wait(self, waiting: Waiting) -> None:
+        """Let time pass until the wait is over."""
+        while (left := (waiting.until - self._clock.now()).total_seconds()) > 0:
+            if {batch.id for batch in self.world.client.list() if batch.has_ended} & set(waiting.batch_ids):
+                return
+            self.world.control.advance_clock(min(left + 1, LOOK_SECONDS) if waiting.batch_ids else left + 1)
+
+    def job(self) -> JobFolder:
+        """The unit's job, as a bystander sees it."""
+        folder = f"{self.world.plan().unit.folder}/job-0001"
+        return JobFolder(self.world.storage, folder)
+
+    def collection(
+        self, job: JobFolder, spool: Path, client: MessageBatchClient | None = None
+    ) -> JobCollection | XComCollection:
+        asked = self.arguments
+        settings = CollectionSettings(
+            spool_folder=spool / "collect", include_message=asked.include_message, keep_requests=asked.keep_requests,
+            tries=asked.tries, clock=self._clock,
+        )  # fmt: skip
+        source = client or self.world.client
+        if asked.destination == "xcom":
+            return XComCollection(job, source, settings, max_bytes=asked.xcom_max_bytes)
+        storage = LocalStorage(self.folder / asked.destination)
+        destination = Destination(storage=storage, owner="owner", output_format=asked.output_format)
+        return JobCollection(job, source, destination, settings)
+
+    def output(self) -> list[dict[str, Any]]:
+        """The rows of the published output, in the order that the manifest gives."""
+        folder = self.folder / self.arguments.destination
+        manifest = json.loads((folder / "_manifest.json").read_bytes())
+        contents = [(folder / part["name"]).read_bytes() for part in manifest["parts"]]
+        assert [len(content) for content in contents] == [part["bytes"] for part in manifest["parts"]]
+        return [json.loads(line) for content in contents for line in content.splitlines()]
+
+    def _job(self, storage: Storage, spool: Path) -> JobFolder:
+        asked = self.arguments
+        limits = ShardLimits(max_requests=asked.rows_per_shard)
+        plan = replace(self.world.plan(), tries=asked.tries, limits=limits)
+        return self.world.sealed(plan, lambda: prepared(asked.rows, asked.text), storage=storage, spool=spool)
+
+    def _submission(self, job: JobFolder, client: MessageBatchClient) -> Submission:
+        return Submission(
+            job, client, clock=self._clock, service_clock=ask_time(client, self._clock), bounds=BOUNDS,
+            max_requests_in_flight=self.arguments.in_flight,
+        )  # fmt: skip
+
+    def _rounds(self, spool: Path) -> Rounds:
+        limits = ShardLimits(max_requests=self.arguments.rows_per_shard)
+        return Rounds(most=self.arguments.max_rounds, limits=limits, spool_folder=spool)
+
+    @property
+    def _clock(self) -> SimulatedClock:
+        return SimulatedClock(self.world.control, self.arguments.wrong_by)
+
+
+class KilledError(BaseException):
+    """The process ended here; no handler of the engine may see it."""
+
+
+def check_home(task: OneTask, manifest: Manifest) -> None:
+    """Every row is in the output once, in order, with its answer, and was billed once."""
+    rows = task.arguments.rows
+    assert [row["key"] for row in task.output()] == list(range(rows))
+    assert {row["result_type"] for row in task.output()} == {"succeeded"}
+    assert manifest.counts.rows == manifest.counts.succeeded == rows
+    task.world.check_each_row_billed_once(rows)
+
+
+@contextmanager
+def before_each(client: MessageBatchClient, name: str, happens: Callable[[int], None]) -> Iterator[None]:
+    """Let something happen before each call of a method of the client; it is told how many calls came before."""
+    method, calls = getattr(client, name), count()
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        happens(next(calls))
+        return method(*args, **kwargs)
+
+    setattr(client, name, watched)
+    try:
+        yield
+    finally:
+        delattr(client, name)
+
+
+def dies_at(number: int) -> Callable[[int], None]:
+    """Return what kills the process before its call of this number, from 0."""
+
+    def happens(calls: int) -> None:
+        if calls == number:
+            raise KilledError
+
+    return happens
+
+
+def most_in_queue(world: World) -> int:
+    """Return how many requests the service has held at most at one moment, of all batches that were ever made."""
+    changes = []
+    for batch in world.client.list():
+        requests = batch.request_counts.total
+        changes.append((batch.created_at, 1, requests))
+        if batch.ended_at is not None:
+            changes.append((batch.ended_at, 0, -requests))  # an end makes room for what is created at that moment
+    queued, most = 0, 0
+    for _, _, change in sorted(changes):
+        queued += change
+        most = max(most, queued)
+    return most

@@ -1,0 +1,92 @@
+"""A ready request of a file passes as the bytes that it is, exactly where the slow way would let it through."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anthropic_batches_provider.batches.requests import ReadyLine, decode_ready_line
+from anthropic_batches_provider.batches.rows import prepare_requests
+from anthropic_batches_provider.errors import InvalidRowError
+
+PARAMS: dict[str, Any] = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "é 😀 \n \u2028"}]}
+
+UNFIT: list[dict[str, Any]] = [
+    {"custom_id": "a"},
+    {"custom_id": "a", "params": PARAMS, "more": 1},
+    {"custom_id": True, "params": PARAMS},
+    {"custom_id": "a", "params": {**PARAMS, "model": " "}},
+    {"custom_id": "a", "params": {**PARAMS, "model": ""}},
+    {"custom_id": "a", "params": {**PARAMS, "max_tokens": 0}},
+    {"custom_id": "a", "params": {**PARAMS, "max_tokens": True}},
+    {"custom_id": "a", "params": {**PARAMS, "max_tokens": "1"}},
+    {"custom_id": "a", "params": {**PARAMS, "messages": []}},
+    {"custom_id": "a", "params": {**PARAMS, "stream": True}},
+    {"custom_id": "a", "params": {**PARAMS, "betas": ["b"]}},
+    {"custom_id": "a", "params": [PARAMS]},
+]
+
+
+def prepared(requests: Iterable[Any], folder: Path) -> list[Any]:
+    return list(prepare_requests(requests, spool_folder=folder))
+
+
+@pytest.mark.parametrize("request_", UNFIT, ids=json.dumps)
+def test_what_cannot_be_sent_is_refused_as_ever(request_: dict[str, Any], tmp_path: Path) -> None:
+    line = json.dumps(request_).encode()
+    with pytest.raises(InvalidRowError) as slow:
+        prepared([request_], tmp_path)
+    with pytest.raises(InvalidRowError) as quick:
+        prepared([decode_ready_line(line)], tmp_path)
+    assert str(quick.value) == str(slow.value)
+
+
+@pytest.mark.parametrize("escaped", [True, False])
+def test_what_can_be_sent_goes_out_as_the_bytes_that_it_is(escaped: bool, tmp_path: Path) -> None:
+    params = json.dumps({**PARAMS, "output_config": {"effort": "low"}}, ensure_ascii=escaped)
+    (row,) = prepared([decode_ready_line(f'{{"custom_id": 7, "params": {params}}}'.encode())], tmp_path)
+    assert (row.params, row.columns, row.asks_for_json) == (params.encode(), b'{"key":7}', True)
+
+
+@pytest.mark.parametrize("text", [b"\xff", b"\\ud800", b"\\udc00", b"\\q", b"\t"])
+def test_text_that_is_none_is_told(text: bytes) -> None:
+    line = b'{"custom_id":"a","params":{"model":"m","max_tokens":1,"messages":["%b"]}}' % text
+    with pytest.raises((msgspec.MsgspecError, UnicodeDecodeError)):
+        decode_ready_line(line)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+params = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(("model", "max_tokens", "messages", "stream", "betas", "output_config", "x"), values),
+)
+
+
+@given(request_=st.fixed_dictionaries({"custom_id": values, "params": params | values}))
+def test_the_quick_way_lets_through_what_the_slow_one_does(
+    request_: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    try:
+        line = msgspec.json.encode(request_)
+        decode_ready_line(line)
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        return  # text with half of a surrogate pair: no JSON
+    try:
+        slow = prepared([request_], folder)
+    except InvalidRowError:
+        assert not isinstance(decode_ready_line(line), ReadyLine)
+        return
+    (quick,) = prepared([decode_ready_line(line)], folder)
+    assert (quick.columns, msgspec.json.decode(quick.params)) == (slow[0].columns, msgspec.json.decode(slow[0].params))
