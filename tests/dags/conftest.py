@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,9 @@ class Run:
             return XComModel.deserialize_value(row)
 
 
-@pytest.fixture(scope="session")
-def dags_folder() -> Iterator[Path]:
-    """A DAGs folder in the tests' own AIRFLOW_HOME with the example DAGs and the tests' own, known to a database."""
+@cache
+def known_dags_folder() -> Path:
+    """Return a DAGs folder in the tests' own AIRFLOW_HOME, known to a database; made once in a process."""
     from airflow.utils.db import initdb
 
     folder = Path(os.environ["AIRFLOW_HOME"]) / "dags"
@@ -53,9 +54,16 @@ def dags_folder() -> Iterator[Path]:
     for file in (Path(__file__).parent / "dags").glob("*.*"):
         shutil.copy(file, folder)
     initdb()
-    sys.path.insert(0, str(folder))
-    yield folder
-    sys.path.remove(str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dags_folder() -> Iterator[Path]:
+    """A DAGs folder with the example DAGs and the tests' own."""
+    folder = str(known_dags_folder())
+    sys.path.insert(0, folder)
+    yield Path(folder)
+    sys.path.remove(folder)
 
 
 @dataclass(frozen=True)

@@ -217,3 +217,13 @@ def test_a_task_that_takes_too_long_leaves_or_cancels_its_batches_and_a_later_ru
     assert [row["row_number"] for task in ("left", "canceled") for row in again.xcom(task)] == [0, 0]
     billing = control.billing()
     assert (billing.rows_billed, billing.max_times_billed) == (2, 1)
+
+
+def test_a_resumed_task_goes_on_with_its_own_job_whatever_its_templates_say_by_now(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
+) -> None:
+    run = dags.run("resumed", {"destination": str(tmp_path / "out")})
+    assert run.state == "success", run.tasks
+    assert message_batch_simulator.control.received().batches_created == 2
+    (folder,) = (tmp_path / "out").iterdir()
+    assert [row["row_number"] for row in rows_in(folder)] == [0, 1]

@@ -18,6 +18,7 @@ from anthropic_batches_provider.errors import (
     DestinationOwnedError,
     JobStoppedError,
     LedgerError,
+    ResultsUnavailableError,
     XComLimitError,
 )
 from tests.integration.one_task import KilledError, OneTask, before_each, check_home, dies_at
@@ -345,3 +346,33 @@ def test_a_clear_of_an_unfinished_job_does_not_read_the_rows_again(task: OneTask
     killed_in_collecting(task, 1)
     manifest = task.finish(tries="run#2", text="changed since")
     check_home(task, manifest)
+
+
+def test_results_that_are_gone_keep_no_others_from_being_written(world: World, task: OneTask) -> None:
+    assert isinstance(task.stint(), Waiting)
+    world.control.end_batches()
+    world.control.archive_batches([task.job().batches()[0].batch_id])
+    with pytest.raises(ResultsUnavailableError):
+        task.stint()
+    assert len(parts(task)) == 2
+
+
+def test_an_attempt_of_a_replaced_job_publishes_nothing(world: World, task: OneTask) -> None:
+    started(task)
+    job = task.job()
+    stale = task.collection(job, task.folder)
+    job.abandon("2026-11-21T00:00:00Z")
+    for step in (stale.write_next, stale.publish):
+        with pytest.raises(LedgerError, match="was replaced by another job"):
+            step()
+    assert not (task.folder / "out" / "_manifest.json").exists()
+
+
+def test_parts_of_another_format_go_when_the_output_is_published(world: World, task: OneTask) -> None:
+    assert isinstance(task.stint(in_flight=4), Waiting)
+    world.control.end_batches()
+    assert isinstance(task.stint(), Waiting)
+    assert [name.rpartition(".")[2] for name in parts(task)] == ["jsonl"]
+    task.finish(output_format="jsonl.gz")
+    assert {name.rpartition(".")[2] for name in parts(task)} == {"gz"}
+    assert len(parts(task)) == 3

@@ -30,6 +30,7 @@ from anthropic_batches_provider.batches.submission import (
     SubmissionStoppedError,
     Waiting,
     ask_time,
+    reopened_job,
     sealed_job,
 )
 from anthropic_batches_provider.errors import (
@@ -40,6 +41,7 @@ from anthropic_batches_provider.errors import (
     ConfigurationError,
     CorruptLedgerError,
     EmptyInputError,
+    JobNotFoundError,
     LedgerError,
     SpendLimitReachedError,
     SubmissionOutcomeUnknownError,
@@ -567,3 +569,17 @@ def test_a_restart_that_broke_off_goes_on_whatever_became_of_the_old_batches(wor
         world.job(plan, text="other")
     assert world.job(text="hello").name == "job-0002", "the restart goes on, though the change was undone"
     assert world.job(plan, text="other").name == "job-0003"
+
+
+def test_a_deferred_attempt_goes_on_with_its_own_job_or_not_at_all(world: World) -> None:
+    job, account = world.job(), world.client.greet().account
+    assert reopened_job(job, account=account, conn_id="c") is job
+    with pytest.raises(ConfigurationError, match="now leads to"):
+        reopened_job(job, account=replace(account, workspace_id="another"), conn_id="c")
+    gone = JobFolder(world.storage, job.path.replace("job-0001", "job-0009"))
+    with pytest.raises(JobNotFoundError):
+        reopened_job(gone, account=account, conn_id="c")
+    job.abandon("2026-11-21T00:00:00Z")
+    with pytest.raises(LedgerError, match="was replaced by another job"):
+        reopened_job(job, account=account, conn_id="c")
+    assert world.control.received().creates == []

@@ -10,7 +10,11 @@ import pytest
 
 from anthropic_batches_provider.batches.collection import Manifest
 from anthropic_batches_provider.batches.submission import Waiting
-from anthropic_batches_provider.errors import ResultsUnavailableError, SpendLimitReachedError
+from anthropic_batches_provider.errors import (
+    ResultsUnavailableError,
+    SpendLimitReachedError,
+    SubmissionOutcomeUnknownError,
+)
 from tests.integration.one_task import KilledError, OneTask, before_each, check_home, dies_at, most_in_queue
 from tests.integration.simulated_world import HOUR, World, simulated_world
 
@@ -272,3 +276,33 @@ def test_many_running_batches_are_looked_at_by_listing_them(world: World, task: 
 
 def pass_time(world: World, seconds: float) -> None:
     world.control.advance_clock(seconds)
+
+
+def test_a_doubt_that_nothing_can_settle_leaves_the_window_and_is_told_at_the_end(world: World, task: OneTask) -> None:
+    world.control.add_fault("create", "drop_after_commit", nth=1)
+    assert isinstance(task.stint(rows=12, in_flight=4), Waiting)
+    world.control.end_batches()
+    world.control.archive_batches()
+    with pytest.raises(SubmissionOutcomeUnknownError):
+        task.finish()
+    assert len(task.job().batches()) == 2, "the others are sent once a batch of the doubt would long be gone"
+    assert len(list((task.folder / "out").glob("part-*"))) == 2
+
+
+def test_a_wait_that_the_service_asks_for_is_believed_for_an_hour(world: World, task: OneTask) -> None:
+    world.control.add_fault("create", "status", status=429, retry_after=30 * 24 * 3600, nth=1)
+    waiting = task.stint()
+    assert isinstance(waiting, Waiting)
+    assert (waiting.until.timestamp() - world.control.now()) <= 3600
+    check_home(task, task.finish())
+
+
+def test_one_batch_that_cannot_be_looked_at_hides_no_other(world: World, task: OneTask) -> None:
+    assert isinstance(task.stint(rows=12), Waiting)
+    world.control.end_batches()
+    first = task.job().batches()[0].batch_id
+    world.control.add_fault("retrieve", "status", status=500, batch_id=first, times=1000)
+    task.stint()
+    assert [state.end is not None for state in task.job().shards()] == [False, True, True]
+    world.control.clear_faults()
+    check_home(task, task.finish())

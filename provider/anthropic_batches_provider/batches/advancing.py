@@ -20,7 +20,7 @@ from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
 from anthropic_batches_provider.batches.resubmission import seal_next_round
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import Submission, Waiting, running_ids
-from anthropic_batches_provider.errors import JobStoppedError, MessageBatchesError
+from anthropic_batches_provider.errors import JobStoppedError, MessageBatchesError, SubmissionOutcomeUnknownError
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +108,8 @@ class JobAdvance:
                     batch_ids=running,
                     reason=f"batches that have not ended: {len(running):,}",
                 )
+            if outcome is not None:
+                raise outcome  # a doubt that nothing can settle, told once all else is in place
             manifest = self._collection.publish()
             self._moved()
             self._published(manifest)
@@ -115,9 +117,11 @@ class JobAdvance:
             if self._next_round() is None:
                 return manifest
 
-    def _submitted(self) -> Waiting | None:
+    def _submitted(self) -> Waiting | SubmissionOutcomeUnknownError | None:
         try:
             outcome = self._submission.advance()
+        except SubmissionOutcomeUnknownError as error:
+            return error
         except MessageBatchesError:
             self._save_what_has_ended()
             raise

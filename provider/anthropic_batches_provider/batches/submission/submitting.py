@@ -17,12 +17,16 @@ from anthropic_batches_provider.batches.submission.sending import ShardSender, t
 from anthropic_batches_provider.batches.submission.service import SubmissionService
 from anthropic_batches_provider.batches.submission.settlement import SubmissionBounds
 from anthropic_batches_provider.batches.submission.waiting import Waiting, combined
-from anthropic_batches_provider.batches.submission.window import Window, asked_to_wait_until, lowered_window
+from anthropic_batches_provider.batches.submission.window import (
+    Window,
+    asked_to_wait_until,
+    believed_pause,
+    lowered_window,
+)
 from anthropic_batches_provider.errors import ApiError, RateLimitedError, SubmissionOutcomeUnknownError
 
 _QUEUE_FULL_PAUSE = pendulum.duration(seconds=60)
 _LONGEST_PAUSE = pendulum.duration(minutes=10)
-_LONGEST_ASKED = pendulum.duration(hours=1)
 _WINDOW_LOOK = pendulum.duration(minutes=30)
 
 
@@ -120,7 +124,7 @@ class Submission:
         )
 
     def _pause(self, state: ShardState, window: Window, error: RateLimitedError) -> Waiting:
-        asked = min(pendulum.duration(seconds=error.retry_after_seconds or 0), _LONGEST_ASKED)
+        asked = believed_pause(error.retry_after_seconds)
         grown = min(_QUEUE_FULL_PAUSE * 2 ** min(len(state.attempts), 4), _LONGEST_PAUSE)
         until = self._clock.now() + max(asked, grown)
         if window.in_flight == state.shard.requests:
