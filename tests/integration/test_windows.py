@@ -293,7 +293,7 @@ def test_a_wait_that_the_service_asks_for_is_believed_for_an_hour(world: World, 
     world.control.add_fault("create", "status", status=429, retry_after=30 * 24 * 3600, nth=1)
     waiting = task.stint()
     assert isinstance(waiting, Waiting)
-    assert (waiting.until.timestamp() - world.control.now()) <= 3600
+    assert waiting.until.timestamp() - world.control.now() == pytest.approx(3600)
     check_home(task, task.finish())
 
 
