@@ -75,7 +75,7 @@ format: setup ## put the code into its form, and mend what can be mended
 	$(NEWEST)/bin/python -m ruff check --fix-only .
 	$(NEWEST)/bin/python -m ruff format .
 
-bench: setup ## faults and sizes beside the peers; takes a quarter of an hour (ARGS=faults, ARGS=--write)
+bench: setup ## faults, sizes and waits beside the peers; takes three quarters of an hour (ARGS=faults, ARGS=--write)
 	$(NEWEST)/bin/python -m benchmarks $(ARGS)
 
 COMPILE = $(NEWEST)/bin/python -m uv pip compile --quiet --universal --python-version $(FIRST_PYTHON) --no-header --no-annotate \
