@@ -11,13 +11,15 @@ from demo.airflow_stack import AirflowStack
 from demo.simulator_process import SimulatorProcess
 
 REPOSITORY = Path(__file__).parents[2]
+_WITH_THEIR_OWN_STACK = ("test_one_task", "test_waiting")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests in one process: they share an Airflow and a simulator."""
+    """Keep tests that share an Airflow and a simulator in one process; some modules have their own."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("a real Airflow"))
+            has_its_own = item.path.stem in _WITH_THEIR_OWN_STACK
+            item.add_marker(pytest.mark.xdist_group(item.path.stem if has_its_own else "the common Airflow"))
 
 
 @pytest.fixture(scope="session")

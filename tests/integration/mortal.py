@@ -184,5 +184,7 @@ _RANDOM = re.compile("-[0-9a-f]{8}(?=[-.]|$)")  # in the names of parts, of thei
 def _kind(path: str) -> str:
     """Return the name of a file, without what differs from run to run."""
     folder, _, name = path.rpartition("/")
+    if name.startswith(".spool-"):
+        return "a file without a name yet"
     kinds = {"requests": "requests", "rows": "rows", "unusable": "unusable rows", "claims": "a claim"}
     return kinds.get(folder.rpartition("/")[-1]) or _RANDOM.sub("", name)

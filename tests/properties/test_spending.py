@@ -305,7 +305,7 @@ PROFILE = settings(
 
 
 def test_nothing_is_paid_twice_whatever_happens(server: SimulatorServer, client: MessageBatchClient) -> None:
-    profile = settings(PROFILE, max_examples=300, stateful_step_count=20, derandomize=True)
+    profile = settings(PROFILE, max_examples=150, stateful_step_count=20, derandomize=True)
     run_state_machine_as_test(spending_on(server, client), settings=profile)
 
 
