@@ -107,6 +107,10 @@ class MessageBatchDecoratedOperator(DecoratedOperator, MessageBatchOperator):
         )
         self.op_args, self.op_kwargs = (), {}
 
+    def execute(self, context: Context) -> Any:
+        """Run as the operator does; what a decorated operator adds around it is not for a task that defers."""
+        return MessageBatchOperator.execute(self, context)
+
 
 def message_batch_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
     """Make a task of a function that returns or yields rows; known as ``@task.message_batch``.

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import airflow
 import pendulum
 import pytest
 
@@ -14,6 +15,7 @@ from tests.dags.conftest import DagRunner, Run
 from tests.dags.test_example_dags import rows_in
 
 ROWS = 22
+IS_OLDEST = airflow.__version__.startswith("3.0.")
 
 
 @pytest.fixture
@@ -33,8 +35,10 @@ def manifest_in(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def error_beside(folder: Path) -> str:
-    return Path(f"{folder}.error").read_text()
+def check_told(folder: Path, text: str) -> None:
+    """Hold that the task's error says something; Airflow 3.0 does not hand it to the callback that keeps it."""
+    if not IS_OLDEST:
+        assert text in Path(f"{folder}.error").read_text()
 
 
 def check_whole(run: Run, simulator: MessageBatchSimulator, folder: Path, rows: int = ROWS) -> None:
@@ -87,7 +91,7 @@ def test_of_rows_that_always_fail_all_results_are_written_and_a_retry_is_not_tri
     assert [row["number"] for row in rows if row["result_type"] == "errored"] == [3, 9]
     assert len(rows) == ROWS == run.xcom("label", "manifest")["counts"]["rows"]
     assert [create.requests for create in control.received().creates][6:] == [2, 2]
-    assert "raise max_rounds=" in error_beside(tmp_path / "out")
+    check_told(tmp_path / "out", "raise max_rounds=")
     # Cleared when the failure has passed, but without further rounds: nothing is sent, nothing is paid.
     control.clear_outcomes()
     assert dags.run("one_task", conf).tasks == {"label": "failed"}
@@ -103,7 +107,7 @@ def test_an_exhausted_credit_stops_the_job_and_a_retry_sends_the_rest(
     control = message_batch_simulator.control
     control.add_outcome("errored", text_matches=r"passage 2\d", error_type="billing_error")
     assert dags.run("one_task", conf).tasks == {"label": "failed"}
-    assert "every further request would meet the same" in error_beside(tmp_path / "out")
+    check_told(tmp_path / "out", "every further request would meet the same")
     assert len(control.received().creates) == 6
     assert manifest_in(tmp_path / "out")["counts"]["succeeded"] == 20
 
@@ -129,7 +133,7 @@ def test_a_cleared_task_whose_rows_have_changed_says_so_and_pays_nothing(
     check_whole(dags.run("one_task", conf), message_batch_simulator, tmp_path / "out")
     write_rows(Path(conf["rows"]), ROWS, "another passage")
     assert dags.run("one_task", conf).tasks == {"label": "failed"}
-    assert "the rows changed" in error_beside(tmp_path / "out")
+    check_told(tmp_path / "out", "the rows changed")
     assert message_batch_simulator.control.received().batches_created == 6
 
 
@@ -143,6 +147,7 @@ def test_a_foreign_destination_is_refused_before_a_row_is_read(
     assert message_batch_simulator.control.received().batches_created == 6
 
 
+@pytest.mark.skipif(IS_OLDEST, reason="dag.test() of Airflow 3.0 takes no outlets")
 def test_asset_outlets_are_told_job_manifest_and_counts(
     dags: DagRunner, message_batch_simulator: MessageBatchSimulator, conf: dict[str, str], tmp_path: Path
 ) -> None:
@@ -150,7 +155,7 @@ def test_asset_outlets_are_told_job_manifest_and_counts(
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
-    run = dags.run("one_task", conf)
+    run = dags.run("outlets", conf)
     check_whole(run, message_batch_simulator, tmp_path / "out")
     with create_session() as session:
         events = session.execute(

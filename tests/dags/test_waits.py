@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import airflow
 import pytest
 
 from anthropic_batches_provider.hooks import MessageBatchHook
@@ -42,6 +43,9 @@ def test_failed_looks_end_no_way_to_wait(dags: DagRunner, message_batch_simulato
     assert [fault["struck"] for fault in control.faults()] == [1, 1]
 
 
+@pytest.mark.xfail(
+    airflow.__version__.startswith("3.0."), reason="in reschedule mode the task fails there instead of being skipped"
+)
 def test_every_way_to_give_up_skips_and_cancels_if_so_told(
     dags: DagRunner, message_batch_simulator: MessageBatchSimulator
 ) -> None:
