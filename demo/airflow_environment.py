@@ -22,19 +22,23 @@ def database_path(home: Path) -> Path:
     return home / "airflow.db"
 
 
-def airflow_environment(home: Path, dags_folder: Path, port: int, extra: Mapping[str, str]) -> dict[str, str]:
+def airflow_environment(
+    home: Path, dags_folder: Path, port: int, extra: Mapping[str, str], database_url: str | None = None
+) -> dict[str, str]:
     """Build the whole environment of a stack's processes.
 
     :param home: AIRFLOW_HOME.
     :param dags_folder: the one DAGs folder.
     :param port: the API server's port on loopback.
     :param extra: more variables, such as ``AIRFLOW_CONN_…``; they win over all others.
+    :param database_url: the metadata database, as SQLAlchemy names it; default: SQLite in ``home``.
     """
+    database_url = database_url or f"sqlite:///{database_path(home)}?timeout=30"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED_PREFIXES)}
     return {
         **inherited,
         **_process_variables(home),
-        **{f"AIRFLOW__{name}": value for name, value in _settings(home, dags_folder, port).items()},
+        **{f"AIRFLOW__{name}": value for name, value in _settings(dags_folder, port, database_url).items()},
         **extra,
     }
 
@@ -53,7 +57,7 @@ def _process_variables(home: Path) -> dict[str, str]:
     }
 
 
-def _settings(home: Path, dags_folder: Path, port: int) -> dict[str, str]:
+def _settings(dags_folder: Path, port: int, database_url: str) -> dict[str, str]:
     url = f"http://127.0.0.1:{port}"
     return {
         "CORE__DAGS_FOLDER": str(dags_folder),
@@ -64,7 +68,7 @@ def _settings(home: Path, dags_folder: Path, port: int) -> dict[str, str]:
         "CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
         "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database_path(home)}?timeout=30",
+        "DATABASE__SQL_ALCHEMY_CONN": database_url,
         "DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
         "API__HOST": "127.0.0.1",
         "API__PORT": str(port),

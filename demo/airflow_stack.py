@@ -29,6 +29,8 @@ class AirflowStack:
     :param python: the interpreter whose Airflow is run; another than this process's for another version.
     :param env: variables for all processes, such as ``AIRFLOW_CONN_ANTHROPIC_DEFAULT``. They win over the stack's
         own. Inherited ``AIRFLOW*`` and ``ANTHROPIC*`` variables are dropped.
+    :param database_url: an empty database, as SQLAlchemy names it; default: SQLite in ``home``, which is enough for one
+        triggerer and a few tasks. A process that stands still may hold SQLite's only lock.
     :param triggerers: how many triggerers to start.
     :raises StackError: a process died or was not healthy in time; the message shows the end of its log.
     """
@@ -40,6 +42,7 @@ class AirflowStack:
         *,
         python: str = sys.executable,
         env: Mapping[str, str] | None = None,
+        database_url: str | None = None,
         triggerers: int = 1,
     ) -> None:
         self.home = home.absolute()
@@ -48,7 +51,8 @@ class AirflowStack:
         self._triggerers = triggerers
         self._started_triggerers = 0
         port = int(self.url.rpartition(":")[2])
-        self.environment = airflow_environment(self.home, dags_folder.absolute(), port, env or {})
+        self._on_sqlite = database_url is None
+        self.environment = airflow_environment(self.home, dags_folder.absolute(), port, env or {}, database_url)
         self.processes = Processes(self.home, self.environment)
         self.api = AirflowApi(self.url, self.processes.check)
 
@@ -70,7 +74,8 @@ class AirflowStack:
         self.home.mkdir(parents=True, exist_ok=True)
         end_leftovers(self.home)
         self.processes.run("db-migrate", self._command("db", "migrate"), timeout=120)
-        _let_readers_and_a_writer_work_side_by_side(database_path(self.home))
+        if self._on_sqlite:
+            _let_readers_and_a_writer_work_side_by_side(database_path(self.home))
         self.processes.start("api-server", self._command("api-server"))
         self.start_scheduler()
         self.processes.start("dag-processor", self._command("dag-processor"))

@@ -1,4 +1,4 @@
-"""One Airflow and one simulator for all end-to-end tests; both start when a test first asks for them."""
+"""One Airflow, one simulator and one PostgreSQL for all end-to-end tests; each starts when a test first asks for it."""
 
 import shutil
 import socket
@@ -9,6 +9,7 @@ import pytest
 
 from demo.airflow_stack import AirflowStack
 from demo.simulator_process import SimulatorProcess
+from tests.e2e.postgres import Databases, postgres
 
 REPOSITORY = Path(__file__).parents[2]
 _WITH_THEIR_OWN_STACK = ("test_one_task", "test_waiting")
@@ -46,10 +47,20 @@ def e2e_dags(e2e_home: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def airflow_stack(e2e_home: Path, e2e_dags: Path, simulator_process: SimulatorProcess) -> Iterator[AirflowStack]:
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """Give a PostgreSQL that makes a database for each Airflow."""
+    with postgres(tmp_path_factory.getbasetemp().parent / "postgres.lock") as databases:
+        yield databases
+
+
+@pytest.fixture(scope="session")
+def airflow_stack(
+    e2e_home: Path, e2e_dags: Path, databases: Databases, simulator_process: SimulatorProcess
+) -> Iterator[AirflowStack]:
     """Give a running Airflow whose ``anthropic_default`` is the simulator; hold that it leaves nothing behind."""
     env = {"AIRFLOW_CONN_ANTHROPIC_DEFAULT": simulator_process.airflow_connection_json}
-    with AirflowStack(e2e_home / "airflow", e2e_dags, env=env) as stack:
+    database = databases.create("common")
+    with AirflowStack(e2e_home / "airflow", e2e_dags, env=env, database_url=database) as stack:
         yield stack
     assert not stack.processes.members()
     with socket.socket() as probe:

@@ -15,6 +15,7 @@ from anthropic_batches_provider.simulator import DEFAULT_API_KEY
 from demo.airflow_api import AirflowApiError, DagRun
 from demo.airflow_stack import AirflowStack
 from demo.simulator_process import SimulatorProcess
+from tests.e2e.postgres import Databases
 
 pytestmark = pytest.mark.e2e
 
@@ -35,7 +36,7 @@ def home(e2e_home: Path) -> Path:
 
 
 @pytest.fixture
-def stack(home: Path, simulator_process: SimulatorProcess) -> Iterator[AirflowStack]:
+def stack(home: Path, databases: Databases, simulator_process: SimulatorProcess) -> Iterator[AirflowStack]:
     """An Airflow of this test's own, with a spool of its own."""
     dags = home / "dags"
     dags.mkdir()
@@ -44,7 +45,8 @@ def stack(home: Path, simulator_process: SimulatorProcess) -> Iterator[AirflowSt
         "AIRFLOW_CONN_ANTHROPIC_DEFAULT": simulator_process.airflow_connection_json,
         "AIRFLOW__ANTHROPIC_BATCHES__SPOOL": str(home / "spool"),
     }
-    with AirflowStack(home / "airflow", dags, env=env) as stack:
+    database = databases.create("one_task")
+    with AirflowStack(home / "airflow", dags, env=env, database_url=database) as stack:
         yield stack
 
 

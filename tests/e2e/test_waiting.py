@@ -17,6 +17,7 @@ from anthropic_batches_provider.hooks import MessageBatchHook
 from demo.airflow_api import DagRun
 from demo.airflow_stack import AirflowStack
 from demo.simulator_process import SimulatorProcess
+from tests.e2e.postgres import Databases
 
 pytestmark = [
     pytest.mark.e2e,
@@ -28,14 +29,15 @@ WAITS = ("wait_0", "wait_1", "wait_2")
 
 
 @pytest.fixture(scope="module")
-def stack(e2e_home: Path, simulator_process: SimulatorProcess) -> Iterator[AirflowStack]:
+def stack(e2e_home: Path, databases: Databases, simulator_process: SimulatorProcess) -> Iterator[AirflowStack]:
     """An Airflow of these tests' own, since they kill and stall its triggerers."""
     folder = e2e_home / "waiting-dags"
     folder.mkdir()
     for name in ("waiting.py", "watching.py"):
         shutil.copy(Path(__file__).parent / "dags" / name, folder)
     env = {"AIRFLOW_CONN_ANTHROPIC_DEFAULT": simulator_process.airflow_connection_json}
-    with AirflowStack(e2e_home / "waiting", folder, env=env) as stack:
+    database = databases.create("waiting")
+    with AirflowStack(e2e_home / "waiting", folder, env=env, database_url=database) as stack:
         yield stack
 
 
