@@ -40,7 +40,7 @@ def prepared(requests: Iterable[Any], folder: Path) -> list[Any]:
 
 @pytest.mark.parametrize("request_", UNFIT, ids=json.dumps)
 def test_what_cannot_be_sent_is_refused_as_ever(request_: dict[str, Any], tmp_path: Path) -> None:
-    line = json.dumps(request_).encode()
+    line = json.dumps(request_).encode() + b"\n"
     with pytest.raises(InvalidRowError) as slow:
         prepared([request_], tmp_path)
     with pytest.raises(InvalidRowError) as quick:
@@ -73,13 +73,16 @@ params = st.fixed_dictionaries(
 )
 
 
-@given(request_=st.fixed_dictionaries({"custom_id": values, "params": params | values}))
+custom_ids = values | st.from_regex("[a-z0-9]{1,5}", fullmatch=True)
+
+
+@given(request_=st.fixed_dictionaries({"custom_id": custom_ids, "params": params | values}))
 def test_the_quick_way_lets_through_what_the_slow_one_does(
     request_: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.getbasetemp()
     try:
-        line = msgspec.json.encode(request_)
+        line = msgspec.json.encode(request_) + b"\n"
         decode_ready_line(line)
     except (msgspec.MsgspecError, UnicodeEncodeError):
         return  # text with half of a surrogate pair: no JSON
@@ -90,3 +93,48 @@ def test_the_quick_way_lets_through_what_the_slow_one_does(
         return
     (quick,) = prepared([decode_ready_line(line)], folder)
     assert (quick.columns, msgspec.json.decode(quick.params)) == (slow[0].columns, msgspec.json.decode(slow[0].params))
+
+
+WHOLE = '{"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "\\"params\\": {}} \\n"}]}'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'{{"custom_id": "a", "params": {WHOLE}}}\n',
+        f'{{"custom_id":"a","params":{WHOLE}}}\n',
+        f'{{"custom_id": "a", "params": {WHOLE}}}',
+        f'{{"custom_id": "a", "params": {WHOLE}}}\r\n',
+        f'{{"custom_id": "a", "params": {WHOLE} }}\n',
+        f' {{ "custom_id" : "a" , "params" : {WHOLE} }} \n',
+        f'{{"params": {WHOLE}, "custom_id": "a"}}\n',
+        f'{{"custom_id": "\\u0061", "params": {WHOLE}}}\n',
+        f'{{"custom_id": "b", "params": {{}}, "custom_id": "a", "params": {WHOLE}}}\n',
+        f'{{"custom_id": "b", "params": {WHOLE}, "custom_id": "a"}}\n',
+        f'{{"custom_id": "a", "params": {{"model": ""}}, "p\\u0061rams": {WHOLE}}}\n',
+        f'{{"custom_id": "a", "params": {WHOLE}, "p\\u0061rams": {WHOLE}}}\n',
+    ],
+)
+def test_a_line_of_any_form_is_the_request_that_a_json_parser_sees(line: str, tmp_path: Path) -> None:
+    (row,) = prepared([decode_ready_line(line.encode())], tmp_path)
+    assert (row.columns, msgspec.json.decode(row.params)) == (b'{"key":"a"}', json.loads(WHOLE))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'{{"custom_id": "a", "params": {WHOLE}}}}}\n',
+        f'{{"custom_id": "a", "params": {WHOLE}}} {{}}\n',
+        f'{{"custom_id": "a", "params": {WHOLE}\n',
+        f'{{"custom_id": "a", "params": {WHOLE[:-1]}}}\n',
+    ],
+)
+def test_a_line_that_is_no_json_is_refused_whatever_its_beginning(line: str) -> None:
+    with pytest.raises(msgspec.MsgspecError):
+        decode_ready_line(line.encode())
+
+
+def test_a_further_field_after_the_usual_beginning_is_refused(tmp_path: Path) -> None:
+    line = f'{{"custom_id": "a", "params": {WHOLE}, "row": 1}}\n'
+    with pytest.raises(InvalidRowError, match="has unknown fields: row"):
+        prepared([decode_ready_line(line.encode())], tmp_path)

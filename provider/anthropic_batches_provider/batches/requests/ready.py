@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 
+from anthropic_batches_provider.batches.requests.encoding import encode_values
 from anthropic_batches_provider.batches.requests.params import MAX_PARAMS_BYTES, encode_checked_params
 from anthropic_batches_provider.batches.requests.wording import listed, row_name, shortened
 from anthropic_batches_provider.errors import InvalidRowError
@@ -42,10 +44,11 @@ def encode_ready_request(request: object, number: int) -> tuple[str | int, bytes
 class ReadyLine(msgspec.Struct, frozen=True, gc=False):
     """A ready request of a file, whose params are sent as the bytes that they are.
 
+    :param custom_id: the user's, as compact JSON.
     :param params: proven to be what :func:`encode_ready_request` would let through.
     """
 
-    custom_id: str | int
+    custom_id: bytes
     params: bytes
     asks_for_json: bool
 
@@ -62,14 +65,35 @@ def decode_ready_line(line: bytes) -> ReadyLine | dict[str, Any]:
     if not line.isascii():
         line.decode()  # all else is checked of what is skipped over, but not its encoding
     try:
-        shell = _SHELL.decode(line)
-        seen = _CERTAIN.decode(shell.params)
+        custom_id, params = _usual_parts(line) or _parts(line)
+        seen = _CERTAIN.decode(params)
     except msgspec.MsgspecError:
         return _OBJECT.decode(line)
-    params = bytes(shell.params)
     if seen.stream or seen.model.isspace() or seen.betas is not msgspec.UNSET or len(params) > MAX_PARAMS_BYTES:
         return _OBJECT.decode(line)
-    return ReadyLine(shell.custom_id, params, seen.output_config is not msgspec.UNSET)
+    return ReadyLine(custom_id, params, seen.output_config is not msgspec.UNSET)
+
+
+# As json.dumps and compact encoders write it. The custom_id needs no escapes, so that it is what msgspec would write.
+_USUAL_HEAD = re.compile(rb'\{"custom_id": ?("[A-Za-z0-9_.:/-]*"), ?"params": ?(?=\{)')
+_USUAL_TAIL = b"}\n"
+
+
+def _usual_parts(line: bytes) -> tuple[bytes, bytes] | None:
+    """Return custom_id and params of a line of the usual form, or None.
+
+    The params reach to the end of the line: should they be no single JSON object, since further fields follow, say, then
+    decoding them fails.
+    """
+    head = _USUAL_HEAD.match(line)
+    if head is None or not line.endswith(_USUAL_TAIL):
+        return None
+    return head[1], line[head.end() : -len(_USUAL_TAIL)]
+
+
+def _parts(line: bytes) -> tuple[bytes, bytes]:
+    shell = _SHELL.decode(line)
+    return encode_values(shell.custom_id), bytes(shell.params)
 
 
 class _Shell(msgspec.Struct, gc=False, forbid_unknown_fields=True):

@@ -73,12 +73,8 @@ def prepare_requests(requests: Iterable[Mapping[str, Any] | ReadyLine], *, spool
             if isinstance(request, ReadyLine):
                 custom_id, params, asks_for_json = request.custom_id, request.params, request.asks_for_json
             else:
-                custom_id, params = encode_ready_request(request, number)
-                asks_for_json = "output_config" in request["params"]
-            try:
-                key_json = b'{"key":%b}' % encode_values(custom_id)  # READY_KEY_COLUMN
-            except NotJsonError as error:
-                raise InvalidRowError(f"{row_name(number)}: custom_id: {error}.", row_number=number) from error
+                custom_id, params, asks_for_json = _ready_request(request, number)
+            key_json = b'{"key":%b}' % custom_id  # READY_KEY_COLUMN
             keys.add(key_json)
             yield PreparedRow(number, key_json, params, asks_for_json)
         keys.check()
@@ -87,6 +83,15 @@ def prepare_requests(requests: Iterable[Mapping[str, Any] | ReadyLine], *, spool
 _ASKS_FOR_JSON = b'"output_config"'
 _UNIQUE_ROWS = "Name further columns in `key` until it is unique, or leave `key` out"
 _UNIQUE_REQUESTS = "Give each request a custom_id of its own"
+
+
+def _ready_request(request: Mapping[str, Any], number: int) -> tuple[bytes, bytes, bool]:
+    custom_id, params = encode_ready_request(request, number)
+    try:
+        key = encode_values(custom_id)
+    except NotJsonError as error:
+        raise InvalidRowError(f"{row_name(number)}: custom_id: {error}.", row_number=number) from error
+    return key, params, "output_config" in request["params"]
 
 
 def _as_dict(row: object, number: int) -> dict[str, Any]:
