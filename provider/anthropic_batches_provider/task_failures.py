@@ -7,19 +7,20 @@ from contextlib import contextmanager
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
-from anthropic_batches_provider.errors import ConfigurationError, MessageBatchesError
+from anthropic_batches_provider.errors import ConfigurationError, MessageBatchesError, SpendLimitReachedError
 
 
 @contextmanager
 def as_task_failures() -> Iterator[None]:
     """Raise our errors as Airflow's, with the same message and the original as the cause.
 
-    :raises AirflowFailException: for a :class:`ConfigurationError`, which a retry would only repeat.
+    :raises AirflowFailException: for a :class:`ConfigurationError` or a :class:`SpendLimitReachedError`, which a retry
+        would only repeat.
     :raises AirflowException: for every other error of ours; a retry goes on where this attempt stopped.
     """
     try:
         yield
-    except ConfigurationError as error:
+    except (ConfigurationError, SpendLimitReachedError) as error:
         raise AirflowFailException(str(error)) from error
     except MessageBatchesError as error:
         raise AirflowException(str(error)) from error

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pendulum
 
-from anthropic_batches_provider.batches.advancing import JobAdvance, Rounds
+from anthropic_batches_provider.batches.advancing import JobAdvance
 from anthropic_batches_provider.batches.client import ClientSettings
 from anthropic_batches_provider.batches.collection import (
     CollectionSettings,
@@ -25,6 +25,7 @@ from anthropic_batches_provider.batches.collection import (
 )
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, LocalStorage, UnitOfWork
 from anthropic_batches_provider.batches.limits import REQUESTS_IN_QUEUE
+from anthropic_batches_provider.batches.resubmission import Rounds
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from anthropic_batches_provider.batches.advancing import JobAdvance, Rounds
+from anthropic_batches_provider.batches.advancing import JobAdvance
 from anthropic_batches_provider.batches.client import MessageBatchClient
 from anthropic_batches_provider.batches.collection import (
     CollectionSettings,
@@ -23,6 +23,7 @@ from anthropic_batches_provider.batches.collection import (
     XComCollection,
 )
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, Storage
+from anthropic_batches_provider.batches.resubmission import Rounds
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import Submission, Waiting, ask_time
 from tests.integration.simulated_world import BOUNDS, SimulatedClock, World, prepared
@@ -38,6 +39,7 @@ class Arguments:
 
     :param destination: name of the output's folder; "xcom" for memory.
     :param wrong_by: seconds that the worker's clock is ahead of the service's.
+    :param may_send: whether the time of the try is not over.
     """
 
     rows: int = 12
@@ -52,6 +54,7 @@ class Arguments:
     keep_requests: bool = False
     xcom_max_bytes: int = 1_000_000
     wrong_by: float = 0.0
+    may_send: bool = True
 
 
 @dataclass
@@ -143,7 +146,7 @@ class OneTask:
     def _submission(self, job: JobFolder, client: MessageBatchClient) -> Submission:
         return Submission(
             job, client, clock=self._clock, service_clock=ask_time(client, self._clock), bounds=BOUNDS,
-            max_requests_in_flight=self.arguments.in_flight,
+            max_requests_in_flight=self.arguments.in_flight, may_send=lambda: self.arguments.may_send,
         )  # fmt: skip
 
     def _rounds(self, spool: Path) -> Rounds:

@@ -11,9 +11,9 @@ import pytest
 
 from anthropic_batches_provider.batches.collection import CollectionSettings, Destination, Manifest, collect_job
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage
-from anthropic_batches_provider.batches.resubmission import may_go_again, seal_next_round
+from anthropic_batches_provider.batches.resubmission import Rounds, may_go_again, seal_next_round
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.errors import LedgerError
+from anthropic_batches_provider.errors import LedgerError, ResultsUnavailableError
 from tests.integration.simulated_world import HOUR, SimulatedClock, World, simulated_world
 
 ROWS = 10
@@ -36,8 +36,8 @@ def collect(world: World, job: JobFolder, tmp_path: Path) -> tuple[Manifest, lis
 
 def next_round(world: World, job: JobFolder, *, max_rounds: int = 3) -> int:
     """Seal a further round as the operator does; return how many rows it sends."""
-    limits = ShardLimits(max_requests=4)
-    seal = seal_next_round(job, max_rounds=max_rounds, limits=limits, spool_folder=world.spool)
+    rounds = Rounds(most=max_rounds, limits=ShardLimits(max_requests=4), spool_folder=world.spool)
+    seal = seal_next_round(job, rounds, service=world.client, now=SimulatedClock(world.control).now())
     return 0 if seal is None else seal.rows
 
 
@@ -174,12 +174,43 @@ class Overtaken(LocalStorage):
             overtake()
 
 
+DAY = 24 * HOUR
+
+
+@pytest.mark.parametrize("lost", ["archived", "archived soon", "deleted"])
+def test_a_round_whose_answers_could_not_be_joined_with_the_earlier_ones_is_not_sent(
+    world: World, tmp_path: Path, lost: str
+) -> None:
+    world.control.add_outcome("errored", contains="hello 3", error_type="api_error", times=1)
+    job, rows = finished(world, tmp_path)
+    (batch_id,) = {row["batch_id"] for row in rows if row["result_type"] == "errored"}
+    if lost == "deleted":
+        world.client.delete(batch_id)
+    else:
+        world.control.advance_clock(30 * DAY if lost == "archived" else 28 * DAY)
+    billed = world.control.billing().rows_billed
+    with pytest.raises(ResultsUnavailableError, match=batch_id):
+        next_round(world, job)
+    assert len(job.rounds()) == 1
+    assert world.control.billing().rows_billed == billed
+
+
+def test_a_round_waits_for_no_batch_whose_rows_all_have_their_answers(world: World, tmp_path: Path) -> None:
+    world.control.add_outcome("errored", contains="hello 3", error_type="api_error", times=1)
+    job, rows = finished(world, tmp_path)
+    (used,) = {row["batch_id"] for row in rows if row["result_type"] == "errored"}
+    for batch_id in {row["batch_id"] for row in rows} - {used}:
+        world.client.delete(batch_id)
+    assert next_round(world, job) == 1
+
+
 def test_of_two_attempts_at_once_one_seals_the_round_and_the_other_takes_it_over(world: World, tmp_path: Path) -> None:
     world.control.add_outcome("errored", contains="hello 3", error_type="api_error", times=1)
     job, _ = finished(world, tmp_path)
     other = JobFolder(Overtaken(tmp_path / "storage", lambda: next_round(world, job)), job.path)
     (tmp_path / "other").mkdir()
-    seal = seal_next_round(other, max_rounds=3, limits=ShardLimits(), spool_folder=tmp_path / "other")
+    rounds = Rounds(most=3, limits=ShardLimits(), spool_folder=tmp_path / "other")
+    seal = seal_next_round(other, rounds, service=world.client, now=SimulatedClock(world.control).now())
     assert seal == job.rounds()[1]
     assert len(job.storage.list(f"{job.path}/requests")) == 1
     world.finish(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -306,3 +307,55 @@ def test_one_batch_that_cannot_be_looked_at_hides_no_other(world: World, task: O
     assert [state.end is not None for state in task.job().shards()] == [False, True, True]
     world.control.clear_faults()
     check_home(task, task.finish())
+
+
+def test_a_shard_that_is_sent_again_keeps_a_pause_that_another_was_asked_for(world: World, task: OneTask) -> None:
+    began = world.control.now()
+    world.control.add_fault("create", "status", nth=1, status=500)
+    world.control.add_fault("create", "status", nth=2, status=429, retry_after=50 * MINUTE)
+    check_home(task, task.finish(rows=12, in_flight=100))
+    creates = world.control.received().creates
+    assert [create.status for create in creates[:2]] == [500, 429]
+    assert all(create.at - began >= 50 * MINUTE for create in creates[2:])
+
+
+def test_a_shard_that_is_sent_again_keeps_to_the_window(world: World, task: OneTask) -> None:
+    """While the first one's fate is unknown the window holds it; once it is void, others may have taken the room."""
+    world.control.change_settings(queue_limit=8, batch_duration=10 * HOUR)
+    world.control.add_fault("create", "status", nth=1, status=500)
+    check_home(task, task.finish(rows=20, in_flight=8))
+    assert 429 not in statuses(world)
+    assert most_in_queue(world) <= 8
+
+
+class TestTimeThatIsOver:
+    """What a task would send after its ``timeout`` it would only leave behind, or cancel at once."""
+
+    def test_nothing_more_is_sent_and_what_has_ended_comes_home(self, world: World, task: OneTask) -> None:
+        task.stint(rows=20, in_flight=8)
+        world.control.advance_clock(3 * HOUR)
+        assert isinstance(task.stint(may_send=False), Waiting)
+        assert statuses(world) == [200, 200]
+        assert len(task.job().parts()) == 2
+        check_home(task, task.finish(may_send=True))
+
+    def test_a_lost_answer_is_settled_all_the_same(self, world: World, task: OneTask) -> None:
+        world.control.add_fault("create", "drop_after_commit")
+        world.control.change_settings(batch_duration=HOUR)
+        task.stint(rows=4, in_flight=8)
+        assert task.job().batches() == []
+        world.control.advance_clock(3 * HOUR)
+        check_home(task, task.finish(may_send=False))
+
+    def test_rows_that_failed_do_not_go_again_before_there_is_time(self, world: World, task: OneTask) -> None:
+        world.control.add_outcome("errored", text_matches="hello 1$", error_type="api_error", first_submissions=1)
+        task.stint(rows=4, in_flight=8)
+        world.control.advance_clock(3 * HOUR)
+        waiting = task.stint(may_send=False)
+        assert isinstance(waiting, Waiting)
+        assert "rows that are to go again: 1" in waiting.reason
+        assert statuses(world) == [200]
+        assert [row["result_type"] for row in task.output()].count("errored") == 1
+        task.arguments = replace(task.arguments, may_send=True)
+        manifest = task.finish()
+        assert manifest.counts.succeeded == 4

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pendulum
 
-from anthropic_batches_provider.batches.advancing import JobAdvance, Rounds
+from anthropic_batches_provider.batches.advancing import JobAdvance
 from anthropic_batches_provider.batches.client import ClientSettings, Greeting, MessageBatchClient, result_lines
 from anthropic_batches_provider.batches.collection import (
     CollectionSettings,
@@ -26,6 +26,7 @@ from anthropic_batches_provider.batches.collection import (
 )
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, UnitOfWork, jobs_of
 from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.resubmission import Rounds
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (

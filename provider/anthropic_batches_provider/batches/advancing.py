@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import pendulum
@@ -17,8 +15,7 @@ import pendulum
 from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.collection import Manifest
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
-from anthropic_batches_provider.batches.resubmission import seal_next_round
-from anthropic_batches_provider.batches.sharding import ShardLimits
+from anthropic_batches_provider.batches.resubmission import Rounds, rows_going_again, seal_next_round
 from anthropic_batches_provider.batches.submission import Submission, Waiting, running_ids
 from anthropic_batches_provider.errors import JobStoppedError, MessageBatchesError, SubmissionOutcomeUnknownError
 
@@ -38,20 +35,6 @@ class Collection(Protocol):
 
     def publish(self) -> Manifest:
         """Write what is missing, and say that it is whole."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rounds:
-    """How rows without a usable result go again.
-
-    :param most: rounds of a job, the first included.
-    :param limits: how large a shard of a further round may become.
-    :param spool_folder: a local folder of this attempt alone.
-    """
-
-    most: int
-    limits: ShardLimits
-    spool_folder: Path
 
 
 class JobAdvance:
@@ -86,11 +69,12 @@ class JobAdvance:
         """Go on until the job is done or there is something to wait for.
 
         :returns: the manifest of the published output, whose rows all have their last result; or what to wait for.
+        :raises ResultsUnavailableError: results that a further round would be joined with are gone; nothing was sent.
         :raises JobStoppedError: errors of rows say that no request would be answered now; all results are published.
         :raises ApiError: the service refused a shard for a reason that waiting does not mend.
         :raises LedgerError: a lost answer can never be settled, or the job was replaced by another.
         """
-        if self._job.is_finished:
+        if self._job.is_finished and self._submission.may_send():
             self._next_round()
         while True:
             outcome = self._submitted()
@@ -114,6 +98,8 @@ class JobAdvance:
             self._moved()
             self._published(manifest)
             self._check_not_futile(manifest)
+            if not self._submission.may_send() and (rows := rows_going_again(self._job, self._rounds)):
+                return Waiting(until=self._clock.now(), batch_ids=(), reason=f"rows that are to go again: {rows:,}")
             if self._next_round() is None:
                 return manifest
 
@@ -151,9 +137,5 @@ class JobAdvance:
             )
 
     def _next_round(self) -> object | None:
-        return seal_next_round(
-            self._job,
-            max_rounds=self._rounds.most,
-            limits=self._rounds.limits,
-            spool_folder=self._rounds.spool_folder,
-        )
+        submission = self._submission
+        return seal_next_round(self._job, self._rounds, service=submission.service, now=submission.service_now())

@@ -1,7 +1,7 @@
 """Further rounds: which rows of a finished job go again, and as which shards.
 
 Only rows without a usable result go again, chosen by what the error says; the answers that are there are kept. A job
-has at most ``max_rounds`` rounds, the first included.
+has a bounded number of rounds, the first included. No round is sent whose answers could not be joined with the earlier.
 """
 
 from __future__ import annotations
@@ -10,16 +10,24 @@ import logging
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+import pendulum
+
+from anthropic_batches_provider.batches.collection import RetrievingService, retrieve
 from anthropic_batches_provider.batches.collection.unusable import UnusableRow, read_unusable_rows
 from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, SealRecord
+from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER, RESULTS_AVAILABLE_FOR
 from anthropic_batches_provider.batches.sharding import ShardLimits, cut_shards
 from anthropic_batches_provider.batches.submission import seal_round, upload_shard
+from anthropic_batches_provider.errors import ResultsUnavailableError
 
 log = logging.getLogger(__name__)
 
 DEFAULT_MAX_ROUNDS = 3
+
+_LONGEST_ROUND = BATCH_EXPIRES_AFTER + timedelta(hours=2)  # until its results are collected
 
 # Errors that the same request would meet again. Source: https://platform.claude.com/docs/en/api/errors (2026-08-22)
 _REPEATING_ERRORS = frozenset(("invalid_request_error", "not_found_error", "request_too_large"))
@@ -46,45 +54,111 @@ def may_go_again(result_type: str, error_type: str | None) -> bool:
     return result_type in ("canceled", "expired")
 
 
-def seal_next_round(job: JobFolder, *, max_rounds: int, limits: ShardLimits, spool_folder: Path) -> SealRecord | None:
-    """Seal a further round of a finished job, if there is something to send again; nothing is sent.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """How rows without a usable result go again.
 
-    :param max_rounds: the most rounds of a job, the first included.
+    :param most: rounds of a job, the first included.
+    :param limits: how large a shard of a further round may become.
     :param spool_folder: a local folder of this attempt alone.
-    :returns: the round, or None if the job stays as it is.
     """
-    # The rounds first: a collection that is older than a round must not bring forth another.
-    rounds = job.rounds()
-    collection = job.last_collection()
-    if collection is None or collection.shards != sum(len(seal.shards) for seal in rounds):
-        return None
+
+    most: int
+    limits: ShardLimits
+    spool_folder: Path
+
+
+def rows_going_again(job: JobFolder, rounds: Rounds) -> int:
+    """Return how many rows of a finished job a further round would send."""
+    collection = _whole_collection(job)
+    if collection is None:
+        return 0
     count = sum(1 for _ in _going_again(job, collection))
-    if not count:
-        return None
-    if len(rounds) >= max_rounds:
+    if count and len(job.rounds()) >= rounds.most:
         log.warning(
             "%d rows of %s could go again, but it has had its %d rounds: raise max_rounds to send them.",
-            count, job.uri, max_rounds,
+            count, job.uri, rounds.most,
         )  # fmt: skip
+        return 0
+    return count
+
+
+def seal_next_round(
+    job: JobFolder, rounds: Rounds, *, service: RetrievingService, now: pendulum.DateTime
+) -> SealRecord | None:
+    """Seal a further round of a finished job, if there is something to send again; nothing is sent.
+
+    :param service: is asked whether the results of the earlier rounds are still there.
+    :param now: the service's time.
+    :returns: the round, or None if the job stays as it is.
+    :raises ResultsUnavailableError: what a further round brings could not be put together with the earlier results.
+    """
+    # The rounds first: a collection that is older than a round must not bring forth another.
+    before = job.rounds()
+    collection = _whole_collection(job)
+    count = rows_going_again(job, rounds)
+    if collection is None or not count:
         return None
+    _check_results_remain(job, collection, len(before[0].shards), service=service, now=now)
     attempt = secrets.token_hex(4)
     rows = _going_again(job, collection)
-    first_shard = sum(len(seal.shards) for seal in rounds)
+    first_shard = sum(len(seal.shards) for seal in before)
     nonce = job.description().nonce
     shards = tuple(
         upload_shard(job, shard, attempt)
-        for shard in cut_shards(rows, nonce=nonce, limits=limits, folder=spool_folder, first_shard=first_shard)
+        for shard in cut_shards(
+            rows, nonce=nonce, limits=rounds.limits, folder=rounds.spool_folder, first_shard=first_shard
+        )
     )
-    seal = SealRecord(rows=count, fingerprint="", round=len(rounds) + 1, structured=rounds[0].structured, shards=shards)
+    seal = SealRecord(rows=count, fingerprint="", round=len(before) + 1, structured=before[0].structured, shards=shards)
     log.info("Round %d of %s: %d of %d rows go again.", seal.round, job.uri, count, collection.rows)
     return seal_round(job, seal)
 
 
+def _whole_collection(job: JobFolder) -> CollectionRecord | None:
+    """Return the last collection, if it holds the results of all rounds."""
+    rounds = job.rounds()
+    collection = job.last_collection()
+    if collection is None or collection.shards != sum(len(seal.shards) for seal in rounds):
+        return None
+    return collection
+
+
+def _check_results_remain(
+    job: JobFolder,
+    collection: CollectionRecord,
+    first_shards: int,
+    *,
+    service: RetrievingService,
+    now: pendulum.DateTime,
+) -> None:
+    """See to it that the parts can be written anew when the round has ended: from results that the service keeps."""
+    written_anew = {kept.shard for kept in collection.unusable if any(_of_file(job, kept.file))}
+    for state in job.shards():
+        number, batch = state.shard.shard, state.batch
+        if batch is None or not (number in written_anew or number >= first_shards):
+            continue
+        seen = retrieve(batch.batch_id, service)
+        kept_until = seen.created_at + RESULTS_AVAILABLE_FOR
+        if seen.archived_at is not None or now + _LONGEST_ROUND > kept_until:
+            raise ResultsUnavailableError(
+                f"Rows of {job.uri} could go again, but their answers could not be put together with those that are "
+                f"there: the results of {batch.batch_id} are kept until {kept_until.to_datetime_string()} UTC, and a "
+                "round takes up to a day. Nothing was sent, and the output is as it was. To ask again for all rows, "
+                'set edition="2" (or any name not used before for this unit), which pays for all of them; or send '
+                "those that failed as a job of their own."
+            )
+
+
 def _going_again(job: JobFolder, collection: CollectionRecord) -> Iterator[_GoingAgain]:
     for kept in collection.unusable:
-        for row in read_unusable_rows(job, kept.file):
-            if may_go_again(row.result_type, row.error_type):
-                yield _prepared(row)
+        yield from _of_file(job, kept.file)
+
+
+def _of_file(job: JobFolder, file: str) -> Iterator[_GoingAgain]:
+    for row in read_unusable_rows(job, file):
+        if may_go_again(row.result_type, row.error_type):
+            yield _prepared(row)
 
 
 def _prepared(row: UnusableRow) -> _GoingAgain:

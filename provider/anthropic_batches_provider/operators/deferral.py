@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from anthropic_batches_provider.errors import ApiConnectionError, ApiError, ApiStatusError, RateLimitedError
+
 if TYPE_CHECKING:
     import pendulum
     from airflow.sdk import Context
@@ -20,6 +22,8 @@ DEFERRAL_KEY = "deferral"
 
 _FLOOR_SECONDS = 60.0
 _LOST_SECONDS = 3600.0
+_LONGEST_PAUSE_SECONDS = 600.0
+_LONGEST_OUTAGE_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +34,16 @@ class Deferral:
     :param until: when the wait was to end, by the worker's clock, in seconds since the epoch.
     :param ahead_seconds: how far the triggerer's clock was seen to be ahead of the worker's.
     :param pinned: what a template may render otherwise by the next stint, such as the destination.
+    :param failing_since: since when the service could not be asked, in seconds since the epoch; None while it can.
+    :param failures: how many stints in a row have ended with that.
     """
 
     job: str
     until: float
     ahead_seconds: float = 0.0
     pinned: dict[str, Any] = field(default_factory=dict)
+    failing_since: float | None = None
+    failures: int = 0
 
     @classmethod
     def recalled(cls, context: Context) -> Deferral | None:
@@ -61,6 +69,26 @@ class Deferral:
         if event.get("outcome") != "deadline" or early <= 1:
             return self
         return replace(self, ahead_seconds=self.ahead_seconds + early)
+
+    def after_failure(self, error: ApiError, now: pendulum.DateTime) -> Deferral | None:
+        """Return this for a further wait, since the service could not be asked: a minute, later up to ten.
+
+        :param now: the worker's clock.
+        :returns: None if waiting mends nothing, or has not mended it for a day.
+        """
+        since = self.failing_since or now.timestamp()
+        if not may_pass(error) or now.timestamp() - since > _LONGEST_OUTAGE_SECONDS:
+            return None
+        asked = getattr(error, "retry_after_seconds", None) or 0.0
+        pause = min(max(_FLOOR_SECONDS * 2 ** min(self.failures, 10), asked), _LONGEST_PAUSE_SECONDS)
+        return replace(self, until=now.timestamp() + pause, failing_since=since, failures=self.failures + 1)
+
+
+def may_pass(error: ApiError) -> bool:
+    """Return whether an error is one of the network or of a service that is busy or broken for now."""
+    if isinstance(error, ApiStatusError):
+        return isinstance(error, RateLimitedError) or error.status == 408 or error.status >= 500
+    return isinstance(error, ApiConnectionError)
 
 
 def next_wait(

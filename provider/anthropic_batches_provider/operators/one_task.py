@@ -131,12 +131,15 @@ class MessageBatchOperator(RowsOperator):
         self.xcom_max_bytes = xcom_max_bytes
         self.timeout = timeout
         self.timeout_policy = on_timeout
-        self.deadline: float | None = None  # seconds since the epoch; from the first wait on
+        self.deadline: float | None = None  # seconds since the epoch; from the start of the try on
 
     def check_before_reading(self, job_input: JobInput) -> None:
         """Look whether the destination is ours and can be written, before anything is spent."""
+        from anthropic_batches_provider.batches.clock import SystemClock
         from anthropic_batches_provider.batches.collection import check_destination, check_writable
 
+        if self.timeout is not None:
+            self.deadline = SystemClock().now().timestamp() + seconds_of(self.timeout)
         if self.destination != XCOM:
             destination = self._destination(job_input.context, job_input.plan.unit.owner)
             check_destination(destination)
@@ -144,7 +147,7 @@ class MessageBatchOperator(RowsOperator):
 
     def go_on(self, stint: Stint) -> Any:
         """Submit, collect and send again as far as it goes without waiting; then defer, or judge and return."""
-        from anthropic_batches_provider.batches.advancing import JobAdvance, Rounds
+        from anthropic_batches_provider.batches.advancing import JobAdvance
         from anthropic_batches_provider.batches.submission import Waiting
 
         collection = self._collection(stint)
@@ -152,7 +155,7 @@ class MessageBatchOperator(RowsOperator):
             stint.job,
             stint.submission,
             collection,
-            Rounds(most=self.max_rounds, limits=stint.input.limits, spool_folder=stint.spool),
+            stint.rounds,
             clock=stint.clock,
             moved=lambda: stint.progress.of(stint.job),
             published=lambda manifest: hand_over(stint.context, manifest, _value(collection, manifest)),
@@ -195,14 +198,18 @@ class MessageBatchOperator(RowsOperator):
             raise AirflowFailException(str(error)) from error
 
     def _wait_or_time_out(self, stint: Stint, waiting: Waiting) -> NoReturn:
-        if self.timeout is not None:
-            if self.deadline is None:
-                self.deadline = stint.clock.now().timestamp() + seconds_of(self.timeout)
+        if self.deadline is not None:
             deadline = pendulum.from_timestamp(self.deadline)
             if stint.clock.now() >= deadline:
                 self._time_out(stint)
             waiting = waiting.until_at_the_latest(deadline)
         self.wait(stint, waiting)
+
+    def may_send(self) -> bool:
+        """Return whether the ``timeout`` leaves time: what is sent after it would run, or be canceled, for nothing."""
+        from anthropic_batches_provider.batches.clock import SystemClock
+
+        return self.deadline is None or SystemClock().now().timestamp() < self.deadline
 
     def pinned(self) -> dict[str, Any]:
         """Return where to write and when to end, as the first stint has found them."""

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException, BaseOperator
 
+from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH, REQUESTS_IN_QUEUE
 from anthropic_batches_provider.cancellation import cancel_batches
 from anthropic_batches_provider.choices import check_choice, check_count, refuse_message_params
-from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError
+from anthropic_batches_provider.errors import ApiError, ConfigurationError, EmptyInputError
 from anthropic_batches_provider.jobs import DEFAULT_CONN_ID, find_job, seconds_of, show_in_task_state, submission_bounds
 from anthropic_batches_provider.kill_policy import POLICIES, Policy, is_over
 from anthropic_batches_provider.links import ConsoleBatchesLink
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.client import MessageBatchClient
     from anthropic_batches_provider.batches.clock import Clock
     from anthropic_batches_provider.batches.ledger import JobFolder
+    from anthropic_batches_provider.batches.resubmission import Rounds
     from anthropic_batches_provider.batches.submission import Submission, Waiting
 
 
@@ -55,6 +57,7 @@ class Stint:
     clock: Clock
     spool: Path
     progress: ProgressReport
+    rounds: Rounds
 
 
 class RowsOperator(BaseOperator):
@@ -95,9 +98,9 @@ class RowsOperator(BaseOperator):
         unit: str | None = None,
         edition: str = "",
         storage: str | None = None,
-        max_requests_per_shard: int = 100_000,
-        max_bytes_per_shard: int = 256_000_000,
-        max_requests_in_flight: int = 200_000,
+        max_requests_per_shard: int = MAX_REQUESTS_PER_BATCH,
+        max_bytes_per_shard: int = MAX_BYTES_PER_BATCH,
+        max_requests_in_flight: int = REQUESTS_IN_QUEUE,
         poll_interval: timedelta | float = 60,
         conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
@@ -107,8 +110,8 @@ class RowsOperator(BaseOperator):
         check_choice("on_changed_input", on_changed_input, "fail", "restart")
         check_choice("on_kill", on_kill, *POLICIES)
         check_count("max_rounds", max_rounds)
-        check_count("max_requests_per_shard", max_requests_per_shard, most=100_000)
-        check_count("max_bytes_per_shard", max_bytes_per_shard, most=256_000_000)
+        check_count("max_requests_per_shard", max_requests_per_shard, most=MAX_REQUESTS_PER_BATCH)
+        check_count("max_bytes_per_shard", max_bytes_per_shard, most=MAX_BYTES_PER_BATCH)
         check_count("max_requests_in_flight", max_requests_in_flight)
         if (rows is None) == (requests is None):
             raise ConfigurationError("Give either rows= (with prompt= or request_builder=) or requests=, and not both.")
@@ -163,7 +166,10 @@ class RowsOperator(BaseOperator):
         if event.get("outcome") == "unreachable":
             raise self._given_up(event)
         with as_task_failures():
-            return self._bring_forward(context, event)
+            try:
+                return self._bring_forward(context, event)
+            except ApiError as error:
+                self._wait_out(context, error)
 
     def on_kill(self) -> None:
         """Send nothing more; cancel what was submitted, if the policy says so and the task is really over."""
@@ -174,6 +180,10 @@ class RowsOperator(BaseOperator):
 
         with MessageBatchHook(self.conn_id).client() as client:
             cancel_batches(client, running_batch_ids(self._job))
+
+    def may_send(self) -> bool:
+        """Return whether more may be submitted by now."""
+        return True
 
     def pinned(self) -> dict[str, Any]:
         """Return the attributes that must not be rendered otherwise after a deferral."""
@@ -200,18 +210,41 @@ class RowsOperator(BaseOperator):
             waiting.reason,
             waiting.until.in_timezone("UTC").to_datetime_string(),
         )
+        running = running_batch_ids(job) if self.kill_policy == "cancel" else ()
+        self._defer(waiting.batch_ids, deadline=waiting.until.timestamp() + ahead_seconds, cancel_on_kill=running)
+
+    def _defer(self, batch_ids: Sequence[str], *, deadline: float, cancel_on_kill: Sequence[str]) -> NoReturn:
         self.defer(
             trigger=MessageBatchTrigger(
-                batch_ids=waiting.batch_ids,
+                batch_ids=tuple(batch_ids),
                 conn_id=self.conn_id,
                 poll_interval=seconds_of(self.poll_interval),
-                deadline=waiting.until.timestamp() + ahead_seconds,
+                deadline=deadline,
                 wait_for="any",
-                cancel_on_kill=running_batch_ids(job) if self.kill_policy == "cancel" else (),
+                cancel_on_kill=tuple(cancel_on_kill),
             ),
             method_name="resume",
         )
         raise AssertionError("defer returns nothing")  # tells the type checker what defer() does
+
+    def _wait_out(self, context: Context, error: ApiError) -> NoReturn:
+        """Defer once more where the service could not be asked how the job stands: a wait of a day may meet an outage.
+
+        :raises ApiError: the error, if a wait does not mend it, or no more may be waited for.
+        """
+        from anthropic_batches_provider.batches.clock import SystemClock
+
+        before = Deferral.recalled(context)
+        again = before.after_failure(error, SystemClock().now()) if before is not None and self.may_send() else None
+        if again is None:
+            raise error
+        again.remember(context)
+        self.log.warning(
+            "The service could not be asked how %s stands; what runs there runs on. Going on in %d s: %s",
+            again.job, again.until - SystemClock().now().timestamp(), error,
+        )  # fmt: skip
+        running = running_batch_ids(find_job(again.job)) if self.kill_policy == "cancel" else ()
+        self._defer((), deadline=again.until + again.ahead_seconds, cancel_on_kill=running)
 
     def _given_up(self, event: Mapping[str, Any]) -> AirflowException:
         return AirflowException(
@@ -221,6 +254,7 @@ class RowsOperator(BaseOperator):
 
     def _bring_forward(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         from anthropic_batches_provider.batches.clock import SystemClock
+        from anthropic_batches_provider.batches.resubmission import Rounds
         from anthropic_batches_provider.hooks import MessageBatchHook
 
         self._task_instance = context["ti"]
@@ -239,7 +273,7 @@ class RowsOperator(BaseOperator):
             else:
                 job = self._reopened_job(before.job, client)
             self._job = job
-            submission = self._submission(job, client, clock)
+            submission = self._submission(job, client, clock, progress)
             stint = Stint(
                 context=context,
                 before=before,
@@ -251,6 +285,7 @@ class RowsOperator(BaseOperator):
                 clock=clock,
                 spool=spool,
                 progress=progress,
+                rounds=Rounds(most=self.max_rounds, limits=job_input.limits, spool_folder=spool),
             )
             try:
                 return self.go_on(stint)
@@ -283,7 +318,9 @@ class RowsOperator(BaseOperator):
 
         return reopened_job(find_job(uri), account=client.greet().account, conn_id=self.conn_id)
 
-    def _submission(self, job: JobFolder, client: MessageBatchClient, clock: Clock) -> Submission:
+    def _submission(
+        self, job: JobFolder, client: MessageBatchClient, clock: Clock, progress: ProgressReport
+    ) -> Submission:
         from anthropic_batches_provider.batches.submission import Submission, ask_time
 
         return Submission(
@@ -293,6 +330,8 @@ class RowsOperator(BaseOperator):
             service_clock=ask_time(client, clock),
             bounds=submission_bounds(),
             should_stop=lambda: self._told_to_stop,
+            may_send=self.may_send,
+            moved=lambda: progress.of(job),
             max_requests_in_flight=self.max_requests_in_flight,
         )
 

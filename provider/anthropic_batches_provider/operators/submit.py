@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anthropic_batches_provider.jobs import JobReference
 from anthropic_batches_provider.operators.rows_operator import RowsOperator, Stint
+from anthropic_batches_provider.progress_reports import log_group
 
 
 class MessageBatchSubmitOperator(RowsOperator):
@@ -66,10 +67,11 @@ class MessageBatchSubmitOperator(RowsOperator):
         """Submit what is not submitted yet; of a finished job, the rows without a usable result."""
         from anthropic_batches_provider.batches.resubmission import seal_next_round
 
-        job = stint.job
+        job, submission = stint.job, stint.submission
         if job.is_finished:
-            seal_next_round(job, max_rounds=self.max_rounds, limits=stint.input.limits, spool_folder=stint.spool)
-        outcome = stint.submission.advance()
+            seal_next_round(job, stint.rounds, service=stint.client, now=submission.service_now())
+        with log_group("Submitting"):
+            outcome = submission.advance()
         if not isinstance(outcome, list):
             self.wait(stint, outcome)
         rows = job.sealed().rows

@@ -22,6 +22,7 @@ from anthropic_batches_provider.batches.collection.destination import (
     check_destination,
     check_writable,
 )
+from anthropic_batches_provider.batches.collection.ended import RetrievingService, retrieve
 from anthropic_batches_provider.batches.collection.failed_rows import RAISE_MAX_ROUNDS, check_failed_rows
 from anthropic_batches_provider.batches.collection.job_collection import JobCollection
 from anthropic_batches_provider.batches.collection.manifest import Manifest, PartFile, RowCounts, Times
@@ -37,6 +38,7 @@ __all__ = [
     "Manifest",
     "OutputFormat",
     "PartFile",
+    "RetrievingService",
     "RowCounts",
     "Times",
     "XComCollection",
@@ -46,5 +48,6 @@ __all__ = [
     "check_writable",
     "collect_batches",
     "collect_job",
+    "retrieve",
     "rows_for_xcom",
 ]

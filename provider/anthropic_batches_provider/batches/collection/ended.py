@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from anthropic_batches_provider.batches.ledger import EndRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts, moment
@@ -62,7 +63,14 @@ def check_ended(batches: Sequence[MessageBatch]) -> None:
         )
 
 
-def retrieve(batch_id: str, source: ResultsSource) -> MessageBatch:
+class RetrievingService(Protocol):
+    """Who tells how a batch stands."""
+
+    def retrieve(self, batch_id: str, /) -> MessageBatch:
+        """Look at one batch."""
+
+
+def retrieve(batch_id: str, source: RetrievingService) -> MessageBatch:
     try:
         return source.retrieve(batch_id)
     except BatchNotFoundError as error:

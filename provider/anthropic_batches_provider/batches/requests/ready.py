@@ -82,8 +82,8 @@ _USUAL_TAIL = b"}\n"
 def _usual_parts(line: bytes) -> tuple[bytes, bytes] | None:
     """Return custom_id and params of a line of the usual form, or None.
 
-    The params reach to the end of the line: should they be no single JSON object, since further fields follow, say, then
-    decoding them fails.
+    The params reach to the end of the line: should they be no single JSON object, since further fields follow, say,
+    then decoding them fails.
     """
     head = _USUAL_HEAD.match(line)
     if head is None or not line.endswith(_USUAL_TAIL):

@@ -91,8 +91,19 @@ class ShardSender:
         """Return the service's time."""
         return self._service_clock.now()
 
-    def advance(self, state: ShardState, in_flight: int = 0) -> Waiting | None:
-        """Send a shard, or settle its open intent.
+    def settle(self, state: ShardState) -> ShardState | Waiting:
+        """Find out what became of the open intent of a shard; nothing is sent.
+
+        :returns: how the shard stands since: with its batch, or to be sent again; or what to wait for.
+        :raises LedgerError: its lost answer can never be settled, or the job was replaced by another.
+        """
+        self._keep_time()
+        intent = state.open_intent
+        waiting = self._settle(state.shard, intent) if intent is not None else None
+        return waiting or self._job.shard_state(state.shard)
+
+    def send(self, state: ShardState, in_flight: int = 0) -> Waiting | None:
+        """Send a shard that has neither a batch nor an open intent.
 
         :param in_flight: how many requests the job has in flight beside it, for the record of a refusal.
         :returns: what to wait for; None if it has its batch.
@@ -100,14 +111,7 @@ class ShardSender:
         :raises LedgerError: its lost answer can never be settled, or the job was replaced by another.
         :raises SubmissionStoppedError: ``should_stop`` said so.
         """
-        if state.batch is not None:
-            return None
         self._keep_time()
-        if intent := state.open_intent:
-            return self._settle(state.shard, intent)
-        return self._send(state, in_flight)
-
-    def _send(self, state: ShardState, in_flight: int) -> Waiting | None:
         shard = state.shard
         if self._should_stop():
             raise SubmissionStoppedError(f"Stopped before shard {shard.shard} of {self._job.uri} was sent.")
@@ -142,9 +146,14 @@ class ShardSender:
                 "before anything is sent again.",
                 shard.shard, self._job.uri, type(error).__name__, error,
             )  # fmt: skip
-            return self._settle(shard, intent)
+            return self._settle(shard, intent) or self._unless_void(shard)
         self._accept(shard, intent, batch)
         return None
+
+    def _unless_void(self, shard: ShardRecord) -> Waiting | None:
+        if self._job.shard_state(shard).batch is not None:
+            return None
+        return Waiting(until=self._clock.now(), batch_ids=(), reason=f"shard {shard.shard}: it is to be sent again")
 
     def _keep_time(self) -> None:
         """Ask the time anew when the last answer is old, or this machine's clock was set back."""
@@ -192,6 +201,7 @@ class ShardSender:
             self._cancel_surplus(batch.id, shard)
 
     def _settle(self, shard: ShardRecord, intent: IntentRecord) -> Waiting | None:
+        """Look for the batch of an intent; None once it has its outcome."""
         try:
             decision = self._settler.look(intent)
         except ApiError as error:
@@ -200,7 +210,7 @@ class ShardSender:
             return self._adopt(shard, intent, decision)
         if isinstance(decision, DeclareVoid):
             self._conclude(intent, Void(reason="the service shows no batch that could be this shard's"))
-            return self.advance(self._job.shard_state(shard))
+            return None
         if isinstance(decision, WaitToSettle):
             wait = decision.until - self._service_clock.now()
             reason = f"shard {intent.shard}: whether its create call made a batch is not known yet"

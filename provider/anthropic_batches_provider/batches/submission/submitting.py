@@ -35,7 +35,9 @@ class Submission:
 
     :param job: a sealed job.
     :param service_clock: the service's time, from a list call that was made just now and also proved key and account.
-    :param should_stop: checked before each create call.
+    :param should_stop: checked before each create call; ends the submission.
+    :param may_send: whether more may be sent by now; what is in doubt is settled all the same.
+    :param moved: called whenever a shard was sent.
     :param max_requests_in_flight: most requests of this job in batches that have not ended; a shard that is larger goes
         out alone.
     """
@@ -49,10 +51,15 @@ class Submission:
         service_clock: ServiceClock,
         bounds: SubmissionBounds,
         should_stop: Callable[[], bool] = lambda: False,
+        may_send: Callable[[], bool] = lambda: True,
+        moved: Callable[[], None] = lambda: None,
         max_requests_in_flight: int = REQUESTS_IN_QUEUE,
     ) -> None:
         self._job = job
         self._clock = clock
+        self.service = service
+        self.may_send = may_send
+        self._moved = moved
         self._most_in_flight = max_requests_in_flight
         self._sender = ShardSender(
             job, service, clock=clock, service_clock=service_clock, bounds=bounds, should_stop=should_stop
@@ -72,24 +79,23 @@ class Submission:
         window = self._window(states)
         waits: list[Waiting] = []
         unknown: SubmissionOutcomeUnknownError | None = None
-        full = self._pause_in_force(states)
+        full = self._reason_to_send_nothing(states)
         for state in states:
             if state.batch is not None or (state.open_intent is None and full is not None):
                 continue
-            if state.open_intent is None and not self._has_room(window, state.shard.requests):
-                full = self._until_there_is_room(window)
-                continue
             try:
-                wait = self._advance_shard(state, window)
+                settled = self._settled(state, window)
+                if isinstance(settled, Waiting):
+                    waits.append(settled)
+                elif settled.batch is None and full is None:
+                    full = self._send(settled, window, waits)
             except SubmissionOutcomeUnknownError as error:
                 unknown = unknown or error
             except RateLimitedError as error:
                 full = self._pause(state, window, error)
             except ApiError as error:
                 raise self._with_account(error) from error.__cause__
-            else:
-                waits += [wait] if wait is not None else []
-        if full is not None:
+        if full is not None and any(state.batch is None for state in self._job.shards()):
             waits.append(full)
         if waits:
             return combined(waits)
@@ -97,11 +103,41 @@ class Submission:
             raise unknown
         return self._job.batches()
 
-    def _advance_shard(self, state: ShardState, window: Window) -> Waiting | None:
-        beside = window.in_flight
+    def _settled(self, state: ShardState, window: Window) -> ShardState | Waiting:
+        """Return how a shard stands once its open intent, if it has one, has an outcome; or what to wait for."""
         if state.open_intent is None:
-            window.in_flight += state.shard.requests
-        return self._sender.advance(state, beside)
+            return state
+        settled = self._sender.settle(state)
+        if isinstance(settled, ShardState) and settled.batch is None and self.running.is_in_queue(state):
+            window.in_flight = max(window.in_flight - state.shard.requests, 0)  # it was counted in while it could be
+        return settled
+
+    def _send(self, state: ShardState, window: Window, waits: list[Waiting]) -> Waiting | None:
+        """Send a shard, if there is room; return why no other may be sent now."""
+        requests = state.shard.requests
+        if not self._has_room(window, requests):
+            return self._until_there_is_room(window)
+        if not self.may_send():
+            return self._time_is_over()
+        beside = window.in_flight
+        window.in_flight += requests
+        try:
+            wait = self._sender.send(state, beside)
+        finally:
+            self._moved()
+        waits += [wait] if wait is not None else []
+        return None
+
+    def service_now(self) -> pendulum.DateTime:
+        """Return the service's time."""
+        return self._sender.service_now()
+
+    def _reason_to_send_nothing(self, states: Sequence[ShardState]) -> Waiting | None:
+        return self._pause_in_force(states) if self.may_send() else self._time_is_over()
+
+    def _time_is_over(self) -> Waiting:
+        until = self._clock.now() + _WINDOW_LOOK
+        return Waiting(until=until, batch_ids=(), reason="nothing more is sent, since the time for it is over")
 
     def _window(self, states: Sequence[ShardState]) -> Window:
         most = lowered_window(states, self._most_in_flight, now=self._sender.service_now())
