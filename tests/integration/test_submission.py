@@ -527,7 +527,7 @@ def test_a_missing_shard_file_costs_no_intent(world: World, tmp_path: Path) -> N
 def test_a_refusal_tells_what_is_already_paid_for(world: World) -> None:
     job = world.job()
     world.control.add_fault("create", "status", nth=3, status=402)
-    with pytest.raises(SpendLimitReachedError, match=r"of the 3 shards of .*, 2 are submitted and billed as they run"):
+    with pytest.raises(SpendLimitReachedError, match=r"Of the 3 shards of .*, 2 are submitted and billed as they run"):
         world.advance(job)
 
 

@@ -185,5 +185,6 @@ class Submission:
 
     def _with_account(self, error: ApiError) -> ApiError:
         """Return an error that also says what of the job is already paid for."""
-        error.args = (f"{error} {told_account(self._job)}", *error.args[1:])
+        told = told_account(self._job)
+        error.args = (f"{error} {told[0].upper()}{told[1:]}", *error.args[1:])
         return error
