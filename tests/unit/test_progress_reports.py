@@ -48,8 +48,8 @@ def context(task_instance: TaskInstance) -> Any:
 
 def a_job(folder: Path) -> JobFolder:
     record = JobRecord(
-        nonce="0123456789ab", owner="o", edition="", account=AccountRecord.of(Account(base_url="http://api")), conn_id="c", run_id="r",
-        opened_at=pendulum.now("UTC").to_iso8601_string(), question="q",
+        nonce="0123456789ab", owner="o", edition="", account=AccountRecord.of(Account(base_url="http://api")),
+        conn_id="c", run_id="r", opened_at=pendulum.now("UTC").to_iso8601_string(), question="q",
     )  # fmt: skip
     job = create_job(LocalStorage(folder), "dag/task/unit/-", record)
     shard = ShardRecord(shard=0, requests=5, first_row=0, body_bytes=9, requests_file="requests/a", rows_file="rows/a")

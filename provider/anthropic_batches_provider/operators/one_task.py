@@ -14,7 +14,8 @@ from anthropic_batches_provider.choices import check_choice, check_count, check_
 from anthropic_batches_provider.errors import BatchesNotEndedError, FailedRowsError, JobStoppedError
 from anthropic_batches_provider.jobs import seconds_of
 from anthropic_batches_provider.kill_policy import POLICIES, Policy
-from anthropic_batches_provider.operators.rows_operator import RowsOperator, Stint, running_batch_ids
+from anthropic_batches_provider.operators.deferrable import running_batch_ids
+from anthropic_batches_provider.operators.rows_operator import RowsOperator, Stint
 from anthropic_batches_provider.outputs import XCOM, destination_of, hand_over
 from anthropic_batches_provider.progress_reports import log_group
 

@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH, REQUESTS_IN_QUEUE
 from anthropic_batches_provider.cancellation import cancel_batches
 from anthropic_batches_provider.choices import check_choice, check_count, refuse_message_params
-from anthropic_batches_provider.errors import ApiError, ConfigurationError, EmptyInputError
-from anthropic_batches_provider.jobs import DEFAULT_CONN_ID, find_job, seconds_of, show_in_task_state, submission_bounds
+from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError
+from anthropic_batches_provider.jobs import DEFAULT_CONN_ID, find_job, show_in_task_state, submission_bounds
 from anthropic_batches_provider.kill_policy import POLICIES, Policy, is_over
 from anthropic_batches_provider.links import ConsoleBatchesLink
-from anthropic_batches_provider.operators.deferral import Deferral, next_wait
+from anthropic_batches_provider.operators.deferrable import DeferrableOperator, running_batch_ids
+from anthropic_batches_provider.operators.deferral import Deferral
 from anthropic_batches_provider.operators.job_input import JobInput
 from anthropic_batches_provider.progress_reports import ProgressReport
 from anthropic_batches_provider.prompts import PROMPT_FILES
@@ -26,7 +27,6 @@ from anthropic_batches_provider.row_sources import RowsArgument
 from anthropic_batches_provider.spools import task_spool
 from anthropic_batches_provider.storage import default_storage_uri, open_storage
 from anthropic_batches_provider.task_failures import as_task_failures
-from anthropic_batches_provider.triggers import MessageBatchTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.clock import Clock
     from anthropic_batches_provider.batches.ledger import JobFolder
     from anthropic_batches_provider.batches.resubmission import Rounds
-    from anthropic_batches_provider.batches.submission import Submission, Waiting
+    from anthropic_batches_provider.batches.submission import Submission
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Stint:
     rounds: Rounds
 
 
-class RowsOperator(BaseOperator):
+class RowsOperator(DeferrableOperator):
     """Takes rows, and brings them as a job to the Message Batches API; what else it does, a subclass says.
 
     Its parameters are described where they are used: :class:`MessageBatchSubmitOperator`.
@@ -157,20 +157,6 @@ class RowsOperator(BaseOperator):
         with as_task_failures():
             return self._bring_forward(context)
 
-    def resume(self, context: Context, event: dict[str, Any] | None = None) -> Any:
-        """Go on after a deferral, with the job that the task was deferred with.
-
-        :param event: what :class:`MessageBatchTrigger` has fired.
-        """
-        event = event or {}
-        if event.get("outcome") == "unreachable":
-            raise self._given_up(event)
-        with as_task_failures():
-            try:
-                return self._bring_forward(context, event)
-            except ApiError as error:
-                self._wait_out(context, error)
-
     def on_kill(self) -> None:
         """Send nothing more; cancel what was submitted, if the policy says so and the task is really over."""
         self._told_to_stop = True
@@ -180,77 +166,6 @@ class RowsOperator(BaseOperator):
 
         with MessageBatchHook(self.conn_id).client() as client:
             cancel_batches(client, running_batch_ids(self._job))
-
-    def may_send(self) -> bool:
-        """Return whether more may be submitted by now."""
-        return True
-
-    def pinned(self) -> dict[str, Any]:
-        """Return the attributes that must not be rendered otherwise after a deferral."""
-        return {}
-
-    def wait(self, stint: Stint, waiting: Waiting) -> NoReturn:
-        """Defer until there is something to do again.
-
-        :raises AirflowException: there is nothing that a wait could bring.
-        """
-        job, now = stint.job, stint.clock.now()
-        has_unsent = any(state.batch is None for state in job.shards())
-        planned = next_wait(waiting, stint.event, now=now, has_unsent=has_unsent)
-        if planned is None:
-            raise self._given_up(stint.event)
-        waiting = planned
-        before = stint.before.after(stint.event, now) if stint.before is not None else None
-        ahead_seconds = before.ahead_seconds if before is not None else 0.0
-        Deferral(
-            job=job.uri, until=waiting.until.timestamp(), ahead_seconds=ahead_seconds, pinned=self.pinned()
-        ).remember(stint.context)
-        self.log.info(
-            "Waiting: %s. Looking again at %s UTC at the latest.",
-            waiting.reason,
-            waiting.until.in_timezone("UTC").to_datetime_string(),
-        )
-        running = running_batch_ids(job) if self.kill_policy == "cancel" else ()
-        self._defer(waiting.batch_ids, deadline=waiting.until.timestamp() + ahead_seconds, cancel_on_kill=running)
-
-    def _defer(self, batch_ids: Sequence[str], *, deadline: float, cancel_on_kill: Sequence[str]) -> NoReturn:
-        self.defer(
-            trigger=MessageBatchTrigger(
-                batch_ids=tuple(batch_ids),
-                conn_id=self.conn_id,
-                poll_interval=seconds_of(self.poll_interval),
-                deadline=deadline,
-                wait_for="any",
-                cancel_on_kill=tuple(cancel_on_kill),
-            ),
-            method_name="resume",
-        )
-        raise AssertionError("defer returns nothing")  # tells the type checker what defer() does
-
-    def _wait_out(self, context: Context, error: ApiError) -> NoReturn:
-        """Defer once more where the service could not be asked how the job stands: a wait of a day may meet an outage.
-
-        :raises ApiError: the error, if a wait does not mend it, or no more may be waited for.
-        """
-        from anthropic_batches_provider.batches.clock import SystemClock
-
-        before = Deferral.recalled(context)
-        again = before.after_failure(error, SystemClock().now()) if before is not None and self.may_send() else None
-        if again is None:
-            raise error
-        again.remember(context)
-        self.log.warning(
-            "The service could not be asked how %s stands; what runs there runs on. Going on in %d s: %s",
-            again.job, again.until - SystemClock().now().timestamp(), error,
-        )  # fmt: skip
-        running = running_batch_ids(find_job(again.job)) if self.kill_policy == "cancel" else ()
-        self._defer((), deadline=again.until + again.ahead_seconds, cancel_on_kill=running)
-
-    def _given_up(self, event: Mapping[str, Any]) -> AirflowException:
-        return AirflowException(
-            f"{event.get('reason')} Nothing was sent again or canceled: what was submitted is in the job folder, and a "
-            "retry goes on from there."
-        )
 
     def _bring_forward(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         from anthropic_batches_provider.batches.clock import SystemClock
@@ -345,10 +260,3 @@ class RowsOperator(BaseOperator):
             stint.progress.of(job, now=True)
         except Exception as error:  # noqa: BLE001 - what is shown must not hide how the stint ended
             self.log.warning("How far %s is could not be shown: %s", job.uri, error)
-
-
-def running_batch_ids(job: JobFolder) -> tuple[str, ...]:
-    """Return the batches of a job that were not seen to end."""
-    from anthropic_batches_provider.batches.submission import running_ids
-
-    return running_ids(job.shards())
