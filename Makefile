@@ -81,6 +81,7 @@ COMPILE = $(NEWEST)/bin/python -m uv pip compile --quiet --universal --python-ve
 constraints: setup ## work out the pins again (ARGS=--upgrade: with newer versions)
 	$(COMPILE) -o constraints/newest.txt pyproject.toml constraints/newest.in
 	$(COMPILE) -o constraints/oldest.txt pyproject.toml constraints/oldest.in
+	$(COMPILE) -o constraints/peers.txt pyproject.toml constraints/peers.in
 	$(COMPILE) --extra s3 --extra gcs --extra azure --group stores -o constraints/stores.txt pyproject.toml constraints/stores.in
 
 clean: ## remove environments, caches and what was built
