@@ -81,7 +81,7 @@ def billed(control: SimulatorControl) -> tuple[int, int]:
 
 
 def test_a_retry_sends_what_was_not_sent_yet(runs: Runs, control: SimulatorControl) -> None:
-    control.add_fault("create", "status", nth=3, status=402)
+    control.add_fault("create", "status", nth=3, status=400)
     runs.check_success("retried", texts=[*WORDS, "five", "six"])
     assert sent(control) == [2, 2, 2]
     assert billed(control) == (6, 1)

@@ -13,6 +13,7 @@ from typing import Any
 import pendulum
 import pytest
 
+from anthropic_batches_provider.batches.results import fetching
 from anthropic_batches_provider.batches.submission import submitting
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import ROOT, DagRunner
@@ -144,8 +145,12 @@ def test_a_results_stream_that_is_cut_once_is_fetched_again(
 
 
 def test_a_results_stream_that_is_always_cut_publishes_nothing_and_a_later_run_completes(
-    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, conf: dict[str, str]
+    dags: DagRunner,
+    message_batch_simulator: MessageBatchSimulator,
+    conf: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(fetching, "PAUSES_SECONDS", (0.1, 0.1, 0.1))
     message_batch_simulator.control.add_fault("results", "cut_after_lines", lines=1, times=None)
     assert dags.run("main_job", conf).tasks["results"] == "failed"
     assert rows_in(Path(conf["destination"])) == []

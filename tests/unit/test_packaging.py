@@ -6,10 +6,11 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from configparser import ConfigParser
 from email.message import Message
 from email.parser import Parser
+from functools import cache
 from importlib.metadata import entry_points, packages_distributions, version
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,13 @@ def distributions_of(module: str) -> list[str]:
     if top == "airflow":
         provider = re.match(r"providers\.(common\.\w+|\w+)", rest)
         return [f"apache-airflow-providers-{provider[1].replace('.', '-')}" if provider else "apache-airflow"]
-    return [normalized(name) for name in packages_distributions().get(top, [top])]
+    return [normalized(name) for name in distributions_by_package().get(top, [top])]
+
+
+@cache
+def distributions_by_package() -> Mapping[str, list[str]]:
+    """What each top-level package belongs to; a look at all that is installed takes a second."""
+    return packages_distributions()
 
 
 def normalized(name: str) -> str:
