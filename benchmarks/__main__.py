@@ -39,46 +39,46 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _measure(options: argparse.Namespace, home: Path) -> None:
+    load_before = report.load()
     python = peers_python()
     for what in options.what or _BENCHMARKS:
         sections = _sections(what, python, home, options)
         started = time.monotonic()
-        for section, table in sections:
-            lines = report.measured(table, versions(python), time.monotonic() - started)
+        for section in sections:
+            lines = report.measured(section, versions(python), time.monotonic() - started, load_before)
             started = time.monotonic()
             print("", *lines, sep="\n", flush=True)
             if options.write and not options.only:
-                report.write(section, lines)
+                report.write(section.name, lines)
 
 
-def _sections(what: str, python: str, home: Path, options: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:
+def _sections(what: str, python: str, home: Path, options: argparse.Namespace) -> Iterator[report.Section]:
     if what == "faults":
         return _faults(python, home, options.only)
     return _size(python, home, options.rounds) if what == "size" else _waiting(python, home)
 
 
-def _faults(python: str, home: Path, only: str | None) -> Iterator[tuple[str, list[str]]]:
+def _faults(python: str, home: Path, only: str | None) -> Iterator[report.Section]:
     cases = [case for case in CASES if only is None or only in case.name]
     outcomes = run_cases(python, home / "faults", lambda text: print(text, flush=True), cases)
-    yield "faults", faults_table(outcomes, cases)
+    yield report.Section("faults", faults_table(outcomes, cases))
 
 
-def _size(python: str, home: Path, rounds: int) -> Iterator[tuple[str, list[str]]]:
-    """Yield the tables of the size benchmark, each under the name of its section of the page."""
+def _size(python: str, home: Path, rounds: int) -> Iterator[report.Section]:
     folder = home / "size"
     folder.mkdir()
     with SimulatorProcess(folder / "simulator") as simulator:
         processes = Processes(python, folder, simulator.control)
-        yield "size", peers.as_table(peers.measure(processes, rounds))
-        yield "prompts", prompts.as_table(prompts.measure(processes, rounds))
-        yield "shapes", shapes.as_table(shapes.measure(processes, rounds))
-        yield "whole path", whole_path.as_table(whole_path.measure(processes))
+        yield report.Section("size", peers.as_table(peers.measure(processes, rounds)), rounds)
+        yield report.Section("prompts", prompts.as_table(prompts.measure(processes, rounds)), rounds)
+        yield report.Section("shapes", shapes.as_table(shapes.measure(processes, rounds)), rounds)
+        yield report.Section("whole path", whole_path.as_table(whole_path.measure(processes)))
 
 
-def _waiting(python: str, home: Path) -> Iterator[tuple[str, list[str]]]:
+def _waiting(python: str, home: Path) -> Iterator[report.Section]:
     folder = home / "waiting"
     with SimulatorProcess(folder / "simulator") as simulator:
-        yield "waiting", waiting.as_table(waiting.measure(Waits(python, folder, simulator.control)))
+        yield report.Section("waiting", waiting.as_table(waiting.measure(Waits(python, folder, simulator.control))))
 
 
 if __name__ == "__main__":

@@ -4,18 +4,49 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from benchmarks.peers_environment import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
+_BUSY = 0.5  # processes that run or want to, at which figures are no longer those of an idle machine
 
 
-def measured(table: Sequence[str], versions: Mapping[str, str], seconds: float) -> list[str]:
-    """Return the table, headed by when and with what it was measured."""
+@dataclass(frozen=True)
+class Section:
+    """A table, and where it belongs.
+
+    :param name: of the section of the page.
+    :param rounds: how often all of it was measured.
+    """
+
+    name: str
+    table: Sequence[str]
+    rounds: int = 1
+
+
+def load() -> float:
+    """Return how many processes ran or wanted to, on average over the last minute."""
+    return os.getloadavg()[0]
+
+
+def measured(section: Section, versions: Mapping[str, str], seconds: float, load_before: float) -> list[str]:
+    """Return the table, headed by when, how often, with what and beside what it was measured.
+
+    :param load_before: :func:`load` before anything was measured.
+    """
     with_what = ", ".join(f"{name} {version}" for name, version in versions.items())
     when = datetime.now(UTC).date().isoformat()
-    return [f"Measured on {when} in {seconds / 60:.0f} minutes, on {os.cpu_count()} cores: {with_what}.", "", *table]
+    how = f"{_counted(section.rounds, 'round')}, {_counted(round(seconds / 60), 'minute')}"
+    where = f"on {_counted(os.cpu_count() or 1, 'core')}"
+    if load_before >= _BUSY:
+        where += f" that were busy (load {load_before:.1f} at the start)"
+    return [f"Measured on {when} in {how}, {where}: {with_what}.", "", *section.table]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def write(section: str, lines: Sequence[str]) -> None:

@@ -1,7 +1,8 @@
 """The limit: read, decode, encode, write the shard, send; receive, decode, encode, write.
 
 No Airflow, no SDK, no order, no check: ``msgspec`` and the standard library's HTTP client, with large buffers. Requests
-become Python's objects on the way, since whoever passes bytes through can neither check nor change them.
+and texts become Python's objects on the way, as in a program that does something to each; ``size_limit_bytes.py`` is
+the same without.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,21 +51,29 @@ class _Line(msgspec.Struct):
 class _Row(msgspec.Struct):
     custom_id: str
     result_type: str
-    text: str
+    text: Any
     usage: msgspec.Raw
 
 
 def submit(arguments: Arguments) -> None:
+    send(arguments, msgspec.json.Decoder(_Request))
+
+
+def send(arguments: Arguments, decoder: msgspec.json.Decoder[Any]) -> None:
+    """Write the shard and send it.
+
+    :param decoder: of a request: an object with ``custom_id`` and ``params``.
+    """
     shard = arguments.folder / "shard.json"
-    _write_shard(arguments.input, shard)
+    _write_shard(arguments.input, shard, decoder)
     with shard.open("rb") as body:
         headers = {"content-type": "application/json", "content-length": str(shard.stat().st_size)}
         response = _call("POST", _PATH, headers, body)
     arguments.reference.write_text(json.dumps(json.loads(response.read())["id"]))
 
 
-def _write_shard(requests: Path, shard: Path) -> None:
-    decoder, encoder = msgspec.json.Decoder(_Request), msgspec.json.Encoder()
+def _write_shard(requests: Path, shard: Path, decoder: msgspec.json.Decoder[Any]) -> None:
+    encoder = msgspec.json.Encoder()
     buffer = bytearray()
     with requests.open("rb", _CHUNK) as source, shard.open("wb", _CHUNK) as target:
         target.write(b'{"requests":[')
@@ -77,14 +86,25 @@ def _write_shard(requests: Path, shard: Path) -> None:
 
 
 def collect(arguments: Arguments) -> None:
+    receive(arguments, msgspec.json.Decoder(_Line), "".join)
+
+
+def receive(
+    arguments: Arguments, decoder: msgspec.json.Decoder[Any], joined: Callable[[Iterator[Any]], object]
+) -> None:
+    """Write a row for each result.
+
+    :param decoder: of a result: an object with ``custom_id`` and ``result``.
+    :param joined: makes one text of those of its text blocks.
+    """
     batch_id = json.loads(arguments.reference.read_text())
-    decoder, encoder = msgspec.json.Decoder(_Line), msgspec.json.Encoder()
+    encoder = msgspec.json.Encoder()
     arguments.output.mkdir()
     with (arguments.output / "rows.jsonl").open("wb", _CHUNK) as file:
         for line in _lines(_call("GET", f"{_PATH}/{batch_id}/results")):
             item = decoder.decode(line)
             message = item.result.message or _Message([], msgspec.Raw(b"null"))
-            text = "".join(block.text for block in message.content if block.type == "text")
+            text = joined(block.text for block in message.content if block.type == "text")
             row = _Row(item.custom_id, item.result.type, text, message.usage)
             file.write(encoder.encode(row) + b"\n")
 

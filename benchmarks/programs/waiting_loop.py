@@ -63,7 +63,9 @@ class LoopWatch:
         assert isinstance(loop, WatchedLoop)
         self._loop = loop
         self._thread = threading.get_ident()
-        self._stall = self._collecting_since = 0.0
+        self._stall = self._stall_without_collections = 0.0
+        self._collecting_since = (0.0, 0.0)  # processor time and wall clock
+        self._collecting = 0.0  # by the wall clock, since the last beat
         self._beats = self._collections = 0
 
     def __enter__(self) -> Self:
@@ -84,13 +86,17 @@ class LoopWatch:
             cpu=cpu,
             memory=max(self._most_memory, _resident_bytes()) - self._memory,
             stall=self._stall,
+            stall_without_collections=self._stall_without_collections,
             turn=self._loop.turns.longest,
             turn_without_collections=self._loop.turns.longest_without_collections,
             collections=self._collections,
         )
 
     def _beat(self) -> None:
-        self._stall = max(self._stall, self._loop.time() - self._timer.when())
+        late = self._loop.time() - self._timer.when()
+        self._stall = max(self._stall, late)
+        self._stall_without_collections = max(self._stall_without_collections, late - self._collecting)
+        self._collecting = 0.0
         self._beats += 1
         if self._beats % _MEMORY_BEATS == 0:
             self._most_memory = max(self._most_memory, _resident_bytes())
@@ -98,11 +104,13 @@ class LoopWatch:
 
     def _collects(self, phase: str, info: dict[str, Any]) -> None:
         if phase == "start":
-            self._collecting_since = time.thread_time()
+            self._collecting_since = time.thread_time(), time.monotonic()
             return
         self._collections += info["generation"] == _FULL
+        processor, wall = self._collecting_since
+        self._collecting += time.monotonic() - wall  # a collection in another thread holds the loop up, too
         if threading.get_ident() == self._thread:
-            self._loop.turns.collecting += time.thread_time() - self._collecting_since
+            self._loop.turns.collecting += time.thread_time() - processor
 
 
 def _resident_bytes() -> int:

@@ -1,8 +1,11 @@
-"""One triggerer's process that runs one kind of trigger, and what that takes. Usage: waiting_triggerer.py NAME FOLDER
+"""One triggerer's process that runs one kind of trigger, and what that takes.
+
+Usage: waiting_triggerer.py NAME FOLDER [frozen]
 
 ``NAME`` is one of ``waiting_NAME.py``, which has ``trigger(batch_id, ends_after)``. ``FOLDER`` holds ``batches.json``:
 by id, the seconds from the start after which the batch ends. The program prints a line when all that it needs has been
-imported, starts when it gets a line, and writes ``measured.json`` when every trigger has fired.
+imported, starts when it gets a line, and writes ``measured.json`` when every trigger has fired. With ``frozen`` the
+garbage collector passes over all that was there by then, as Airflow's DAG processor has it and its triggerer has not.
 
 Airflow's own ``TriggerRunner`` starts and runs the triggers, from what a task that defers has stored: each in a task
 with its portal, its log context and its log lines. The supervisor's process, and what the runner tells it once a
@@ -12,6 +15,7 @@ second, are left out: they cost the same, whatever is waited for.
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import json
 import sys
@@ -46,7 +50,7 @@ class _Heard(deque[Any]):
         self.at[entry.trigger_id] = time.time()
 
 
-def main(name: str, folder: Path) -> None:
+def main(name: str, folder: Path, frozen: bool) -> None:
     anthropic.Anthropic(api_key="none").close()  # the SDK imports its transport with the first client
     ends = json.loads((folder / "batches.json").read_text())
     trigger = importlib.import_module(f"benchmarks.programs.waiting_{name}").trigger
@@ -54,6 +58,9 @@ def main(name: str, folder: Path) -> None:
     with (folder / "log").open("wb", buffering=0) as log:
         reset_logging()  # and write lines as the triggerer sends them to its supervisor
         configure_logging(json_output=True, output=log, sending_to_supervisor=True)
+        if frozen:
+            gc.collect()
+            gc.freeze()
         print("imported", flush=True)
         sys.stdin.readline()
         with asyncio.Runner(loop_factory=WatchedLoop) as runner:
@@ -88,4 +95,4 @@ async def _run(workloads: list[RunTrigger], batch_ids: list[str]) -> Measured:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), "frozen" in sys.argv[3:])

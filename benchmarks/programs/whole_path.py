@@ -1,4 +1,8 @@
-"""The whole path in one process, by the engine alone: build, submit, wait, collect. Usage: … ROWS FILE FOLDER"""
+"""The whole path in one process, by the engine alone, as the one task drives it. Usage: whole_path.py STEP INPUT FOLDER
+
+``INPUT`` holds the number of rows. A stint goes as far as it goes without waiting, as the operator's does before it is
+deferred; the wait is over when one of its batches has ended, as the triggerer sees it.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,27 @@ from typing import Any
 
 from jinja2.sandbox import SandboxedEnvironment
 
+from anthropic_batches_provider.batches.advancing import JobAdvance
 from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
 from anthropic_batches_provider.batches.clock import SystemClock
-from anthropic_batches_provider.batches.collection import CollectionSettings, Destination, collect_job
-from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, LocalStorage, UnitOfWork
+from anthropic_batches_provider.batches.collection import CollectionSettings, Destination, JobCollection, Manifest
+from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, UnitOfWork
 from anthropic_batches_provider.batches.requests import PromptTemplate, Question
+from anthropic_batches_provider.batches.resubmission import Rounds
 from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns, prepare_rows
-from anthropic_batches_provider.batches.submission import JobPlan, Submission, SubmissionBounds, ask_time, sealed_job
+from anthropic_batches_provider.batches.sharding import ShardLimits
+from anthropic_batches_provider.batches.submission import (
+    JobPlan,
+    Submission,
+    SubmissionBounds,
+    Waiting,
+    ask_time,
+    sealed_job,
+)
 from benchmarks.programs.size_arguments import Arguments, run
 
 _PAUSE_SECONDS = 0.1  # the simulator's batches end at the next look
+_MOST_ROUNDS = 3
 _TEXT = "The quick brown fox jumps over the lazy dog. " * 6
 
 
@@ -33,15 +48,32 @@ def whole_path(arguments: Arguments) -> None:
     spool.mkdir()
     with MessageBatchClient(settings) as client:
         job = _sealed(arguments.folder, rows, client, spool)
-        for batch in _submitted(job, client):
-            while not client.retrieve(batch.batch_id).has_ended:
-                time.sleep(_PAUSE_SECONDS)
         destination = Destination(
             storage=LocalStorage(arguments.output), owner=job.description().owner, output_format="jsonl"
         )
-        manifest = collect_job(job, client, destination, CollectionSettings(spool_folder=spool))
-    if manifest.counts.succeeded != rows:
-        raise RuntimeError(f"Of {rows} rows {manifest.counts}")
+        while isinstance(outcome := _stint(job, client, destination, spool), Waiting):
+            _wait(outcome, client)
+    if outcome.counts.succeeded != rows:
+        raise RuntimeError(f"Of {rows} rows {outcome.counts}")
+
+
+def _stint(job: JobFolder, client: MessageBatchClient, destination: Destination, spool: Path) -> Manifest | Waiting:
+    """Submit within the default window, collect what has ended, publish."""
+    clock = SystemClock()
+    return JobAdvance(
+        job,
+        Submission(job, client, clock=clock, service_clock=ask_time(client, clock), bounds=SubmissionBounds()),
+        JobCollection(job, client, destination, CollectionSettings(spool_folder=spool)),
+        Rounds(most=_MOST_ROUNDS, limits=ShardLimits(), spool_folder=spool),
+        clock=clock,
+    ).advance()
+
+
+def _wait(waiting: Waiting, client: MessageBatchClient) -> None:
+    while SystemClock().now() < waiting.until:
+        if any(client.retrieve(batch_id).has_ended for batch_id in waiting.batch_ids):
+            return
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _sealed(folder: Path, rows: int, client: MessageBatchClient, spool: Path) -> JobFolder:
@@ -74,15 +106,6 @@ def _prepared(rows: int, question: Question, spool: Path) -> Iterator[PreparedRo
 def _rows(rows: int) -> Iterator[dict[str, Any]]:
     for number in range(rows):
         yield {"id": f"row-{number}", "text": f"Passage {number}. {_TEXT}"}
-
-
-def _submitted(job: JobFolder, client: MessageBatchClient) -> list[BatchRecord]:
-    clock = SystemClock()
-    service_clock = ask_time(client, clock)
-    submission = Submission(job, client, clock=clock, service_clock=service_clock, bounds=SubmissionBounds())
-    while not isinstance(outcome := submission.advance(), list):
-        time.sleep(_PAUSE_SECONDS)
-    return outcome
 
 
 if __name__ == "__main__":

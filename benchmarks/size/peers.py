@@ -1,4 +1,4 @@
-"""The same size for all three and for the limit."""
+"""The same size for all three and for two bare programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ FEW_ROWS = 100
 REQUEST_BYTES = 2_000
 STEPS = ("submit", "collect")
 _LIMIT = "limit"
-_TITLES = {contestant.dag_id: contestant.title for contestant in CONTESTANTS} | {_LIMIT: "the limit"}
+_BARE = {_LIMIT: "the limit", "limit_bytes": "the limit, bytes passed through"}
+_TITLES = {contestant.dag_id: contestant.title for contestant in CONTESTANTS} | _BARE
 
 Growths = Mapping[tuple[str, str], Used]
 

@@ -1,7 +1,12 @@
-"""Runs the programs as whole processes and takes what the kernel says they used."""
+"""Runs the programs as whole processes and takes what they used.
+
+CPU is what the kernel says when a process is over. Memory the program says itself: the kernel's figure is never below
+that of the process which started it.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -75,8 +80,8 @@ class Processes:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise RuntimeError(f"{program} failed to {step}:\n{(folder / f'{step}.log').read_text()[-3000:]}")
-        imports = float((folder / f"{step}-imported").read_text())
-        return Used(usage.ru_utime + usage.ru_stime - imports, usage.ru_maxrss * 1024, elapsed)
+        told = json.loads((folder / f"{step}-told.json").read_text())
+        return Used(usage.ru_utime + usage.ru_stime - told["imports_cpu"], told["peak_memory"], elapsed)
 
     def submit_and_collect(
         self, program: str, source: Path, folder: Path, *, rows: int, submit: str = "submit"

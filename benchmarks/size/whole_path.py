@@ -4,41 +4,64 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from benchmarks.size.processes import Processes, Used
 
 FEW_ROWS = 100
 ROWS = (10_000, 100_000, 1_000_000)
-_QUEUE_LIMIT = 2_000_000
 
 
-def measure(processes: Processes) -> Mapping[int, Used]:
+@dataclass(frozen=True)
+class Brought:
+    """What it took to bring rows home.
+
+    :param shards: how many batches the service was asked for, which is one per shard.
+    """
+
+    used: Used
+    shards: int
+
+
+def measure(processes: Processes) -> Mapping[int, Brought]:
     """Return what each number of rows takes beyond few rows.
 
-    :raises RuntimeError: the program failed, or not every row came home.
+    :raises RuntimeError: the program failed, or did not send every row once, or not every row came home.
     """
-    processes.control.change_settings(queue_limit=_QUEUE_LIMIT)
     seen = {rows: _run(processes, rows) for rows in (FEW_ROWS, *ROWS)}
-    return {rows: seen[rows].beyond(seen[FEW_ROWS]) for rows in ROWS}
+    few = seen[FEW_ROWS].used
+    return {rows: Brought(seen[rows].used.beyond(few), seen[rows].shards) for rows in ROWS}
 
 
-def _run(processes: Processes, rows: int) -> Used:
+def _run(processes: Processes, rows: int) -> Brought:
     folder = processes.home / f"whole-path-{rows}"
     folder.mkdir()
     source = folder / "rows"
     source.write_text(str(rows))
     used = processes.run("whole_path", "whole_path", source, folder)
+    creates = processes.control.received().creates
+    sent = sum(create.requests or 0 for create in creates)
+    if sent != rows:
+        raise RuntimeError(f"{sent} of {rows} rows were sent")
     shutil.rmtree(folder / "output")
     processes.control.reset()
-    return used
+    return Brought(used, len(creates))
 
 
-def as_table(growths: Mapping[int, Used]) -> list[str]:
+def as_table(growths: Mapping[int, Brought]) -> list[str]:
     """Return the lines of a Markdown table, a line per number of rows."""
-    lines = ["| rows | CPU | CPU per 1,000 rows | elapsed | memory beyond the smallest |", "|---|---|---|---|---|"]
-    smallest = growths[ROWS[0]].memory
-    for rows, growth in growths.items():
-        per_thousand = growth.cpu / (rows - FEW_ROWS) * 1e6
-        cells = [f"{rows:,}", f"{growth.cpu:.1f} s", f"{per_thousand:.0f} ms", f"{growth.elapsed:.0f} s"]
-        lines.append(f"| {' | '.join(cells)} | {(growth.memory - smallest) / 1e6:+.0f} MB |")
+    head = "| rows | shards | CPU | CPU per 1,000 rows | elapsed | memory beyond the smallest |"
+    lines = [head, "|---" * 6 + "|"]
+    smallest = growths[ROWS[0]].used.memory
+    for rows, brought in growths.items():
+        used = brought.used
+        cells = [
+            f"{rows:,}",
+            f"{brought.shards}",
+            f"{used.cpu:.1f} s",
+            f"{used.cpu / (rows - FEW_ROWS) * 1e6:.0f} ms",
+            f"{used.elapsed:.0f} s",
+            f"{(used.memory - smallest) / 1e6:+.0f} MB",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return lines

@@ -13,14 +13,16 @@ class LoopUse:
     :param cpu: processor time of all its threads, in the program and in the kernel on its behalf.
     :param memory: bytes by which the resident memory grew, at the most, looked at every second.
     :param stall: by how much the latest of a timer's calls, one every 20 ms, came too late.
+    :param stall_without_collections: the same, where Python's garbage collections are taken off.
     :param turn: processor time of the loop's thread in its longest turn.
-    :param turn_without_collections: the same, where Python's garbage collections are taken off each turn.
+    :param turn_without_collections: the same, without the collections.
     :param collections: how many collections were full ones.
     """
 
     cpu: float
     memory: int
     stall: float
+    stall_without_collections: float
     turn: float
     turn_without_collections: float
     collections: int

@@ -58,19 +58,20 @@ class Waits:
         extra = {**connections(control.base_url, DEFAULT_API_KEY), "PYTHONPATH": str(REPOSITORY)}
         self._environment = airflow_environment(home / "airflow", home, _UNUSED_PORT, extra)
 
-    def run(self, program: str, triggers: int) -> Waited:
+    def run(self, program: str, triggers: int, *, frozen: bool = False) -> Waited:
         """Let so many triggers of ``programs/waiting_{program}.py`` wait for a batch each.
 
+        :param frozen: whether the garbage collector is to pass over what is there when they start.
         :raises RuntimeError: the program failed, or a batch was heard of before it had ended.
         :raises subprocess.TimeoutExpired: it did not come to an end.
         """
-        folder = self._home / f"{program}-{triggers}"
+        folder = self._home / f"{program}-{triggers}{'-frozen' if frozen else ''}"
         folder.mkdir()
         self._control.reset()
         self._control.change_settings(batch_duration=PATIENCE_SECONDS)
         moments = ends(self._batches(triggers))
         (folder / "batches.json").write_text(json.dumps(moments))
-        with self._process(program, folder) as process:
+        with self._process(program, folder, frozen=frozen) as process:
             before = self._calls()
             self._start(process, folder)
             self._end_batches(moments)
@@ -101,10 +102,10 @@ class Waits:
         return sum(self._control.received().calls.values())
 
     @contextmanager
-    def _process(self, program: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    def _process(self, program: str, folder: Path, *, frozen: bool) -> Iterator[subprocess.Popen[bytes]]:
         with (folder / "errors").open("wb") as errors:
             process = subprocess.Popen(
-                [self._python, str(_PROGRAM), program, str(folder)],
+                [self._python, str(_PROGRAM), program, str(folder), *(["frozen"] if frozen else [])],
                 env=self._environment,
                 cwd=folder,
                 stdin=subprocess.PIPE,

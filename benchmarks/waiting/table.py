@@ -12,29 +12,42 @@ MANY = 1_000
 VERY_MANY = 10_000
 _NOTHING = "nothing"
 _TITLES = {_NOTHING: "nothing: they only sleep"} | {each.dag_id: each.title for each in CONTESTANTS}
+_AS_IT_IS, _FROZEN = False, True
 # At 10,000 the peers would need 9 GB, and threads for 1,000 calls a second.
-RUNS = (*((program, MANY) for program in _TITLES), (_NOTHING, VERY_MANY), (OURS.dag_id, VERY_MANY))
+RUNS = (
+    *((program, MANY, _AS_IT_IS) for program in _TITLES),
+    *((program, MANY, _FROZEN) for program in _TITLES),
+    (_NOTHING, VERY_MANY, _AS_IT_IS),
+    (OURS.dag_id, VERY_MANY, _AS_IT_IS),
+)
 
-Runs = Mapping[tuple[str, int], Waited]
+Runs = Mapping[tuple[str, int, bool], Waited]
 
 
 def measure(waits: Waits) -> Runs:
-    """Return what each run comes to, by program and number of triggers.
+    """Return what each run comes to, by program, number of triggers, and whether the heap was frozen.
 
     :raises RuntimeError: a program failed, or a batch was heard of before it had ended.
     """
-    return {run: waits.run(*run) for run in RUNS}
+    return {
+        (program, triggers, frozen): waits.run(program, triggers, frozen=frozen) for program, triggers, frozen in RUNS
+    }
 
 
 def as_table(runs: Runs) -> list[str]:
-    """Return the lines of a Markdown table, a line per run, and what they come to."""
+    """Return the lines of two Markdown tables, a line per run, and what they come to."""
+    return [*_costs(runs), "", _beside_the_peers(runs), "", _with_more(runs), "", *_stalls(runs)]
+
+
+def _costs(runs: Runs) -> list[str]:
     head = (
-        "| waits | of | CPU | beyond sleeping | memory | beyond sleeping | HTTP calls | longest stall "
-        "| longest turn: CPU | without collections | full collections | end to event: median | latest |"
+        "| waits | of | CPU | beyond sleeping | memory | beyond sleeping | HTTP calls | end to event: median | latest |"
     )
-    lines = [head, "|---" * 13 + "|"]
-    for (program, triggers), waited in runs.items():
-        use, floor = waited.use, runs[_NOTHING, triggers].use
+    lines = [head, "|---" * 9 + "|"]
+    for (program, triggers, frozen), waited in runs.items():
+        if frozen:
+            continue
+        use, floor = waited.use, runs[_NOTHING, triggers, _AS_IT_IS].use
         cells = [
             f"{triggers:,}",
             _TITLES[program],
@@ -43,12 +56,30 @@ def as_table(runs: Runs) -> list[str]:
             f"{use.memory / 1e6:+.0f} MB",
             "" if program == _NOTHING else f"{(use.memory - floor.memory) / 1e6:+.0f} MB",
             f"{waited.calls:,}",
-            *(f"{seconds * 1e3:.0f} ms" for seconds in (use.stall, use.turn, use.turn_without_collections)),
-            f"{use.collections}",
             *(f"{seconds:.1f} s" for seconds in _median_and_latest(waited)),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, "", _beside_the_peers(runs), "", _with_more(runs)]
+    return lines
+
+
+def _stalls(runs: Runs) -> list[str]:
+    head = (
+        "| waits | of | heap | longest stall | without collections | longest turn: CPU | without collections "
+        "| full collections |"
+    )
+    lines = [head, "|---" * 8 + "|"]
+    for (program, triggers, frozen), waited in runs.items():
+        use = waited.use
+        seconds = (use.stall, use.stall_without_collections, use.turn, use.turn_without_collections)
+        cells = [
+            f"{triggers:,}",
+            _TITLES[program],
+            "frozen" if frozen else "as it is",
+            *(f"{each * 1e3:.0f} ms" for each in seconds),
+            f"{use.collections}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def _median_and_latest(waited: Waited) -> tuple[float, ...]:
@@ -58,8 +89,8 @@ def _median_and_latest(waited: Waited) -> tuple[float, ...]:
 
 def _beside_the_peers(runs: Runs) -> str:
     """Say how many times as much as this package the better peer takes, in all and beyond what sleeping takes."""
-    floor, ours = runs[_NOTHING, MANY].use, runs[OURS.dag_id, MANY]
-    peers = [runs[peer.dag_id, MANY] for peer in (OFFICIAL, COMMON_AI)]
+    floor, ours = runs[_NOTHING, MANY, _AS_IT_IS].use, runs[OURS.dag_id, MANY, _AS_IT_IS]
+    peers = [runs[peer.dag_id, MANY, _AS_IT_IS] for peer in (OFFICIAL, COMMON_AI)]
 
     def times(amount: Callable[[Waited], float], nothing: float) -> str:
         least = min(map(amount, peers))
@@ -76,8 +107,8 @@ def _beside_the_peers(runs: Runs) -> str:
 
 
 def _with_more(runs: Runs) -> str:
-    few, many = (runs[OURS.dag_id, triggers] for triggers in (MANY, VERY_MANY))
-    floors = [runs[_NOTHING, triggers].use for triggers in (MANY, VERY_MANY)]
+    few, many = (runs[OURS.dag_id, triggers, _AS_IT_IS] for triggers in (MANY, VERY_MANY))
+    floors = [runs[_NOTHING, triggers, _AS_IT_IS].use for triggers in (MANY, VERY_MANY)]
     cpu = (many.use.cpu - floors[1].cpu) / (few.use.cpu - floors[0].cpu)
     memory = (many.use.memory - floors[1].memory) / (few.use.memory - floors[0].memory)
     return (
@@ -88,5 +119,5 @@ def _with_more(runs: Runs) -> str:
 
 
 def _late(runs: Runs, program: str, triggers: int) -> str:
-    late = sum(delay > INTERVAL_SECONDS for delay in runs[program, triggers].delays)
+    late = sum(delay > INTERVAL_SECONDS for delay in runs[program, triggers, _AS_IT_IS].delays)
     return f"{late:,} of {_TITLES[program]}"
