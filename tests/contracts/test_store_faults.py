@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import builtins
+import errno
+import gc
+import io
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from anthropic_batches_provider.batches.ledger import Storage
 from anthropic_batches_provider.errors import ConfigurationError
@@ -98,6 +107,100 @@ def test_an_upload_that_the_store_breaks_off_leaves_what_was_there(
     with store.proxy.faults(after(1, Fault.FORBID, picks=is_part)), pytest.raises(Exception, match=r"."):
         faulty.put_file(large_file, "folder/target")
     assert target()
+
+
+@over_nothing_and_over_something
+def test_an_upload_whose_local_file_cannot_be_read_on_leaves_what_was_there(
+    store: Store, faulty: Storage, large_file: Path, target: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> NoReturn:
+        raise OSError(errno.EIO, "of the disk")
+
+    parts = []
+    at_the_second_block(large_file, fail, monkeypatch)
+    with store.proxy.faults(lambda request: parts.append(request) if is_part(request) else None):
+        with pytest.raises(OSError, match="of the disk"):
+            faulty.put_file(large_file, "folder/target")
+        gc.collect()  # no client may take the end of its file object for the end of the file
+    assert target()
+    assert parts or store.name == "s3", "s3fs reads two blocks before it sends the first"
+
+
+@over_nothing_and_over_something
+def test_an_upload_that_airflow_times_out_leaves_what_was_there_until_it_is_whole(
+    store: Store, storage: Storage, faulty: Storage, large_file: Path, target: Callable[[], bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    before = content_of(storage)
+    at_the_second_block(large_file, ring_once(), monkeypatch)
+    with airflows_alarm(), store.proxy.faults(after(2, Fault.HOLD, picks=is_part)):
+        with pytest.raises(AirflowTaskTimeout):
+            faulty.put_file(large_file, "folder/target")
+        gc.collect()
+        assert target()
+    if store.name == "azure":
+        assert target()
+    else:  # its client uploads in a thread of its own, which goes on for as long as the process lives
+        assert changed_content(storage, before) == large_file.read_bytes()
+
+
+def changed_content(storage: Storage, before: bytes | None) -> bytes | None:
+    """Wait until something else is under the name ``folder/target``, and return it."""
+    deadline = time.monotonic() + 30
+    while (found := content_of(storage)) == before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return found
+
+
+def content_of(storage: Storage) -> bytes | None:
+    with suppress(FileNotFoundError):
+        return storage.read("folder/target")
+    return None
+
+
+def at_the_second_block(path: Path, act: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let something happen in this process when the second block of a local file is read, whoever reads it."""
+    plain_open = io.open
+
+    class Acting(io.BufferedReader):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() >= 8 << 20:
+                act()
+            return super().read(size)
+
+    def opened(file: Any, mode: str = "r", *args: Any, **options: Any) -> Any:
+        if mode == "rb" and str(file) == str(path):
+            return Acting(io.FileIO(file))
+        return plain_open(file, mode, *args, **options)
+
+    monkeypatch.setattr(io, "open", opened)
+    monkeypatch.setattr(builtins, "open", opened)
+
+
+def ring_once() -> Callable[[], None]:
+    """Return what sends the alarm to the main thread, where Airflow's does ring, when it is called first."""
+    main, rung = threading.main_thread(), threading.Event()
+
+    def ring() -> None:
+        if not rung.is_set() and main.ident is not None:
+            rung.set()
+            signal.pthread_kill(main.ident, signal.SIGALRM)
+
+    return ring
+
+
+@contextmanager
+def airflows_alarm() -> Iterator[None]:
+    """Have the signal of ``execution_timeout`` do what it does in a task."""
+
+    def time_out(*_: object) -> NoReturn:
+        raise AirflowTaskTimeout
+
+    before = signal.signal(signal.SIGALRM, time_out)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize("target", ["nothing"], indirect=True)

@@ -154,6 +154,24 @@ class EndedJob:
         return {path.name: path.read_bytes() for path in sorted(self.output.iterdir())}
 
 
+def opened_job(
+    storage: Storage, unit: str = "dag/task/unit/-", *, nonce: str = NONCE, column_prefix: str = ""
+) -> JobFolder:
+    """Make a job without shards, as it is before its rows are read."""
+    record = JobRecord(
+        nonce=nonce,
+        owner=OWNER,
+        edition="",
+        account=AccountRecord(base_url="https://api.anthropic.com"),
+        conn_id="anthropic_default",
+        run_id="manual",
+        opened_at=NOW.to_iso8601_string(),
+        question="q",
+        column_prefix=column_prefix,
+    )
+    return create_job(storage, unit, record)
+
+
 def ended_job(
     root: Path,
     results: Sequence[Iterable[bytes]],
@@ -170,18 +188,7 @@ def ended_job(
     :param columns: the JSON objects of the rows of each shard.
     """
     storage = LocalStorage(root / "jobs")
-    record = JobRecord(
-        nonce=nonce,
-        owner=OWNER,
-        edition="",
-        account=AccountRecord(base_url="https://api.anthropic.com"),
-        conn_id="anthropic_default",
-        run_id="manual",
-        opened_at=NOW.to_iso8601_string(),
-        question="q",
-        column_prefix=column_prefix,
-    )
-    folder = create_job(storage, unit, record)
+    folder = opened_job(storage, unit, nonce=nonce, column_prefix=column_prefix)
     service = Service()
     shards: list[ShardRecord] = []
     for number, rows in enumerate(columns):

@@ -1,0 +1,80 @@
+"""What sealing keeps on the local disk while it builds."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem
+
+from anthropic_batches_provider.batches.rows import PreparedRow
+from anthropic_batches_provider.batches.sharding import ShardLimits
+from anthropic_batches_provider.batches.submission.sealing import seal_job
+from anthropic_batches_provider.storage import ObjectStorage
+from tests.unit.batches.results.ended_jobs import opened_job
+
+SHARDS = 5
+ROWS_PER_SHARD = 4
+
+
+class CopyingStore(ObjectStorage):
+    """An object store in memory, which copies what is put; notes what lies in the spool at each put, and at the end."""
+
+    def __init__(self, spool: Path) -> None:
+        attach("memory", fs=MemoryFileSystem())
+        super().__init__(f"memory://{uuid.uuid4().hex}/folder")
+        self._spool = spool
+        self.names_at_puts: list[set[str]] = []
+        self.rows_taken_at_puts: list[int] = []
+        self.rows_taken = 0
+
+    def put_file(self, source: Path, path: str) -> None:
+        self.names_at_puts.append(names_in(self._spool))
+        self.rows_taken_at_puts.append(self.rows_taken)
+        super().put_file(source, path)
+        assert source.exists(), "it copies"
+
+    def rows(self, count: int) -> Iterator[PreparedRow]:
+        for number in range(count):
+            self.rows_taken += 1
+            yield PreparedRow(number, b'{"key":%d}' % number, b'{"model":"m"}')
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    return folder
+
+
+def test_one_shard_at_a_time_lies_on_the_local_disk_where_the_store_copies(spool: Path) -> None:
+    store = CopyingStore(spool)
+    job = opened_job(store)
+    limits = ShardLimits(max_requests=ROWS_PER_SHARD)
+    seal = seal_job(job, store.rows(SHARDS * ROWS_PER_SHARD), limits=limits, spool_folder=spool)
+    assert [shard.requests for shard in seal.shards] == [ROWS_PER_SHARD] * SHARDS
+    assert store.names_at_puts == [
+        {f"requests-{shard:05d}.jsonl", f"rows-{shard:05d}.jsonl"}
+        for shard in range(SHARDS)
+        for _ in ("requests", "rows")
+    ]
+    assert names_in(spool) == set()
+    files = {folder: store.list(f"{job.path}/{folder}") for folder in ("requests", "rows")}
+    assert {folder: len(names) for folder, names in files.items()} == {"requests": SHARDS, "rows": SHARDS}
+
+
+def test_a_shard_is_in_the_store_before_the_rows_of_the_next_are_read(spool: Path) -> None:
+    store = CopyingStore(spool)
+    limits = ShardLimits(max_requests=ROWS_PER_SHARD)
+    seal_job(opened_job(store), store.rows(SHARDS * ROWS_PER_SHARD), limits=limits, spool_folder=spool)
+    # One row more than the shard holds is read, to know that it is full.
+    assert store.rows_taken_at_puts[::2] == [ROWS_PER_SHARD * shard + 1 for shard in range(1, SHARDS)] + [
+        ROWS_PER_SHARD * SHARDS
+    ]
