@@ -77,7 +77,7 @@ class ChangedInputError(ConfigurationError):
 
 
 class DestinationOwnedError(ConfigurationError):
-    """The destination's manifest names another owner; nothing was written or spent."""
+    """The destination's marker or manifest names another owner; nothing was written or spent."""
 
 
 class XComLimitError(ConfigurationError):

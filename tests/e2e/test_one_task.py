@@ -119,7 +119,9 @@ def job(stack: AirflowStack, simulator_process: SimulatorProcess, home: Path) ->
     _kill_the_triggerer(job)
     job.end(0)
     job.wait_for_progress(shards_submitted=4, shards_ended=1, rows_in_flight=15, rows_collected=5)
-    assert sorted(path.name[:10] for path in job.output.iterdir()) == ["part-00000"], "the manifest comes last"
+    assert sorted(path.name[:10] for path in job.output.iterdir()) == ["_owner.jso", "part-00000"], (
+        "the manifest comes last"
+    )
     _kill_the_worker_in_a_create_call(job)
     state = job.end_batches_until_it_is_done()
     assert state == "success", job.api.describe(job.run)

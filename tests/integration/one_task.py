@@ -25,7 +25,7 @@ from anthropic_batches_provider.batches.collection import (
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, Storage
 from anthropic_batches_provider.batches.resubmission import Rounds
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.batches.submission import Submission, Waiting, ask_time
+from anthropic_batches_provider.batches.submission import JobPlan, Submission, Waiting, ask_time
 from tests.integration.simulated_world import BOUNDS, SimulatedClock, World, prepared
 
 ROWS_PER_SHARD = 4
@@ -38,6 +38,7 @@ class Arguments:
     """What a task's author may set, and change between two attempts.
 
     :param destination: name of the output's folder; "xcom" for memory.
+    :param owner: whose the destination is.
     :param wrong_by: seconds that the worker's clock is ahead of the service's.
     :param may_send: whether the time of the try is not over.
     """
@@ -48,7 +49,12 @@ class Arguments:
     in_flight: int = 1_000_000
     max_rounds: int = 3
     tries: str = ""
+    unit: str = "unit"
+    question: str = "question"
+    edition: str = ""
+    on_changed_input: Literal["fail", "restart"] = "fail"
     destination: str = "out"
+    owner: str = "owner"
     output_format: Literal["jsonl", "jsonl.gz"] = "jsonl"
     include_message: bool = False
     keep_requests: bool = False
@@ -111,7 +117,7 @@ class OneTask:
 
     def job(self) -> JobFolder:
         """The unit's job, as a bystander sees it."""
-        folder = f"{self.world.plan().unit.folder}/job-0001"
+        folder = f"{self._plan().unit.folder}/job-0001"
         return JobFolder(self.world.storage, folder)
 
     def collection(
@@ -126,7 +132,7 @@ class OneTask:
         if asked.destination == "xcom":
             return XComCollection(job, source, settings, max_bytes=asked.xcom_max_bytes)
         storage = LocalStorage(self.folder / asked.destination)
-        destination = Destination(storage=storage, owner="owner", output_format=asked.output_format)
+        destination = Destination(storage=storage, owner=asked.owner, output_format=asked.output_format)
         return JobCollection(job, source, destination, settings)
 
     def output(self) -> list[dict[str, Any]]:
@@ -139,9 +145,12 @@ class OneTask:
 
     def _job(self, storage: Storage, spool: Path) -> JobFolder:
         asked = self.arguments
-        limits = ShardLimits(max_requests=asked.rows_per_shard)
-        plan = replace(self.world.plan(), tries=asked.tries, limits=limits)
-        return self.world.sealed(plan, lambda: prepared(asked.rows, asked.text), storage=storage, spool=spool)
+        return self.world.sealed(self._plan(), lambda: prepared(asked.rows, asked.text), storage=storage, spool=spool)
+
+    def _plan(self) -> JobPlan:
+        asked = self.arguments
+        plan = self.world.plan(asked.unit, asked.question, asked.edition, asked.on_changed_input)
+        return replace(plan, tries=asked.tries, limits=ShardLimits(max_requests=asked.rows_per_shard))
 
     def _submission(self, job: JobFolder, client: MessageBatchClient) -> Submission:
         return Submission(

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pendulum
 
 from anthropic_batches_provider import event_triggers
 from anthropic_batches_provider.batches.account import Account
-from anthropic_batches_provider.batches.client import Greeting
-from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts
+from anthropic_batches_provider.batches.client import Greeting, Look, SightedCounts, Sighting
 from anthropic_batches_provider.event_triggers import AssetMemory, EndedBatchWatch
 
-START = pendulum.datetime(2026, 11, 21, 12)
+START = datetime(2026, 11, 21, 12, tzinfo=UTC)
+RUNNING_COUNTS = SightedCounts(processing=3, succeeded=0, errored=0, canceled=0, expired=0)
+ENDED_COUNTS = SightedCounts(processing=0, succeeded=2, errored=1, canceled=0, expired=0)
 
 
 class TimeIsUp(BaseException):
@@ -32,20 +33,24 @@ class Lifetime:
     created: float
     ended: float
 
-    def at(self, now: float) -> MessageBatch:
+    def at(self, now: float) -> Sighting:
         has_ended = self.ended <= now
-        return MessageBatch(
+        created = START + timedelta(seconds=self.created)
+        return Sighting(
             id=self.name,
+            type="message_batch",
             processing_status="ended" if has_ended else "in_progress",
-            request_counts=RequestCounts(succeeded=2, errored=1) if has_ended else RequestCounts(processing=3),
-            created_at=START.add(seconds=self.created),
-            expires_at=START.add(seconds=self.created, hours=24),
-            ended_at=START.add(seconds=self.ended) if has_ended else None,
+            request_counts=ENDED_COUNTS if has_ended else RUNNING_COUNTS,
+            created_at=created,
+            expires_at=created + timedelta(hours=24),
+            ended_at=START + timedelta(seconds=self.ended) if has_ended else None,
         )
 
 
 class Workspace:
-    """The API's list of batches, and the time by which it is asked."""
+    """The API's list of batches, in pages of ten, and the time by which it is asked."""
+
+    page_size = 10
 
     def __init__(self, *batches: Lifetime) -> None:
         self.batches = list(batches)
@@ -53,7 +58,7 @@ class Workspace:
         self.until = 0.0
         self.faults: list[Exception] = []
         self.looks: list[float] = []
-        self.entries_shown = 0
+        self.pages_shown = 0
         self.awake = asyncio.Event()
         self.awake.set()
         self.is_killed_while_handing_over = True
@@ -61,19 +66,23 @@ class Workspace:
     async def connect(self) -> Workspace:
         return self
 
-    async def list(self) -> AsyncIterator[MessageBatch]:
-        self.looks.append(self.now)
+    async def look_at_page(self, after_id: str | None = None) -> Look:
+        if after_id is None:
+            self.looks.append(self.now)
         await asyncio.sleep(0)
         if self.faults:
             raise self.faults.pop(0)
-        for each in sorted(self.batches, key=lambda each: each.created, reverse=True):
-            if each.created <= self.now:
-                self.entries_shown += 1
-                yield each.at(self.now)
+        self.pages_shown += 1
+        newest_first = sorted(self.batches, key=lambda each: each.created, reverse=True)
+        made = [each for each in newest_first if each.created <= self.now]
+        begin = [each.name for each in made].index(after_id) + 1 if after_id is not None else 0
+        page = made[begin : begin + self.page_size]
+        more = begin + self.page_size < len(made)
+        return Look(sightings=tuple(each.at(self.now) for each in page), next_page=page[-1].name if more else None)
 
     async def greet(self) -> Greeting:
         account = Account(base_url="", organization_id=None, workspace_id=None)
-        return Greeting(account=account, server_time=START.add(seconds=self.now))
+        return Greeting(account=account, server_time=pendulum.instance(START + timedelta(seconds=self.now)))
 
     async def close(self) -> None:
         return

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from anthropic_batches_provider.batches.collection import (
     MANIFEST_NAME,
+    OWNER_NAME,
     Manifest,
     collect_batches,
     collect_job,
@@ -184,10 +185,10 @@ def test_a_collected_job_can_be_collected_again(job: EndedJob) -> None:
     assert answers(rows_of(job, second)) == ANSWERS
     assert left_requests(job) == kept
     assert set(second.replaced) == {part.name for part in first.parts}
-    assert set(job.files()) == {MANIFEST_NAME, *(part.name for part in second.parts)}
+    assert set(job.files()) == {MANIFEST_NAME, OWNER_NAME, *(part.name for part in second.parts)}
     third = collect(job)
     assert [part.name for part in third.parts] == [part.name for part in first.parts]
-    assert set(job.files()) == {MANIFEST_NAME, *(part.name for part in third.parts)}
+    assert set(job.files()) == {MANIFEST_NAME, OWNER_NAME, *(part.name for part in third.parts)}
 
 
 def test_another_job_of_the_same_owner_takes_over_and_leaves_other_files_alone(tmp_path: Path, job: EndedJob) -> None:
@@ -198,6 +199,7 @@ def test_another_job_of_the_same_owner_takes_over_and_leaves_other_files_alone(t
     manifest = collect(successor)
     assert set(successor.files()) == {
         MANIFEST_NAME,
+        OWNER_NAME,
         "notes.txt",
         "part-00007-ffffffff.jsonl",
         "part-00000-ba987654.jsonl",

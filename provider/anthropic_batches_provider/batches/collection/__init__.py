@@ -17,10 +17,12 @@ from anthropic_batches_provider.batches.collection.collecting import (
 )
 from anthropic_batches_provider.batches.collection.destination import (
     MANIFEST_NAME,
+    OWNER_NAME,
     Destination,
     OutputFormat,
     check_destination,
     check_writable,
+    claim_destination,
 )
 from anthropic_batches_provider.batches.collection.ended import RetrievingService, retrieve
 from anthropic_batches_provider.batches.collection.failed_rows import RAISE_MAX_ROUNDS, check_failed_rows
@@ -31,6 +33,7 @@ from anthropic_batches_provider.batches.collection.settings import CollectionSet
 __all__ = [
     "DEFAULT_XCOM_MAX_BYTES",
     "MANIFEST_NAME",
+    "OWNER_NAME",
     "RAISE_MAX_ROUNDS",
     "CollectionSettings",
     "Destination",
@@ -46,6 +49,7 @@ __all__ = [
     "check_destination",
     "check_failed_rows",
     "check_writable",
+    "claim_destination",
     "collect_batches",
     "collect_job",
     "retrieve",

@@ -11,7 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anthropic_batches_provider.batches.collection.destination import Destination, check_destination, check_writable
+from anthropic_batches_provider.batches.collection.destination import (
+    Destination,
+    check_destination,
+    check_writable,
+    claim_destination,
+)
 from anthropic_batches_provider.batches.collection.foreign_work import BatchesWork
 from anthropic_batches_provider.batches.collection.job_collection import JobCollection
 from anthropic_batches_provider.batches.collection.job_work import JobWork
@@ -69,9 +74,10 @@ def collect_batches(
 
     Raises as :func:`collect_job` does.
     """
-    previous = check_destination(destination)
+    check_destination(destination)
     check_writable(destination)
     work = BatchesWork(batch_ids, source, settings)
+    previous = claim_destination(destination)
     taken = {part.name for part in previous.parts} if previous else set()
     names = part_names(work.short_id, len(work.parts), destination.output_format, taken)
     tally = Tally()
@@ -101,7 +107,7 @@ def rows_for_xcom(
     """
     tally = Tally()
     found = JobWork(work, source, settings) if isinstance(work, JobFolder) else BatchesWork(work, source, settings)
-    with collection_spool(settings) as spool, found.opened(spool, tally):
+    with collection_spool(settings) as spool, found.opened(spool):
         rows = rows_in_memory(found, spool, tally, max_bytes=max_bytes)
     manifest = manifest_of(found, tally, settings, destination=_XCOM, owner=found.owner)
     found.close(manifest)

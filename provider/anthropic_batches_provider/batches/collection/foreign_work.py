@@ -35,7 +35,7 @@ class BatchesWork:
         self.short_id = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:SHORT_ID_LENGTH]
         self.parts = [_ForeignPart(batch, source, settings) for batch in self.batches]
 
-    def opened(self, spool: Path, tally: Tally) -> AbstractContextManager[None]:
+    def opened(self, spool: Path) -> AbstractContextManager[None]:
         return nullcontext()
 
     def check_current(self) -> None:

@@ -8,7 +8,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from anthropic_batches_provider.batches.collection.destination import Destination, check_destination, check_writable
+from anthropic_batches_provider.batches.collection.destination import (
+    Destination,
+    check_destination,
+    check_writable,
+    claim_destination,
+)
 from anthropic_batches_provider.batches.collection.ended import batch_of
 from anthropic_batches_provider.batches.collection.job_work import JobWork, check_not_replaced
 from anthropic_batches_provider.batches.collection.manifest import Manifest, PartFile, Tally
@@ -21,13 +26,23 @@ from anthropic_batches_provider.batches.collection.work import SHORT_ID_LENGTH
 from anthropic_batches_provider.batches.collection.written_parts import WrittenParts
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
 from anthropic_batches_provider.batches.results import ResultsSource
-from anthropic_batches_provider.errors import ApiError, BatchOutcomeError
+from anthropic_batches_provider.errors import ApiError, BatchOutcomeError, LedgerError
 
 log = logging.getLogger(__name__)
 
 
+class _OvertakenError(LedgerError):
+    """Another attempt has published the same meanwhile."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        super().__init__(f"Another attempt has published {manifest.destination} meanwhile.")
+        self.manifest = manifest
+
+
 class JobCollection:
     """One collection of a job's results to a destination.
+
+    From when it is made, the destination is its owner's, so that no other spends money for it.
 
     :param job: a sealed job.
     :raises DestinationOwnedError: the destination is another owner's.
@@ -42,20 +57,22 @@ class JobCollection:
         self._destination = destination
         self._settings = settings
         self._failed: set[int] = set()
-        self._look_at_what_is_there()
+        self._collections = job.collections
+        self._look_at_what_is_there(claim_destination(destination))
         check_writable(destination)
 
     def write_next(self) -> PartRecord | None:
         """Write the part of one shard that was seen to end, and let go of its requests.
 
         Only in the first round: a further one brings rows that lie across all parts, so that these wait for its end.
+        Nor where another attempt has published meanwhile, whose files are not to be touched.
 
         A shard whose results cannot be had now holds up no other; :meth:`publish` tries it again, and says so.
 
         :returns: what was written; None if there is nothing to write for now.
         :raises LedgerError: another job has taken this one's place.
         """
-        if len(self._job.rounds()) > 1:
+        if len(self._job.rounds()) > 1 or self._job.collections != self._collections:
             return None
         check_not_replaced(self._job)
         for state in self._job.shards():
@@ -65,6 +82,8 @@ class JobCollection:
             part = ShardPart(origin_of(self._job, self._source, self._settings), state.shard, batch, ())
             try:
                 record = self._write(part)
+            except _OvertakenError:
+                return None
             except (ApiError, BatchOutcomeError) as error:
                 log.warning("The results of shard %d are not written yet: %s", number, error)
                 self._failed.add(number)
@@ -75,24 +94,35 @@ class JobCollection:
         return None
 
     def publish(self) -> Manifest:
-        """Write the parts that are missing, and the manifest.
+        """Write the parts that are missing, and the manifest; unless another attempt has done so meanwhile.
 
         Raises as :func:`collect_job` does.
         """
         work = JobWork(self._job, self._source, self._settings)
-        # A round may have been sealed, or a collection finished, since the last look: then its parts no longer count.
-        self._look_at_what_is_there()
+        try:
+            self._check_not_overtaken()
+            # A round may have been sealed, or a collection finished, since the last look: then its parts do not count.
+            self._look_at_what_is_there(check_destination(self._destination))
+            manifest = self._write_and_publish(work)
+        except _OvertakenError as overtaken:
+            log.info("Another attempt has published %s meanwhile: that output stays.", self._destination.uri)
+            manifest = overtaken.manifest
+        self._collections = self._job.collections
+        return manifest
+
+    def _write_and_publish(self, work: JobWork) -> Manifest:
         tally = Tally()
         parts = []
         with (
             advice_for_a_crash(self._destination),
             collection_spool(self._settings) as spool,
-            work.opened(spool, tally),
+            work.opened(spool),
         ):
             for part, written in self._all_written(work.parts):
                 part.unusable_file = written.unusable_file
                 tally.include(written.tally)
                 parts.append(PartFile.at(self._destination.uri, written.name, rows=written.rows, size=written.bytes))
+            self._check_not_overtaken()
             return publish(
                 work,
                 self._destination,
@@ -100,8 +130,24 @@ class JobCollection:
                 tally,
                 settings=self._settings,
                 spool=spool,
-                superseded=self._written.names,
+                superseded=self._written.names | self._written.names_of_earlier_jobs(),
             )
+
+    def _check_not_overtaken(self) -> None:
+        """Look whether another attempt has published the same shards here since this one has begun.
+
+        This one may be the older: what it would write in that one's place, readers of that manifest would miss.
+
+        :raises _OvertakenError: it has.
+        """
+        job, destination = self._job, self._destination
+        if job.collections == self._collections or not job.is_finished:
+            return
+        check_not_replaced(job)
+        manifest, latest = check_destination(destination), job.last_collection()
+        published = None if latest is None else (job.uri, latest.destination)
+        if manifest is not None and (manifest.job, manifest.destination) == published:
+            raise _OvertakenError(manifest)
 
     def _all_written(self, parts: Sequence[ShardPart]) -> list[tuple[ShardPart, PartRecord]]:
         """Write what is missing; a part that fails holds up no other, and its error comes when all were tried."""
@@ -117,9 +163,8 @@ class JobCollection:
             raise failure
         return found
 
-    def _look_at_what_is_there(self) -> None:
+    def _look_at_what_is_there(self, previous: Manifest | None) -> None:
         job, destination = self._job, self._destination
-        previous = check_destination(destination)
         short_id = job.description().nonce[:SHORT_ID_LENGTH]
         self._written = WrittenParts(job, destination, self._settings)
         taken = self._written.names_of_others | ({part.name for part in previous.parts} if previous else set())
@@ -128,7 +173,9 @@ class JobCollection:
     def _write(self, part: ShardPart) -> PartRecord:
         number = part.shard.shard
         with advice_for_a_crash(self._destination), collection_spool(self._settings) as spool:
-            written = write_part(part, self._names[number], self._destination, spool)
+            written = write_part(
+                part, self._names[number], self._destination, spool, before_put=self._check_not_overtaken
+            )
         return self._written.note(
             PartRecord(
                 shard=number,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 
 from anthropic_batches_provider.batches.collection.ended import ended_batches_of
-from anthropic_batches_provider.batches.collection.later_rounds import LaterShard
-from anthropic_batches_provider.batches.collection.manifest import Manifest, Tally
+from anthropic_batches_provider.batches.collection.later_rounds import LaterRound
+from anthropic_batches_provider.batches.collection.manifest import Manifest
 from anthropic_batches_provider.batches.collection.origin import origin_of
 from anthropic_batches_provider.batches.collection.settings import CollectionSettings
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
@@ -35,17 +36,17 @@ class JobWork:
         self.owner = origin.record.owner
         self.short_id = origin.record.nonce[:SHORT_ID_LENGTH]
         self._shards = [shard for seal in rounds for shard in seal.shards]
-        sent = list(zip(self._shards, self.batches, strict=True))
-        first = len(rounds[0].shards)
-        self._later = [LaterShard(origin, *one) for one in sent[first:]]
-        self.parts = [ShardPart(origin, *one, self._later) for one in sent[:first]]
+        sent = zip(self._shards, self.batches, strict=True)
+        first, *further = [list(islice(sent, len(seal.shards))) for seal in rounds]
+        self._later = [LaterRound(origin, shards) for shards in further]
+        self.parts = [ShardPart(origin, *one, self._later) for one in first]
 
     @contextmanager
-    def opened(self, spool: Path, tally: Tally) -> Iterator[None]:
-        """Fetch the results of all further rounds, which lie across the parts, for as long as the context lasts."""
+    def opened(self, spool: Path) -> Iterator[None]:
+        """Have the results of further rounds at hand, which lie across the parts, for as long as the context lasts."""
         with ExitStack() as stack:
             for later in self._later:
-                stack.enter_context(later.fetched(spool, tally))
+                stack.enter_context(later.opened(spool))
             yield
 
     def check_current(self) -> None:

@@ -1,11 +1,16 @@
-"""The results of further rounds, whose rows lie across the shards of the first."""
+"""The results of further rounds, whose rows lie across the shards of the first.
+
+Invariant: of each round one shard at a time is at hand, however many there are. The rows of a round ascend over all its
+shards, and parts are written in the order of their rows: so each shard is fetched once.
+"""
 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterator
-from contextlib import contextmanager
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from anthropic_batches_provider.batches.collection.manifest import Tally
@@ -13,44 +18,150 @@ from anthropic_batches_provider.batches.collection.origin import Origin
 from anthropic_batches_provider.batches.collection.work import result_at
 from anthropic_batches_provider.batches.ledger import ShardRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
-from anthropic_batches_provider.batches.results import ExpectedRows, Result, SpooledResults, spooled_results
+from anthropic_batches_provider.batches.results import (
+    Result,
+    RowEncoder,
+    SpooledResults,
+    missing_result,
+    spooled_results,
+)
+from anthropic_batches_provider.errors import ApiError, BatchOutcomeError
 
 
 class LaterShard:
-    """The results of a shard of a further round, which holds rows from anywhere."""
+    """A shard of a further round, which holds rows from anywhere; its results are fetched when they are asked for."""
 
     def __init__(self, origin: Origin, shard: ShardRecord, batch: MessageBatch) -> None:
         self._origin = origin
         self._shard = shard
         self._batch = batch
-        self._expected: ExpectedRows | None = None
-        self._results: SpooledResults | None = None
-        self.number = shard.shard
-        self.encoder = origin.encoder(batch)
-
-    @contextmanager
-    def fetched(self, spool: Path, tally: Tally) -> Iterator[None]:
-        """Have its results on the local disk, for as long as the context lasts."""
-        rows = array("q", (int(line) for line in self._origin.lines_of(self._shard.rows_file)))
-        self._expected = self._origin.expected(self._shard, rows)
-        path = spool / f"further-{self._shard.shard}"
-        sleep = self._origin.settings.clock.sleep
-        with spooled_results(self._origin.source, self._batch, path, expected=self._expected, sleep=sleep) as results:
-            tally.foreign_results += results.foreign
-            tally.duplicate_results += results.duplicates
-            self._results = results
-            yield
+        rows = array("q", (int(line) for line in origin.lines_of(shard.rows_file)))
+        self._expected = origin.expected(shard, rows)
+        self._fetched: _Fetched | None = None
+        self._stack = ExitStack()
 
     def holds_any_of(self, rows: range) -> bool:
         """Return whether any of some consecutive rows was sent again in this shard."""
-        if self._expected is None:
-            raise AssertionError("a further round is read while it is fetched")
         first = bisect_left(self._expected.rows, rows.start)
         return first < len(self._expected.rows) and self._expected.rows[first] in rows
 
-    def result_of(self, row: int) -> Result | None:
-        """Return what this round brought a row; None if the row was not in it, or nothing came."""
-        if self._expected is None or self._results is None:
-            raise AssertionError("a further round is read while it is fetched")
+    def result_of(self, row: int, spool: Path, tally: Tally) -> tuple[Result, RowEncoder] | None:
+        """Return what this round brought a row, and what encodes it; None if the row was not in it.
+
+        A row that was sent and got no result is missing: it may have been billed, whatever an earlier round says.
+
+        :param tally: counts, with the shard's first row, what its results hold besides.
+        """
         position = self._expected.position_of_row(row)
-        return None if position is None else result_at(self._results, position, self._batch)
+        if position is None:
+            return None
+        fetched = self.fetched(spool)
+        if position == 0:
+            tally.foreign_results += fetched.results.foreign
+            tally.duplicate_results += fetched.results.duplicates
+        result = result_at(fetched.results, position, self._batch)
+        return result or missing_result(self._expected.custom_id(position)), fetched.encoder
+
+    def fetched(self, spool: Path) -> _Fetched:
+        """Have its results on the local disk until :meth:`close`."""
+        if self._fetched is None:
+            path = spool / f"further-{self._shard.shard}"
+            sleep = self._origin.settings.clock.sleep
+            results = self._stack.enter_context(
+                spooled_results(self._origin.source, self._batch, path, expected=self._expected, sleep=sleep)
+            )
+            self._fetched = _Fetched(results, self._origin.encoder(self._batch))
+        return self._fetched
+
+    def close(self) -> None:
+        """Let go of its results."""
+        self._fetched = None
+        self._stack.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    results: SpooledResults
+    encoder: RowEncoder
+
+
+class LaterRound:
+    """A further round: a view of its shards that has the one at hand which the latest question was about.
+
+    :param sent: its shards and their batches, in order; their rows ascend.
+    """
+
+    def __init__(self, origin: Origin, sent: Sequence[tuple[ShardRecord, MessageBatch]]) -> None:
+        self._origin = origin
+        self._sent = sent
+        self._first_rows = [shard.first_row for shard, _ in sent]
+        self._at_hand: tuple[int, LaterShard] | None = None
+        self._failures: dict[int, ApiError | BatchOutcomeError] = {}
+        self._spool: Path | None = None
+        self.first_shard = sent[0][0].shard
+
+    @contextmanager
+    def opened(self, spool: Path) -> Iterator[None]:
+        """Fetch results to a local folder, for as long as the context lasts."""
+        self._spool = spool
+        try:
+            yield
+        finally:
+            self._let_go()
+            self._spool = None
+
+    def holds_any_of(self, rows: range) -> bool:
+        """Return whether any of some consecutive rows was sent again in this round."""
+        return self._first_with_any_of(rows) is not None
+
+    def fetch_first_of(self, rows: range) -> None:
+        """Fetch results of some consecutive rows: what cannot be had is told before anything else is fetched for them.
+
+        Raises as :meth:`result_of` does.
+        """
+        index = self._first_with_any_of(rows)
+        if index is not None:
+            with self._asked_once(index) as spool:
+                self._shard(index).fetched(spool)
+
+    def result_of(self, row: int, tally: Tally) -> tuple[Result, RowEncoder] | None:
+        """Return what this round brought a row, and what encodes it; None if the row was not in it.
+
+        :param tally: as :meth:`LaterShard.result_of` takes it.
+        :raises ApiError: its results cannot be had; they are not asked for again.
+        :raises BatchOutcomeError: they are gone.
+        """
+        index = bisect_right(self._first_rows, row) - 1
+        if index < 0:
+            return None
+        with self._asked_once(index) as spool:
+            return self._shard(index).result_of(row, spool, tally)
+
+    def _first_with_any_of(self, rows: range) -> int | None:
+        following = bisect_right(self._first_rows, rows.start)
+        if following and self._shard(following - 1).holds_any_of(rows):
+            return following - 1
+        return following if following < len(self._first_rows) and self._first_rows[following] in rows else None
+
+    @contextmanager
+    def _asked_once(self, index: int) -> Iterator[Path]:
+        if self._spool is None:
+            raise AssertionError("a further round is read while it is opened")
+        if index in self._failures:
+            raise self._failures[index]
+        try:
+            yield self._spool
+        except (ApiError, BatchOutcomeError) as error:
+            self._failures[index] = error
+            raise
+
+    def _shard(self, index: int) -> LaterShard:
+        if self._at_hand is None or self._at_hand[0] != index:
+            self._let_go()
+            self._at_hand = index, LaterShard(self._origin, *self._sent[index])
+        return self._at_hand[1]
+
+    def _let_go(self) -> None:
+        if self._at_hand is not None:
+            self._at_hand[1].close()
+            self._at_hand = None

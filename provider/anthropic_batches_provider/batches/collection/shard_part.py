@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from anthropic_batches_provider.batches.collection.later_rounds import LaterShard
+from anthropic_batches_provider.batches.collection.later_rounds import LaterRound
 from anthropic_batches_provider.batches.collection.manifest import Tally
 from anthropic_batches_provider.batches.collection.origin import RESULTS_REMAIN, Origin
 from anthropic_batches_provider.batches.collection.unusable import UnusableReason, write_unusable_rows
@@ -29,10 +29,11 @@ _READ_BYTES = 1 << 20
 class ShardPart:
     """The rows of one shard of the first round, with their key and kept columns."""
 
-    def __init__(self, origin: Origin, shard: ShardRecord, batch: MessageBatch, later: Sequence[LaterShard]) -> None:
+    def __init__(self, origin: Origin, shard: ShardRecord, batch: MessageBatch, later: Sequence[LaterRound]) -> None:
         self._origin = origin
         self._later = tuple(later)
-        self._expected = origin.expected(shard, range(shard.first_row, shard.first_row + shard.requests))
+        self._rows = range(shard.first_row, shard.first_row + shard.requests)
+        self._expected = origin.expected(shard, self._rows)
         self.shard = shard
         self.batch = batch
         self.requests = shard.requests
@@ -40,14 +41,15 @@ class ShardPart:
 
     def was_sent_again_since(self, shards: int) -> bool:
         """Return whether any of its rows went into a further round that the first ``shards`` shards do not hold."""
-        rows = range(self.shard.first_row, self.shard.first_row + self.shard.requests)
-        return any(later.number >= shards and later.holds_any_of(rows) for later in self._later)
+        return any(later.first_shard >= shards and later.holds_any_of(self._rows) for later in self._later)
 
     def rows(self, spool: Path, tally: Tally) -> Generator[bytes, None, None]:
         origin = self._origin
         encoder = origin.encoder(self.batch)
         sleep = origin.settings.clock.sleep
         reasons = self._reasons(spool)
+        for later in self._later:
+            later.fetch_first_of(self._rows)
         with (
             spooled_results(
                 origin.source, self.batch, spool / "results", expected=self._expected, sleep=sleep
@@ -61,9 +63,9 @@ class ShardPart:
             for position, (columns, found) in enumerate(zip(self._columns(), decoded, strict=True)):
                 result, row_encoder = found, encoder
                 if result is None or result.result_type != "succeeded":
-                    result, row_encoder = self._later_result(position, found, encoder)
+                    result, row_encoder = self._later_result(position, found, encoder, tally)
                     if result.result_type != "succeeded":
-                        unusable.write(msgspec.json.encode(_reason(self._expected.rows[position], result)) + b"\n")
+                        unusable.write(msgspec.json.encode(_reason(self._rows[position], result)) + b"\n")
                 tally.add(result)
                 row_encoder.append_line(lines, columns, result)
                 if len(lines) >= BLOCK_BYTES:
@@ -105,14 +107,16 @@ class ShardPart:
     def _reasons(self, spool: Path) -> Path:
         return spool / f"reasons-{self.shard.shard}"
 
-    def _later_result(self, position: int, first: Result | None, encoder: RowEncoder) -> tuple[Result, RowEncoder]:
+    def _later_result(
+        self, position: int, first: Result | None, encoder: RowEncoder, tally: Tally
+    ) -> tuple[Result, RowEncoder]:
         """Return the result that counts of a row whose first one is not usable, and what encodes it."""
-        found = first
+        found = first or missing_result(self._expected.custom_id(position))
         for later in self._later:
-            result = later.result_of(self._expected.rows[position])
-            if result is not None and (found is None or found.result_type != "succeeded"):
-                found, encoder = result, later.encoder
-        return found or missing_result(self._expected.custom_id(position)), encoder
+            brought = later.result_of(self._rows[position], tally)
+            if brought is not None and found.result_type != "succeeded":
+                found, encoder = brought
+        return found, encoder
 
     def _columns(self) -> Iterator[bytes]:
         """Yield the row's own columns, exactly one line per request."""

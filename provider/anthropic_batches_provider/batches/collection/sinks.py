@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import logging
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +39,19 @@ class WrittenPart:
     tally: TallyRecord
 
 
-def write_part(part: PartOfWork, name: str, destination: Destination, spool: Path) -> WrittenPart:
+def write_part(
+    part: PartOfWork,
+    name: str,
+    destination: Destination,
+    spool: Path,
+    *,
+    before_put: Callable[[], None] = lambda: None,
+) -> WrittenPart:
     """Write a part to a local file and put it into the destination, whole or not at all.
 
     :param name: of the file in the destination.
     :param spool: local folder.
+    :param before_put: called when the local file is whole; what it raises keeps the destination as it is.
     """
     path = spool / "part"
     tally = Tally()
@@ -51,6 +59,7 @@ def write_part(part: PartOfWork, name: str, destination: Destination, spool: Pat
         with closing(part.rows(spool, tally)) as rows:
             count = _write_lines(rows, path, destination.output_format)
         size = path.stat().st_size
+        before_put()
         destination.storage.put_file(path, name)
     finally:
         path.unlink(missing_ok=True)

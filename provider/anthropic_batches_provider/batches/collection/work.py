@@ -1,6 +1,7 @@
 """What there is to collect, as rows part by part.
 
-Invariants: rows come one per request, whatever the results hold; one batch at a time is on the disk and none in memory.
+Invariants: rows come one per request, whatever the results hold; of each round one batch at a time is on the disk and
+none in memory.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Work(Protocol):
     def parts(self) -> Sequence[PartOfWork]:
         """The batches, in order of output."""
 
-    def opened(self, spool: Path, tally: Tally) -> AbstractContextManager[None]:
+    def opened(self, spool: Path) -> AbstractContextManager[None]:
         """Have at hand what lies across the parts, while their rows are read."""
 
     def check_current(self) -> None:

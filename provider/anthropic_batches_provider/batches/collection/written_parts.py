@@ -7,14 +7,21 @@ while nothing that was written otherwise may have taken its name since.
 from __future__ import annotations
 
 import hashlib
+import logging
+from collections.abc import Iterator
+from typing import get_args
 
 import msgspec
 
 from anthropic_batches_provider import __version__
-from anthropic_batches_provider.batches.collection.destination import Destination
+from anthropic_batches_provider.batches.collection.destination import Destination, OutputFormat
 from anthropic_batches_provider.batches.collection.settings import CollectionSettings
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
-from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
+from anthropic_batches_provider.batches.collection.work import SHORT_ID_LENGTH
+from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, jobs_of
+from anthropic_batches_provider.errors import LedgerError
+
+log = logging.getLogger(__name__)
 
 
 class WrittenParts:
@@ -25,10 +32,8 @@ class WrittenParts:
         self._files = set(destination.storage.list(""))
         self._kept = {f"unusable/{name}" for name in job.storage.list(f"{job.path}/unusable")}
         self._known = job.parts()
-        written_as = msgspec.json.encode(
-            [destination.uri, destination.output_format, settings.include_message, __version__]
-        )
-        self.written_as = hashlib.blake2b(written_as, digest_size=4).hexdigest()
+        self.written_as = _written_as(destination.uri, destination.output_format, settings.include_message)
+        self._destination = destination
         self.collection = job.collections + 1
         self.shards = sum(len(seal.shards) for seal in job.rounds())
         self._found = {record.shard: record for record in self._known if self._is_current(record)}
@@ -42,6 +47,38 @@ class WrittenParts:
     def names_of_others(self) -> set[str]:
         """Part files that were written for another destination, or with another format, columns or version."""
         return {record.name for record in self._known if record.written_as != self.written_as}
+
+    def names_of_earlier_jobs(self) -> set[str]:
+        """Return part files here of jobs that this one has taken the place of: no manifest may ever have listed them.
+
+        A job that cannot be read keeps its files: that is no reason to withhold an output.
+        """
+        ways = {
+            _written_as(self._destination.uri, output_format, include_message)
+            for output_format in get_args(OutputFormat)
+            for include_message in (False, True)
+        }
+        try:
+            return {
+                part.name
+                for job in self._earlier_jobs()
+                for part in job.parts()
+                if part.written_as in ways and part.name in self._files
+            }
+        except LedgerError as error:
+            log.warning("Files of earlier jobs may stay at %s: %s", self._destination.uri, error)
+            return set()
+
+    def _earlier_jobs(self) -> Iterator[JobFolder]:
+        """Yield the earlier jobs of the same unit, as far as there are files here that carry their names."""
+        owner = self._job.description().owner
+        for job in jobs_of(self._job.storage, self._job.path.rpartition("/")[0]):
+            if job.path == self._job.path:
+                return
+            record = job.description()
+            short_id = record.nonce[:SHORT_ID_LENGTH]
+            if record.owner == owner and any(short_id in name for name in self._files):
+                yield job
 
     def find(self, shard: int) -> PartRecord | None:
         """Return what is written of a shard for the collection in progress."""
@@ -82,3 +119,8 @@ class WrittenParts:
             and record.name in self._files
             and (record.unusable_file is None or record.unusable_file in self._kept)
         )
+
+
+def _written_as(uri: str, output_format: str, include_message: bool) -> str:
+    described = msgspec.json.encode([uri, output_format, include_message, __version__])
+    return hashlib.blake2b(described, digest_size=4).hexdigest()

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
-import tempfile
+import stat
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -61,7 +62,8 @@ class LocalStorage:
 
     Exclusive creation is ``link``, which is atomic on local and network file systems alike: readers see an object
     whole or not at all, and of two creators one wins. Objects are flushed to the
-    disk before they get their name, and the names with them.
+    disk before they get their name, and the names with them. All have the mode of a new file, whatever the local file
+    had, so that readers need not be the user who writes.
     """
 
     def __init__(self, root: Path) -> None:
@@ -107,7 +109,7 @@ class LocalStorage:
         target = self._target(path)
         spool = self._spool(target)
         try:
-            _move(source, spool)
+            _put(source, spool)
             with spool.open("rb") as copy:
                 os.fsync(copy.fileno())
             spool.replace(target)
@@ -130,22 +132,26 @@ class LocalStorage:
 
     @staticmethod
     def _spool(target: Path) -> Path:
-        descriptor, name = tempfile.mkstemp(prefix=_SPOOL_PREFIX, dir=target.parent)
-        os.close(descriptor)
-        return Path(name)
+        """Make an empty file beside a target, with the mode that every new file of this process gets."""
+        spool = target.parent / f"{_SPOOL_PREFIX}{secrets.token_hex(8)}"
+        spool.open("xb").close()
+        return spool
 
 
 _SPOOL_PREFIX = ".spool-"
 
 
-def _move(source: Path, target: Path) -> None:
-    """Move a file, or copy it to another disk."""
+def _put(source: Path, target: Path) -> None:
+    """Move a file in place of another, or copy it from another disk; the mode stays the other's."""
+    mode = target.stat().st_mode
     try:
         source.replace(target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
         shutil.copyfile(source, target)
+    if target.stat().st_mode != mode:
+        target.chmod(stat.S_IMODE(mode))
 
 
 def _make_folder(folder: Path) -> None:

@@ -86,9 +86,12 @@ class SpooledResults:
                 )
 
     def line_number(self, position: int) -> int:
-        """Return the number of a result's line in the stream, from 1; reads the file up to there."""
-        self._file.seek(0)
-        return 1 + self._file.read(self._offsets[position]).count(_LINE_FEED)
+        """Return the number of a result's line in the stream, from 1; reads the file up to there, in blocks."""
+        descriptor, end = self._file.fileno(), self._offsets[position]
+        blocks = (
+            os.pread(descriptor, min(_WINDOW_BYTES, end - begin), begin) for begin in range(0, end, _WINDOW_BYTES)
+        )
+        return 1 + sum(block.count(_LINE_FEED) for block in blocks)
 
     def take(self, lines: Sequence[bytes]) -> None:
         """Add the next lines of the stream, each with its line feed.

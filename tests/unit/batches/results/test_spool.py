@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from array import array
 from collections.abc import Callable
 from pathlib import Path
@@ -199,3 +200,19 @@ def test_the_number_of_a_line_is_found_again(tmp_path: Path) -> None:
         service, service.batches["b"], tmp_path / "spool", expected=EXPECTED, sleep=lambda _: None
     ) as found:
         assert [found.line_number(position) for position in range(3)] == [2, 3, 1]
+
+
+def test_the_number_of_a_line_far_down_is_found_in_little_memory(tmp_path: Path) -> None:
+    lines = [succeeded(f"n-2-{row}", "x" * 10_000) for row in range(800)]
+    expected = ExpectedRows(custom_id_prefix="n-2-", rows=range(800))
+    service = Service()
+    service.add("b", lines)
+    with spooled_results(
+        service, service.batches["b"], tmp_path / "spool", expected=expected, sleep=lambda seconds: None
+    ) as found:
+        tracemalloc.start()
+        number = found.line_number(799)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert number == 800
+    assert peak < 2_000_000
