@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import re
 from pathlib import Path
 
 import pytest
 
+from anthropic_batches_provider import progress_reports
 from anthropic_batches_provider.operators import deferral
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import DagRunner
@@ -73,3 +77,29 @@ def test_an_outage_at_the_start_fails_the_task_which_has_sent_nothing(
     control.add_fault("list", "status", status=503, times=3)
     assert dags.run("one_task", conf).tasks == {"label": "failed"}
     assert control.received().creates == []
+
+
+def test_each_step_tells_in_folded_lines_and_in_xcom_how_far_it_is(
+    dags: DagRunner,
+    message_batch_simulator: MessageBatchSimulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(progress_reports, "_EVERY_SECONDS", 0.0)
+    caplog.set_level(logging.INFO)
+    rows = [{"passage_id": number, "year": 1790, "text": str(number)} for number in range(10_001)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    run = dags.run("main_job", {"rows": str(tmp_path / "rows.jsonl"), "destination": str(tmp_path / "out")})
+    assert run.state == "success", run.tasks
+    told = [record.getMessage() for record in caplog.records]
+    for group, line in (
+        ("Building shards", "Progress: 10,000 rows built"),
+        ("Submitting", "Progress: round 1: 2 of 3 shards submitted"),
+        ("Collecting", r"Progress: .* [49],\d{3} of 10,001 rows collected"),
+    ):
+        begins = told.index(f"::group::{group}")
+        inside = told[begins : told.index("::endgroup::", begins)]
+        assert any(re.match(line, each) for each in inside), (group, inside)
+    assert run.xcom("submit", "progress")["shards_submitted"] == 3
+    assert run.xcom("results", "progress")["rows_collected"] == 10_001

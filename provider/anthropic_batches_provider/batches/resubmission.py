@@ -151,7 +151,8 @@ def _check_results_remain(
 
 
 def _going_again(job: JobFolder, collection: CollectionRecord) -> Iterator[_GoingAgain]:
-    for kept in collection.unusable:
+    # In the order of the rows, on which collecting relies: it reads a round's shards one after another.
+    for kept in sorted(collection.unusable, key=lambda kept: kept.shard):
         yield from _of_file(job, kept.file)
 
 

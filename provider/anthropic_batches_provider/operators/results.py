@@ -11,6 +11,7 @@ from anthropic_batches_provider.choices import check_choice, check_count, check_
 from anthropic_batches_provider.jobs import connection_of, find_job, known_batch_ids, unit_of_work
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.outputs import XCOM, destination_of, hand_over
+from anthropic_batches_provider.progress_reports import ProgressReport, log_group
 from anthropic_batches_provider.spools import task_spool
 from anthropic_batches_provider.task_failures import as_task_failures
 
@@ -91,13 +92,20 @@ class MessageBatchResultsOperator(BaseOperator):
         from anthropic_batches_provider.hooks import MessageBatchHook
 
         what = self._what()
+        progress = ProgressReport(context)
         hook = MessageBatchHook(connection_of(self.conn_id, self.job))
         with hook.client() as client, task_spool() as spool:
             self.host = client.settings.base_url
             settings = CollectionSettings(
-                spool_folder=spool, include_message=self.include_message, keep_requests=self.keep_requests
+                spool_folder=spool,
+                include_message=self.include_message,
+                keep_requests=self.keep_requests,
+                moved=lambda: progress.of(what) if not isinstance(what, list) else None,
             )
-            manifest, value = self._published(context, what, client, settings)
+            with log_group("Collecting"):
+                manifest, value = self._published(context, what, client, settings)
+        if not isinstance(what, list):
+            progress.of(what, now=True)
         hand_over(context, manifest, value)
         check_failed_rows(manifest, self.max_failed_rows)
         return value

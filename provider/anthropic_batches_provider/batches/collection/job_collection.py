@@ -176,7 +176,7 @@ class JobCollection:
             written = write_part(
                 part, self._names[number], self._destination, spool, before_put=self._check_not_overtaken
             )
-        return self._written.note(
+        record = self._written.note(
             PartRecord(
                 shard=number,
                 collection=self._written.collection,
@@ -189,3 +189,5 @@ class JobCollection:
                 unusable_file=part.unusable_file,
             )
         )
+        self._settings.moved()
+        return record

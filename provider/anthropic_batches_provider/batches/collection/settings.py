@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ class CollectionSettings:
     :param keep_requests: leave the job's request files, which hold the prompts, where they are.
     :param tries: names the tries of the task that collects what it has submitted itself; else "".
     :param clock: tells the time and sleeps between attempts to fetch.
+    :param moved: called whenever a part of a job is in place.
     """
 
     spool_folder: Path
@@ -25,3 +27,4 @@ class CollectionSettings:
     keep_requests: bool = False
     tries: str = ""
     clock: Clock = field(default_factory=SystemClock)
+    moved: Callable[[], None] = lambda: None
