@@ -11,18 +11,17 @@ import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from anthropic_batches_provider.batches.message_batch import RESULT_TYPES, MessageBatch
 from anthropic_batches_provider.choices import check_choice
-from anthropic_batches_provider.errors import ConfigurationError
+from anthropic_batches_provider.errors import ConfigurationError, MessageBatchesError
 
 if TYPE_CHECKING:
-    import pendulum
-
-    from anthropic_batches_provider.batches.client import Greeting
+    from anthropic_batches_provider.batches.client import Greeting, Look, Sighting
     from anthropic_batches_provider.batches.watermark import UntoldBatches, Watermark
 
 log = logging.getLogger(__name__)
@@ -31,6 +30,8 @@ log = logging.getLogger(__name__)
 # that is killed in between, would be lost; one that is marked after, is at worst told twice.
 _HANDED_OVER_SECONDS = 5.0
 _MOST_DOUBLINGS = 3
+_LONGEST_RETRY_AFTER_SECONDS = 3600.0
+_CLOSE_SECONDS = 5.0
 
 
 class MessageBatchEventTrigger(BaseEventTrigger):
@@ -107,8 +108,8 @@ class MessageBatchEventTrigger(BaseEventTrigger):
 class ListsBatches(Protocol):
     """What is asked of a client."""
 
-    def list(self) -> AsyncIterator[MessageBatch]:
-        """Iterate over the workspace's batches, newest first, a page at a time."""
+    async def look_at_page(self, after_id: str | None = None) -> Look:
+        """Look at a page of the workspace's batches, newest first, in a millisecond or two of the loop's time."""
 
     async def greet(self) -> Greeting:
         """Return whom the service took the caller for, and its time."""
@@ -209,8 +210,9 @@ class EndedBatchWatch:
         try:
             while True:
                 news = await self._survive(self._look) or []
-                for batch in news:
-                    yield batch
+                for sighting in news:
+                    yield sighting.batch()
+                    await asyncio.sleep(0)  # thousands may have ended, and others live on this loop too
                 if news and self._untold is not None:
                     self._untold.watermark = self._untold.watermark.with_told(news)
                     self._is_written = False
@@ -220,7 +222,7 @@ class EndedBatchWatch:
         finally:
             await self._disconnect()
 
-    async def _look(self) -> list[MessageBatch]:
+    async def _look(self) -> list[Sighting]:
         """Return what has ended and was not told.
 
         :raises Exception: whatever can go wrong on the way; nothing has changed then.
@@ -245,19 +247,19 @@ class EndedBatchWatch:
             log.info("Watching on for batches that ended after %s and were not told.", watermark.until)
         return UntoldBatches(watermark)
 
-    async def _service_time(self) -> pendulum.DateTime:
-        import pendulum
-
+    async def _service_time(self) -> datetime:
         greeting = await (await self._connected()).greet()
-        return greeting.server_time or pendulum.now("UTC")
+        return greeting.server_time or datetime.now(UTC)
 
-    async def _listed(self, floor: pendulum.DateTime) -> list[MessageBatch]:
-        found: list[MessageBatch] = []
-        async for batch in (await self._connected()).list():
-            if batch.created_at < floor:
-                break
-            found.append(batch)
-        return found
+    async def _listed(self, floor: datetime) -> list[Sighting]:
+        client, found, after_id = await self._connected(), [], None
+        while True:
+            look = await client.look_at_page(after_id)
+            newer = [sighting for sighting in look.sightings if sighting.created_at >= floor]
+            found += newer
+            if len(newer) < len(look.sightings) or look.next_page in (None, after_id):
+                return found
+            after_id = look.next_page
 
     async def _remember(self) -> None:
         if not self._is_written and self._untold is not None:
@@ -271,15 +273,16 @@ class EndedBatchWatch:
         except Exception as error:  # noqa: BLE001 - whatever goes wrong, the watch goes on
             self._failures += 1
             self._retry_after_seconds = getattr(error, "retry_after_seconds", None) or 0.0
-            log.warning("The watch for ended batches goes on after a failure, and misses none by it: %s", error)
+            text = error if isinstance(error, MessageBatchesError) else type(error).__name__  # others' may hold secrets
+            log.warning("The watch for ended batches goes on after a failure, and misses none by it: %s", text)
             await self._disconnect()
             return None
 
     def _pause_seconds(self) -> float:
-        """Failures in a row double the interval, up to eightfold; ``Retry-After`` is obeyed; jitter is a tenth."""
+        """Failures in a row double the interval, up to eightfold; ``Retry-After`` is obeyed, for at most an hour."""
         doublings = min(max(self._failures - 1, 0), _MOST_DOUBLINGS)
         pause = self._poll_interval * 2.0**doublings * (0.9 + 0.2 * self._jitter())
-        return max(pause, self._retry_after_seconds)
+        return max(pause, min(self._retry_after_seconds, _LONGEST_RETRY_AFTER_SECONDS))
 
     async def _connected(self) -> ListsBatches:
         if self._client is None:
@@ -290,4 +293,5 @@ class EndedBatchWatch:
         client, self._client = self._client, None
         if client is not None:
             with suppress(Exception):
-                await client.close()
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await client.close()

@@ -90,7 +90,7 @@ class MessageBatchStartTrigger(BaseTrigger):
         except ConfigurationError:
             raise
         except Exception as error:  # noqa: BLE001 - the connection could not be read now; the wait reads it again
-            log.warning("The connection %s could not be read for now: %s", self.conn_id, error)
+            log.warning("The connection %s could not be read for now (%s).", self.conn_id, type(error).__name__)
         wait = MessageBatchTrigger(
             batch_ids=batch_ids,
             conn_id=self.conn_id,

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from anthropic_batches_provider.kill_policy import is_over_async
-from anthropic_batches_provider.watchers import subscribed
+from anthropic_batches_provider.watchers import prepare, subscribed
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,7 @@ class MessageBatchTrigger(BaseTrigger):
         yield TriggerEvent(await self._wait())
 
     async def _wait(self) -> dict[str, Any]:
+        await prepare()
         from anthropic_batches_provider.batches.polling import BatchWait
 
         wait = BatchWait(self.batch_ids, poll_interval=self.poll_interval, wait_for=self.wait_for)

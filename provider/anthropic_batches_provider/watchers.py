@@ -10,11 +10,13 @@ import asyncio
 import contextvars
 import importlib
 import logging
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.client import AsyncMessageBatchClient, ClientSettings
@@ -23,17 +25,48 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_WATCHING = "anthropic_batches_provider.batches.watching"
 _METRICS = "anthropic_batches"
 _GAUGE_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
 class _Running:
-    watcher: Watcher
-    task: asyncio.Task[None]
+    """A watcher and its task, which is started again should it end while somebody waits."""
+
+    def __init__(self, watcher: Watcher, loop: asyncio.AbstractEventLoop) -> None:
+        self.watcher = watcher
+        self._loop = loop
+        self._task = self._start()
+
+    def _start(self) -> asyncio.Task[None]:
+        # A context of its own: a copy of the first trigger's would send the watcher's log lines into that task's log.
+        name = f"anthropic batches of {self.watcher.name}"
+        task = self._loop.create_task(self.watcher.run(), name=name, context=contextvars.Context())
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if self.watcher.is_wanted:
+            log.warning("The watcher of connection %s was ended from outside; it goes on.", self.watcher.name)
+            self._task = self._start()
+
+    async def stop(self) -> None:
+        """End the task, once nobody waits any more."""
+        self._task.cancel()
+        await asyncio.wait({self._task})
 
 
 _running: dict[tuple[asyncio.AbstractEventLoop, str], _Running] = {}
+_import_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+async def prepare() -> None:
+    """Import in a thread what a wait needs: on the loop that would stop all its other triggers for a moment."""
+    lock = _import_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+    if _WATCHING not in sys.modules or lock.locked():
+        async with lock:  # thousands who start together take one thread
+            if _WATCHING not in sys.modules:
+                await asyncio.to_thread(importlib.import_module, _WATCHING)
 
 
 @asynccontextmanager
@@ -47,22 +80,21 @@ async def subscribed(conn_id: str, wait: BatchWait, *, deadline: float | None) -
     from anthropic_batches_provider.batches.watching import Subscription
 
     key = (asyncio.get_running_loop(), conn_id)
-    running = _running.get(key)
-    if running is None or running.task.done():
-        running = _start(key)
+    running = _running.get(key) or _start(key)
     watcher = running.watcher
-    subscription = Subscription(wait, connection=conn_id, deadline=deadline, now=watcher.now)
-    watcher.subscribe(subscription)
     try:
-        yield subscription
+        subscription = Subscription(wait, connection=conn_id, deadline=deadline, now=watcher.now)
+        watcher.subscribe(subscription)
+        try:
+            yield subscription
+        finally:
+            watcher.unsubscribe(subscription)
     finally:
-        watcher.unsubscribe(subscription)
         if not watcher.is_wanted:
             if _running.get(key) is running:
                 del _running[key]
             METER.waiting()
-            running.task.cancel()
-            await asyncio.wait({running.task})
+            await running.stop()
 
 
 def new_watcher(conn_id: str) -> Watcher:
@@ -97,10 +129,7 @@ def _start(key: tuple[asyncio.AbstractEventLoop, str]) -> _Running:
     for stale in [other for other in _running if other[0].is_closed()]:
         del _running[stale]
     loop, conn_id = key
-    watcher = new_watcher(conn_id)
-    # A context of its own: a copy of the first trigger's would send the watcher's log lines into that task's log.
-    task = loop.create_task(watcher.run(), name=f"anthropic batches of {conn_id}", context=contextvars.Context())
-    _running[key] = _Running(watcher, task)
+    _running[key] = _Running(new_watcher(conn_id), loop)
     return _running[key]
 
 

@@ -127,7 +127,7 @@ def test_an_outage_of_a_day_ends_at_the_deadline_and_costs_two_calls_in_three_mi
         await triggerer.finish()
         assert Counter(event["outcome"] for event in triggerer.events) == {"deadline": 50}
         assert all("the line is cut" in event["still_running"][0] for event in triggerer.events)
-        assert world.now() - START == pytest.approx(24 * HOUR, abs=2)
+        assert 0 <= world.now() - START - 24 * HOUR <= 12, "a last look is tried for ten seconds"
         assert len(world.called_at) < 24 * 60 * 2 / 3
 
     run_in_virtual_time(a_day)

@@ -328,6 +328,16 @@ def test_a_look_at_a_page_sees_up_to_a_thousand_batches_and_where_the_next_begin
     assert watching.look_at_page().next_page is None
 
 
+def test_a_status_that_is_not_known_yet_spoils_no_page_and_has_not_ended(
+    watching: BlockingClient, api: ScriptedApi
+) -> None:
+    batches = [{**BATCH, "processing_status": "paused"}, {**ENDED, "id": "msgbatch_2"}]
+    api.answer(Answer(body={"data": batches, "has_more": False, "first_id": "msgbatch_1", "last_id": "msgbatch_2"}))
+    strange, ended = watching.look_at_page().sightings
+    assert (strange.has_ended, strange.batch().processing_status) == (False, "paused")
+    assert ended.has_ended
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -336,7 +346,7 @@ def test_a_look_at_a_page_sees_up_to_a_thousand_batches_and_where_the_next_begin
         {**BATCH, "id": "msgbatch_another"},
         {**BATCH, "id": ""},
         {**BATCH, "type": "message"},
-        {**BATCH, "processing_status": "finished"},
+        {**BATCH, "processing_status": ""},
         {**BATCH, "created_at": "2026-11-21T05:00:00"},
         {**BATCH, "request_counts": {"processing": 2}},
     ],

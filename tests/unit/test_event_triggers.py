@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anthropic_batches_provider import event_triggers
+from anthropic_batches_provider.batches.client import Sighting
+from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiStatusError,
@@ -97,6 +99,64 @@ async def test_a_failed_look_is_waited_out_and_nothing_is_missed(fault: Exceptio
     assert workspace.looks[:2] == pytest.approx(expected)
 
 
+async def test_no_header_parks_a_watch_for_days() -> None:
+    workspace = Workspace(Lifetime("a", -300, 30))
+    workspace.faults = [RateLimitedError("busy", status=429, retry_after_seconds=864_000)]
+    assert await told_until(9000, workspace, watch_of(workspace, AssetStore())) == ["a"]
+    assert workspace.looks[:2] == pytest.approx([0, 3600])
+
+
+async def test_what_a_secrets_backend_says_comes_into_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    workspace = Workspace()
+    workspace.faults = [OSError("vault token hvs.secret has expired"), ApiStatusError("down", status=500)]
+    await told_until(300, workspace, watch_of(workspace, AssetStore()))
+    assert "hvs.secret" not in caplog.text
+    assert "OSError" in caplog.text
+    assert "down" in caplog.text
+
+
+async def test_a_client_that_does_not_close_holds_no_watch_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = Workspace(Lifetime("a", -300, 30))
+    workspace.faults = [OSError("no route")]
+    monkeypatch.setattr(event_triggers, "_CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr(workspace, "close", asyncio.Event().wait)
+    async with asyncio.timeout(10):
+        assert await told_until(3000, workspace, watch_of(workspace, AssetStore())) == ["a"]
+
+
+async def test_of_a_long_list_only_what_is_told_is_made_into_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    make = Sighting.batch
+
+    def noted(sighting: Sighting) -> MessageBatch:
+        made.append(sighting.id)
+        return make(sighting)
+
+    monkeypatch.setattr(Sighting, "batch", noted)
+    old = [Lifetime(f"old-{number}", -80_000 + number, -70_000) for number in range(1000)]
+    workspace = Workspace(*old, Lifetime("a", -300, 100), Lifetime("open", -300, 1e6))
+    workspace.page_size = 1000
+    assert await told_until(3000, workspace, watch_of(workspace, AssetStore())) == ["a"]
+    assert made == ["a"]
+
+
+async def test_others_on_the_loop_have_their_turns_while_thousands_are_told() -> None:
+    workspace = Workspace(*(Lifetime(f"batch-{number}", -300, 10) for number in range(2000)))
+    workspace.page_size = 1000
+    turns = 0
+
+    async def another() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(another())
+    assert len(await told_until(600, workspace, watch_of(workspace, AssetStore()))) == 2000
+    task.cancel()
+    assert turns >= 2000
+
+
 async def test_failures_in_a_row_slow_the_looks_down_up_to_eightfold() -> None:
     workspace = Workspace()
     workspace.faults = [ApiStatusError("down", status=503) for _ in range(6)]
@@ -146,7 +206,7 @@ async def test_a_look_ends_where_nothing_older_can_be_news() -> None:
     workspace = Workspace(*old, Lifetime("slow", -2000, 80_000))
     store = AssetStore()
     assert await told_until(70_000, workspace, watch_of(workspace, store)) == []
-    assert workspace.entries_shown < 3000 + 2 * len(workspace.looks) + 2
+    assert workspace.pages_shown < 3000 / workspace.page_size + len(workspace.looks) + 2
     assert await told_until(90_000, workspace, watch_of(workspace, store)) == ["slow"]
 
 

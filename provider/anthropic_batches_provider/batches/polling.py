@@ -105,7 +105,10 @@ class BatchWait:
         return self._seen[batch_id]
 
     def saw(self, batch: MessageBatch) -> None:
-        """Take note of a successful look."""
+        """Take note of a successful look; not of an older view of what has ended, which stays so."""
+        before = self._seen.get(batch.id)
+        if before is not None and before.has_ended and not batch.has_ended:
+            return
         self._seen[batch.id] = batch
         self._failures.pop(batch.id, None)
         if batch.has_ended:

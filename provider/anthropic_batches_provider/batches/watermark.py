@@ -1,22 +1,42 @@
 """Remembers which ended batches were told, in a few lines: so that each is told once, whoever tells next.
 
-Pure, and by the service's moments alone: batches end in any order, and no clock of ours is compared with theirs.
+Pure, and by the service's moments alone: batches end in any order, and no clock of ours is compared with theirs. It is
+asked about every batch of a list, on an event loop: moments are plain, aware values, which compare fast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, TypeVar, cast
 
 import pendulum
 
 from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER
-from anthropic_batches_provider.batches.message_batch import MessageBatch
 
 # How much later than it says a batch may come into the list, or be shown there as ended.
-_LATE = pendulum.duration(minutes=10)
-_LONGEST_LIFE = BATCH_EXPIRES_AFTER + pendulum.duration(hours=2)  # a canceled or expired batch takes a while to end
+_LATE = timedelta(minutes=10)
+_LONGEST_LIFE = BATCH_EXPIRES_AFTER + timedelta(hours=2)  # a canceled or expired batch takes a while to end
+
+
+class Listed(Protocol):
+    """A batch as a list shows it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def has_ended(self) -> bool: ...
+
+    @property
+    def created_at(self) -> datetime: ...
+
+    @property
+    def ended_at(self) -> datetime | None: ...
+
+
+ListedT = TypeVar("ListedT", bound=Listed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +47,19 @@ class Watermark:
     :param told: by id, when each ended.
     """
 
-    until: pendulum.DateTime
-    told: Mapping[str, pendulum.DateTime] = field(default_factory=dict)
+    until: datetime
+    told: Mapping[str, datetime] = field(default_factory=dict)
 
-    def covers(self, batch: MessageBatch) -> bool:
-        """Return whether an ended batch was told, or ended before anybody was to be told."""
-        return batch.ended_at is not None and (batch.ended_at <= self.until or batch.id in self.told)
+    def uncovered(self, batches: Iterable[ListedT]) -> list[ListedT]:
+        """Return those that were not told, and did not end before anybody was to be told."""
+        until = _plain(self.until)
+        return [
+            batch
+            for batch in batches
+            if batch.ended_at is None or not (batch.ended_at <= until or batch.id in self.told)
+        ]
 
-    def with_told(self, batches: Sequence[MessageBatch]) -> Watermark:
+    def with_told(self, batches: Sequence[Listed]) -> Watermark:
         """Return what holds once these were told too, and with them all that had ended by then."""
         ends = {batch.id: batch.ended_at for batch in batches if batch.ended_at is not None}
         return _pruned(max((end - _LATE for end in ends.values()), default=self.until), self, {**self.told, **ends})
@@ -68,30 +93,34 @@ class UntoldBatches:
 
     def __init__(self, watermark: Watermark) -> None:
         self.watermark = watermark
-        self._floor: pendulum.DateTime | None = None
+        self._floor: datetime | None = None
 
     @property
-    def floor(self) -> pendulum.DateTime:
+    def floor(self) -> datetime:
         """A batch that was created before this moment is no news: a list, newest first, may end there."""
-        earliest = self.watermark.until - _LONGEST_LIFE
+        earliest = _plain(self.watermark.until) - _LONGEST_LIFE
         return earliest if self._floor is None else max(earliest, self._floor)
 
-    def saw(self, batches: Iterable[MessageBatch]) -> None:
+    def saw(self, batches: Sequence[Listed]) -> None:
         """Take note of a list that reaches down to :attr:`floor`."""
-        listed = list(batches)
-        if listed:
-            open_ = [batch.created_at for batch in listed if not self.watermark.covers(batch)]
-            self._floor = min(open_, default=max(batch.created_at for batch in listed)) - _LATE
+        if batches:
+            open_ = [batch.created_at for batch in self.watermark.uncovered(batches)]
+            self._floor = _plain(min(open_, default=max(batch.created_at for batch in batches))) - _LATE
 
-    def among(self, batches: Iterable[MessageBatch]) -> list[MessageBatch]:
+    def among(self, batches: Iterable[ListedT]) -> list[ListedT]:
         """Return those that have ended and were not told, in the order in which they ended."""
-        found = [batch for batch in batches if batch.has_ended and batch.ended_at and not self.watermark.covers(batch)]
-        return sorted(found, key=lambda batch: (cast("pendulum.DateTime", batch.ended_at), batch.id))
+        found = [batch for batch in self.watermark.uncovered(batches) if batch.has_ended and batch.ended_at]
+        return sorted(found, key=lambda batch: (cast("datetime", batch.ended_at), batch.id))
 
 
-def _pruned(until: pendulum.DateTime, before: Watermark, told: Mapping[str, pendulum.DateTime]) -> Watermark:
+def _pruned(until: datetime, before: Watermark, told: Mapping[str, datetime]) -> Watermark:
     until = max(until, before.until)
     return Watermark(until=until, told={id_: end for id_, end in told.items() if end > until})
+
+
+def _plain(moment: datetime) -> datetime:
+    """Return the same moment without the zone of a library, which is asked anew at each comparison."""
+    return datetime.fromtimestamp(moment.timestamp(), UTC)
 
 
 def _moment(text: str) -> pendulum.DateTime:

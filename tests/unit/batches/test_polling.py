@@ -58,6 +58,14 @@ def test_a_wait_for_any_is_over_when_the_first_has_ended() -> None:
     assert wait.is_over
 
 
+def test_what_has_ended_stays_so_whatever_an_older_view_says() -> None:
+    wait = wait_for("a", "b")
+    wait.saw(batch("a", ended=True))
+    wait.saw(batch("a"))
+    wait.saw(batch("b", ended=True))
+    assert (wait.is_over, len(wait.ended), wait.request_counts.succeeded) == (True, 2, 6)
+
+
 def test_a_canceling_batch_has_not_ended() -> None:
     wait = wait_for("msgbatch_1")
     wait.saw(batch(canceling=True))

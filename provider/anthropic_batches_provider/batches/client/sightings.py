@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, cast
 
 import msgspec
 import pendulum
@@ -35,11 +35,14 @@ class SightedCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
-    """One batch as one answer described it; two are equal where nothing has changed."""
+    """One batch as one answer described it; two are equal where nothing has changed.
+
+    A status that is not known yet, of any batch of the workspace, must not spoil a page: it has not ended.
+    """
 
     id: Annotated[str, msgspec.Meta(min_length=1)]
     type: Literal["message_batch"]
-    processing_status: ProcessingStatus
+    processing_status: Annotated[str, msgspec.Meta(min_length=1)]
     request_counts: SightedCounts
     created_at: _Moment
     expires_at: _Moment
@@ -56,7 +59,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
         """Return it as a value of the engine."""
         return MessageBatch(
             id=self.id,
-            processing_status=self.processing_status,
+            processing_status=cast("ProcessingStatus", self.processing_status),
             request_counts=RequestCounts(**msgspec.structs.asdict(self.request_counts)),
             created_at=pendulum.instance(self.created_at),
             expires_at=pendulum.instance(self.expires_at),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from anthropic_batches_provider.errors import (
@@ -32,6 +33,12 @@ _OF_THE_CONNECTION: frozenset[FailureKind] = frozenset(
     ("connection", "refused", "rate_limited", "overloaded", "server", "network", "answer")
 )
 
+_DENIALS: frozenset[FailureKind] = frozenset(("connection", "refused", "not_found"))
+_NO_API: frozenset[FailureKind] = frozenset(("network", "server", "answer"))  # perhaps it is looked for elsewhere
+_FRESH_SECONDS = 15.0  # a connection is not read again sooner: it cannot have been mended
+_OLD_SECONDS = 120.0
+_MANY_FAILURES = 5
+
 
 def kind_of(error: Exception) -> FailureKind:
     """Sort what a look has raised."""
@@ -53,6 +60,21 @@ def kind_of(error: Exception) -> FailureKind:
 def is_of_the_connection(kind: FailureKind) -> bool:
     """Whether other looks would fail in the same way."""
     return kind in _OF_THE_CONNECTION
+
+
+def may_be_the_connections(kinds: Collection[FailureKind], *, in_a_row: int, age_seconds: float) -> bool:
+    """Whether to read the connection again: its key may have been rotated, its host or proxy mended.
+
+    :param kinds: what has just failed.
+    :param in_a_row: failures of the connection, up to these.
+    :param age_seconds: since it was read last; below 0 where the clock was set back.
+    """
+    if 0 <= age_seconds < _FRESH_SECONDS:
+        return False
+    if not _DENIALS.isdisjoint(kinds):
+        return True
+    is_old = not 0 <= age_seconds < _OLD_SECONDS
+    return is_old and in_a_row >= _MANY_FAILURES and not _NO_API.isdisjoint(kinds)
 
 
 def _kind_of_status(status: int) -> FailureKind:

@@ -1,7 +1,8 @@
 """What a connection's watcher does next: which calls, and when. Holds no loop, no client and no clock.
 
 Few batches are retrieved, many are found in pages of the list, newest first: so that looking at young batches costs one
-page however many old ones there are. All calls together stay below :data:`~pace.CALLS_PER_MINUTE`.
+page however many old ones there are. Where the list cannot be had (:mod:`listing`), each batch is retrieved. All calls
+together stay below :data:`~pace.CALLS_PER_MINUTE`.
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anthropic_batches_provider.batches.watching.failures import is_of_the_connection, kind_of
-from anthropic_batches_provider.batches.watching.pace import CallBudget, Line
+from anthropic_batches_provider.batches.watching.listing import FEW, ListAccess, Walk
+from anthropic_batches_provider.batches.watching.pace import (
+    LONGEST_RETRY_AFTER_SECONDS,
+    CallBudget,
+    Line,
+    backoff_seconds,
+)
 from anthropic_batches_provider.batches.watching.watched_batch import WatchedBatch
 
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.client import Look
 
-FEW = 3
-MAX_PAGES = 20
 AT_ONCE = 8
 
 _GATHER_SECONDS = 0.1  # those who come, or are due, together are looked at together
-_UNLISTED_SECONDS = 600.0
 _CLOCK_SET_BACK_SECONDS = 5.0
 
 
@@ -58,15 +62,6 @@ class Rest:
 Step = LookAtPage | LookAtEach | Rest
 
 
-@dataclass(slots=True)
-class _Walk:
-    """A walk through the list, to find ``wanted``; ``after_id`` and ``page`` say where it stands."""
-
-    wanted: set[str]
-    after_id: str | None = None
-    page: int = 0
-
-
 class Schedule:
     """Moments are seconds since the epoch; what has news is returned, for those who wait for it.
 
@@ -77,29 +72,39 @@ class Schedule:
         self.batches: dict[str, WatchedBatch] = {}
         self.line = Line()
         self._budget = CallBudget()
-        self._walk: _Walk | None = None
-        self._no_list_before = -math.inf
+        self._list = ListAccess()
+        self._walk: Walk | None = None
         self._latest = -math.inf
         self._jitter = jitter
 
-    def add(self, batch_id: str, poll_interval: float, now: float) -> WatchedBatch:
-        """Watch a batch for one more; it is looked at soon, unless that was done a moment ago."""
-        watched = self.batches.get(batch_id)
-        if watched is None:
-            watched = WatchedBatch(id=batch_id, watched_since=now, due_at=now + _GATHER_SECONDS)
-            self.batches[batch_id] = watched
-        elif watched.is_denied:  # whoever comes again may have mended the connection
-            watched.begin_anew(now + _GATHER_SECONDS)
-        elif not watched.has_ended and poll_interval < min(watched.intervals):
-            watched.due_at = min(watched.due_at, now + _GATHER_SECONDS)
+    def add(self, batch_id: str, poll_interval: float, now: float, *, deadline: float | None = None) -> WatchedBatch:
+        """Watch a batch for one more; it is looked at soon, unless that was done a moment ago.
+
+        :param deadline: when that one stops waiting: a look is due then.
+        """
+        soon = now + _GATHER_SECONDS
+        watched = self.batches.get(batch_id) or WatchedBatch(id=batch_id, watched_since=now, due_at=soon)
+        if watched.is_denied:  # whoever comes again may have mended the connection
+            watched.begin_anew(soon)
+        elif watched.intervals and not watched.has_ended:
+            if poll_interval < min(watched.intervals):
+                watched.due_at = min(watched.due_at, soon)
+            if deadline is not None:
+                watched.due_at = min(watched.due_at, max(deadline, soon))
         watched.intervals[poll_interval] += 1
+        if deadline is not None:
+            watched.deadlines[deadline] += 1
+        self.batches[batch_id] = watched
         return watched
 
-    def remove(self, batch_id: str, poll_interval: float) -> None:
+    def remove(self, batch_id: str, poll_interval: float, *, deadline: float | None = None) -> None:
         """Watch a batch for one less."""
         watched = self.batches[batch_id]
         watched.intervals[poll_interval] -= 1
         watched.intervals += {}  # drops what nobody wants any more
+        if deadline is not None:
+            watched.deadlines[deadline] -= 1
+            watched.deadlines += {}
         if not watched.intervals:
             del self.batches[batch_id]
 
@@ -123,22 +128,20 @@ class Schedule:
 
     def saw_page(self, look: Look, now: float) -> list[WatchedBatch]:
         """Take note of a page; return the batches of which it brought news."""
-        walk, self._walk = self._walk, None
-        page = walk.page if walk else 0
-        jitter = self._jitter()  # one for all of them, so that they stay together
+        walk, self._walk = self._walk or Walk(set(), now, self._jitter()), None
         news = []
         for sighting in look.sightings:
             watched = self.batches.get(sighting.id)
             if watched is not None:
-                watched.depth, watched.unlisted_until = page, -math.inf
-                if watched.saw(sighting, now, not_before=now, jitter=jitter):
+                watched.was_listed(walk.page)
+                if watched.saw(sighting, now, since=walk.began_at, not_before=now, jitter=walk.jitter):
                     news.append(watched)
         self.line.succeeded()
+        self._list.succeeded()
         if look.retry_after_seconds:
             self.line.hold(now, look.retry_after_seconds)
-        if walk is not None:
-            walk.wanted.difference_update(sighting.id for sighting in look.sightings)
-            self._go_on(walk, look, now)
+        walk.wanted.difference_update(sighting.id for sighting in look.sightings)
+        self._go_on(walk, look, now)
         return news
 
     def saw_each(self, looks: Mapping[str, Look], failures: Mapping[str, Exception], now: float) -> list[WatchedBatch]:
@@ -147,8 +150,9 @@ class Schedule:
         news = []
         for batch_id, look in looks.items():
             watched = self.batches.get(batch_id)
-            not_before = now + look.retry_after_seconds
-            if watched is not None and watched.saw(look.sightings[0], now, not_before=not_before, jitter=jitter):
+            not_before = now + min(look.retry_after_seconds, LONGEST_RETRY_AFTER_SECONDS)
+            (sighting,) = look.sightings
+            if watched is not None and watched.saw(sighting, now, since=now, not_before=not_before, jitter=jitter):
                 news.append(watched)
         if looks:
             self.line.succeeded()
@@ -156,6 +160,7 @@ class Schedule:
             watched = self.batches.get(batch_id)
             if watched is not None and watched.failed(error, now, jitter=jitter):
                 news.append(watched)
+        self._list.retrieved(now, succeeded=bool(looks))
         self._slow_down(list(failures.values()), now, jitter)
         return news
 
@@ -164,34 +169,57 @@ class Schedule:
         walk, self._walk = self._walk, None
         jitter = self._jitter()
         self._slow_down([error], now, jitter)
-        kind = kind_of(error)
-        if kind == "answer" or not is_of_the_connection(kind):
-            self._no_list_before = now + _UNLISTED_SECONDS  # each batch may still be readable by itself
-        wanted = [self.batches[batch_id] for batch_id in (walk.wanted if walk else ()) if batch_id in self.batches]
+        is_no_news = self._list.fails_alone  # and says nothing of any batch
+        self._list.failed(kind_of(error), now)
+        if walk is None or is_no_news:
+            return []
+        wanted = [self.batches[batch_id] for batch_id in walk.wanted if batch_id in self.batches]
         return [watched for watched in wanted if watched.failed(error, now, jitter=jitter)]
 
-    def _new_walk(self, due: list[WatchedBatch], now: float) -> _Walk | None:
-        listed = [batch for batch in due if batch.unlisted_until <= now]
-        pages = 1 + max((batch.depth for batch in listed), default=0)
-        if now < self._no_list_before or len(listed) <= max(FEW, pages):
+    def failures_in_a_row(self, error: Exception, batch_id: str | None) -> int:
+        """Return how many have failed before and with this one: of the connection, or of one batch or the list.
+
+        :param batch_id: what was looked at; None for a page of the list.
+        """
+        if is_of_the_connection(kind_of(error)):
+            return self.line.failures
+        if batch_id is None:
+            return self._list.failures
+        return self.batches[batch_id].failures if batch_id in self.batches else 1
+
+    def _new_walk(self, due: list[WatchedBatch], now: float) -> Walk | None:
+        """Walk for what is due, or else for what nearly is: batches that were retrieved have drifted apart."""
+        if self._list.is_closed(now) or self._list.wants_probe:
             return None
-        return _Walk({batch.id for batch in listed})
+        for batches in (due, self.batches.values()):
+            listed = [batch for batch in batches if batch.unlisted_until <= now and batch.is_nearly_due(now)]
+            pages = 1 + max((batch.depth for batch in listed), default=0)
+            if len(listed) > max(FEW, pages):
+                return Walk({batch.id for batch in listed}, now, self._jitter())
+        return None
 
     def _look_at_each(self, due: list[WatchedBatch], now: float) -> LookAtEach:
-        calls = min(AT_ONCE, self._budget.available(now))
+        is_probe = self._list.wants_probe and not self._list.is_closed(now)
+        calls = min(FEW if is_probe else AT_ONCE, self._budget.available(now))
         chosen = heapq.nsmallest(calls, due, key=lambda batch: batch.due_at)
         self._budget.take(len(chosen))
         return LookAtEach(tuple(batch.id for batch in chosen))
 
-    def _go_on(self, walk: _Walk, look: Look, now: float) -> None:
+    def _go_on(self, walk: Walk, look: Look, now: float) -> None:
         """Walk on, unless the rest is few enough to be retrieved, or is not to be found in the list."""
         walk.page += 1
-        if look.next_page in (None, walk.after_id) or walk.page >= MAX_PAGES:
-            for batch_id in walk.wanted & self.batches.keys():
-                self.batches[batch_id].unlisted_until = now + _UNLISTED_SECONDS
+        if walk.has_come_to_an_end(look.next_page):
+            self._miss([self.batches[name] for name in walk.wanted if name in self.batches], look, now)
         elif len(walk.wanted) > FEW:
             walk.after_id = look.next_page
             self._walk = walk
+
+    def _miss(self, missed: list[WatchedBatch], look: Look, now: float) -> None:
+        """Retrieve what the list does not hold, but look once more in the list for many that are only young."""
+        for watched in missed:
+            is_perhaps_late = watched.was_not_listed(now, is_whole=look.next_page is None)
+            if is_perhaps_late and len(missed) > FEW:
+                watched.due_at = now + backoff_seconds(1, 0.0)
 
     def _slow_down(self, errors: list[Exception], now: float, jitter: float) -> None:
         """Close the line once for what failed together, for the longest that the service asks for."""
@@ -205,6 +233,7 @@ class Schedule:
         """Where the clock was set back, what was due by it must not wait for it to come round again."""
         if now < self._latest - _CLOCK_SET_BACK_SECONDS:
             self.line.opens_at = min(self.line.opens_at, now)
+            self._list.open_by(now)
             for watched in self.batches.values():
                 if not watched.has_ended:
                     watched.due_at, watched.unlisted_until = now, -math.inf

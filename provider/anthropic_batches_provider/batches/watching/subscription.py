@@ -18,7 +18,8 @@ from anthropic_batches_provider.batches.watching.watched_batch import WatchedBat
 Outcome = Literal["ended", "deadline", "not_found", "unreachable"]
 
 _LONGEST_DOZE_SECONDS = 300.0  # bounds how late a warning comes, or a deadline after the clock was set
-_LAST_LOOK_SECONDS = 60.0
+_FIRST_LOOK_SECONDS = 60.0
+_LAST_LOOK_SECONDS = 10.0
 _SPREAD_SECONDS = 0.5
 
 
@@ -49,15 +50,15 @@ class Subscription:
 
     :param wait: what is waited for.
     :param connection: name of the connection, for messages.
-    :param deadline: seconds since the epoch; None for none. One that has passed already leaves a minute for one look:
-        the batches may have ended while nobody could look.
+    :param deadline: seconds since the epoch; None for none. Ten seconds are left then for a last look at each batch,
+        and a minute where it has passed already: the batches may have ended while nobody could look.
     :param now: the wall clock, in seconds since the epoch.
     """
 
     def __init__(self, wait: BatchWait, *, connection: str, deadline: float | None, now: Callable[[], float]) -> None:
         self.wait = wait
         self._connection = connection
-        self._deadline = deadline
+        self.deadline = deadline
         self._now = now
         self._began = now()
         self._watched: dict[str, WatchedBatch] = {}
@@ -117,15 +118,17 @@ class Subscription:
             return "ended"
         if self._denied and (self.wait.wait_for == "all" or len(self._denied) == len(self.wait.pending)):
             return "not_found" if self._denied_kinds() == {"not_found"} else "unreachable"
-        if self._deadline is None or now < self._deadline:
+        if self.deadline is None or now < self.deadline:
             return None
-        looked = now >= self._began + _LAST_LOOK_SECONDS or all(watched.looks for watched in self._watched.values())
-        return "deadline" if looked else None
+        patience = _LAST_LOOK_SECONDS if self._began < self.deadline else _FIRST_LOOK_SECONDS
+        at = max(self.deadline, self._began)
+        is_known = all(watched.has_ended or watched.looked_at >= at for watched in self._watched.values())
+        return "deadline" if is_known or now >= at + patience else None
 
     def _doze_seconds(self, now: float) -> float:
-        if self._deadline is None:
+        if self.deadline is None:
             return _LONGEST_DOZE_SECONDS
-        left = max(self._deadline - now, 1.0)
+        left = max(self.deadline - now, 1.0)
         # Thousands who stop at one moment need not do so in one turn of the loop.
         return min(left + random.random() * min(_SPREAD_SECONDS, left / 20), _LONGEST_DOZE_SECONDS)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from anthropic_batches_provider.batches.polling import delay_seconds
 from anthropic_batches_provider.batches.watching.failures import FailureKind, kind_of
+from anthropic_batches_provider.batches.watching.listing import ban_seconds
 from anthropic_batches_provider.batches.watching.pace import backoff_seconds
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ PATIENCE_LOOKS = 5
 # Below this, a failure is noise: one look in twenty may fail without a word in any task's log.
 _TROUBLE_SECONDS = 60.0
 _TROUBLE_LOOKS = 2
+
+_NEARLY = 0.8
+
+# A batch that was made just now may come into the list a moment later.
+_YOUNG_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -47,8 +53,11 @@ class WatchedBatch:
     :param watched_since: when the first subscription came.
     :param due_at: when to look next; infinite once it has ended.
     :param intervals: the poll intervals of those who wait, each with how many want it.
+    :param deadlines: moments at which somebody stops waiting, each with how many do: a look is due at each.
     :param unlisted_until: it was not in the list, or too deep in it: to be retrieved by its id until then.
+    :param missed: how often in a row it was not found in the list.
     :param depth: pages of the list in front of the one where it was found last.
+    :param looked_at: moment of the latest look, of whatever outcome.
     :param failures: looks that failed in a row.
     """
 
@@ -56,10 +65,13 @@ class WatchedBatch:
     watched_since: float
     due_at: float
     intervals: Counter[float] = field(default_factory=Counter)
+    deadlines: Counter[float] = field(default_factory=Counter)
     sighting: Sighting | None = None
     unlisted_until: float = -math.inf
+    missed: int = 0
     depth: int = 0
     looks: int = 0
+    looked_at: float = -math.inf
     failures: int = 0
     failing_since: float = 0.0
     last_error: Exception | None = None
@@ -71,11 +83,19 @@ class WatchedBatch:
     def has_ended(self) -> bool:
         return self.sighting is not None and self.sighting.has_ended
 
-    def saw(self, sighting: Sighting, now: float, *, not_before: float, jitter: float) -> bool:
+    def is_nearly_due(self, now: float) -> bool:
+        """Whether most of the time between the latest look and the next has passed."""
+        return now >= self.due_at or now - self.looked_at >= _NEARLY * (self.due_at - self.looked_at)
+
+    def saw(self, sighting: Sighting, now: float, *, since: float, not_before: float, jitter: float) -> bool:
         """Take note of a successful look; return whether it brought news.
 
+        :param since: moment from which on the next look is reckoned: ``now``, or when the walk to its page began.
         :param not_before: the service's hint when to look again.
         """
+        self.looked_at = now
+        if self.has_ended and not sighting.has_ended:
+            return False  # an older view of it, such as a replica's: what has ended stays so
         is_news = sighting != self.sighting or self.is_troubled or self.is_denied
         self.looks += 1
         self.sighting = sighting
@@ -83,17 +103,33 @@ class WatchedBatch:
         self.is_troubled = self.is_denied = False
         age = max(now - sighting.created_at.timestamp(), now - self.watched_since)
         delay = delay_seconds(poll_interval=min(self.intervals), age_seconds=age, jitter=jitter)
-        self.due_at = math.inf if sighting.has_ended else max(now + delay, not_before)
+        self._look_again_at(math.inf if sighting.has_ended else max(since + delay, not_before))
         return is_news
+
+    def was_listed(self, page: int) -> None:
+        """Take note of the page of the list on which it was found."""
+        self.depth, self.missed, self.unlisted_until = page, 0, -math.inf
+
+    def was_not_listed(self, now: float, *, is_whole: bool) -> bool:
+        """Take note that it was not found in the list; return whether that may be only because it is young.
+
+        :param is_whole: the list was walked to its end.
+        """
+        self.missed += 1
+        if is_whole and self.missed == 1 and now - self.watched_since < _YOUNG_SECONDS:
+            return True
+        self.unlisted_until = now + ban_seconds(self.missed)
+        return False
 
     def failed(self, error: Exception, now: float, *, jitter: float) -> bool:
         """Take note of a failed look; return whether it brought news."""
+        self.looked_at = now
         self.looks += 1
         self.failures += 1
         self.last_error = error
         if self.failures == 1:
             self.failing_since = now
-        self.due_at = now + backoff_seconds(self.failures, jitter)
+        self._look_again_at(now + backoff_seconds(self.failures, jitter))
         was_told, was_denied = self.is_troubled, self.is_denied
         self.is_troubled |= self.failures >= _TROUBLE_LOOKS and now - self.failing_since >= _TROUBLE_SECONDS
         self._deny(kind_of(error), now)
@@ -102,6 +138,12 @@ class WatchedBatch:
     def begin_anew(self, due_at: float) -> None:
         """Forget that it was denied, and look again."""
         self.denial, self.is_denied, self.due_at = None, False, due_at
+
+    def _look_again_at(self, moment: float) -> None:
+        """Be due then, or at a deadline before that: who stops waiting is told what is true at that moment."""
+        self.due_at = moment
+        if self.deadlines and not self.has_ended:
+            self.due_at = min(moment, *(deadline for deadline in self.deadlines if deadline > self.looked_at), math.inf)
 
     def _deny(self, kind: FailureKind, now: float) -> None:
         """Count denials of one kind; other failures in between neither count nor start anew."""

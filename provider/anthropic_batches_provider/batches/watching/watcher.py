@@ -6,11 +6,11 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from anthropic_batches_provider.batches.watching.failures import FailureKind, kind_of
+from anthropic_batches_provider.batches.watching.failures import FailureKind, kind_of, may_be_the_connections
 from anthropic_batches_provider.batches.watching.schedule import LookAtEach, LookAtPage, Rest, Schedule
 from anthropic_batches_provider.batches.watching.subscription import Subscription
 from anthropic_batches_provider.batches.watching.watched_batch import WatchedBatch
@@ -19,11 +19,13 @@ from anthropic_batches_provider.errors import ApiConnectionError, ConfigurationE
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.client import Look
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 _CALL_SECONDS = 60.0
 _CONNECT_SECONDS = 60.0
-_FRESH_CONNECTION_SECONDS = 15.0  # a connection is not read again sooner: it cannot have been mended
+_CLOSE_SECONDS = 5.0
 _LONGEST_REST_SECONDS = 300.0  # bounds what a clock that is set forward can do
 _AFTER_A_BUG_SECONDS = 30.0
 _TOLD_AT_ONCE = 20
@@ -80,7 +82,7 @@ class Watcher:
         self._meter = meter
         self._schedule = Schedule()
         self._subscriptions: defaultdict[str, dict[Subscription, None]] = defaultdict(dict)
-        self._count = 0
+        self._followed: dict[Subscription, list[str]] = {}
         self._client: LooksAtBatches | None = None
         self._connected_at = 0.0
         self._rests_until = 0.0
@@ -89,7 +91,7 @@ class Watcher:
     @property
     def is_wanted(self) -> bool:
         """Whether anybody is subscribed."""
-        return self._count > 0
+        return bool(self._followed)
 
     @property
     def batches_waiting(self) -> int:
@@ -98,19 +100,24 @@ class Watcher:
 
     def subscribe(self, subscription: Subscription) -> None:
         """Watch what a subscription waits for."""
-        self._count += 1
-        for batch_id in subscription.wait.batch_ids:
-            watched = self._schedule.add(batch_id, subscription.wait.poll_interval, self.now())
-            self._subscriptions[batch_id][subscription] = None
-            subscription.follow(watched)
-            if watched.due_at < self._rests_until:
-                self._wake.set()
+        followed = self._followed[subscription] = []
+        wait = subscription.wait
+        try:
+            for batch_id in wait.batch_ids:
+                watched = self._schedule.add(batch_id, wait.poll_interval, self.now(), deadline=subscription.deadline)
+                followed.append(batch_id)
+                self._subscriptions[batch_id][subscription] = None
+                subscription.follow(watched)
+                if watched.due_at < self._rests_until:
+                    self._wake.set()
+        except BaseException:
+            self.unsubscribe(subscription)
+            raise
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Watch it no longer."""
-        self._count -= 1
-        for batch_id in subscription.wait.batch_ids:
-            self._schedule.remove(batch_id, subscription.wait.poll_interval)
+        for batch_id in self._followed.pop(subscription):
+            self._schedule.remove(batch_id, subscription.wait.poll_interval, deadline=subscription.deadline)
             del self._subscriptions[batch_id][subscription]
             if not self._subscriptions[batch_id]:
                 del self._subscriptions[batch_id]
@@ -152,7 +159,7 @@ class Watcher:
             look = await _answered(client.look_at_page(after_id))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong with a look, the waits go on
             news = self._schedule.page_failed(error, self.now())
-            await self._after_failures([error])
+            await self._after_failures({None: error})
         else:
             news = self._schedule.saw_page(look, self.now())
         await self._tell(news)
@@ -177,7 +184,7 @@ class Watcher:
                 for batch_id in step.batch_ids:
                     group.create_task(look_at(client, batch_id))
         news = self._schedule.saw_each(looks, failures, self.now())
-        await self._after_failures(list(failures.values()))
+        await self._after_failures(failures)
         await self._tell(news)
 
     async def _connected(self) -> LooksAtBatches:
@@ -188,33 +195,37 @@ class Watcher:
         if self._client is None:
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
-                    self._client = await self._connect()
+                    self._client = await _unless_canceled(self._connect())
             except ConfigurationError:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever a store of connections raises
+                # Its text is another's, such as a secrets backend's, and may hold what belongs into no log.
                 raise ConfigurationError(
-                    f"Connection {self.name} could not be read ({type(error).__name__}: {error})."
-                ) from error
+                    f"Connection {self.name} could not be read ({type(error).__name__})."
+                ) from None
             self._connected_at = self.now()
         return self._client
 
-    async def _after_failures(self, errors: list[Exception]) -> None:
-        """Count them, and let the connection be read again where its key may have been rotated or moved."""
-        kinds = [kind_of(error) for error in errors]
+    async def _after_failures(self, failures: Mapping[str, Exception] | Mapping[None, Exception]) -> None:
+        """Count and log them, and let the connection be read again where it may have been mended."""
+        kinds = [kind_of(error) for error in failures.values()]
         for kind in kinds:
             self._meter.failed(kind)
-        in_a_row = self._schedule.line.failures
-        if errors and in_a_row & (in_a_row - 1) == 0:  # the first, second, fourth, eighth …
-            log.warning("A look over connection %s failed; batches run on untouched: %s", self.name, errors[0])
-        is_fresh = 0 <= self.now() - self._connected_at < _FRESH_CONNECTION_SECONDS
-        if not is_fresh and {"connection", "refused", "not_found"} & set(kinds):
+        for looked_at, error in failures.items():
+            in_a_row = self._schedule.failures_in_a_row(error, looked_at)
+            if in_a_row & (in_a_row - 1) == 0:  # the first, second, fourth, eighth …
+                log.warning("A look over connection %s failed; batches run on untouched: %s", self.name, error)
+                break
+        age = self.now() - self._connected_at
+        if may_be_the_connections(kinds, in_a_row=self._schedule.line.failures, age_seconds=age):
             await self._disconnect()
 
     async def _disconnect(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             with suppress(Exception):
-                await client.close()
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await _unless_canceled(client.close())
 
     async def _tell(self, news: list[WatchedBatch]) -> None:
         """Pass news on, a few at a time: a thousand waits that go on at once would hold up the loop."""
@@ -232,10 +243,24 @@ class Watcher:
 async def _answered(call: Awaitable[Look]) -> Look:
     """Bound a call as a whole: the client's own time-outs are for each of its steps.
 
-    :raises ApiConnectionError: it took too long.
+    :raises ApiConnectionError: it took too long, or was broken off from within.
     """
     try:
         async with asyncio.timeout(_CALL_SECONDS):
-            return await call
+            return await _unless_canceled(call)
     except TimeoutError:
         raise ApiConnectionError(f"There was no answer within {_CALL_SECONDS:.0f} s.", connected=True) from None
+
+
+async def _unless_canceled(call: Awaitable[T]) -> T:
+    """Let a cancellation pass only where this task was canceled: one from within a library must not end a watch.
+
+    :raises ApiConnectionError: it came from within.
+    """
+    try:
+        return await call
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise ApiConnectionError("The call was broken off from within this process.", connected=True) from None

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from anthropic_batches_provider.batches.watching.failures import FailureKind, is_of_the_connection, kind_of
+from anthropic_batches_provider.batches.watching.failures import (
+    FailureKind,
+    is_of_the_connection,
+    kind_of,
+    may_be_the_connections,
+)
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiStatusError,
@@ -39,3 +44,27 @@ from anthropic_batches_provider.errors import (
 def test_a_failure_is_sorted_by_what_it_says(error: Exception, kind: FailureKind, of_the_connection: bool) -> None:
     assert kind_of(error) == kind
     assert is_of_the_connection(kind) is of_the_connection
+
+
+@pytest.mark.parametrize(
+    ("kind", "in_a_row", "age_seconds", "is_read_again"),
+    [
+        ("refused", 1, 14, False),
+        ("refused", 1, 16, True),
+        ("not_found", 0, 16, True),
+        ("connection", 1, 16, True),
+        ("network", 4, 1000, False),
+        ("network", 5, 119, False),
+        ("network", 5, 121, True),
+        ("server", 5, 121, True),
+        ("answer", 5, 121, True),
+        ("network", 5, -10, True),
+        ("rate_limited", 50, 1000, False),
+        ("overloaded", 50, 1000, False),
+        ("other", 50, 1000, False),
+    ],
+)
+def test_a_connection_is_read_again_where_it_may_have_been_mended(
+    kind: FailureKind, in_a_row: int, age_seconds: float, is_read_again: bool
+) -> None:
+    assert may_be_the_connections(["other", kind], in_a_row=in_a_row, age_seconds=age_seconds) is is_read_again

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
 
+from anthropic_batches_provider.batches.watching.listing import FEW, MAX_PAGES
 from anthropic_batches_provider.batches.watching.pace import CALLS_PER_MINUTE, LONGEST_RETRY_AFTER_SECONDS
 from anthropic_batches_provider.batches.watching.schedule import (
     AT_ONCE,
-    FEW,
-    MAX_PAGES,
     LookAtEach,
     LookAtPage,
     Rest,
-    Schedule,
-    Step,
 )
-from anthropic_batches_provider.batches.watching.watched_batch import PATIENCE_LOOKS, PATIENCE_SECONDS
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiStatusError,
@@ -26,31 +23,12 @@ from anthropic_batches_provider.errors import (
     RateLimitedError,
     UnexpectedAnswerError,
 )
+from tests.unit.batches.watching.schedules import names, resting_until, schedule_of
 from tests.unit.batches.watching.sightings import START, one, page
 
 NOT_FOUND = BatchNotFoundError("no such batch", status=404)
 REFUSED = AuthenticationFailedError("bad key", status=401)
 UNREACHABLE = ApiConnectionError("no route", connected=False)
-
-
-def names(count: int) -> list[str]:
-    return [f"msgbatch_{number:05}" for number in range(count)]
-
-
-def schedule_of(*batch_ids: str, poll_interval: float = 60.0) -> Schedule:
-    schedule = Schedule(jitter=lambda: 0.0)
-    for batch_id in batch_ids:
-        schedule.add(batch_id, poll_interval, START)
-    return schedule
-
-
-def resting_until(step: Step) -> float:
-    assert isinstance(step, Rest)
-    return step.until
-
-
-def is_denied(schedule: Schedule) -> bool:
-    return schedule.batches["a"].is_denied
 
 
 def test_nothing_to_watch_means_rest_until_something_is_added() -> None:
@@ -106,6 +84,15 @@ def test_the_shortest_interval_of_those_who_wait_counts_and_goes_with_its_owner(
     assert schedule.next_step(START + 73) == Rest(math.inf)
 
 
+def test_batches_that_were_retrieved_one_by_one_and_are_nearly_due_are_looked_for_together() -> None:
+    old = START - 86_400
+    schedule = schedule_of(*names(10), poll_interval=20)
+    for number, name in enumerate(names(10)):
+        schedule.saw_each({name: one(name, created=old)}, {}, START + number)
+    assert resting_until(schedule.next_step(START + 10)) == START + 20
+    assert schedule.next_step(START + 20) == LookAtPage(None)
+
+
 def test_pages_are_walked_until_all_are_found_but_a_few_that_are_then_retrieved() -> None:
     schedule = schedule_of(*names(10))
     assert schedule.next_step(START + 1) == LookAtPage(None)
@@ -117,11 +104,36 @@ def test_pages_are_walked_until_all_are_found_but_a_few_that_are_then_retrieved(
 
 def test_what_the_list_does_not_hold_is_retrieved_without_another_walk() -> None:
     schedule = schedule_of(*names(10))
-    schedule.next_step(START + 1)
-    schedule.saw_page(page("somebody's"), START + 1)
-    step = schedule.next_step(START + 1)
+    schedule.next_step(START + 100)
+    schedule.saw_page(page("somebody's"), START + 100)
+    step = schedule.next_step(START + 100)
     assert isinstance(step, LookAtEach)
     assert len(step.batch_ids) == AT_ONCE
+
+
+def test_many_young_batches_that_the_list_does_not_hold_yet_are_looked_for_there_once_more() -> None:
+    schedule = schedule_of(*names(1000))
+    schedule.next_step(START + 1)
+    schedule.saw_page(page(), START + 1)
+    assert resting_until(schedule.next_step(START + 1)) == START + 3
+    assert schedule.next_step(START + 3) == LookAtPage(None)
+    assert len(schedule.saw_page(page(*names(1000)), START + 3)) == 1000
+
+
+def test_what_was_missed_in_the_list_is_looked_for_there_again_soon_and_then_less_often() -> None:
+    schedule = schedule_of(*names(10), poll_interval=5)
+    now, pages = START + 100, []
+    while now < START + 2000:
+        step = schedule.next_step(now)
+        if isinstance(step, Rest):
+            now = step.until
+        elif isinstance(step, LookAtPage):
+            pages.append(now - START)
+            schedule.saw_page(page("somebody's"), now)
+        else:
+            schedule.saw_each({name: one(name) for name in step.batch_ids}, {}, now)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(pages)]
+    assert pauses == pytest.approx([15, 30, 60, 120, 240, 480, 600], abs=6)
 
 
 @pytest.mark.parametrize("cursor", ["always the same", None])
@@ -164,12 +176,16 @@ def test_failures_in_a_row_slow_the_whole_connection_down_and_a_success_ends_tha
     schedule = schedule_of(*names(10))
     now, pauses = START + 1, []
     for _ in range(9):
-        assert isinstance(schedule.next_step(now), LookAtPage)
-        schedule.page_failed(UNREACHABLE, now)
+        step = schedule.next_step(now)
+        if isinstance(step, LookAtPage):
+            schedule.page_failed(UNREACHABLE, now)
+        else:
+            assert isinstance(step, LookAtEach)
+            schedule.saw_each({}, dict.fromkeys(step.batch_ids, UNREACHABLE), now)
         pauses.append(resting_until(schedule.next_step(now)) - now)
         now += pauses[-1]
     assert pauses == [2, 4, 8, 16, 32, 64, 120, 120, 120]
-    schedule.next_step(now)
+    assert schedule.next_step(now) == LookAtPage(None)
     schedule.saw_page(page(*names(10)), now)
     schedule.next_step(now + 60)
     schedule.page_failed(UNREACHABLE, now + 60)
@@ -203,6 +219,10 @@ def test_no_header_parks_a_connection_for_days() -> None:
     schedule.next_step(START + 1)
     schedule.saw_each({}, {"a": RateLimitedError("slow", status=429, retry_after_seconds=864_000)}, START + 1)
     assert resting_until(schedule.next_step(START + 1)) == START + 1 + LONGEST_RETRY_AFTER_SECONDS
+    schedule = schedule_of("a")
+    schedule.next_step(START + 1)
+    schedule.saw_each({"a": one("a", retry_after=30 * 86_400)}, {}, START + 1)
+    assert resting_until(schedule.next_step(START + 1)) == START + 1 + LONGEST_RETRY_AFTER_SECONDS
 
 
 def test_one_batch_that_always_fails_does_not_slow_the_others_for_long() -> None:
@@ -227,56 +247,31 @@ def test_a_list_that_a_proxy_spoils_is_replaced_by_retrieving_each() -> None:
     assert isinstance(schedule.next_step(START + 10), LookAtEach)
 
 
-@pytest.mark.parametrize("error", [NOT_FOUND, REFUSED])
-def test_a_denial_becomes_final_only_after_minutes_and_several_looks(error: Exception) -> None:
+def test_an_older_view_of_a_batch_does_not_undo_its_end() -> None:
+    schedule = schedule_of("a", "b")
+    schedule.next_step(START + 1)
+    schedule.saw_each({"a": one("a", ended=True), "b": one("b")}, {}, START + 1)
+    assert schedule.saw_page(page("a"), START + 20) == []
+    assert schedule.batches["a"].has_ended
+    assert schedule.batches["a"].due_at == math.inf
+
+
+def test_a_deadline_is_a_moment_to_look_also_where_the_next_look_were_later() -> None:
+    old = START - 86_400
     schedule = schedule_of("a")
-    now, looks = START + 1, 0
-    while not is_denied(schedule):
-        step = schedule.next_step(now)
-        if isinstance(step, Rest):
-            now = step.until
-        else:
-            looks += 1
-            schedule.saw_each({}, {"a": error}, now)
-    assert looks >= PATIENCE_LOOKS
-    assert PATIENCE_SECONDS <= now - START <= PATIENCE_SECONDS + 130
-
-
-def test_time_alone_does_not_make_a_denial_final() -> None:
-    schedule = schedule_of("a")
-    schedule.saw_each({}, {"a": NOT_FOUND}, START + 1)
-    schedule.saw_each({}, {"a": NOT_FOUND}, START + 10_000)
-    assert not is_denied(schedule)
-
-
-def test_an_outage_between_denials_neither_counts_nor_starts_the_patience_anew() -> None:
-    schedule = schedule_of("a")
-    for number in range(PATIENCE_LOOKS - 1):
-        schedule.saw_each({}, {"a": NOT_FOUND}, START + number)
-    for number in range(100):
-        schedule.saw_each({}, {"a": UNREACHABLE}, START + 10 + 60 * number)
-    assert not is_denied(schedule)
-    schedule.saw_each({}, {"a": NOT_FOUND}, START + 7000)
-    assert is_denied(schedule)
-
-
-def test_a_look_that_succeeds_ends_all_patience() -> None:
-    schedule = schedule_of("a")
-    for number in range(PATIENCE_LOOKS - 1):
-        schedule.saw_each({}, {"a": NOT_FOUND}, START + 200 * number)
-    schedule.saw_each({"a": one("a")}, {}, START + 900)
-    schedule.saw_each({}, {"a": NOT_FOUND}, START + 1000)
-    assert not is_denied(schedule)
-
-
-def test_whoever_comes_after_a_final_denial_gets_patience_of_its_own() -> None:
-    schedule = schedule_of("a")
-    for number in range(PATIENCE_LOOKS):
-        schedule.saw_each({}, {"a": NOT_FOUND}, START + 200 * number)
-    assert is_denied(schedule)
-    schedule.add("a", 60, START + 900)
-    assert not is_denied(schedule)
-    assert resting_until(schedule.next_step(START + 900)) < START + 901
+    schedule.next_step(START + 1)
+    schedule.saw_each({"a": one("a", created=old)}, {}, START + 1)
+    schedule.add("a", 60, START + 2, deadline=START + 40)
+    assert resting_until(schedule.next_step(START + 2)) == START + 40
+    schedule.next_step(START + 40)
+    schedule.saw_each({"a": one("a", created=old)}, {}, START + 40)
+    assert resting_until(schedule.next_step(START + 40)) == START + 100
+    schedule.add("a", 60, START + 41, deadline=START + 130)
+    schedule.next_step(START + 100)
+    schedule.saw_each({}, {"a": NOT_FOUND}, START + 129)
+    assert resting_until(schedule.next_step(START + 129)) == START + 130
+    schedule.remove("a", 60, deadline=START + 130)
+    assert not schedule.batches["a"].deadlines[START + 130]
 
 
 def test_a_clock_that_is_set_back_delays_no_look() -> None:
@@ -284,6 +279,10 @@ def test_a_clock_that_is_set_back_delays_no_look() -> None:
     schedule.next_step(START + 1)
     schedule.saw_each({name: one(name) for name in names(2)}, {}, START + 1)
     assert isinstance(schedule.next_step(START - 3600), LookAtEach)
+    many = schedule_of(*names(10))
+    many.next_step(START + 1)
+    many.saw_page(page(*names(10)), START + 1)
+    assert many.next_step(START - 3600) == LookAtPage(None)
 
 
 def test_batches_that_nobody_wants_any_more_end_a_walk() -> None:

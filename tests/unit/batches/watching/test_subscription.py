@@ -37,7 +37,7 @@ class Waiting:
 
     def sees(self, name: str, status: Literal["in_progress", "canceling", "ended"] = "in_progress") -> None:
         watched = self.batches[name]
-        if watched.saw(sighting(name, status=status), self.now, not_before=0, jitter=0):
+        if watched.saw(sighting(name, status=status), self.now, since=self.now, not_before=0, jitter=0):
             self.subscription.learn(watched)
 
     def fails(self, name: str, error: Exception) -> None:
@@ -102,10 +102,34 @@ async def test_a_deadline_ends_the_wait_and_tells_what_runs() -> None:
     waiting.fails("a", UNREACHABLE)
     assert (await waiting.news()).outcome is None
     waiting.now = START + 100
+    assert waiting.subscription._outcome(waiting.now) is None, "a last look is due"
+    waiting.fails("a", UNREACHABLE)
     assert (await waiting.news()).outcome == "deadline"
     (running,) = waiting.subscription.event("deadline")["still_running"]
     assert "in_progress" in running
     assert "no route" in running
+
+
+async def test_a_batch_that_ends_shortly_before_the_deadline_is_told_as_ended() -> None:
+    waiting = Waiting("a", "b", deadline=START + 100)
+    waiting.sees("a")
+    waiting.sees("b", "ended")
+    waiting.now = START + 100
+    assert waiting.subscription._outcome(START + 109) is None
+    assert waiting.subscription._outcome(START + 110) == "deadline", "nobody could look for ten seconds"
+    waiting.sees("a", "ended")
+    assert (await waiting.news()).outcome == "ended"
+
+
+async def test_an_older_view_of_a_batch_that_has_ended_changes_nothing() -> None:
+    waiting = Waiting("a", "b")
+    waiting.sees("a", "ended")
+    waiting.sees("a", "in_progress")
+    waiting.sees("b", "ended")
+    assert (await waiting.news()).outcome == "ended"
+    event = waiting.subscription.event("ended")
+    assert event["ended"] == ["a", "b"]
+    assert event["request_counts"]["succeeded"] == 6
 
 
 async def test_a_deadline_that_has_passed_already_leaves_a_minute_for_one_look() -> None:
