@@ -1,5 +1,6 @@
 """One Airflow, one simulator and one PostgreSQL for all end-to-end tests; each starts when a test first asks for it."""
 
+import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ REPOSITORY = Path(__file__).parents[2]
 _WITH_THEIR_OWN_STACK = ("test_one_task", "test_waiting")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that share an Airflow and a simulator in one process; some modules have their own."""
     for item in items:
@@ -58,6 +60,8 @@ def airflow_stack(
     e2e_home: Path, e2e_dags: Path, databases: Databases, simulator_process: SimulatorProcess
 ) -> Iterator[AirflowStack]:
     """Give a running Airflow whose ``anthropic_default`` is the simulator; hold that it leaves nothing behind."""
+    if run := os.environ.get("PYTEST_XDIST_TESTRUNUID"):
+        (e2e_home.parents[1] / f"common-airflow-{run}").touch(exist_ok=False)  # there is one in all processes
     env = {"AIRFLOW_CONN_ANTHROPIC_DEFAULT": simulator_process.airflow_connection_json}
     database = databases.create("common")
     with AirflowStack(e2e_home / "airflow", e2e_dags, env=env, database_url=database) as stack:
