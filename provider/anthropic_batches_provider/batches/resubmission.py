@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -70,17 +70,8 @@ class Rounds:
 
 def rows_going_again(job: JobFolder, rounds: Rounds) -> int:
     """Return how many rows of a finished job a further round would send."""
-    collection = _whole_collection(job)
-    if collection is None:
-        return 0
-    count = sum(1 for _ in _going_again(job, collection))
-    if count and len(job.rounds()) >= rounds.most:
-        log.warning(
-            "%d rows of %s could go again, but it has had its %d rounds: raise max_rounds to send them.",
-            count, job.uri, rounds.most,
-        )  # fmt: skip
-        return 0
-    return count
+    before = job.rounds()
+    return _count(job, _whole_collection(job, before), len(before), rounds)
 
 
 def seal_next_round(
@@ -95,8 +86,8 @@ def seal_next_round(
     """
     # The rounds first: a collection that is older than a round must not bring forth another.
     before = job.rounds()
-    collection = _whole_collection(job)
-    count = rows_going_again(job, rounds)
+    collection = _whole_collection(job, before)
+    count = _count(job, collection, len(before), rounds)
     if collection is None or not count:
         return None
     _check_results_remain(job, collection, len(before[0].shards), service=service, now=now)
@@ -115,13 +106,23 @@ def seal_next_round(
     return seal_round(job, seal)
 
 
-def _whole_collection(job: JobFolder) -> CollectionRecord | None:
-    """Return the last collection, if it holds the results of all rounds."""
-    rounds = job.rounds()
+def _whole_collection(job: JobFolder, rounds: Sequence[SealRecord]) -> CollectionRecord | None:
+    """Return the last collection, if it holds the results of these rounds, which are all that were sealed."""
     collection = job.last_collection()
     if collection is None or collection.shards != sum(len(seal.shards) for seal in rounds):
         return None
     return collection
+
+
+def _count(job: JobFolder, collection: CollectionRecord | None, rounds_so_far: int, rounds: Rounds) -> int:
+    count = 0 if collection is None else sum(1 for _ in _going_again(job, collection))
+    if count and rounds_so_far >= rounds.most:
+        log.warning(
+            "%d rows of %s could go again, but it has had its %d rounds: raise max_rounds to send them.",
+            count, job.uri, rounds.most,
+        )  # fmt: skip
+        return 0
+    return count
 
 
 def _check_results_remain(
