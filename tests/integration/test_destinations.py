@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,18 +10,7 @@ from anthropic_batches_provider.batches.collection import JobCollection, Manifes
 from anthropic_batches_provider.batches.submission import Waiting
 from anthropic_batches_provider.errors import DestinationOwnedError
 from tests.integration.one_task import Arguments, KilledError, OneTask, before_each, check_home, dies_at
-from tests.integration.simulated_world import World, simulated_world
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with simulated_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def task(world: World, tmp_path: Path) -> OneTask:
-    return OneTask(world, tmp_path)
+from tests.integration.simulated_world import World
 
 
 def names(task: OneTask) -> set[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,18 +20,7 @@ from anthropic_batches_provider.errors import (
     XComLimitError,
 )
 from tests.integration.one_task import KilledError, OneTask, before_each, check_home, dies_at
-from tests.integration.simulated_world import World, simulated_world
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with simulated_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def task(world: World, tmp_path: Path) -> OneTask:
-    return OneTask(world, tmp_path)
+from tests.integration.simulated_world import World
 
 
 @pytest.fixture

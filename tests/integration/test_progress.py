@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from anthropic_batches_provider.batches.progress import JobProgress
 from tests.integration.one_task import KilledError, OneTask, before_each, dies_at
-from tests.integration.simulated_world import HOUR, SimulatedClock, World, simulated_world
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with simulated_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def task(world: World, tmp_path: Path) -> OneTask:
-    return OneTask(world, tmp_path)
+from tests.integration.simulated_world import HOUR, SimulatedClock, World
 
 
 def progress(task: OneTask) -> JobProgress:

@@ -10,18 +10,7 @@ import pytest
 
 from anthropic_batches_provider.errors import ResultsStreamError
 from tests.integration.one_task import OneTask, before_each, check_home
-from tests.integration.simulated_world import World, simulated_world
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with simulated_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def task(world: World, tmp_path: Path) -> OneTask:
-    return OneTask(world, tmp_path)
+from tests.integration.simulated_world import World
 
 
 def errs_at_first(world: World, rows: str) -> None:

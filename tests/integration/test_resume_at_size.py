@@ -10,16 +10,10 @@ import pytest
 
 from anthropic_batches_provider.batches.submission import Waiting
 from tests.integration.one_task import Arguments, KilledError, OneTask, before_each, check_home, dies_at
-from tests.integration.simulated_world import World, simulated_world
+from tests.integration.simulated_world import World
 
 SHARDS = 100
 KILLED_AT = 57
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with simulated_world(tmp_path) as world:
-        yield world
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,9 @@ from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage
 from anthropic_batches_provider.batches.resubmission import Rounds, may_go_again, seal_next_round
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.errors import LedgerError, ResultsUnavailableError
-from tests.integration.simulated_world import HOUR, SimulatedClock, World, simulated_world
+from tests.integration.simulated_world import HOUR, SimulatedClock, World
 
 ROWS = 10
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with simulated_world(tmp_path) as world:
-        yield world
 
 
 def collect(world: World, job: JobFolder, tmp_path: Path) -> tuple[Manifest, list[dict[str, Any]]]:

@@ -50,13 +50,7 @@ from anthropic_batches_provider.errors import (
 from anthropic_batches_provider.simulator.clock import Clock as ManualClock
 from anthropic_batches_provider.simulator.server import SimulatorServer
 from anthropic_batches_provider.simulator.state import Simulator
-from tests.integration.simulated_world import BOUNDS, HOUR, SimulatedClock, World, prepared, simulated_world
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with simulated_world(tmp_path) as world:
-        yield world
+from tests.integration.simulated_world import BOUNDS, HOUR, SimulatedClock, World, prepared
 
 
 def outcomes(job: JobFolder) -> list[list[type]]:

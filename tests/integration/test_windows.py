@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,20 +15,9 @@ from anthropic_batches_provider.errors import (
     SubmissionOutcomeUnknownError,
 )
 from tests.integration.one_task import KilledError, OneTask, before_each, check_home, dies_at, most_in_queue
-from tests.integration.simulated_world import HOUR, World, simulated_world
+from tests.integration.simulated_world import HOUR, World
 
 MINUTE = 60.0
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with simulated_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def task(world: World, tmp_path: Path) -> OneTask:
-    return OneTask(world, tmp_path)
 
 
 def statuses(world: World) -> list[int | None]:
