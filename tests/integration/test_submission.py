@@ -19,11 +19,12 @@ from anthropic_batches_provider.batches.ledger import (
     BatchRecord,
     IntentRecord,
     JobFolder,
+    OutcomeRecord,
     Refused,
     Submitted,
     Void,
 )
-from anthropic_batches_provider.batches.message_batch import moment
+from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.submission import (
     Submission,
@@ -33,6 +34,7 @@ from anthropic_batches_provider.batches.submission import (
     reopened_job,
     sealed_job,
 )
+from anthropic_batches_provider.batches.submission.post import ShardPost
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiStatusError,
@@ -577,3 +579,54 @@ def test_a_deferred_attempt_goes_on_with_its_own_job_or_not_at_all(world: World)
     with pytest.raises(LedgerError, match="was replaced by another job"):
         reopened_job(job, account=account, conn_id="c")
     assert world.control.received().creates == []
+
+
+# --------------------------------------------------------------------- two attempts at once, interleaved step by step
+
+
+def an_intent(world: World, attempt: int = 1) -> IntentRecord:
+    """The intent of another attempt, as of now."""
+    at = SimulatedClock(world.control).now().to_iso8601_string()
+    return IntentRecord(
+        shard=0, attempt=attempt, requests=3, nonce=f"other {attempt}", at=at, settles_after_seconds=26 * 60
+    )
+
+
+def test_no_intent_is_numbered_past_one_that_another_attempt_began_meanwhile(world: World) -> None:
+    job = world.job(rows=3)
+    assert job.intend(an_intent(world)), "its process died"
+    world.control.advance_clock(HOUR)
+    conclude = job.conclude
+
+    def conclude_then_meet_another(outcome: OutcomeRecord) -> bool:
+        concluded = conclude(outcome)
+        job.intend(an_intent(world, attempt=2))
+        return concluded
+
+    job.conclude = conclude_then_meet_another  # type: ignore[method-assign]
+    assert isinstance(world.advance(job), Waiting)
+    assert world.control.received().creates == []
+    assert outcomes(job) == [[Void, type(None)]]
+
+
+def test_a_look_that_is_stale_cancels_nothing(world: World) -> None:
+    """Between our look at intent 1 and our decision it is refused, and intent 2 makes and claims the batch we list."""
+    job = world.job(rows=3)
+    assert job.intend(an_intent(world))
+    body = b"".join(ShardPost(job, job.shards()[0].shard, clock=SimulatedClock(world.control), bounds=BOUNDS))
+    made: list[str] = []
+
+    def list_slowly() -> Iterator[MessageBatch]:
+        if not made:
+            at = SimulatedClock(world.control).now().to_iso8601_string()
+            refused = Refused(status=None, reason="not connected")
+            assert job.conclude(OutcomeRecord(shard=0, attempt=1, at=at, outcome=refused))
+            assert job.intend(an_intent(world, attempt=2))
+            made.append(world.client.create([body], content_length=len(body)).id)
+            assert job.claim(made[0], 0)
+        return world.client.list()
+
+    assert isinstance(through(world, job, list=list_slowly), Waiting)
+    assert world.control.received().calls.get("cancel", 0) == 0
+    assert [batch.batch_id for batch in world.finish(job)] == made
+    world.check_each_row_billed_once(3)

@@ -167,6 +167,10 @@ class JobFolder:
         """Record how an intent ended; return False if another attempt has already settled it otherwise."""
         return self._create_once(f"ledger/{outcome.shard:05d}-{outcome.attempt:02d}-outcome.json", outcome)
 
+    def outcome_of(self, intent: IntentRecord) -> OutcomeRecord | None:
+        """Return how an intent ended, read afresh; None while that is not known."""
+        return self._attempt(intent.shard, intent.attempt).outcome
+
     def claim(self, batch_id: str, shard: int) -> bool:
         """Claim a batch for this job; return False if it belongs to another job or shard."""
         return _create_once(self.storage, f"claims/{batch_id}.json", ClaimRecord(job=self.path, shard=shard))

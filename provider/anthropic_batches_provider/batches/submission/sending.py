@@ -105,6 +105,10 @@ class ShardSender:
     def send(self, state: ShardState, in_flight: int = 0) -> Waiting | None:
         """Send a shard that has neither a batch nor an open intent.
 
+        The state that numbers the new intent must itself show that every earlier one has its outcome: another attempt
+        may have begun one since its caller looked, and whoever numbers past an open intent pays twice.
+
+        :param state: as one look at the ledger showed it.
         :param in_flight: how many requests the job has in flight beside it, for the record of a refusal.
         :returns: what to wait for; None if it has its batch.
         :raises ApiError: the service refused.
@@ -113,6 +117,10 @@ class ShardSender:
         """
         self._keep_time()
         shard = state.shard
+        if state.batch is not None:
+            return None
+        if state.open_intent is not None:
+            return self._other_attempt(shard)
         if self._should_stop():
             raise SubmissionStoppedError(f"Stopped before shard {shard.shard} of {self._job.uri} was sent.")
         self._check_voids(state)
@@ -206,6 +214,9 @@ class ShardSender:
             decision = self._settler.look(intent)
         except ApiError as error:
             return self._look_again(intent, error)
+        if self._job.outcome_of(intent) is not None:
+            # Settled by another attempt while we looked: a batch that was listed may be of a later intent.
+            return None
         if isinstance(decision, Adopt):
             return self._adopt(shard, intent, decision)
         if isinstance(decision, DeclareVoid):
