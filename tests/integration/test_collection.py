@@ -83,7 +83,7 @@ def submitted(root: Path, client: MessageBatchClient) -> EndedJob:
         question="q",
         key_columns=("id",),
     )
-    folder = create_job(storage, "dag/task/unit/-", record)
+    folder = create_job(storage, "dag/task/unit/-", record, after=[])
     (root / "shards").mkdir()
     rows = (Row(number) for number in range(ROWS))
     shards = list(cut_shards(rows, nonce=NONCE, limits=ShardLimits(max_requests=90), folder=root / "shards"))

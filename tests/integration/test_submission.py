@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -17,12 +17,15 @@ from anthropic_batches_provider.batches.client.calls import Greeting
 from anthropic_batches_provider.batches.ledger import (
     Adopted,
     BatchRecord,
+    CollectionRecord,
     IntentRecord,
     JobFolder,
     OutcomeRecord,
     Refused,
+    Storage,
     Submitted,
     Void,
+    jobs_of,
 )
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.rows import PreparedRow
@@ -630,3 +633,131 @@ def test_a_look_that_is_stale_cancels_nothing(world: World) -> None:
     assert world.control.received().calls.get("cancel", 0) == 0
     assert [batch.batch_id for batch in world.finish(job)] == made
     world.check_each_row_billed_once(3)
+
+
+class Meeting:
+    """A storage that lets something happen at a write or a listing."""
+
+    def __init__(self, storage: Storage, *, at: str, event: Callable[[], object], before: bool = False) -> None:
+        self._storage = storage
+        self._at = at
+        self._event: Callable[[], object] | None = event
+        self._before = before
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._storage, name)
+        if name not in ("create", "list"):
+            return call
+
+        def met(path: str, *arguments: Any) -> Any:
+            meets = f"{name} {path}".endswith(self._at)
+            if meets and self._before:
+                self._meet()
+            done = call(path, *arguments)
+            if meets and not self._before:
+                self._meet()
+            return done
+
+        return met
+
+    def _meet(self) -> None:
+        event, self._event = self._event, None
+        if event is not None:
+            event()
+
+
+def jobs_in(world: World) -> list[str]:
+    return [job.name for job in jobs_of(world.storage, world.plan().unit.folder)]
+
+
+def test_two_first_attempts_at_once_are_one_job(world: World) -> None:
+    found: list[JobFolder] = []
+    storage = Meeting(world.storage, at=f"list {world.plan().unit.folder}", event=lambda: found.append(world.job()))
+    late = world.sealed(world.plan(), lambda: prepared(10), storage=storage)
+    assert (late.name, jobs_in(world)) == (found[0].name, ["job-0001"])
+    world.finish(found[0])
+    world.finish(world.job())
+    assert isinstance(world.advance(JobFolder(world.storage, late.path)), list)
+    world.check_each_row_billed_once(10)
+
+
+def test_two_restarts_at_once_open_one_job(world: World) -> None:
+    world.finish(world.job())
+    plan = world.plan(question="other", on_changed_input="restart")
+    storage = Meeting(world.storage, at="create dag/task/unit/-/job-0001/abandoned.json",
+                      event=lambda: world.job(plan, text="other"))  # fmt: skip
+    late = world.sealed(plan, lambda: prepared(10, "other"), storage=storage)
+    assert (late.name, jobs_in(world)) == ("job-0002", ["job-0001", "job-0002"])
+
+
+def test_of_two_attempts_that_find_other_rows_the_second_goes_on_with_the_job_of_the_first(world: World) -> None:
+    job = world.job()
+    finished_with_other_rows(world, job)
+    plan = world.plan(on_changed_input="restart")
+
+    def read_slowly() -> Iterator[PreparedRow]:
+        world.job(plan, text="other")
+        return prepared(10, "other")
+
+    with pytest.raises(LedgerError, match=r"has just opened .*job-0002"):
+        world.sealed(plan, read_slowly)
+    assert world.job(plan, text="other").name == "job-0002"
+    assert jobs_in(world) == ["job-0001", "job-0002"]
+
+
+def finished_with_other_rows(world: World, job: JobFolder) -> None:
+    world.finish(job)
+    job.collected(CollectionRecord(destination="xcom", rows=10, usable_rows=10, at="now", shards=3))
+
+
+@pytest.mark.parametrize("policy", ["fail", "restart"])
+def test_an_attempt_whose_job_was_replaced_before_it_sent_anything_sends_nothing(
+    world: World, policy: Literal["fail", "restart"]
+) -> None:
+    replaced: list[JobFolder] = []
+
+    def read_slowly() -> Iterator[PreparedRow]:
+        plan = world.plan(question="other", on_changed_input=policy)
+        replaced.append(world.job(plan, text="other"))
+        return prepared(10)
+
+    job = world.sealed(world.plan(), read_slowly)
+    with pytest.raises(LedgerError, match="was replaced by another job"):
+        world.advance(job)
+    assert [new.name for new in replaced] == ["job-0002"]
+    assert world.control.received().creates == []
+    world.finish(replaced[0])
+    world.check_each_row_billed_once(10)
+
+
+def test_what_a_job_began_to_send_while_it_was_replaced_is_kept_and_told(world: World) -> None:
+    job = world.job(rows=3)
+    plan = world.plan(question="other")
+    storage = Meeting(world.storage, at="create dag/task/unit/-/job-0001/abandoned.json", before=True,
+                      event=lambda: world.finish(world.job(rows=3)))  # fmt: skip
+    for _ in range(2):
+        with pytest.raises(ChangedInputError, match=r"nothing was canceled: the batches it made \(msgbatch_"):
+            world.sealed(plan, lambda: prepared(3, "other"), storage=storage)
+    assert (len(world.control.received().creates), world.control.received().calls.get("cancel", 0)) == (1, 0)
+    assert jobs_in(world) == ["job-0001"]
+    assert job.batches()
+    restarted = world.job(world.plan(question="other", on_changed_input="restart"), rows=3, text="other")
+    assert (restarted.name, world.control.received().calls["cancel"]) == ("job-0002", 1)
+
+
+@pytest.mark.parametrize(("policy", "canceled"), [("fail", 0), ("restart", 1)])
+def test_a_call_under_way_while_its_job_is_replaced_is_canceled_only_by_a_restart(
+    world: World, policy: Literal["fail", "restart"], canceled: int
+) -> None:
+    job = world.job(rows=3)
+    plan = world.plan(question="other", on_changed_input=policy)
+
+    def create_slowly(content: object, **options: Any) -> object:
+        with pytest.raises(ChangedInputError, match=r"Since the job at|could pay twice"):
+            world.job(plan, rows=3, text="other")
+        job.abandon("2026-11-21T00:00:00Z", keeps_batches=policy == "fail")
+        return world.client.create(content, **options)  # type: ignore[arg-type]
+
+    through(world, job, create=create_slowly)
+    assert world.control.received().calls.get("cancel", 0) == canceled
+    assert outcomes(job) == [[Submitted]]

@@ -20,6 +20,7 @@ What was read once is not read again, since no record is ever rewritten; what is
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TypeVar
 
 from anthropic_batches_provider.batches.ledger.records import (
@@ -150,14 +151,21 @@ class JobFolder:
         """Seal a round of the job, or return the seal of another attempt that came first."""
         return seal if self._create_once(_seal_name(seal.round), seal) else self.rounds()[seal.round - 1]
 
-    def abandon(self, at: str) -> None:
-        """Record that another job takes this one's place; before anything of this one is canceled."""
-        self._create_once("abandoned.json", AbandonedRecord(at=at))
+    def abandon(self, at: str, *, keeps_batches: bool = False) -> None:
+        """Record that another job takes this one's place; before anything of this one is canceled.
+
+        :param keeps_batches: what it turns out to have sent meanwhile is left to run, and stands in the way.
+        """
+        self._create_once("abandoned.json", AbandonedRecord(at=at, keeps_batches=keeps_batches))
+
+    def abandonment(self) -> AbandonedRecord | None:
+        """Return how another job took this one's place; None if none has."""
+        return self._read("abandoned.json", AbandonedRecord)
 
     @property
     def is_abandoned(self) -> bool:
         """Whether another job has taken this one's place."""
-        return self._read("abandoned.json", AbandonedRecord) is not None
+        return self.abandonment() is not None
 
     def intend(self, intent: IntentRecord) -> bool:
         """Record an intent; return False if another attempt has already recorded this one."""
@@ -280,12 +288,14 @@ def jobs_of(storage: Storage, unit_folder: str) -> list[JobFolder]:
     return [job for job in jobs if job.exists]
 
 
-def create_job(storage: Storage, unit_folder: str, record: JobRecord) -> JobFolder:
-    """Create the next job of a unit, or return the one that another attempt created at the same moment.
+def create_job(storage: Storage, unit_folder: str, record: JobRecord, *, after: Sequence[JobFolder]) -> JobFolder:
+    """Create the next job of a unit, or return the one that another attempt created since the listing.
 
-    :raises LedgerError: another attempt created one at the same moment that asks something else.
+    :param after: the unit's jobs, by the listing that showed that a new one is wanted. It numbers the job: by a later
+        listing, two attempts that both found none would open one each, and pay for the whole unit twice.
+    :raises LedgerError: another attempt has created one that asks something else.
     """
-    number = 1 + max((int(job.name.rpartition("-")[2]) for job in jobs_of(storage, unit_folder)), default=0)
+    number = 1 + max((int(job.name.rpartition("-")[2]) for job in after), default=0)
     folder = JobFolder(storage, f"{unit_folder}/job-{number:04d}")
     if not _create_once(storage, f"{folder.path}/job.json", record):
         found = folder.description()

@@ -70,11 +70,16 @@ class JobRecord(Record, frozen=True, kw_only=True):
 
 
 class AbandonedRecord(Record, frozen=True, kw_only=True):
-    """Another job has taken this one's place: nothing more is sent for it."""
+    """Another job has taken this one's place: nothing more is sent for it.
+
+    :param keeps_batches: it was replaced because it had sent nothing, by a task that may not cancel: a batch that came
+        to be all the same is left to run, and no other job is opened over it.
+    """
 
     kind = "abandoned"
 
     at: str
+    keeps_batches: bool = False
 
 
 class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,15 +79,17 @@ def open_job(
     :raises ConfigurationError: the job belongs to another account.
     :raises ChangedInputError: the question changed, something was submitted, and the plan says ``fail``.
     """
-    job = _latest(storage, plan)
+    jobs = jobs_of(storage, plan.unit.folder)
+    job = _latest(jobs, plan.edition)
     if job is None:
-        return _new_job(storage, plan, account=account, now=now)
+        return _new_job(storage, plan, after=jobs, account=account, now=now)
     description = job.description()
     _check_identity(job, description, plan, account)
     if job.is_abandoned:
-        # A restart that did not come to its end: go on with it.
+        # A replacement that did not come to its end: go on with it.
+        _check_nothing_is_kept(job, plan)
         _cancel_running(job, service)
-        return _new_job(storage, plan, account=account, now=now)
+        return _new_job(storage, plan, after=jobs, account=account, now=now)
     is_the_same = description.question == plan.question
     if job.seal() is None:
         # Nothing was sent yet: what the output shall look like may still change, too.
@@ -113,21 +115,34 @@ def replace_changed_job(
 ) -> JobFolder:
     """Open a new job in place of one whose input changed, if the plan allows it.
 
+    The old job is always abandoned before the new one is opened, also if it has sent nothing: an attempt of it may be
+    reading its rows, and would send them. What it sent in the moment before is found by a look after that.
+
     :param what: what changed, for people.
     :raises ChangedInputError: something was submitted, and the plan says ``fail``.
+    :raises LedgerError: another attempt has replaced the job meanwhile.
     """
-    states = job.shards() if job.seal() is not None else []
-    if any(state.attempts for state in states):
-        if plan.on_changed_input == "fail":
-            raise ChangedInputError(
-                f"Since the job at {job.uri} was submitted, {what} changed. Nothing new was submitted, and what was "
-                "paid "
-                "for stays where it is. To keep the old answers, undo the change. To ask again and pay again, set "
-                'edition="2" (or any name not used before for this unit), or on_changed_input="restart".'
-            )
-        _close(job, states, service, now)
+    jobs = jobs_of(storage, plan.unit.folder)
+    latest = _latest(jobs, plan.edition)
+    if latest is None or latest.path != job.path:
+        raise LedgerError(
+            f"{job.uri} was to be replaced, since {what} changed, but another attempt has just opened "
+            f"{latest.uri if latest else 'another job'} in its place. Nothing was sent by this one. Run it again: it "
+            "goes on from there."
+        )
+    states = _shards(job)
+    if any(state.attempts for state in states) and plan.on_changed_input == "fail":
+        raise ChangedInputError(
+            f"Since the job at {job.uri} was submitted, {what} changed. Nothing new was submitted, and what was paid "
+            "for stays where it is. To keep the old answers, undo the change. To ask again and pay again, set "
+            'edition="2" (or any name not used before for this unit), or on_changed_input="restart".'
+        )
+    _check_no_doubts(job, states)
+    job.abandon(now.to_iso8601_string(), keeps_batches=plan.on_changed_input == "fail")
+    _check_nothing_is_kept(job, plan)
+    _cancel_running(job, service)
     log.warning("%s changed since %s: a new job is opened.", what[0].upper() + what[1:], job.uri)
-    return _new_job(storage, plan, account=account, now=now)
+    return _new_job(storage, plan, after=jobs, account=account, now=now)
 
 
 def reopened_job(job: JobFolder, *, account: Account, conn_id: str) -> JobFolder:
@@ -175,8 +190,7 @@ def _check_account(job: JobFolder, description: JobRecord, conn_id: str, account
     )
 
 
-def _close(job: JobFolder, states: Sequence[ShardState], service: CancelService, now: pendulum.DateTime) -> None:
-    """Stop a job for good: nothing more is sent for it, and what runs is canceled."""
+def _check_no_doubts(job: JobFolder, states: Sequence[ShardState]) -> None:
     doubtful = [str(state.shard.shard) for state in states if state.open_intent is not None]
     if doubtful:
         raise ChangedInputError(
@@ -185,12 +199,32 @@ def _close(job: JobFolder, states: Sequence[ShardState], service: CancelService,
             "change and run the task, which settles them, or settle them by hand (python -m anthropic_batches_provider "
             "settle); then restart."
         )
-    job.abandon(now.to_iso8601_string())
-    _cancel_running(job, service)
+
+
+def _check_nothing_is_kept(job: JobFolder, plan: JobPlan) -> None:
+    """Refuse to open another job over one that was found to have sent something after it was abandoned for "fail"."""
+    abandonment = job.abandonment()
+    if plan.on_changed_input != "fail" or abandonment is None or not abandonment.keeps_batches:
+        return
+    sent = [state for state in _shards(job) if state.batch is not None or state.open_intent is not None]
+    if sent:
+        batch_ids = ", ".join(state.batch.batch_id for state in sent if state.batch is not None)
+        raise ChangedInputError(
+            f"{job.uri} was replaced because its input had changed and it had sent nothing; but another attempt of it "
+            f"was just sending shards {', '.join(str(state.shard.shard) for state in sent)}. To ask again and pay "
+            'again, set edition="2" (or any name not used before for this unit), or on_changed_input="restart". '
+            f"Nothing new was submitted and nothing was canceled: the batches it made ({batch_ids or 'not known yet'}) "
+            "run on and are billed, and their results can be read with MessageBatchResultsOperator(batch_ids=…)."
+        )
+
+
+def _shards(job: JobFolder) -> list[ShardState]:
+    return job.shards() if job.seal() is not None else []
 
 
 def _cancel_running(job: JobFolder, service: CancelService) -> None:
-    for batch in job.batches():
+    batches = [state.batch for state in _shards(job) if state.batch is not None]
+    for batch in batches:
         try:
             if not service.retrieve(batch.batch_id).has_ended:
                 service.cancel(batch.batch_id)
@@ -199,14 +233,16 @@ def _cancel_running(job: JobFolder, service: CancelService) -> None:
             log.warning("%s of %s is not canceled: %s", batch.batch_id, job.uri, error)
 
 
-def _latest(storage: Storage, plan: JobPlan) -> JobFolder | None:
-    for job in reversed(jobs_of(storage, plan.unit.folder)):
-        if job.description().edition == plan.edition:
+def _latest(jobs: Sequence[JobFolder], edition: str) -> JobFolder | None:
+    for job in reversed(jobs):
+        if job.description().edition == edition:
             return job
     return None
 
 
-def _new_job(storage: Storage, plan: JobPlan, *, account: Account, now: pendulum.DateTime) -> JobFolder:
+def _new_job(
+    storage: Storage, plan: JobPlan, *, after: Sequence[JobFolder], account: Account, now: pendulum.DateTime
+) -> JobFolder:
     return create_job(
         storage,
         plan.unit.folder,
@@ -223,4 +259,5 @@ def _new_job(storage: Storage, plan: JobPlan, *, account: Account, now: pendulum
             key_columns=plan.key_columns,
             column_prefix=plan.column_prefix,
         ),
+        after=after,
     )

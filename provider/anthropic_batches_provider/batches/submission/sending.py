@@ -202,7 +202,8 @@ class ShardSender:
     def _record(self, shard: ShardRecord, intent: IntentRecord, batch: MessageBatch, outcome: Outcome) -> None:
         """Record the batch of a shard; one that comes too late, or for a replaced job, is canceled."""
         is_recorded = self._conclude(intent, outcome)
-        if is_recorded and not self._job.is_abandoned:
+        abandonment = self._job.abandonment()
+        if is_recorded and (abandonment is None or abandonment.keeps_batches):
             return
         known = self._job.shard_state(shard).batch
         if is_recorded or known is None or known.batch_id != batch.id:

@@ -69,14 +69,17 @@ def storage(tmp_path: Path) -> LocalStorage:
 
 @pytest.fixture
 def job(storage: LocalStorage) -> JobFolder:
-    job = create_job(storage, UNIT.folder, record())
+    job = create_job(storage, UNIT.folder, record(), after=[])
     job.seal_with(SealRecord(rows=4, fingerprint="f", shards=(shard(0), shard(1))))
     return job
 
 
 def test_jobs_of_a_unit_are_numbered_and_found_in_order(storage: LocalStorage) -> None:
     assert jobs_of(storage, UNIT.folder) == []
-    names = [create_job(storage, UNIT.folder, record(f"{number:012x}")).name for number in range(11)]
+    names = [
+        create_job(storage, UNIT.folder, record(f"{number:012x}"), after=jobs_of(storage, UNIT.folder)).name
+        for number in range(11)
+    ]
     assert names == [f"job-{number:04d}" for number in range(1, 12)]
     assert [job.name for job in jobs_of(storage, UNIT.folder)] == names
 
@@ -120,7 +123,7 @@ def test_after_a_refusal_the_next_attempt_is_the_open_one(job: JobFolder) -> Non
 
 
 def test_a_batch_is_claimed_by_one_job_and_shard(job: JobFolder, storage: LocalStorage) -> None:
-    other = create_job(storage, UNIT.folder, record("bbbbbbbbbbbb"))
+    other = create_job(storage, UNIT.folder, record("bbbbbbbbbbbb"), after=[job])
     assert job.claim("msgbatch_1", 0)
     assert job.claim("msgbatch_1", 0)
     assert not job.claim("msgbatch_1", 1)

@@ -25,6 +25,7 @@ from anthropic_batches_provider.batches.ledger import (
     Storage,
     Submitted,
     create_job,
+    jobs_of,
 )
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts
 from anthropic_batches_provider.errors import BatchNotFoundError, ResultsStreamError
@@ -169,7 +170,7 @@ def opened_job(
         question="q",
         column_prefix=column_prefix,
     )
-    return create_job(storage, unit, record)
+    return create_job(storage, unit, record, after=jobs_of(storage, unit))
 
 
 def ended_job(
