@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from airflow_stack.simulator_process import SimulatorProcess
 from benchmarks import report
 from benchmarks.faults.cases import CASES
 from benchmarks.faults.table import as_table as faults_table
@@ -17,7 +18,6 @@ from benchmarks.size import peers, prompts, shapes, whole_path
 from benchmarks.size.processes import Processes
 from benchmarks.waiting import table as waiting
 from benchmarks.waiting.runs import Waits
-from demo.simulator_process import SimulatorProcess
 
 _BENCHMARKS = ("faults", "size", "waiting")
 

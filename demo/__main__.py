@@ -16,11 +16,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from demo.airflow_api import AirflowApiError, DagRun, UnexpectedStateError
-from demo.airflow_stack import AirflowStack
-from demo.processes import StackError, end_leftovers
+from airflow_stack.api import AirflowApiError, DagRun, UnexpectedStateError
+from airflow_stack.processes import StackError, end_leftovers
+from airflow_stack.simulator_process import SimulatorProcess
+from airflow_stack.stack import AirflowStack
 from demo.progress import Progress, watch_run
-from demo.simulator_process import SimulatorProcess
 from demo.summary import read_output, shortcomings, summary_lines
 
 DAG_ID = "passages_step_by_step"

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
+from airflow_stack.api import POLL_SECONDS, AirflowApi, DagRun, UnexpectedStateError
 from anthropic_batches_provider.simulator import SimulatorControl
-from demo.airflow_api import POLL_SECONDS, AirflowApi, DagRun, UnexpectedStateError
 
 
 class Progress:

@@ -9,11 +9,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from airflow_stack.environment import airflow_environment, database_path
 from anthropic_batches_provider.simulator import Settings, Simulator, SimulatorServer
 from benchmarks.contestants import Contestant, connections
 from benchmarks.faults.cases import ROWS, Case, Outcome, outcome
 from benchmarks.peers_environment import REPOSITORY
-from demo.airflow_environment import airflow_environment, database_path
 
 DAGS = REPOSITORY / "benchmarks" / "dags"
 _PROGRAM = REPOSITORY / "benchmarks" / "programs" / "dag_test.py"

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from airflow_stack.api import DagRun
+from airflow_stack.simulator_process import SimulatorProcess
+from airflow_stack.stack import AirflowStack
 from anthropic_batches_provider.simulator import DEFAULT_API_KEY
 from benchmarks.contestants import Contestant, connections
 from benchmarks.faults.cases import CLEARED, CRASH, Case, Outcome, outcome
 from benchmarks.faults.dag_test_runs import DAGS, benchmark_variables
-from demo.airflow_api import DagRun
-from demo.airflow_stack import AirflowStack
-from demo.simulator_process import SimulatorProcess
 
 _HELD_BACK_SECONDS = 60
 _LONGEST_SECONDS = 240

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from airflow_stack.environment import airflow_environment
 from anthropic_batches_provider.simulator import DEFAULT_API_KEY, SimulatorControl
 from benchmarks.contestants import connections
 from benchmarks.peers_environment import REPOSITORY
-from demo.airflow_environment import airflow_environment
 
 _UNUSED_PORT = 9  # no API server is started
 

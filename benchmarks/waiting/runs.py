@@ -13,13 +13,13 @@ from pathlib import Path
 
 import msgspec
 
+from airflow_stack.environment import airflow_environment
 from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
 from anthropic_batches_provider.simulator import DEFAULT_API_KEY, SimulatorControl
 from benchmarks.contestants import connections
 from benchmarks.peers_environment import REPOSITORY
 from benchmarks.waiting.measured import LoopUse, Measured
 from benchmarks.waiting.scenario import PATIENCE_SECONDS, ends
-from demo.airflow_environment import airflow_environment
 
 _PROGRAM = REPOSITORY / "benchmarks" / "programs" / "waiting_triggerer.py"
 _UNUSED_PORT = 9  # no API server is started

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.airflow_stack import AirflowStack
-from demo.simulator_process import SimulatorProcess
+from airflow_stack.simulator_process import SimulatorProcess
+from airflow_stack.stack import AirflowStack
 from tests.e2e.postgres import Databases, postgres
 
 REPOSITORY = Path(__file__).parents[2]

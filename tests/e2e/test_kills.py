@@ -8,9 +8,9 @@ from urllib.parse import quote
 import pytest
 from airflow import __version__ as airflow_version
 
-from demo.airflow_api import DagRun
-from demo.airflow_stack import AirflowStack
-from demo.simulator_process import SimulatorProcess
+from airflow_stack.api import DagRun
+from airflow_stack.simulator_process import SimulatorProcess
+from airflow_stack.stack import AirflowStack
 
 pytestmark = [
     pytest.mark.e2e,

@@ -9,9 +9,9 @@ from typing import Any
 import pendulum
 import pytest
 
-from demo.airflow_api import DagRun
-from demo.airflow_stack import AirflowStack
-from demo.simulator_process import SimulatorProcess
+from airflow_stack.api import DagRun
+from airflow_stack.simulator_process import SimulatorProcess
+from airflow_stack.stack import AirflowStack
 
 pytestmark = pytest.mark.e2e
 

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 import pytest
 
+from airflow_stack.api import AirflowApiError, DagRun
+from airflow_stack.simulator_process import SimulatorProcess
+from airflow_stack.stack import AirflowStack
 from anthropic_batches_provider.simulator import DEFAULT_API_KEY
-from demo.airflow_api import AirflowApiError, DagRun
-from demo.airflow_stack import AirflowStack
-from demo.simulator_process import SimulatorProcess
 from tests.e2e.postgres import Databases
 
 pytestmark = pytest.mark.e2e

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from demo.airflow_api import UnexpectedStateError
-from demo.airflow_stack import AirflowStack
-from demo.processes import Processes, StackError, end_leftovers
+from airflow_stack.api import UnexpectedStateError
+from airflow_stack.processes import Processes, StackError, end_leftovers
+from airflow_stack.stack import AirflowStack
 
 pytestmark = pytest.mark.e2e
 
@@ -93,7 +93,7 @@ def test_a_kill_reaches_processes_that_left_their_session_and_spares_the_others(
 def test_what_a_killed_launcher_left_is_found_and_ended(tmp_path: Path) -> None:
     launcher = f"""
 from pathlib import Path
-from demo.processes import Processes
+from airflow_stack.processes import Processes
 Processes(Path({str(tmp_path)!r}), {{}}).start("left", {SLEEP!r})
 """
     subprocess.run([sys.executable, "-c", launcher], check=True, cwd=Path(__file__).parents[2])

@@ -13,10 +13,10 @@ from urllib.parse import quote
 import pytest
 from airflow import __version__ as airflow_version
 
+from airflow_stack.api import DagRun
+from airflow_stack.simulator_process import SimulatorProcess
+from airflow_stack.stack import AirflowStack
 from anthropic_batches_provider.hooks import MessageBatchHook
-from demo.airflow_api import DagRun
-from demo.airflow_stack import AirflowStack
-from demo.simulator_process import SimulatorProcess
 from tests.e2e.postgres import Databases
 
 pytestmark = [

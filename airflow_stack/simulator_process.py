@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from airflow_stack.processes import Processes, StackError
 from anthropic_batches_provider.simulator import DEFAULT_API_KEY, SimulatorControl
-from demo.processes import Processes, StackError
 
 
 class SimulatorProcess:

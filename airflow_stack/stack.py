@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from demo.airflow_api import POLL_SECONDS, AirflowApi
-from demo.airflow_environment import airflow_environment, database_path
-from demo.processes import Processes, StackError, end_leftovers
+from airflow_stack.api import POLL_SECONDS, AirflowApi
+from airflow_stack.environment import airflow_environment, database_path
+from airflow_stack.processes import Processes, StackError, end_leftovers
 
 _COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
