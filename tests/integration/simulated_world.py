@@ -24,7 +24,7 @@ from anthropic_batches_provider.batches.submission import (
 from anthropic_batches_provider.simulator import SimulatorControl
 from anthropic_batches_provider.simulator.clock import Clock as ManualClock
 from anthropic_batches_provider.simulator.server import SimulatorServer
-from anthropic_batches_provider.simulator.state import Simulator
+from anthropic_batches_provider.simulator.simulator import Simulator
 
 HOUR = 3600.0
 BOUNDS = SubmissionBounds()

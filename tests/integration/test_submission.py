@@ -49,7 +49,7 @@ from anthropic_batches_provider.errors import (
 )
 from anthropic_batches_provider.simulator.clock import Clock as ManualClock
 from anthropic_batches_provider.simulator.server import SimulatorServer
-from anthropic_batches_provider.simulator.state import Simulator
+from anthropic_batches_provider.simulator.simulator import Simulator
 from tests.integration.simulated_world import BOUNDS, HOUR, SimulatedClock, World, prepared
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.simulator.control import SimulatorControl
     from anthropic_batches_provider.simulator.server import SimulatorServer
     from anthropic_batches_provider.simulator.settings import DEFAULT_API_KEY, Settings
-    from anthropic_batches_provider.simulator.state import Simulator
+    from anthropic_batches_provider.simulator.simulator import Simulator
 
 __all__ = ["DEFAULT_API_KEY", "Clock", "Settings", "Simulator", "SimulatorControl", "SimulatorServer", "create_app"]
 
@@ -23,7 +23,7 @@ _HOMES = {
     "DEFAULT_API_KEY": "settings",
     "Clock": "clock",
     "Settings": "settings",
-    "Simulator": "state",
+    "Simulator": "simulator",
     "SimulatorControl": "control",
     "SimulatorServer": "server",
     "create_app": "app",

@@ -22,7 +22,7 @@ from anthropic_batches_provider.simulator.settings import (
     Settings,
     changed_settings,
 )
-from anthropic_batches_provider.simulator.state import Simulator
+from anthropic_batches_provider.simulator.simulator import Simulator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

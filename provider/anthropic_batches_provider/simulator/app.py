@@ -15,7 +15,7 @@ from anthropic_batches_provider.simulator.connection import remember_transport
 from anthropic_batches_provider.simulator.control_routes import control_routes
 from anthropic_batches_provider.simulator.endpoints import Endpoints
 from anthropic_batches_provider.simulator.refusals import Refusal
-from anthropic_batches_provider.simulator.state import Simulator
+from anthropic_batches_provider.simulator.simulator import Simulator
 
 BATCHES = "/v1/messages/batches"
 

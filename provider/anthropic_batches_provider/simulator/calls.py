@@ -1,34 +1,24 @@
-"""One API call on its way through the simulator: reading it, checking who asks, striking it with faults, answering."""
+"""One API call on its way through the simulator: counted, let in, struck by a fault, and answered."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from anthropic_batches_provider.simulator.admission import admit, read_body
 from anthropic_batches_provider.simulator.batches import Origin
 from anthropic_batches_provider.simulator.clock import http_date, rfc3339
-from anthropic_batches_provider.simulator.connection import (
-    HTML,
-    JSON,
-    DroppedConnection,
-    Reply,
-    Shaping,
-    close_connection,
-    send_reply,
-)
+from anthropic_batches_provider.simulator.connection import DroppedConnection, Reply, close_connection, send_reply
+from anthropic_batches_provider.simulator.error_replies import refusal_reply
+from anthropic_batches_provider.simulator.fault_strikes import shape_reply, strike_after, strike_before
 from anthropic_batches_provider.simulator.faults import Fault
 from anthropic_batches_provider.simulator.received import CreateCall
-from anthropic_batches_provider.simulator.refusals import Refusal, html_page
-from anthropic_batches_provider.simulator.settings import ANY_WORKSPACE, VERSIONS
-from anthropic_batches_provider.simulator.state import Simulator
+from anthropic_batches_provider.simulator.refusals import Refusal
+from anthropic_batches_provider.simulator.simulator import Simulator
 
-HANG_STEP = 0.02
 BATCH_OPERATIONS = frozenset({"create", "retrieve", "list", "cancel", "delete", "results"})
 
 
@@ -84,7 +74,7 @@ class ApiOperation:
         if entry is not None:
             entry.status = reply.status
         reply.headers = self._usual_headers(scope, request_id) | reply.headers
-        reply, shaping = _shape(reply, fault)
+        reply, shaping = shape_reply(reply, fault)
         await send_reply(reply, scope, receive, send, shaping)
 
     async def _reply(self, request: Request, fault: Fault | None, entry: CreateCall | None, request_id: str) -> Reply:
@@ -93,15 +83,15 @@ class ApiOperation:
             if entry is not None:
                 entry.body_bytes = len(body)
             if fault is not None:
-                await _strike_before(fault, request, self.simulator)
+                await strike_before(fault, request, self.simulator)
             self._check_rate()
             origin = admit(request, self.simulator)
             request.scope["anthropic_batches_simulator.workspace"] = origin.workspace_id
             reply = await self.handler(Call(request, body, origin, fault, entry))
         except Refusal as refusal:
-            reply = _refused(refusal, request_id, html=_in_html(refusal, fault, self.simulator))
+            reply = refusal_reply(refusal, request_id, html=_in_html(refusal, fault, self.simulator))
         if fault is not None:
-            reply = await _strike_after(fault, reply, request, self.simulator, request_id)
+            reply = await strike_after(fault, reply, request, self.simulator, request_id)
         return reply
 
     def _check_rate(self) -> None:
@@ -129,137 +119,6 @@ class ApiOperation:
         }
 
 
-async def read_body(request: Request, simulator: Simulator) -> bytearray:
-    """The whole body, decoded.
-
-    A body that is too large is read to its end without being kept, so that the client hears the refusal.
-
-    :raises Refusal: 413, or 400 for an encoding that is not understood.
-    """
-    encoding = request.headers.get("content-encoding", "identity")
-    limit = simulator.settings.max_bytes
-    body, length = bytearray(), 0
-    async for chunk in request.stream():
-        length += len(chunk)
-        if length <= limit:
-            body += chunk
-        else:
-            body.clear()
-    if length > limit:
-        raise Refusal(413)
-    if encoding == "identity":
-        return body
-    if encoding != "gzip":
-        raise Refusal(
-            400, f"Content-Encoding {encoding} is not supported.", error_code="request_body_encoding_unsupported"
-        )
-    return await asyncio.to_thread(_gunzip, body, limit)
-
-
-def _gunzip(body: bytearray, limit: int) -> bytearray:
-    inflater = zlib.decompressobj(wbits=31)
-    try:
-        decoded = bytearray(inflater.decompress(body, limit + 1))
-    except zlib.error as error:
-        raise Refusal(
-            400, f"The request body is not valid gzip: {error}", error_code="request_body_encoding_invalid"
-        ) from None
-    if len(decoded) > limit:
-        raise Refusal(413, error_code="request_body_too_large_after_decoding")
-    return decoded
-
-
-def admit(request: Request, simulator: Simulator) -> Origin:
-    """Who asks, and under which version of the API.
-
-    :raises Refusal: 401 for the key, 400 for the version, 403 for the workspace.
-    """
-    headers = request.headers
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    key = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key")
-    if key is None or key not in simulator.api_keys:
-        raise Refusal(401).with_headers(x_should_retry="false")
-    version = headers.get("anthropic-version")
-    if version is None:
-        raise Refusal(400, "anthropic-version: header is required")
-    if version not in VERSIONS:
-        raise Refusal(400, f'anthropic-version: "{version}" is not a valid version')
-    workspaces = simulator.api_keys[key]
-    workspace = headers.get("anthropic-workspace-id") or workspaces[0]
-    if workspace not in workspaces and ANY_WORKSPACE not in workspaces:
-        raise Refusal(403, f"Your API key does not have access to the workspace {workspace}.")
-    betas = frozenset(beta.strip() for beta in headers.get("anthropic-beta", "").split(",") if beta.strip())
-    return Origin(workspace, version, betas)
-
-
-def _refused(refusal: Refusal, request_id: str, *, html: bool) -> Reply:
-    headers = dict(refusal.headers)
-    if refusal.status in (400, 401, 403, 404, 413):
-        headers.setdefault("x-should-retry", "false")
-    if html:
-        return Reply(refusal.status, html_page(refusal.status, _title(refusal)), HTML, headers)
-    return Reply(refusal.status, refusal.body(request_id), JSON, headers)
-
-
-def _title(refusal: Refusal) -> str:
-    return "Request Entity Too Large" if refusal.status == 413 else refusal.message
-
-
 def _in_html(refusal: Refusal, fault: Fault | None, simulator: Simulator) -> bool:
     struck = fault is not None and fault.html and fault.action == "status"
     return struck or (refusal.status == 413 and simulator.settings.html_413)
-
-
-async def _strike_before(fault: Fault, request: Request, simulator: Simulator) -> None:
-    """What the fault does before the call has had any effect."""
-    if fault.action == "status":
-        raise _fault_refusal(fault, request)
-    if fault.action == "drop_before_commit":
-        raise DroppedConnection
-    if fault.action == "hang" and fault.when == "before" and await _hang(fault, request, simulator):
-        raise DroppedConnection
-
-
-async def _strike_after(fault: Fault, reply: Reply, request: Request, simulator: Simulator, request_id: str) -> Reply:
-    """What the fault makes of the answer, when the call has had its effect."""
-    if fault.action == "drop_after_commit":
-        raise DroppedConnection
-    if fault.action == "hang" and fault.when == "after" and await _hang(fault, request, simulator):
-        raise DroppedConnection
-    if fault.action == "status_after_commit":
-        return _refused(_fault_refusal(fault, request), request_id, html=fault.html)
-    if fault.action == "html_200":
-        return Reply(200, html_page(200, "OK"), HTML)
-    return reply
-
-
-def _fault_refusal(fault: Fault, request: Request) -> Refusal:
-    refusal = fault.refusal()
-    if 300 <= refusal.status < 400:
-        refusal.with_headers(location=fault.location or str(request.url))
-    return refusal
-
-
-async def _hang(fault: Fault, request: Request, simulator: Simulator) -> bool:
-    """Wait; True if there is nobody left to answer."""
-    until = time.monotonic() + (fault.seconds or 0)
-    while time.monotonic() < until:
-        if simulator.stopping or await request.is_disconnected():
-            return True
-        await asyncio.sleep(min(HANG_STEP, max(0.0, until - time.monotonic())))
-    return await request.is_disconnected()
-
-
-def _shape(reply: Reply, fault: Fault | None) -> tuple[Reply, Shaping]:
-    """The reply and its pace, spoiled as the fault says."""
-    if fault is None or reply.status != 200:
-        return reply, Shaping()
-    if fault.action == "truncated_200":
-        return reply, Shaping(cut_after_bytes=_half(reply))
-    if fault.action == "cut_after_bytes":
-        return reply, Shaping(cut_after_bytes=fault.bytes)
-    return reply, Shaping(bytes_per_second=fault.bytes_per_second if fault.action == "slow" else None)
-
-
-def _half(reply: Reply) -> int:
-    return max(1, len(reply.body) // 2) if isinstance(reply.body, bytes) else 100

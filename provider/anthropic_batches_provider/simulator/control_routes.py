@@ -16,7 +16,7 @@ from anthropic_batches_provider.simulator.clock import rfc3339
 from anthropic_batches_provider.simulator.faults import parse_fault
 from anthropic_batches_provider.simulator.outcomes import parse_rule
 from anthropic_batches_provider.simulator.settings import changed_settings
-from anthropic_batches_provider.simulator.state import Simulator
+from anthropic_batches_provider.simulator.simulator import Simulator
 
 PREFIX = "/_simulator"
 

@@ -19,7 +19,7 @@ from anthropic_batches_provider.simulator.outcomes import Outcome, Row
 from anthropic_batches_provider.simulator.prompts import Params, content_hash, input_tokens
 from anthropic_batches_provider.simulator.refusals import Refusal
 from anthropic_batches_provider.simulator.results import gzipped, result_chunks
-from anthropic_batches_provider.simulator.state import Simulator
+from anthropic_batches_provider.simulator.simulator import Simulator
 from anthropic_batches_provider.simulator.validation import Circumstances, find_fault
 
 JSON_LINES = "application/x-jsonl"

@@ -82,15 +82,6 @@ class Refusal(Exception):
         return msgspec.json.encode({"type": "error", "error": error, "request_id": request_id})
 
 
-def html_page(status: int, title: str) -> bytes:
-    """A page as a proxy in front of the API sends it."""
-    text = f"{status} {title}"
-    return (
-        f"<html>\r\n<head><title>{text}</title></head>\r\n<body>\r\n<center><h1>{text}</h1></center>\r\n"
-        "<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n"
-    ).encode()
-
-
 def batch_not_found(batch_id: str) -> Refusal:
     return Refusal(404, f"Message Batch {batch_id} not found.")
 

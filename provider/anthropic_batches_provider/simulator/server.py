@@ -13,7 +13,7 @@ import uvicorn
 
 from anthropic_batches_provider.simulator.app import create_app
 from anthropic_batches_provider.simulator.control import SimulatorControl
-from anthropic_batches_provider.simulator.state import Simulator
+from anthropic_batches_provider.simulator.simulator import Simulator
 
 LONGEST_START = 10.0
 LONGEST_STOP = 10.0

@@ -1,7 +1,4 @@
-"""The simulator itself: its batches, and what is in force for them.
-
-It is not thread-safe: while it is served, talk to it over HTTP (the control API), not directly.
-"""
+"""The imitated service: its batches, and what is in force for them. It never fails: faults are not its business."""
 
 from __future__ import annotations
 
@@ -12,11 +9,9 @@ from itertools import count
 from anthropic_batches_provider.simulator.batches import MessageBatch, Origin, Prepared
 from anthropic_batches_provider.simulator.billing import BillBook, Billing
 from anthropic_batches_provider.simulator.clock import Clock
-from anthropic_batches_provider.simulator.faults import FaultPlan
 from anthropic_batches_provider.simulator.identifiers import digest_number, make_id
 from anthropic_batches_provider.simulator.outcomes import OutcomeRules
 from anthropic_batches_provider.simulator.preparation import prepare
-from anthropic_batches_provider.simulator.received import CreateCall, Log
 from anthropic_batches_provider.simulator.refusals import Refusal, batch_not_found, no_results
 from anthropic_batches_provider.simulator.settings import (
     ANY_WORKSPACE,
@@ -35,14 +30,7 @@ class Page:
     has_more: bool
 
 
-@dataclass(frozen=True)
-class _LateCommit:
-    due: float
-    prepared: Prepared
-    entry: CreateCall
-
-
-class Simulator:
+class MessageBatchService:
     """A Message Batches service in memory.
 
     :param clock: its time; default: the wall clock.
@@ -67,34 +55,26 @@ class Simulator:
             for key, workspaces in (api_keys or {DEFAULT_API_KEY: (DEFAULT_WORKSPACE, ANY_WORKSPACE)}).items()
         }
         self.organization_id = organization_id
-        self.stopping = False
         self._first_settings = settings or Settings()
         self._resets = count()
         self.reset()
 
     def reset(self) -> None:
-        """Forget batches, faults, outcome rules, counts and changed settings; the clock goes on."""
+        """Forget batches, outcome rules and changed settings; the clock goes on."""
         generation = next(self._resets)
         # The start of the clock is part of it: ids of two simulators must not be equal, unless their time was injected.
         self._id_seed = (self.seed, repr(self.clock.start), generation)
         self.settings = self._first_settings
-        self.faults = FaultPlan(self.seed)
         self.rules = OutcomeRules(self.seed)
-        self.log = Log()
         self._bills = BillBook(self.seed)
         self._batches: dict[str, MessageBatch] = {}
         self._deleted: list[MessageBatch] = []
-        self._late: list[_LateCommit] = []
         self._ids = count()
         self._orders = count()
 
     def look(self) -> float:
-        """The time now, after all that was due by it has happened."""
-        now = self.clock.now()
-        for late in sorted((late for late in self._late if late.due <= now), key=lambda late: late.due):
-            self._late.remove(late)
-            late.entry.batch_id = self._store(late.prepared, late.due).id
-        return now
+        """The time now, in seconds since the epoch, after all that was due by it has happened."""
+        return self.clock.now()
 
     def request_id(self) -> str:
         return make_id("req_", *self._id_seed, next(self._ids))
@@ -112,12 +92,6 @@ class Simulator:
         now = self.look()
         self._check_queue(prepared, now)
         return self._store(prepared, now)
-
-    def commit_late(self, prepared: Prepared, seconds: float, entry: CreateCall) -> None:
-        """Make it a batch ``seconds`` of simulated time from now."""
-        now = self.look()
-        self._check_queue(prepared, now)
-        self._late.append(_LateCommit(now + seconds, prepared, entry))
 
     def _check_queue(self, prepared: Prepared, now: float) -> None:
         queued = sum(len(batch) for batch in self._batches.values() if not batch.has_ended(now))
