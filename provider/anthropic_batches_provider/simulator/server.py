@@ -11,9 +11,9 @@ from types import TracebackType
 
 import uvicorn
 
-from anthropic_batches_provider.simulator.app import create_app
-from anthropic_batches_provider.simulator.control import SimulatorControl
-from anthropic_batches_provider.simulator.simulator import Simulator
+from anthropic_batches_provider.simulator.control.control_client import SimulatorControl
+from anthropic_batches_provider.simulator.control.simulator import Simulator
+from anthropic_batches_provider.simulator.http.app import create_app
 
 LONGEST_START = 10.0
 LONGEST_STOP = 10.0
