@@ -15,6 +15,7 @@ from anthropic_batches_provider.simulator.control.control_client import Simulato
 from anthropic_batches_provider.simulator.control.simulator import Simulator
 from anthropic_batches_provider.simulator.http.app import create_app
 
+# Seconds of real time.
 LONGEST_START = 10.0
 LONGEST_STOP = 10.0
 KEEP_ALIVE = 75
@@ -60,6 +61,10 @@ class SimulatorServer:
 
     @property
     def control(self) -> SimulatorControl:
+        """A client of its control API.
+
+        :raises RuntimeError: the server has not been started.
+        """
         return SimulatorControl(self.base_url)
 
     def start(self) -> SimulatorServer:

@@ -26,6 +26,7 @@ class SimulatorControl:
     def __init__(self, base_url: str, *, timeout: float = 60.0) -> None:
         self.base_url = base_url.rstrip("/")
         self._timeout = timeout
+        # No proxy: a test environment may name one, and the simulator is on loopback.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def add_fault(self, operation: str, action: str, **options: Any) -> None:
@@ -36,10 +37,11 @@ class SimulatorControl:
         self._call("POST", "/faults", {"operation": operation, "action": action, **options})
 
     def faults(self) -> list[dict[str, Any]]:
-        """The faults in force, each with how many calls it has ``struck``."""
+        """List the faults in force, each with how many calls it has ``struck``."""
         return self._call("GET", "/faults", type=dict[str, list[dict[str, Any]]])["faults"]
 
     def clear_faults(self) -> None:
+        """Drop all faults, so that calls go well from now on."""
         self._call("DELETE", "/faults")
 
     def add_outcome(self, result: str, **options: Any) -> None:
@@ -50,21 +52,26 @@ class SimulatorControl:
         self._call("POST", "/outcomes", {"result": result, **options})
 
     def outcomes(self) -> list[dict[str, Any]]:
-        """The rules in force, each with how many rows it was ``applied`` to."""
+        """List the rules in force, each with how many rows it was ``applied`` to."""
         return self._call("GET", "/outcomes", type=dict[str, list[dict[str, Any]]])["outcomes"]
 
     def clear_outcomes(self) -> None:
+        """Drop all outcome rules; batches that were created under them keep their outcomes."""
         self._call("DELETE", "/outcomes")
 
     def settings(self) -> Settings:
+        """Return the settings in force."""
         return self._call("GET", "/settings", type=Settings)
 
     def change_settings(self, **changes: Any) -> Settings:
-        """:raises ValueError: if there is no such setting, or the value does not fit."""
+        """Change settings, and return all that are then in force.
+
+        :raises ValueError: there is no such setting, or the value does not fit; nothing is changed.
+        """
         return self._call("PATCH", "/settings", changes, type=Settings)
 
     def now(self) -> float:
-        """The simulator's time, in seconds since the epoch."""
+        """Return the simulator's time, in seconds since the epoch."""
         return float(self._call("GET", "/clock", type=dict[str, Any])["now"])
 
     def advance_clock(self, seconds: float) -> float:
@@ -85,11 +92,11 @@ class SimulatorControl:
         return self._call("POST", "/archive", _ids(batch_ids), type=dict[str, list[str]])["batch_ids"]
 
     def received(self) -> Received:
-        """What the simulator was asked."""
+        """Return the account of all calls since the start or the last reset."""
         return self._call("GET", "/received", type=Received)
 
     def billing(self) -> Billing:
-        """What was billed."""
+        """Return the bill of all batches since the start or the last reset."""
         return self._call("GET", "/billing", type=Billing)
 
     def reset(self) -> None:

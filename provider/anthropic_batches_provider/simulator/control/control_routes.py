@@ -34,12 +34,15 @@ class Control:
         self._simulator = simulator
 
     async def overview(self, body: Any) -> Any:
+        """Name the settings in force and every path of the control API."""
         return {"settings": self._simulator.settings, "paths": sorted({f"{m} {PREFIX}{p}" for m, p in _PATHS})}
 
     async def faults(self, body: Any) -> Any:
         return {"faults": self._simulator.faults.described()}
 
     async def add_faults(self, body: Any) -> Any:
+        """Add one fault, a list, or ``{"faults": [...]}``: all of them, or none if one is wrong."""
+        # Parse them all before the first is added: a wrong one must leave nothing behind.
         for fault in [parse_fault(value) for value in _objects(body, "faults")]:
             self._simulator.faults.add(fault)
         return await self.faults(body)
@@ -52,6 +55,7 @@ class Control:
         return {"outcomes": self._simulator.rules.described()}
 
     async def add_outcomes(self, body: Any) -> Any:
+        """Add one rule, a list, or ``{"outcomes": [...]}``: all of them, or none if one is wrong."""
         for rule in [parse_rule(value) for value in _objects(body, "outcomes")]:
             self._simulator.rules.add(rule)
         return await self.outcomes(body)
@@ -64,14 +68,17 @@ class Control:
         return self._simulator.settings
 
     async def change_settings(self, body: Any) -> Any:
+        """Change the settings that the body names; a batch keeps the duration it was created with."""
         self._simulator.settings = changed_settings(self._simulator.settings, _object(body))
         return self._simulator.settings
 
     async def clock(self, body: Any) -> Any:
+        """Tell the time, in seconds since the epoch and in the API's form, and the clock's speed."""
         now = self._simulator.look()
         return {"now": now, "time": rfc3339(now), "speed": self._simulator.clock.speed}
 
     async def advance_clock(self, body: Any) -> Any:
+        """Move the clock forward by the body's ``seconds``, and tell the time."""
         seconds = _object(body).get("seconds")
         if not isinstance(seconds, int | float):
             raise ControlError("give the seconds to advance by, as a number")
@@ -79,6 +86,10 @@ class Control:
         return await self.clock(body)
 
     async def end_batches(self, body: Any) -> Any:
+        """End the batches of ``batch_ids``, or all, now.
+
+        ``unfinished`` says what becomes of rows that are not done: ``finish`` (default) or ``expire``.
+        """
         wanted = _object(body)
         unfinished = wanted.get("unfinished", "finish")
         if unfinished not in ("finish", "expire"):
@@ -90,6 +101,7 @@ class Control:
         return {"batch_ids": [batch.id for batch in ended]}
 
     async def archive_batches(self, body: Any) -> Any:
+        """Let the results of ended batches be gone; those of ``batch_ids`` that run are left alone."""
         now = self._simulator.look()
         archived = [batch for batch in self._chosen(_object(body)) if batch.has_ended(now)]
         for batch in archived:
@@ -97,14 +109,17 @@ class Control:
         return {"batch_ids": [batch.id for batch in archived]}
 
     async def received(self, body: Any) -> Any:
+        """Tell what was received, as :class:`Received`, after the late commits that are due."""
         self._simulator.look()
         return self._simulator.log.account()
 
     async def billing(self, body: Any) -> Any:
+        """Tell what was billed, as :class:`Billing`; worked out in a thread, since it reads every row."""
         self._simulator.look()
         return await asyncio.to_thread(self._simulator.billing)
 
     async def reset(self, body: Any) -> Any:
+        """Start anew, as :meth:`Simulator.reset` does; the clock goes on."""
         self._simulator.reset()
         return {}
 
@@ -140,6 +155,7 @@ _PATHS = {
 
 
 def control_routes(simulator: Simulator) -> list[Route]:
+    """Make the routes of the control API; the last one names the known paths to whoever asks for another."""
     control = Control(simulator)
     paths: dict[str, dict[str, Handler]] = {}
     for (method, path), operation in _PATHS.items():
@@ -147,11 +163,13 @@ def control_routes(simulator: Simulator) -> list[Route]:
     known = [
         Route(PREFIX + path, _endpoint(operations), methods=list(operations)) for path, operations in paths.items()
     ]
+    # It must come last: routes are tried in order, and this one takes every path.
     return [*known, Route(PREFIX + "/{path:path}", _unknown_path, methods=["GET", "POST", "PATCH", "DELETE"])]
 
 
 def _endpoint(operations: dict[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
+        # Starlette lets HEAD into every GET route.
         method = "GET" if request.method == "HEAD" else request.method
         try:
             content = await request.body()

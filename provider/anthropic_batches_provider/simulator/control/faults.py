@@ -1,4 +1,4 @@
-"""What goes wrong with calls: a plan of faults, each of which strikes chosen calls of an operation."""
+"""Faults of calls, and the plan that decides which call each of them strikes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """One fault. *Commit* is what a call does: creating, canceling or deleting a batch.
 
     :param operation: the calls it is for.
-    :param action: what happens; see the guide for each.
+    :param action: what happens; ``docs/simulator.md`` describes each.
     :param nth: strike from the nth such call on, counted from when the fault was added.
     :param times: strike so many calls, null for all; default 1, or all with ``probability``.
     :param probability: strike each call with this chance, drawn by the seed.
@@ -102,7 +102,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return self.times if isinstance(self.times, int) else None
 
     def refusal(self) -> Refusal:
-        """The answer of the actions ``status`` and ``status_after_commit``."""
+        """Make the answer of the actions ``status`` and ``status_after_commit``."""
         status = self.status or 500
         message = self.message
         if message is None and self.error_code in SPEND_LIMIT_CODES:
@@ -122,7 +122,10 @@ def _plain(value: float | str) -> str:
 
 
 def parse_fault(value: dict[str, Any]) -> Fault:
-    """A fault from JSON; ValueError says what is wrong and what is allowed."""
+    """Make a fault from JSON.
+
+    :raises ValueError: it is not a fault; the message says what is wrong and what is allowed.
+    """
     for name, allowed in (("action", ACTIONS), ("operation", OPERATIONS)):
         if name in value and value[name] not in allowed:
             raise ValueError(f"no such {name}: {value[name]}; there are {', '.join(allowed)}")
@@ -159,17 +162,22 @@ class FaultPlan:
         self._faults: list[_ActiveFault] = []
 
     def add(self, fault: Fault) -> None:
+        """Put a fault behind those in force; its chances depend on the seed and on its number since the last reset."""
         self._numbers += 1
+        # A generator for each, so that adding one fault does not move the chances of another.
         self._faults.append(_ActiveFault(fault, random.Random(f"{self._seed}:{self._numbers}")))
 
     def clear(self) -> None:
+        """Drop all faults; calls that one has struck already stay struck."""
         self._faults.clear()
 
     def described(self) -> list[dict[str, Any]]:
+        """Describe each fault by the fields that were given, and by how many calls it has ``struck``."""
         return [msgspec.to_builtins(active.fault) | {"struck": active.struck} for active in self._faults]
 
     def pick(self, operation: str, batch_id: str | None = None) -> Fault | None:
-        """The fault that strikes this call, or None. Each call must be asked about once."""
+        """Pick the fault that strikes this call; None if none does. Each call must be asked about once."""
+        # Ask every fault, not only up to the first: nth and probability count calls that another fault took.
         striking = [active for active in self._faults if active.strikes(operation, batch_id)]
         if not striking:
             return None

@@ -1,4 +1,4 @@
-"""What the simulator was asked: the account that tests hold a client's conduct against."""
+"""The account of calls, against which tests hold a client's conduct."""
 
 from __future__ import annotations
 
@@ -32,11 +32,13 @@ class Received(msgspec.Struct, kw_only=True):
     :param creates: the POSTs that asked for a batch, in order.
     """
 
+    # msgspec copies empty defaults for each instance.
     calls: dict[str, int] = {}
     creates: list[CreateCall] = []
 
     @property
     def batches_created(self) -> int:
+        """How many batches the POSTs made, those without an answer included."""
         return sum(create.batch_id is not None for create in self.creates)
 
 
@@ -50,6 +52,7 @@ class Log:
         self._calls_in_minute = 0
 
     def count(self, operation: str, now: float) -> None:
+        """Count a call, for the account and for the rate limit of the clock's running minute."""
         self._calls_in_minute = self.in_this_minute(now) + 1
         self._minute = int(now // 60)
         self._calls[operation] += 1
@@ -65,4 +68,5 @@ class Log:
         return entry
 
     def account(self) -> Received:
+        """Return the account so far; it shares the entries of create calls, which may still be filled in."""
         return Received(calls=dict(sorted(self._calls.items())), creates=self._creates)

@@ -14,7 +14,7 @@ from anthropic_batches_provider.simulator.service.simulated_batch import Origin
 
 
 async def read_body(request: Request, simulator: Simulator) -> bytearray:
-    """The whole body, decoded.
+    """Read the whole body and decode it.
 
     A body that is too large is read to its end without being kept, so that the client hears the refusal.
 
@@ -43,6 +43,7 @@ async def read_body(request: Request, simulator: Simulator) -> bytearray:
 def _gunzip(body: bytearray, limit: int) -> bytearray:
     inflater = zlib.decompressobj(wbits=31)
     try:
+        # One byte more than is allowed is enough to know; a bomb is not inflated further.
         decoded = bytearray(inflater.decompress(body, limit + 1))
     except zlib.error as error:
         raise Refusal(
@@ -54,7 +55,7 @@ def _gunzip(body: bytearray, limit: int) -> bytearray:
 
 
 def admit(request: Request, simulator: Simulator) -> Origin:
-    """Who asks, and under which version of the API.
+    """Find out who asks, and under which version of the API.
 
     :raises Refusal: 401 for the key, 400 for the version, 403 for the workspace.
     """

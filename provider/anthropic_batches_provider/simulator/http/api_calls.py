@@ -37,10 +37,12 @@ class Call:
 
     @property
     def base_url(self) -> str:
+        """The address that the client used, without a slash at the end; ``results_url`` begins with it."""
         return str(self.request.base_url).rstrip("/")
 
     @property
     def batch_id(self) -> str:
+        """The id in the path; only operations on one batch have one."""
         return str(self.request.path_params["batch_id"])
 
 
@@ -58,6 +60,7 @@ class ApiOperation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         simulator = self.simulator
+        # Counted before anything can fail: a call that gets no answer was made all the same.
         simulator.log.count(self.name, simulator.clock.now())
         entry = simulator.log.create(simulator.look()) if self.name == "create" else None
         fault = simulator.faults.pick(self.name, request.path_params.get("batch_id"))
@@ -69,6 +72,7 @@ class ApiOperation:
         except DroppedConnection:
             await close_connection(scope, receive)
             return
+        # The client went away while it sent its body; nothing was done, and nobody listens.
         except ClientDisconnect:
             return
         if entry is not None:

@@ -29,7 +29,7 @@ class SimulatorApp(Starlette):
 
 
 def create_app(simulator: Simulator) -> SimulatorApp:
-    """The application that serves ``simulator``.
+    """Make the application that serves ``simulator``.
 
     Run it by uvicorn with ``date_header=False``: the simulator has its own time.
     """

@@ -37,7 +37,15 @@ class Endpoints:
         self._preparing = asyncio.Lock()
 
     async def create(self, call: Call) -> Reply:
+        """Make a batch and note its id in the call's entry.
+
+        The body is read in a thread, one body at a time, so that other calls are answered meanwhile.
+
+        :raises Refusal: 400 for the body, 429 for a full queue.
+        :raises DroppedConnection: the fault ``late_commit`` strikes; the batch appears later.
+        """
         simulator = self._simulator
+        # One at a time: two bodies of 256 MB and their outcome rules must not be worked on by two threads.
         async with self._preparing:
             prepared = await asyncio.to_thread(simulator.prepare, call.body, call.origin)
         if call.entry is not None:
@@ -51,6 +59,7 @@ class Endpoints:
         return self._batch_reply(call, batch, fresh=True)
 
     async def retrieve(self, call: Call) -> Reply:
+        """Answer with a batch and, while it is in progress, with a ``retry-after`` if the settings give one."""
         batch = self._simulator.batch(call.batch_id, call.origin.workspace_id)
         reply = self._batch_reply(call, batch)
         hint = self._retry_after(batch)
@@ -59,6 +68,7 @@ class Endpoints:
         return reply
 
     async def list(self, call: Call) -> Reply:
+        """Answer with a page of the workspace's batches, newest first."""
         query = call.request.query_params
         page = self._simulator.page(
             call.origin.workspace_id,
@@ -69,6 +79,10 @@ class Endpoints:
         return _json(_page_body([self._body(call, batch) for batch in page.batches], page.has_more))
 
     async def cancel(self, call: Call) -> Reply:
+        """Cancel a batch; a second cancel changes nothing.
+
+        :raises Refusal: 400, if it has ended and the settings say so.
+        """
         batch = self._simulator.batch(call.batch_id, call.origin.workspace_id)
         return self._batch_reply(call, batch, fresh=self._simulator.cancel(batch))
 
@@ -78,6 +92,10 @@ class Endpoints:
         return _json({"id": batch.id, "type": "message_batch_deleted"})
 
     async def results(self, call: Call) -> Reply:
+        """Stream the results as JSON Lines, made row by row while they are sent.
+
+        :raises Refusal: 404, if there are none yet or no longer.
+        """
         simulator = self._simulator
         batch = simulator.batch(call.batch_id, call.origin.workspace_id)
         simulator.check_results(batch)
@@ -89,11 +107,16 @@ class Endpoints:
         return Reply(200, _encoded(chunks, call, compress=compress), JSON_LINES, headers)
 
     async def count_tokens(self, call: Call) -> Reply:
+        """Guess the tokens of a prompt; ``max_tokens`` is neither needed nor checked."""
         params = _params(call) | {"max_tokens": 1}
         self._check(params, call)
         return _json({"input_tokens": max(1, input_tokens(params))})
 
     async def messages(self, call: Call) -> Reply:
+        """Answer one Messages call at once, under the outcome rules; nothing of it is billed.
+
+        :raises Refusal: 400 for a stream, or whatever the params or a rule ask for.
+        """
         simulator = self._simulator
         params = _params(call)
         if params.get("stream"):
@@ -106,6 +129,7 @@ class Endpoints:
         return _json(make_message(params, outcome, PromptUsage(input_tokens(params)), served))
 
     async def models(self, call: Call) -> Reply:
+        """Answer with a page of models; without ``lifecycle`` the retired ones are left out."""
         query = call.request.query_params
         lifecycle = frozenset(query.getlist("lifecycle[]") or query.getlist("lifecycle") or ("active", "deprecated"))
         models = models_page(
@@ -124,6 +148,10 @@ class Endpoints:
         return _json(_page_body(shown, more))
 
     async def model(self, call: Call) -> Reply:
+        """Answer with a model by id or alias.
+
+        :raises Refusal: 404, if it is not served at the simulator's time.
+        """
         name = str(call.request.path_params["model_id"])
         now = self._simulator.clock.now()
         found = find_model(name, now=now, extra=self._simulator.settings.extra_models)
@@ -154,7 +182,7 @@ class Endpoints:
         return _json(self._body(call, batch, fresh=fresh))
 
     def _retry_after(self, batch: MessageBatch) -> str | None:
-        """The hint for the next look: as set, but never more real seconds than the batch still needs."""
+        """Return the hint for the next look: as set, but never more real seconds than the batch still needs."""
         hint, clock = self._simulator.settings.retry_after, self._simulator.clock
         now = clock.now()
         if hint is None or batch.has_ended(now):
@@ -192,7 +220,10 @@ def _page_limit(text: str | None) -> int:
 
 
 def _params(call: Call) -> Params:
-    """The body of a Messages call."""
+    """Decode the body of a Messages call.
+
+    :raises Refusal: 400, if it is not a JSON object.
+    """
     try:
         params = msgspec.json.decode(call.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -7,7 +7,7 @@ from anthropic_batches_provider.simulator.service.refusals import Refusal
 
 
 def refusal_reply(refusal: Refusal, request_id: str, *, html: bool) -> Reply:
-    """The service's envelope, or with ``html`` a page as a proxy sends it."""
+    """Wrap a refusal in the service's envelope, or with ``html`` in a page as a proxy sends it."""
     headers = dict(refusal.headers)
     if refusal.status in (400, 401, 403, 404, 413):
         headers.setdefault("x-should-retry", "false")
@@ -21,7 +21,7 @@ def _title(refusal: Refusal) -> str:
 
 
 def html_page(status: int, title: str) -> bytes:
-    """A page as a proxy in front of the API sends it."""
+    """Write a page as a proxy in front of the API sends it."""
     text = f"{status} {title}"
     return (
         f"<html>\r\n<head><title>{text}</title></head>\r\n<body>\r\n<center><h1>{text}</h1></center>\r\n"

@@ -17,7 +17,11 @@ HANG_STEP = 0.02
 
 
 async def strike_before(fault: Fault, request: Request, simulator: Simulator) -> None:
-    """What the fault does before the call has had any effect."""
+    """Do what the fault does before the call has had any effect.
+
+    :raises Refusal: the fault answers in place of the service.
+    :raises DroppedConnection: the fault closes the connection, or nobody is left to answer.
+    """
     if fault.action == "status":
         raise _fault_refusal(fault, request)
     if fault.action == "drop_before_commit":
@@ -27,7 +31,10 @@ async def strike_before(fault: Fault, request: Request, simulator: Simulator) ->
 
 
 async def strike_after(fault: Fault, reply: Reply, request: Request, simulator: Simulator, request_id: str) -> Reply:
-    """What the fault makes of the answer, when the call has had its effect."""
+    """Spoil or replace the answer, when the call has had its effect.
+
+    :raises DroppedConnection: the call gets no answer.
+    """
     if fault.action == "drop_after_commit":
         raise DroppedConnection
     if fault.action == "hang" and fault.when == "after" and await _hang(fault, request, simulator):
@@ -52,12 +59,13 @@ async def _hang(fault: Fault, request: Request, simulator: Simulator) -> bool:
     while time.monotonic() < until:
         if simulator.stopping or await request.is_disconnected():
             return True
+        # In steps, so that a client that gives up and a server that stops are seen at once.
         await asyncio.sleep(min(HANG_STEP, max(0.0, until - time.monotonic())))
     return await request.is_disconnected()
 
 
 def shape_reply(reply: Reply, fault: Fault | None) -> tuple[Reply, Shaping]:
-    """The reply and its pace, spoiled as the fault says."""
+    """Say how the reply is spoiled on its way; answers that are not 200 are left whole."""
     if fault is None or reply.status != 200:
         return reply, Shaping()
     if fault.action == "truncated_200":
@@ -68,4 +76,5 @@ def shape_reply(reply: Reply, fault: Fault | None) -> tuple[Reply, Shaping]:
 
 
 def _half(reply: Reply) -> int:
+    # A stream has no known length: 100 bytes stand for its half.
     return max(1, len(reply.body) // 2) if isinstance(reply.body, bytes) else 100

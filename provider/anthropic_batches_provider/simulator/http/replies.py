@@ -117,7 +117,10 @@ async def _paced(chunk: bytes, bytes_per_second: int | None) -> AsyncIterator[by
 
 
 def cut_in_line(chunks: Iterator[bytes], lines: int) -> Iterator[bytes]:
-    """``lines`` whole lines of ``chunks``, half of the next, then :class:`CutOff`."""
+    """Yield ``lines`` whole lines of ``chunks`` and half of the next.
+
+    :raises CutOff: after that, also if there are no more lines.
+    """
     left = lines
     for chunk in chunks:
         count = chunk.count(b"\n")

@@ -17,6 +17,7 @@ from anthropic_batches_provider.simulator.service.prompt_contents import content
 from anthropic_batches_provider.simulator.service.result_lines import result_rows
 from anthropic_batches_provider.simulator.service.simulated_batch import MessageBatch
 
+# What content_hash gives.
 HASH_BYTES = 16
 MOST_REPEATED_LISTED = 100
 
@@ -30,6 +31,7 @@ class Tokens(msgspec.Struct, kw_only=True):
     output_tokens: int = 0
 
     def add(self, other: Tokens) -> None:
+        """Add ``other`` in place, field by field."""
         for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
@@ -112,6 +114,7 @@ class BillBook:
 
     def _work_out(self, batch: MessageBatch, hit_rate: float) -> _Detail:
         bill = _open_bill(batch, ended=True)
+        # Flat, so that a million billed rows take 24 MB and not a million objects.
         hashes, indexes = bytearray(), array("L")
         for row in result_rows(batch, seed=self._seed, hit_rate=hit_rate):
             if row.result["type"] != "succeeded":

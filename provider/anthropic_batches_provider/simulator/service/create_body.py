@@ -33,12 +33,13 @@ _DECODER = msgspec.json.Decoder(_Body)
 
 
 def decode_requests(body: bytes | bytearray, settings: Settings) -> list[BatchRequest]:
-    """The requests of a create call.
+    """Decode the requests of a create call.
 
     :raises Refusal: 400, if the whole call is to be refused.
     """
     try:
         requests = _DECODER.decode(body)
+    # The fast decoder says that the shape is wrong; the slow way finds the words the service would use.
     except msgspec.ValidationError:
         raise _invalid_body(body) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -73,14 +73,18 @@ class MessageBatchService:
         self._orders = count()
 
     def look(self) -> float:
-        """The time now, in seconds since the epoch, after all that was due by it has happened."""
+        """Return the time, in seconds since the epoch; a subclass first does what is due by then."""
         return self.clock.now()
 
     def request_id(self) -> str:
+        """Make the next ``req_`` id; ids depend on the seed, the clock's start and the number of resets."""
         return make_id("req_", *self._id_seed, next(self._ids))
 
     def prepare(self, body: bytes | bytearray, origin: Origin) -> Prepared:
-        """Read a create call; may run in another thread, one at a time."""
+        """Read a create call; may run in another thread, one call at a time.
+
+        :raises Refusal: 400, if the whole call is to be refused.
+        """
         order_seed = digest_number(self.seed, "order", next(self._orders))
         return prepare(body, origin, self.settings, self.rules, now=self.clock.now(), order_seed=order_seed)
 
@@ -109,26 +113,28 @@ class MessageBatchService:
         return batch
 
     def batch(self, batch_id: str, workspace_id: str) -> MessageBatch:
-        """The batch of this id.
+        """Return the batch of this id.
 
         :raises Refusal: 404, if the workspace has none.
         """
         self.look()
         batch = self._batches.get(batch_id)
+        # A batch of another workspace is not forbidden but unknown, as with the service.
         if batch is None or batch.prepared.origin.workspace_id != workspace_id:
             raise batch_not_found(batch_id)
         return batch
 
     def batches(self) -> list[MessageBatch]:
-        """All batches that were not deleted, of all workspaces, oldest first."""
+        """List the batches of all workspaces, oldest first, without deleted ones."""
         self.look()
         return list(self._batches.values())
 
     def page(self, workspace_id: str, *, limit: int, after_id: str | None, before_id: str | None) -> Page:
-        """A page of a workspace's batches; cursors are exclusive.
+        """Return a page of a workspace's batches; cursors are exclusive.
 
         :param after_id: give what follows it in the list, which is older.
         :param before_id: give what comes just before it in the list, which is newer.
+        :raises Refusal: 400 for two cursors, 404 for a cursor that is no batch of the workspace.
         """
         if after_id and before_id:
             raise Refusal(400, "Only one of after_id and before_id may be given.")
@@ -167,10 +173,14 @@ class MessageBatchService:
         """
         if not batch.has_ended(self.look()):
             raise Refusal(400, "In progress batches cannot be deleted. Consider canceling the batch instead.")
+        # Kept for the bill: deleting a batch refunds nothing.
         self._deleted.append(self._batches.pop(batch.id))
 
     def check_results(self, batch: MessageBatch) -> None:
-        """:raises Refusal: 404, if the batch has not ended or its results are gone."""
+        """Check that there are results to give.
+
+        :raises Refusal: 404, if the batch has not ended or its results are gone.
+        """
         now = self.look()
         if not batch.has_ended(now):
             raise no_results(batch.id)
@@ -178,7 +188,7 @@ class MessageBatchService:
             raise Refusal(404, self.settings.archived_message.format(batch_id=batch.id))
 
     def billing(self) -> Billing:
-        """What was billed up to now; may run in another thread."""
+        """Work out what was billed up to now; may run in another thread."""
         now = self.clock.now()
         batches = sorted([*self._deleted, *self._batches.values()], key=lambda batch: batch.created_at)
         return self._bills.billing(batches, now=now, hit_rate=self.settings.cache_hit_rate)

@@ -64,7 +64,7 @@ def _text_of(block: dict[str, Any]) -> str:
 
 
 def make_message(params: Params, outcome: Outcome | None, prompt: PromptUsage, served: Served) -> dict[str, Any]:
-    """The API's Message for ``params``.
+    """Make the API's Message for ``params``, which must be valid.
 
     :param outcome: a rule's wish; None for an ordinary answer.
     """

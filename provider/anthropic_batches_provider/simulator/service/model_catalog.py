@@ -35,9 +35,11 @@ class Model:
 
     @property
     def line(self) -> str:
+        """The API's ``line``, read from the id; a model of unknown line counts as ``haiku``."""
         return next((line for line in ("haiku", "sonnet", "opus", "fable", "mythos") if line in self.id), "haiku")
 
     def lifecycle(self, now: float) -> str:
+        """``active``, ``deprecated`` or ``retired`` at ``now``; each date holds from its midnight in UTC."""
         if self.retired and now >= _moment(self.retired):
             return "retired"
         if self.deprecated and now >= _moment(self.deprecated):
@@ -123,7 +125,7 @@ _BY_NAME = {name: model for model in KNOWN_MODELS for name in (model.id, model.a
 
 
 def find_model(name: object, *, now: float, extra: tuple[str, ...] = ()) -> Model | None:
-    """The model of this id or alias, or None if it is not served at ``now``."""
+    """Find the model of this id or alias; None if it is not served at ``now``."""
     if not isinstance(name, str):
         return None
     model = _BY_NAME.get(name)
@@ -133,6 +135,6 @@ def find_model(name: object, *, now: float, extra: tuple[str, ...] = ()) -> Mode
 
 
 def models_page(now: float, *, lifecycle: frozenset[str], extra: tuple[str, ...]) -> list[dict[str, Any]]:
-    """All models of these lifecycles, newest first."""
+    """List the models of these lifecycles in the API's form, newest first; ``extra`` ones come last."""
     known = [*KNOWN_MODELS, *(Model(name, "2026-01-01") for name in extra if name not in _BY_NAME)]
     return [model.info(now) for model in known if model.lifecycle(now) in lifecycle]

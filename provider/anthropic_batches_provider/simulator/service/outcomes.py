@@ -100,7 +100,10 @@ def _compiled(name: str, pattern: str | None) -> re.Pattern[str] | None:
 
 
 def parse_rule(value: dict[str, Any]) -> OutcomeRule:
-    """A rule from JSON; ValueError says what is wrong and what is allowed."""
+    """Make a rule from JSON.
+
+    :raises ValueError: it is not a rule; the message says what is wrong and what is allowed.
+    """
     if value.get("result", "succeeded") not in RESULTS:
         raise ValueError(f"no such result: {value['result']}; there are {', '.join(RESULTS)}")
     try:
@@ -133,6 +136,7 @@ class Row:
 
     @property
     def text(self) -> str:
+        """All text of the prompt (tools, system, messages), joined by newlines."""
         if self._text is None:
             self._text = prompt_text(self._params)
         return self._text
@@ -147,10 +151,12 @@ class OutcomeRules:
         self._rules: list[_ActiveRule] = []
 
     def add(self, rule: OutcomeRule) -> None:
+        """Put a rule behind those in force."""
         self._numbers += 1
         self._rules.append(_ActiveRule(rule, self._numbers))
 
     def clear(self) -> None:
+        """Drop all rules; batches that were created under them keep their outcomes."""
         self._rules.clear()
 
     @property
@@ -162,10 +168,14 @@ class OutcomeRules:
         return bool(self._rules)
 
     def described(self) -> list[dict[str, Any]]:
+        """Describe each rule by the fields that were given, and by how many rows it was ``applied`` to."""
         return [msgspec.to_builtins(active.rule) | {"applied": active.applied} for active in self._rules]
 
     def decide(self, row: Row) -> Outcome | None:
-        """How the row ends by the first rule that matches; None if no rule does."""
+        """Decide how the row ends, by the first rule that matches; None if no rule does.
+
+        Each row must be asked about once: rules count rows.
+        """
         decided: Outcome | None = None
         for active in self._rules:
             if not self._matches(active, row):

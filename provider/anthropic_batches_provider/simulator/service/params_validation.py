@@ -43,7 +43,7 @@ class ParamsFault:
 
 
 def find_fault(params: Params, circumstances: Circumstances) -> ParamsFault | None:
-    """The first fault of ``params``, or None."""
+    """Find the first fault of ``params``; None if there is none."""
     message = _missing_field(params) or _not_batchable(params, circumstances) or _wrong_messages(params["messages"])
     if message is not None:
         return ParamsFault("invalid_request_error", message)

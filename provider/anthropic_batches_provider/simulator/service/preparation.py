@@ -38,6 +38,7 @@ def prepare(
     circumstances = Circumstances(origin.version, origin.betas, now, settings.extra_models)
     outcomes = _decide(requests, circumstances, rules)
     order = array("L", range(len(requests)))
+    # The service does not promise the order of requests, so that a client must not rely on it.
     if settings.shuffle_results:
         random.Random(order_seed).shuffle(order)
     by_index = bytearray(len(requests))
@@ -59,6 +60,7 @@ def _decide(requests: list[BatchRequest], circumstances: Circumstances, rules: O
         if fault is not None:
             outcomes[index] = Outcome("errored", fault.error_type, fault.message)
         elif rules:
+            # Hashing decodes and encodes the params once more, and few rules ask for it.
             content = content_hash(request.params) if rules.need_content else b""
             occurrences[content] += 1
             outcome = rules.decide(Row(request.custom_id, params, content, occurrences[content]))

@@ -27,6 +27,7 @@ class PromptCache:
         points = self._cacheable(params) if mentions_caching else []
         if not points:
             return PromptUsage(total)
+        # The longest known prefix is read; each breakpoint beyond it is written at the price of its own ttl.
         read = self._read(points)
         writes = {"5m": 0, "1h": 0}
         covered = read
@@ -38,6 +39,7 @@ class PromptCache:
         return PromptUsage(total - covered, writes["5m"], writes["1h"], read)
 
     def _cacheable(self, params: Params) -> list[Breakpoint]:
+        # At time 0 no model is retired: validation has already refused those that are.
         model = find_model(params["model"], now=0, extra=())
         minimum = model.cache_minimum if model is not None else 0
         return [point for point in breakpoints(params) if point.tokens >= minimum]

@@ -39,11 +39,12 @@ class Breakpoint:
 
 
 def text_tokens(text: str) -> int:
+    """Guess the tokens of a text from its length, rounded up."""
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
 def prompt_blocks(params: Params) -> Iterator[Block]:
-    """All that the model is given, block by block."""
+    """Yield all that the model is given, in the order that caching sees."""
     for tool in _list_of_dicts(params.get("tools")):
         yield _block(msgspec.json.encode(tool).decode(), tool)
     yield from _content_blocks(params.get("system"))
@@ -78,19 +79,19 @@ def _ttl(holder: dict[str, Any]) -> str | None:
 
 
 def input_tokens(params: Params) -> int:
-    """The size of the prompt."""
+    """Guess the size of the prompt: its blocks, and a few tokens for each message."""
     messages = params.get("messages")
     overhead = TOKENS_OF_A_MESSAGE * (len(messages) if isinstance(messages, list) else 0)
     return sum(block.tokens for block in prompt_blocks(params)) + overhead
 
 
 def prompt_text(params: Params) -> str:
-    """All text of the prompt, for rules that match on it."""
+    """Join all text of the prompt, for rules that match on it."""
     return "\n".join(block.text for block in prompt_blocks(params))
 
 
 def question(params: Params) -> str:
-    """The text of the last user message."""
+    """Return the text of the last user message; empty if there is none."""
     for message in reversed(_list_of_dicts(params.get("messages"))):
         if message.get("role") == "user":
             return "\n".join(block.text for block in _content_blocks(message.get("content")))
@@ -98,7 +99,7 @@ def question(params: Params) -> str:
 
 
 def breakpoints(params: Params) -> list[Breakpoint]:
-    """The cacheable prefixes, shortest first; the model's minimum is not applied."""
+    """Find the cacheable prefixes, shortest first; the model's minimum is not applied."""
     automatic = _ttl(params)
     found: list[Breakpoint] = []
     prefix = blake2b(str(params.get("model")).encode(), digest_size=16)
@@ -114,6 +115,6 @@ def breakpoints(params: Params) -> list[Breakpoint]:
 
 
 def content_hash(params: bytes | memoryview | msgspec.Raw) -> bytes:
-    """16 bytes that are equal for equal params, however they are spaced and their keys ordered."""
+    """Hash params to 16 bytes, which do not depend on spaces or on the order of keys."""
     canonical = msgspec.json.encode(msgspec.json.decode(params), order="deterministic")
     return blake2b(canonical, digest_size=16).digest()

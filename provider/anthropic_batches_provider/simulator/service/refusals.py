@@ -74,6 +74,7 @@ class Refusal(Exception):
         return self
 
     def body(self, request_id: str) -> bytes:
+        """Encode the error envelope, which names the call by ``request_id``."""
         error: dict[str, Any] = {"type": self.error_type, "message": self.message}
         if self.status == 413:  # seen without the outer type and the request id
             return msgspec.json.encode({"error": error})
@@ -83,8 +84,10 @@ class Refusal(Exception):
 
 
 def batch_not_found(batch_id: str) -> Refusal:
+    """Make the 404 for a batch that the workspace does not have, whether it was deleted or never existed."""
     return Refusal(404, f"Message Batch {batch_id} not found.")
 
 
 def no_results(batch_id: str) -> Refusal:
+    """Make the 404 for results of a batch that has not ended."""
     return Refusal(404, f"Message Batch {batch_id} has no available results.")

@@ -35,7 +35,7 @@ class ResultRow:
 
 
 def result_rows(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterator[ResultRow]:
-    """The rows in the order of processing."""
+    """Make the rows in the order of processing; equal seeds and hit rates give equal rows."""
     cache = PromptCache(seed, hit_rate)
     for index, code in zip(batch.prepared.order, batch.codes(), strict=True):
         request = batch.requests[index]
@@ -44,6 +44,7 @@ def result_rows(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterator[
             yield ResultRow(index, request.custom_id, _unanswered(RESULT_TYPES[code], outcome))
             continue
         params = msgspec.json.decode(request.params)
+        # Looking for the word in the bytes spares most requests a walk over their blocks.
         prompt = cache.charge(params, mentions_caching=b'"cache_control"' in bytes(request.params))
         served = Served(seed, make_id("msg_", seed, batch.id, request.custom_id))
         message = make_message(params, outcome, prompt, served)
@@ -60,7 +61,7 @@ def _unanswered(result_type: str, outcome: Outcome | None) -> dict[str, Any]:
 
 
 def result_chunks(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterator[bytes]:
-    """The JSON Lines of the results, in chunks of whole lines."""
+    """Encode the results as JSON Lines, in chunks of whole lines and of some 256 KiB."""
     encoder = msgspec.json.Encoder()
     chunk = bytearray()
     for row in result_rows(batch, seed=seed, hit_rate=hit_rate):
@@ -75,13 +76,14 @@ def result_chunks(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterato
 
 
 def gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """``chunks`` as one gzip stream; if they break off, what came before is still flushed."""
+    """Compress ``chunks`` as one gzip stream; if they break off, what came before is still flushed."""
     compressor = zlib.compressobj(level=1, wbits=31)
     try:
         for chunk in chunks:
             if compressed := compressor.compress(chunk):
                 yield compressed
     except Exception:
+        # A client must see the lines before the cut, as it would without compression.
         yield compressor.flush(zlib.Z_SYNC_FLUSH)
         raise
     yield compressor.flush()

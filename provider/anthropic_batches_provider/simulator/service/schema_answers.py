@@ -61,6 +61,11 @@ class SchemaAnswer:
         }
 
     def value(self) -> Any:
+        """Make the value.
+
+        :raises ValueError: the schema cannot be met: endless references, too few unique items, an unknown pattern.
+        :raises LookupError: a ``$ref`` points to nothing.
+        """
         return self._value(self._root, 0)
 
     def _value(self, schema: Any, depth: int) -> Any:
@@ -75,6 +80,7 @@ class SchemaAnswer:
 
     def _resolved(self, schema: Schema, depth: int) -> Schema:
         """The schema without $ref, allOf, anyOf and oneOf."""
+        # Each turn resolves one keyword; only references that go round in a circle take so many.
         for _ in range(100):
             if "$ref" in schema:
                 schema = _merged(_without(schema, "$ref"), self._target(schema["$ref"]))
@@ -145,6 +151,7 @@ class SchemaAnswer:
     def _unique(self, parts: list[Any], lowest: int, depth: int) -> list[Any]:
         values: list[Any] = []
         for part in parts:
+            # Drawing again is enough for small enums; what 200 draws do not find is taken as not there.
             for _ in range(200):
                 value = self._value(part, depth)
                 if isinstance(value, str) and value in values and isinstance(part, dict) and "enum" not in part:

@@ -10,6 +10,7 @@ from typing import Any
 
 LONGEST_REPEAT = 3
 
+# The parser of ``re`` is private to Python, but spares one of our own; test_schema_answers notices if it changes.
 _OF_CATEGORY = {
     _codes.CATEGORY_DIGIT: "0123456789",
     _codes.CATEGORY_NOT_DIGIT: "abcdefgh",
@@ -22,7 +23,7 @@ _PRINTABLE = "".join(map(chr, range(32, 127)))
 
 
 def matching_text(pattern: str, chance: random.Random) -> str:
-    """A text in which ``pattern`` is found.
+    """Make a text in which ``pattern`` is found.
 
     :raises ValueError: if the pattern uses what is not understood (look-arounds, conditions).
     """

@@ -1,4 +1,4 @@
-"""What can be set on a simulator: the service's limits, its pace and its habits.
+"""The service's limits, its pace and its habits, as far as a test can set them.
 
 Limits restate https://platform.claude.com/docs/en/build-with-claude/batch-processing and
 https://platform.claude.com/docs/en/api/rate-limits#message-batches-api (read 2026-09-26 and 2026-08-22).
@@ -73,7 +73,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 def changed_settings(settings: Settings, changes: dict[str, object]) -> Settings:
-    """``settings`` with ``changes``; ValueError names a setting that does not exist or does not fit."""
+    """Return ``settings`` with ``changes``.
+
+    :raises ValueError: a setting does not exist, or its value does not fit; the message names it.
+    """
     unknown = sorted(set(changes) - set(Settings.__struct_fields__))
     if unknown:
         raise ValueError(f"no such setting: {', '.join(unknown)}; there are {', '.join(Settings.__struct_fields__)}")

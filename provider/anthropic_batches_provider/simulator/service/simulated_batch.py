@@ -72,16 +72,23 @@ class MessageBatch:
 
     @property
     def expires_at(self) -> float:
+        """When the service gives up on what is not done: 24 h after the creation."""
         return self.created_at + EXPIRES_AFTER
 
     @property
     def ends_at(self) -> float:
+        """When it ends, or ended, unless a later cancel or :meth:`end` brings that forward."""
         return self._ends_at
 
     def has_ended(self, now: float) -> bool:
+        """Whether it is ended at ``now``; a batch that is being canceled is not."""
         return now >= self._ends_at
 
     def archived_at(self, now: float) -> float | None:
+        """The moment from which its results are gone; None if they are still there at ``now``.
+
+        It lies 29 days after the creation, or earlier by :meth:`archive`.
+        """
         moment = self.created_at + ARCHIVED_AFTER
         if self.archived_early_at is not None:
             moment = min(moment, self.archived_early_at)
@@ -89,12 +96,14 @@ class MessageBatch:
 
     def codes(self) -> bytes:
         """How each row ends or ended, in the order of processing."""
+        # Rows are done in the order of processing, so that one number tells how far the batch has come.
         return self.prepared.codes[: self._finished] + bytes([self._rest]) * (len(self) - self._finished)
 
     def cancel(self, now: float, *, takes: float, completes: float) -> None:
         """Stop at ``now``: what is done stays, and ``completes`` of the rest finishes within ``takes`` seconds."""
         done = self._processed(now)
         self.cancel_initiated_at = now
+        # min: a batch that would have expired first must not finish more by being canceled.
         self._finished = min(self._finished, done + int((len(self) - done) * completes))
         self._rest = CANCELED
         self._ends_at = min(self._ends_at, now + takes)
@@ -108,6 +117,7 @@ class MessageBatch:
         self._ends_at = min(self._ends_at, now)
 
     def archive(self, now: float) -> None:
+        """Let the results be gone from ``now`` on; the batch itself stays."""
         self.archived_early_at = now
 
     def _processed(self, now: float) -> int:

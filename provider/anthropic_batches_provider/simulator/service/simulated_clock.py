@@ -42,6 +42,7 @@ def rfc3339(moment: float) -> str:
 
 
 def rfc3339_or_null(moment: float | None) -> str | None:
+    """Write a moment as :func:`rfc3339` does; a moment that has not come is null in the API's JSON."""
     return None if moment is None else rfc3339(moment)
 
 
