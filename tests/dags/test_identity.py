@@ -17,10 +17,9 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider.batches.ledger import UnitOfWork
-from anthropic_batches_provider.simulator.control import SimulatorControl
+from anthropic_batches_provider.simulator import Simulator, SimulatorControl
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
-from anthropic_batches_provider.simulator.state import Simulator
 from tests.dags.conftest import LOGICAL_DATE, ROOT, DagRunner
 from tests.dags.test_example_dags import rows_in
 

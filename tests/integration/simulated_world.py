@@ -21,10 +21,9 @@ from anthropic_batches_provider.batches.submission import (
     ask_time,
     sealed_job,
 )
-from anthropic_batches_provider.simulator import SimulatorControl
-from anthropic_batches_provider.simulator.clock import Clock as ManualClock
+from anthropic_batches_provider.simulator import Clock as ManualClock
+from anthropic_batches_provider.simulator import Simulator, SimulatorControl
 from anthropic_batches_provider.simulator.server import SimulatorServer
-from anthropic_batches_provider.simulator.state import Simulator
 
 HOUR = 3600.0
 BOUNDS = SubmissionBounds()

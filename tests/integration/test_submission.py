@@ -52,9 +52,9 @@ from anthropic_batches_provider.errors import (
     SubmissionOutcomeUnknownError,
     UnexpectedAnswerError,
 )
-from anthropic_batches_provider.simulator.clock import Clock as ManualClock
+from anthropic_batches_provider.simulator import Clock as ManualClock
+from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
-from anthropic_batches_provider.simulator.state import Simulator
 from tests.integration.simulated_world import BOUNDS, HOUR, SimulatedClock, World, prepared
 
 

@@ -16,8 +16,8 @@ import httpx2
 
 from anthropic_batches_provider.batches.client import AsyncMessageBatchClient, ClientSettings
 from anthropic_batches_provider.simulator import DEFAULT_API_KEY, Clock, Simulator, create_app
-from anthropic_batches_provider.simulator.batches import Origin
-from anthropic_batches_provider.simulator.settings import DEFAULT_WORKSPACE, VERSIONS, changed_settings
+from anthropic_batches_provider.simulator.service.service_settings import DEFAULT_WORKSPACE, VERSIONS, changed_settings
+from anthropic_batches_provider.simulator.service.simulated_batch import Origin
 
 T = TypeVar("T")
 

@@ -22,9 +22,9 @@ from anthropic_batches_provider.batches.collection import Manifest
 from anthropic_batches_provider.batches.ledger import Adopted
 from anthropic_batches_provider.batches.submission import Waiting
 from anthropic_batches_provider.errors import ApiError, JobStoppedError, MessageBatchesError
-from anthropic_batches_provider.simulator.clock import Clock as ManualClock
+from anthropic_batches_provider.simulator import Clock as ManualClock
+from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
-from anthropic_batches_provider.simulator.state import Simulator
 from tests.properties.spending_moments import DiedError, StorageFailedError, Surprise
 from tests.properties.spending_world import World, beginning, world_client
 

@@ -11,9 +11,9 @@ import pytest
 from anthropic_batches_provider.batches.ledger import Adopted
 from anthropic_batches_provider.batches.submission import Waiting
 from anthropic_batches_provider.errors import CorruptLedgerError
-from anthropic_batches_provider.simulator.clock import Clock as ManualClock
+from anthropic_batches_provider.simulator import Clock as ManualClock
+from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
-from anthropic_batches_provider.simulator.state import Simulator
 from tests.properties.spending_world import World, world_client
 
 HOUR = 3600

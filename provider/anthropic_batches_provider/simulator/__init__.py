@@ -10,23 +10,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anthropic_batches_provider.simulator.app import create_app
-    from anthropic_batches_provider.simulator.clock import Clock
-    from anthropic_batches_provider.simulator.control import SimulatorControl
+    from anthropic_batches_provider.simulator.control.control_client import SimulatorControl
+    from anthropic_batches_provider.simulator.control.simulator import Simulator
+    from anthropic_batches_provider.simulator.http.app import create_app
     from anthropic_batches_provider.simulator.server import SimulatorServer
-    from anthropic_batches_provider.simulator.settings import DEFAULT_API_KEY, Settings
-    from anthropic_batches_provider.simulator.state import Simulator
+    from anthropic_batches_provider.simulator.service.service_settings import DEFAULT_API_KEY, Settings
+    from anthropic_batches_provider.simulator.service.simulated_clock import Clock
 
 __all__ = ["DEFAULT_API_KEY", "Clock", "Settings", "Simulator", "SimulatorControl", "SimulatorServer", "create_app"]
 
 _HOMES = {
-    "DEFAULT_API_KEY": "settings",
-    "Clock": "clock",
-    "Settings": "settings",
-    "Simulator": "state",
-    "SimulatorControl": "control",
+    "DEFAULT_API_KEY": "service.service_settings",
+    "Clock": "service.simulated_clock",
+    "Settings": "service.service_settings",
+    "Simulator": "control.simulator",
+    "SimulatorControl": "control.control_client",
     "SimulatorServer": "server",
-    "create_app": "app",
+    "create_app": "http.app",
 }
 
 

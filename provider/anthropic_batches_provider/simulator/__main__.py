@@ -13,16 +13,16 @@ from types import FrameType
 
 import msgspec
 
-from anthropic_batches_provider.simulator.clock import Clock
+from anthropic_batches_provider.simulator.control.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
-from anthropic_batches_provider.simulator.settings import (
+from anthropic_batches_provider.simulator.service.service_settings import (
     ANY_WORKSPACE,
     DEFAULT_API_KEY,
     DEFAULT_WORKSPACE,
     Settings,
     changed_settings,
 )
-from anthropic_batches_provider.simulator.state import Simulator
+from anthropic_batches_provider.simulator.service.simulated_clock import Clock
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from anthropic_batches_provider.simulator.control import SimulatorControl
+    from anthropic_batches_provider.simulator.control.control_client import SimulatorControl
 
 CONNECTION_TYPE = "anthropic_batches"
 

@@ -11,10 +11,11 @@ from types import TracebackType
 
 import uvicorn
 
-from anthropic_batches_provider.simulator.app import create_app
-from anthropic_batches_provider.simulator.control import SimulatorControl
-from anthropic_batches_provider.simulator.state import Simulator
+from anthropic_batches_provider.simulator.control.control_client import SimulatorControl
+from anthropic_batches_provider.simulator.control.simulator import Simulator
+from anthropic_batches_provider.simulator.http.app import create_app
 
+# Seconds of real time.
 LONGEST_START = 10.0
 LONGEST_STOP = 10.0
 KEEP_ALIVE = 75
@@ -60,6 +61,10 @@ class SimulatorServer:
 
     @property
     def control(self) -> SimulatorControl:
+        """A client of its control API.
+
+        :raises RuntimeError: the server has not been started.
+        """
         return SimulatorControl(self.base_url)
 
     def start(self) -> SimulatorServer:

@@ -1,0 +1,215 @@
+"""What becomes of a row: rules that choose rows and say how each ends.
+
+The first rule that matches decides. Without a rule a row succeeds, unless its params are at fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from anthropic_batches_provider.simulator.service.identifiers import lottery
+from anthropic_batches_provider.simulator.service.prompt_contents import Params, prompt_text
+
+Result = Literal[
+    "succeeded",
+    "errored",
+    "canceled",
+    "expired",
+    "refusal",
+    "max_tokens",
+    "context_window",
+    "thinking",
+    "pause_turn",
+    "missing",
+]
+RESULTS: tuple[str, ...] = get_args(Result)
+
+ROW_ERROR_MESSAGES = {
+    "invalid_request_error": "messages: Input is invalid",
+    "not_found_error": "model: unknown",
+    "authentication_error": "API key is invalid.",
+    "permission_error": "Your API key does not have permission to use the specified resource.",
+    "billing_error": "Your credit balance is too low to access the Anthropic API.",
+    "rate_limit_error": "This request would exceed your account's rate limit. Please try again later.",
+    "request_too_large": "Request exceeds the maximum size",
+    "timeout_error": "The request timed out.",
+    "api_error": "Internal server error",
+    "overloaded_error": "Overloaded",
+}
+
+
+class OutcomeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """Which rows, and how they end. A row must meet every condition that is given; none means all rows.
+
+    :param result: how the row ends; ``refusal``, ``max_tokens``, ``context_window``, ``thinking`` and ``pause_turn``
+        are succeeded rows; ``missing`` is counted as succeeded but has no line among the results.
+    :param custom_id: a regular expression that is searched for in the custom_id.
+    :param contains: a piece of the request's text (tools, system, messages).
+    :param text_matches: a regular expression that is searched for in the request's text.
+    :param share: the share of the rows that meet the other conditions, drawn by the seed and the params.
+    :param first_submissions: only the first so many submissions of the same params.
+    :param times: so many rows in all.
+    :param error_type: of an errored row.
+    :param message: of an errored row; default: the service's usual words.
+    :param text: the answer of a succeeded row.
+    :param category: of a refusal.
+    """
+
+    result: Result = "succeeded"
+    custom_id: str | None = None
+    contains: str | None = None
+    text_matches: str | None = None
+    share: float | None = None
+    first_submissions: int | None = None
+    times: int | None = None
+    error_type: str | None = None
+    message: str | None = None
+    text: str | None = None
+    category: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.share is not None and not 0 <= self.share <= 1:
+            raise ValueError(f"share is {self.share}; it must lie between 0 and 1")
+        if self.error_type is not None and self.error_type not in ROW_ERROR_MESSAGES:
+            raise ValueError(f"no such error_type: {self.error_type}; there are {', '.join(ROW_ERROR_MESSAGES)}")
+        for name in ("custom_id", "text_matches"):
+            _compiled(name, getattr(self, name))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one row ends."""
+
+    result: Result
+    error_type: str = "api_error"
+    message: str = ""
+    text: str | None = None
+    category: str | None = None
+
+
+def _compiled(name: str, pattern: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if pattern is None else re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{name} is not a regular expression: {error}") from error
+
+
+def parse_rule(value: dict[str, Any]) -> OutcomeRule:
+    """Make a rule from JSON.
+
+    :raises ValueError: it is not a rule; the message says what is wrong and what is allowed.
+    """
+    if value.get("result", "succeeded") not in RESULTS:
+        raise ValueError(f"no such result: {value['result']}; there are {', '.join(RESULTS)}")
+    try:
+        return msgspec.convert(value, OutcomeRule)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{error}; an outcome rule has {', '.join(OutcomeRule.__struct_fields__)}") from error
+
+
+@dataclass
+class _ActiveRule:
+    rule: OutcomeRule
+    number: int
+    applied: int = 0
+    submissions: Counter[bytes] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.custom_id = _compiled("custom_id", self.rule.custom_id)
+        self.text_matches = _compiled("text_matches", self.rule.text_matches)
+
+
+class Row:
+    """One row as rules see it; what is costly is worked out once, and only if a rule asks for it."""
+
+    def __init__(self, custom_id: str, params: Params, content: bytes, occurrence: int) -> None:
+        self.custom_id = custom_id
+        self.content = content
+        self.occurrence = occurrence
+        self._params = params
+        self._text: str | None = None
+
+    @property
+    def text(self) -> str:
+        """All text of the prompt (tools, system, messages), joined by newlines."""
+        if self._text is None:
+            self._text = prompt_text(self._params)
+        return self._text
+
+
+class OutcomeRules:
+    """The rules in force, in order, and what they have been used for."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._numbers = 0
+        self._rules: list[_ActiveRule] = []
+
+    def add(self, rule: OutcomeRule) -> None:
+        """Put a rule behind those in force."""
+        self._numbers += 1
+        self._rules.append(_ActiveRule(rule, self._numbers))
+
+    def clear(self) -> None:
+        """Drop all rules; batches that were created under them keep their outcomes."""
+        self._rules.clear()
+
+    @property
+    def need_content(self) -> bool:
+        """Whether a rule asks for the content hash of rows."""
+        return any(r.rule.share is not None or r.rule.first_submissions is not None for r in self._rules)
+
+    def __bool__(self) -> bool:
+        return bool(self._rules)
+
+    def described(self) -> list[dict[str, Any]]:
+        """Describe each rule by the fields that were given, and by how many rows it was ``applied`` to."""
+        return [msgspec.to_builtins(active.rule) | {"applied": active.applied} for active in self._rules]
+
+    def decide(self, row: Row) -> Outcome | None:
+        """Decide how the row ends, by the first rule that matches; None if no rule does.
+
+        Each row must be asked about once: rules count rows.
+        """
+        decided: Outcome | None = None
+        for active in self._rules:
+            if not self._matches(active, row):
+                continue
+            active.submissions[row.content] += 1
+            within = active.rule.first_submissions is None or (
+                active.submissions[row.content] <= active.rule.first_submissions
+            )
+            if decided is None and within:
+                active.applied += 1
+                decided = _outcome(active.rule)
+        return decided
+
+    def _matches(self, active: _ActiveRule, row: Row) -> bool:
+        rule = active.rule
+        if rule.times is not None and active.applied >= rule.times:
+            return False
+        if active.custom_id is not None and active.custom_id.search(row.custom_id) is None:
+            return False
+        if rule.contains is not None and rule.contains not in row.text:
+            return False
+        if active.text_matches is not None and active.text_matches.search(row.text) is None:
+            return False
+        if rule.share is None:
+            return True
+        return lottery(self._seed, "outcome", active.number, row.content.hex(), row.occurrence) < rule.share
+
+
+def _outcome(rule: OutcomeRule) -> Outcome:
+    error_type = rule.error_type or "api_error"
+    return Outcome(
+        result=rule.result,
+        error_type=error_type,
+        message=rule.message if rule.message is not None else ROW_ERROR_MESSAGES[error_type],
+        text=rule.text,
+        category=rule.category,
+    )

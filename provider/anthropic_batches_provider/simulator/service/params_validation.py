@@ -1,0 +1,152 @@
+"""What the service checks of params only when it comes to the request: faults that show as errored rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from anthropic_batches_provider.simulator.service.model_catalog import (
+    EXTENDED_OUTPUT_BETA,
+    EXTENDED_OUTPUT_TOKENS,
+    Model,
+    find_model,
+)
+from anthropic_batches_provider.simulator.service.prompt_contents import MAX_BREAKPOINTS, Params, breakpoints
+from anthropic_batches_provider.simulator.service.service_settings import VERSION_WITHOUT_SAMPLING
+
+_SAMPLING = ("temperature", "top_p", "top_k")
+_ROLES = ("user", "assistant", "system")
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What besides the params decides whether they are valid.
+
+    :param version: the ``anthropic-version`` of the call.
+    :param betas: the values of its ``anthropic-beta`` header.
+    :param batched: whether the request is one of a batch.
+    """
+
+    version: str
+    betas: frozenset[str]
+    now: float
+    extra_models: tuple[str, ...] = ()
+    batched: bool = True
+
+
+@dataclass(frozen=True)
+class ParamsFault:
+    """Why a request is answered with an error."""
+
+    error_type: str
+    message: str
+
+
+def find_fault(params: Params, circumstances: Circumstances) -> ParamsFault | None:
+    """Find the first fault of ``params``; None if there is none."""
+    message = _missing_field(params) or _not_batchable(params, circumstances) or _wrong_messages(params["messages"])
+    if message is not None:
+        return ParamsFault("invalid_request_error", message)
+    model = find_model(params["model"], now=circumstances.now, extra=circumstances.extra_models)
+    if model is None:
+        return ParamsFault("not_found_error", f"model: {params['model']}")
+    message = (
+        _wrong_max_tokens(params["max_tokens"], model, circumstances)
+        or _wrong_under_version(params, circumstances)
+        or _refused_by_model(params, model)
+        or _wrong_caching(params)
+    )
+    return None if message is None else ParamsFault("invalid_request_error", message)
+
+
+def _missing_field(params: Params) -> str | None:
+    for name in ("model", "messages", "max_tokens"):
+        if name not in params:
+            return f"{name}: Field required"
+    if not isinstance(params["model"], str):
+        return "model: Input should be a valid string"
+    return None
+
+
+def _not_batchable(params: Params, circumstances: Circumstances) -> str | None:
+    if not circumstances.batched:
+        return None
+    if params.get("stream"):
+        return '"stream=True" is not supported in the Message Batches API'
+    if params.get("speed") == "fast":
+        return '"speed" is not supported in the Message Batches API'
+    if params.get("fallbacks"):
+        return '"fallbacks" is not supported in the Message Batches API'
+    return None
+
+
+def _wrong_messages(messages: Any) -> str | None:
+    if not isinstance(messages, list):
+        return "messages: Input should be a valid list"
+    if not messages:
+        return "messages: at least one message is required"
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict):
+            return f"messages.{index}: Input should be a valid dictionary"
+        for name in ("role", "content"):
+            if name not in message:
+                return f"messages.{index}.{name}: Field required"
+        if message["role"] not in _ROLES:
+            return f"messages.{index}.role: Input should be 'user' or 'assistant'"
+        if not isinstance(message["content"], str | list):
+            return f"messages.{index}.content: Input should be a valid list"
+        if not message["content"] and message["role"] == "user":
+            return f"messages.{index}: user messages must have non-empty content"
+    return None
+
+
+def _wrong_max_tokens(max_tokens: Any, model: Model, circumstances: Circumstances) -> str | None:
+    if not isinstance(max_tokens, int) or isinstance(max_tokens, bool):
+        return "max_tokens: Input should be a valid integer"
+    if max_tokens < (1 if circumstances.batched else 0):
+        return "max_tokens: must be greater than or equal to 1"
+    extended = circumstances.batched and model.extended_output and EXTENDED_OUTPUT_BETA in circumstances.betas
+    highest = EXTENDED_OUTPUT_TOKENS if extended else model.max_tokens
+    if max_tokens > highest:
+        return (
+            f"max_tokens: {max_tokens} > {highest}, which is the maximum allowed number of output tokens for {model.id}"
+        )
+    return None
+
+
+def _wrong_under_version(params: Params, circumstances: Circumstances) -> str | None:
+    if circumstances.version < VERSION_WITHOUT_SAMPLING:
+        return None
+    for name in _SAMPLING:
+        if name in params:
+            return f"{name}: Extra inputs are not permitted"
+    for index, message in enumerate(params["messages"]):
+        blocks = message["content"] if message["role"] == "assistant" else []
+        if any(isinstance(block, dict) and block.get("type") == "document" for block in blocks):
+            return f"messages.{index}.content: document blocks are not permitted in assistant messages"
+    return None
+
+
+def _refused_by_model(params: Params, model: Model) -> str | None:
+    thinking = params.get("thinking")
+    if isinstance(thinking, dict) and thinking.get("type") == "enabled" and not model.manual_thinking:
+        return (
+            '"thinking.type.enabled" is not supported for this model. '
+            'Use "thinking.type.adaptive" and "output_config.effort"'
+        )
+    return None
+
+
+def _wrong_caching(params: Params) -> str | None:
+    if not _mentions_cache_control(params):
+        return None
+    found = len(breakpoints(params))
+    if found > MAX_BREAKPOINTS:
+        return f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided. Found {found}."
+    return None
+
+
+def _mentions_cache_control(value: Any) -> bool:
+    if isinstance(value, dict):
+        return "cache_control" in value or any(map(_mentions_cache_control, value.values()))
+    return isinstance(value, list) and any(map(_mentions_cache_control, value))

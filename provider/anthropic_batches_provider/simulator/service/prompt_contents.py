@@ -1,0 +1,120 @@
+"""Reading a request's params: its text, its size in tokens, its cache breakpoints.
+
+Tokens are guessed at four characters each; what is not text has a flat price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+CHARACTERS_PER_TOKEN = 4
+TOKENS_OF_A_PICTURE = 1_500
+TOKENS_OF_A_MESSAGE = 4
+MAX_BREAKPOINTS = 4
+
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of the prompt, in the order that caching sees: tools, system, messages."""
+
+    text: str
+    tokens: int
+    ttl: str | None  # "5m" or "1h" if a cache breakpoint sits on it
+
+
+@dataclass(frozen=True)
+class Breakpoint:
+    """A cacheable prefix of the prompt."""
+
+    prefix: bytes
+    tokens: int
+    ttl: str
+
+
+def text_tokens(text: str) -> int:
+    """Guess the tokens of a text from its length, rounded up."""
+    return -(-len(text) // CHARACTERS_PER_TOKEN)
+
+
+def prompt_blocks(params: Params) -> Iterator[Block]:
+    """Yield all that the model is given, in the order that caching sees."""
+    for tool in _list_of_dicts(params.get("tools")):
+        yield _block(msgspec.json.encode(tool).decode(), tool)
+    yield from _content_blocks(params.get("system"))
+    for message in _list_of_dicts(params.get("messages")):
+        yield from _content_blocks(message.get("content"))
+
+
+def _list_of_dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _content_blocks(content: Any) -> Iterator[Block]:
+    if isinstance(content, str):
+        yield Block(content, text_tokens(content), None)
+    for block in _list_of_dicts(content):
+        kind = block.get("type")
+        if kind == "text" and isinstance(block.get("text"), str):
+            yield _block(block["text"], block)
+        elif kind in ("image", "document"):
+            yield Block(str(kind), TOKENS_OF_A_PICTURE, _ttl(block))
+        else:
+            yield _block(msgspec.json.encode(block).decode(), block)
+
+
+def _block(text: str, holder: dict[str, Any]) -> Block:
+    return Block(text, text_tokens(text), _ttl(holder))
+
+
+def _ttl(holder: dict[str, Any]) -> str | None:
+    control = holder.get("cache_control")
+    return str(control.get("ttl", "5m")) if isinstance(control, dict) else None
+
+
+def input_tokens(params: Params) -> int:
+    """Guess the size of the prompt: its blocks, and a few tokens for each message."""
+    messages = params.get("messages")
+    overhead = TOKENS_OF_A_MESSAGE * (len(messages) if isinstance(messages, list) else 0)
+    return sum(block.tokens for block in prompt_blocks(params)) + overhead
+
+
+def prompt_text(params: Params) -> str:
+    """Join all text of the prompt, for rules that match on it."""
+    return "\n".join(block.text for block in prompt_blocks(params))
+
+
+def question(params: Params) -> str:
+    """Return the text of the last user message; empty if there is none."""
+    for message in reversed(_list_of_dicts(params.get("messages"))):
+        if message.get("role") == "user":
+            return "\n".join(block.text for block in _content_blocks(message.get("content")))
+    return ""
+
+
+def breakpoints(params: Params) -> list[Breakpoint]:
+    """Find the cacheable prefixes, shortest first; the model's minimum is not applied."""
+    automatic = _ttl(params)
+    found: list[Breakpoint] = []
+    prefix = blake2b(str(params.get("model")).encode(), digest_size=16)
+    tokens = 0
+    blocks = list(prompt_blocks(params))
+    for number, block in enumerate(blocks, start=1):
+        prefix.update(block.text.encode("utf-8", "surrogatepass") + b"\x1f")
+        tokens += block.tokens
+        ttl = block.ttl or (automatic if number == len(blocks) else None)
+        if ttl is not None:
+            found.append(Breakpoint(prefix.digest(), tokens, ttl))
+    return found
+
+
+def content_hash(params: bytes | memoryview | msgspec.Raw) -> bytes:
+    """Hash params to 16 bytes, which do not depend on spaces or on the order of keys."""
+    canonical = msgspec.json.encode(msgspec.json.decode(params), order="deterministic")
+    return blake2b(canonical, digest_size=16).digest()

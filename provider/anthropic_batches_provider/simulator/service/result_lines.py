@@ -1,0 +1,89 @@
+"""The results of an ended batch, made anew each time they are asked for, one row at a time."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from anthropic_batches_provider.simulator.service.identifiers import make_id
+from anthropic_batches_provider.simulator.service.model_answers import Served, make_message
+from anthropic_batches_provider.simulator.service.outcomes import Outcome
+from anthropic_batches_provider.simulator.service.prompt_caching import PromptCache
+from anthropic_batches_provider.simulator.service.simulated_batch import RESULT_TYPES, SUCCEEDED, MessageBatch
+
+CHUNK_BYTES = 256 * 1024
+_UNKNOWN_ERROR = Outcome("errored", "api_error", "Internal server error")
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One row of the results.
+
+    :param index: of the request in the body of the create call.
+    :param result: the API's result object.
+    :param has_line: whether the results show it.
+    """
+
+    index: int
+    custom_id: str
+    result: dict[str, Any]
+    has_line: bool = True
+
+
+def result_rows(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterator[ResultRow]:
+    """Make the rows in the order of processing; equal seeds and hit rates give equal rows."""
+    cache = PromptCache(seed, hit_rate)
+    for index, code in zip(batch.prepared.order, batch.codes(), strict=True):
+        request = batch.requests[index]
+        outcome = batch.prepared.outcomes.get(index)
+        if code != SUCCEEDED:
+            yield ResultRow(index, request.custom_id, _unanswered(RESULT_TYPES[code], outcome))
+            continue
+        params = msgspec.json.decode(request.params)
+        # Looking for the word in the bytes spares most requests a walk over their blocks.
+        prompt = cache.charge(params, mentions_caching=b'"cache_control"' in bytes(request.params))
+        served = Served(seed, make_id("msg_", seed, batch.id, request.custom_id))
+        message = make_message(params, outcome, prompt, served)
+        shown = outcome is None or outcome.result != "missing"
+        yield ResultRow(index, request.custom_id, {"type": "succeeded", "message": message}, shown)
+
+
+def _unanswered(result_type: str, outcome: Outcome | None) -> dict[str, Any]:
+    if result_type != "errored":
+        return {"type": result_type}
+    fault = outcome or _UNKNOWN_ERROR
+    error = {"type": fault.error_type, "message": fault.message}
+    return {"type": "errored", "error": {"type": "error", "error": error, "request_id": None}}
+
+
+def result_chunks(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterator[bytes]:
+    """Encode the results as JSON Lines, in chunks of whole lines and of some 256 KiB."""
+    encoder = msgspec.json.Encoder()
+    chunk = bytearray()
+    for row in result_rows(batch, seed=seed, hit_rate=hit_rate):
+        if row.has_line:
+            chunk += encoder.encode({"custom_id": row.custom_id, "result": row.result})
+            chunk += b"\n"
+        if len(chunk) >= CHUNK_BYTES:
+            yield bytes(chunk)
+            chunk.clear()
+    if chunk:
+        yield bytes(chunk)
+
+
+def gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Compress ``chunks`` as one gzip stream; if they break off, what came before is still flushed."""
+    compressor = zlib.compressobj(level=1, wbits=31)
+    try:
+        for chunk in chunks:
+            if compressed := compressor.compress(chunk):
+                yield compressed
+    except Exception:
+        # A client must see the lines before the cut, as it would without compression.
+        yield compressor.flush(zlib.Z_SYNC_FLUSH)
+        raise
+    yield compressor.flush()

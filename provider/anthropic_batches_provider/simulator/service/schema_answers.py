@@ -1,0 +1,224 @@
+"""A JSON value that is valid for a JSON Schema, drawn from a seed.
+
+Understood: type (one or several), enum, const, properties, required, items, prefixItems, the bounds of arrays, strings
+and numbers, multipleOf, format, pattern, anyOf, oneOf, allOf, and $ref to any pointer into the schema. Not understood:
+not, if, dependent*, patternProperties, contains.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from typing import Any
+
+from anthropic_batches_provider.simulator.service.schema_patterns import matching_text
+
+DEEPEST_OPTIONAL = 4
+
+_FORMATS = {
+    "date-time": lambda r: f"2026-{r.randint(1, 12):02d}-{r.randint(1, 28):02d}T12:00:00Z",
+    "date": lambda r: f"2026-{r.randint(1, 12):02d}-{r.randint(1, 28):02d}",
+    "time": lambda r: f"{r.randint(0, 23):02d}:{r.randint(0, 59):02d}:00Z",
+    "duration": lambda r: f"PT{r.randint(1, 59)}M",
+    "email": lambda r: f"user{r.randint(1, 999)}@example.com",
+    "hostname": lambda r: f"host{r.randint(1, 999)}.example.com",
+    "uri": lambda r: f"https://example.com/{r.randint(1, 999)}",
+    "ipv4": lambda r: f"192.0.2.{r.randint(1, 254)}",
+    "ipv6": lambda r: f"2001:db8::{r.randint(1, 9999):x}",
+    "uuid": lambda r: f"{r.getrandbits(32):08x}-0000-4000-8000-{r.getrandbits(48):012x}",
+}
+
+_TYPE_OF_KEYWORD = (
+    ("object", ("properties", "required", "additionalProperties")),
+    ("array", ("items", "prefixItems", "minItems", "maxItems")),
+    ("string", ("minLength", "maxLength", "pattern", "format")),
+    ("number", ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")),
+)
+
+Schema = dict[str, Any]
+
+
+class SchemaAnswer:
+    """One answer to a schema.
+
+    :param words: text that string values are made of.
+    :param seed: equal seeds give equal values.
+    """
+
+    def __init__(self, schema: Schema, *, words: str, seed: int) -> None:
+        self._root = schema
+        self._words = " ".join(words.split()) or "simulated"
+        self._random = random.Random(seed)
+        self._makers: dict[str, Callable[[Schema, int], Any]] = {
+            "object": self._object,
+            "array": self._array,
+            "string": self._string,
+            "integer": self._integer,
+            "number": self._number,
+            "boolean": lambda schema, depth: self._random.random() < 0.5,
+            "null": lambda schema, depth: None,
+        }
+
+    def value(self) -> Any:
+        """Make the value.
+
+        :raises ValueError: the schema cannot be met: endless references, too few unique items, an unknown pattern.
+        :raises LookupError: a ``$ref`` points to nothing.
+        """
+        return self._value(self._root, 0)
+
+    def _value(self, schema: Any, depth: int) -> Any:
+        if not isinstance(schema, dict):
+            return self._words[:40]
+        schema = self._resolved(schema, depth)
+        if "const" in schema:
+            return schema["const"]
+        if schema.get("enum"):
+            return self._random.choice(schema["enum"])
+        return self._makers[self._type_of(schema, depth)](schema, depth)
+
+    def _resolved(self, schema: Schema, depth: int) -> Schema:
+        """The schema without $ref, allOf, anyOf and oneOf."""
+        # Each turn resolves one keyword; only references that go round in a circle take so many.
+        for _ in range(100):
+            if "$ref" in schema:
+                schema = _merged(_without(schema, "$ref"), self._target(schema["$ref"]))
+            elif schema.get("allOf"):
+                rest = _without(schema, "allOf")
+                for part in schema["allOf"]:
+                    rest = _merged(rest, part if isinstance(part, dict) else {})
+                schema = rest
+            elif schema.get("anyOf") or schema.get("oneOf"):
+                name = "anyOf" if schema.get("anyOf") else "oneOf"
+                schema = _merged(_without(schema, name), self._chosen(schema[name], depth))
+            else:
+                return schema
+        raise ValueError("the schema's references go round in a circle")
+
+    def _target(self, reference: str) -> Schema:
+        found: Any = self._root
+        for part in reference.removeprefix("#").split("/")[1:]:
+            key = part.replace("~1", "/").replace("~0", "~")
+            found = found[int(key)] if isinstance(found, list) else found[key]
+        return found if isinstance(found, dict) else {}
+
+    def _chosen(self, options: list[Any], depth: int) -> Schema:
+        """One of the alternatives; deep down a simple one, so that a recursive schema comes to an end."""
+        usable = [option for option in options if isinstance(option, dict)]
+        if depth >= DEEPEST_OPTIONAL:
+            simple = [option for option in usable if not {"$ref", "properties", "items"} & set(option)]
+            return simple[0] if simple else usable[-1]
+        return self._random.choice(usable) if usable else {}
+
+    def _type_of(self, schema: Schema, depth: int) -> str:
+        type_ = schema.get("type")
+        if isinstance(type_, list):
+            if depth >= DEEPEST_OPTIONAL and "null" in type_:
+                return "null"
+            type_ = self._random.choice(type_)
+        if type_ in self._makers:
+            return str(type_)
+        return next((name for name, words in _TYPE_OF_KEYWORD if any(w in schema for w in words)), "string")
+
+    def _object(self, schema: Schema, depth: int) -> dict[str, Any]:
+        properties: Schema = schema.get("properties") or {}
+        required = schema.get("required") or []
+        value = {
+            name: self._value(part, depth + 1)
+            for name, part in properties.items()
+            if name in required or depth < DEEPEST_OPTIONAL
+        }
+        for name in required:
+            if name not in value:
+                extra = schema.get("additionalProperties")
+                value[name] = self._value(extra if isinstance(extra, dict) else {}, depth + 1)
+        return value
+
+    def _array(self, schema: Schema, depth: int) -> list[Any]:
+        lowest = int(schema.get("minItems", 0))
+        wanted = lowest if depth >= DEEPEST_OPTIONAL else max(lowest, self._random.randint(1, 3))
+        length = min(wanted, int(schema.get("maxItems", wanted)))
+        first: list[Any] = schema.get("prefixItems") or []
+        items = schema.get("items", {})
+        if items is False:
+            length = min(length, len(first))
+        parts = [first[i] if i < len(first) else items for i in range(length)]
+        if schema.get("uniqueItems"):
+            return self._unique(parts, lowest, depth + 1)
+        return [self._value(part, depth + 1) for part in parts]
+
+    def _unique(self, parts: list[Any], lowest: int, depth: int) -> list[Any]:
+        values: list[Any] = []
+        for part in parts:
+            # Drawing again is enough for small enums; what 200 draws do not find is taken as not there.
+            for _ in range(200):
+                value = self._value(part, depth)
+                if isinstance(value, str) and value in values and isinstance(part, dict) and "enum" not in part:
+                    value = self._string(part | {"suffix": str(len(values))}, depth)
+                if value not in values:
+                    values.append(value)
+                    break
+            else:
+                if len(values) < lowest:
+                    raise ValueError(f"found only {len(values)} different items for {part}")
+        return values
+
+    def _string(self, schema: Schema, depth: int) -> str:
+        if isinstance(schema.get("pattern"), str):
+            return matching_text(schema["pattern"], self._random)
+        if schema.get("format") in _FORMATS:
+            return str(_FORMATS[schema["format"]](self._random))
+        lowest, suffix = int(schema.get("minLength", 0)), schema.get("suffix", "")
+        highest = int(schema.get("maxLength", max(60, lowest)))
+        text: str = self._words[: max(0, highest - len(suffix))] + suffix
+        while len(text) < lowest:
+            text = (text + " " + self._words)[:highest]
+        return text
+
+    def _integer(self, schema: Schema, depth: int) -> int:
+        step: int = max(1, math.ceil(schema.get("multipleOf", 1)))
+        lowest, highest = _bounds(schema, whole=True)
+        first, last = math.ceil(lowest / step), math.floor(highest / step)
+        return self._random.randint(first, max(first, last)) * step
+
+    def _number(self, schema: Schema, depth: int) -> float | int:
+        if "multipleOf" in schema:
+            step = schema["multipleOf"]
+            lowest, highest = _bounds(schema, whole=False)
+            first = math.ceil(lowest / step)
+            return float(self._random.randint(first, max(first, math.floor(highest / step))) * step)
+        lowest, highest = _bounds(schema, whole=False)
+        value = lowest + (highest - lowest) * (1 + self._random.random() * 8) / 10
+        rounded = round(value, 2)
+        return rounded if lowest < rounded < highest else value
+
+
+def _without(schema: Schema, name: str) -> Schema:
+    return {key: value for key, value in schema.items() if key != name}
+
+
+def _merged(schema: Schema, other: Schema) -> Schema:
+    """Both schemas' demands; where they speak of the same keyword, the stricter is meant and the first wins."""
+    merged = other | schema
+    if "properties" in schema and "properties" in other:
+        merged["properties"] = other["properties"] | schema["properties"]
+    if "required" in schema and "required" in other:
+        merged["required"] = list(dict.fromkeys([*schema["required"], *other["required"]]))
+    return merged
+
+
+def _bounds(schema: Schema, *, whole: bool) -> tuple[float, float]:
+    """The lowest and the highest value; an open end lies a hundred away from the other."""
+    gap = 1.0 if whole else 0.0
+    low = [float(schema["minimum"])] if "minimum" in schema else []
+    high = [float(schema["maximum"])] if "maximum" in schema else []
+    if "exclusiveMinimum" in schema:
+        edge = float(schema["exclusiveMinimum"])
+        low.append(math.floor(edge) + gap if whole else math.nextafter(edge, math.inf))
+    if "exclusiveMaximum" in schema:
+        edge = float(schema["exclusiveMaximum"])
+        high.append(math.ceil(edge) - gap if whole else math.nextafter(edge, -math.inf))
+    lowest = max(low) if low else min(0.0, *(h - 100 for h in high)) if high else 0.0
+    highest = min(high) if high else max(100.0, lowest + 100)
+    return lowest, highest

@@ -1,0 +1,76 @@
+from typing import Any
+
+import pytest
+
+from anthropic_batches_provider.simulator.service.outcomes import OutcomeRules, Row, parse_rule
+
+
+def row(custom_id: str = "a", text: str = "hello", content: bytes = b"x", occurrence: int = 1) -> Any:
+    params = {"messages": [{"role": "user", "content": text}]}
+    return Row(custom_id, params, content, occurrence)
+
+
+def rules(*values: Any, seed: int = 1) -> Any:
+    made = OutcomeRules(seed)
+    for value in values:
+        made.add(parse_rule(value))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("rule", "matching", "other"),
+    [
+        ({"custom_id": "-7$"}, row("r-7"), row("r-71")),
+        ({"contains": "ell"}, row(text="hello"), row(text="goodbye")),
+        ({"text_matches": "^h.*o$"}, row(text="hello"), row(text="hello!")),
+        ({"custom_id": "^a$", "contains": "x"}, row("a", "x"), row("a", "y")),
+    ],
+)
+def test_a_rule_chooses_rows_by_all_its_conditions(rule: Any, matching: Any, other: Any) -> None:
+    decided = rules({"result": "expired"} | rule)
+    assert decided.decide(matching).result == "expired"
+    assert decided.decide(other) is None
+
+
+def test_the_first_rule_that_matches_decides() -> None:
+    decided = rules({"result": "expired", "contains": "hello"}, {"result": "canceled"})
+    assert decided.decide(row()).result == "expired"
+    assert decided.decide(row(text="bye")).result == "canceled"
+
+
+def test_a_share_is_met_roughly_and_is_the_same_for_the_same_seed() -> Any:
+    def ends(seed: int) -> Any:
+        decided = rules({"result": "errored", "share": 0.05}, seed=seed)
+        return [decided.decide(row(content=str(n).encode())) is not None for n in range(2000)]
+
+    assert ends(1) == ends(1) != ends(2)
+    assert 60 <= sum(ends(1)) <= 140
+
+
+def test_a_rule_can_be_for_the_first_submission_of_a_content_only() -> None:
+    decided = rules({"result": "errored", "error_type": "overloaded_error", "first_submissions": 1})
+    first, again = decided.decide(row("n-1")), decided.decide(row("m-1"))
+    assert (first.error_type, first.message) == ("overloaded_error", "Overloaded")
+    assert again is None
+    assert decided.decide(row("n-2", content=b"y")) is not None
+
+
+def test_a_rule_can_be_for_so_many_rows() -> None:
+    decided = rules({"result": "refusal", "times": 2})
+    assert [decided.decide(row(str(n))) is not None for n in range(4)] == [True, True, False, False]
+    assert decided.described()[0]["applied"] == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ({"result": "failed"}, "no such result: failed; there are succeeded, errored"),
+        ({"result": "errored", "error_type": "oops"}, "no such error_type: oops; there are invalid_request_error"),
+        ({"share": 2}, "between 0 and 1"),
+        ({"custom_id": "("}, "not a regular expression"),
+        ({"regex": "x"}, "unknown field `regex`.*an outcome rule has result"),
+    ],
+)
+def test_a_wrong_rule_is_refused_with_what_is_allowed(rule: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        parse_rule(rule)
