@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import anthropic_batches_provider.batches.collection
-import anthropic_batches_provider.batches.resubmission  # noqa: F401 - operators import the engine as they run
+import anthropic_batches_provider.batches.further_rounds  # noqa: F401 - operators import the engine as they run
 from anthropic_batches_provider.hooks import MessageBatchHook
 from anthropic_batches_provider.operators import MessageBatchResultsOperator, MessageBatchSubmitOperator
 from benchmarks.programs.size_arguments import Arguments, run

@@ -15,13 +15,16 @@ from typing import Any
 
 from jinja2.sandbox import SandboxedEnvironment
 
-from anthropic_batches_provider.batches.advancing import JobAdvance
 from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
 from anthropic_batches_provider.batches.clock import SystemClock
-from anthropic_batches_provider.batches.collection import CollectionSettings, Destination, JobCollection, Manifest
+from anthropic_batches_provider.batches.collection import JobCollection
+from anthropic_batches_provider.batches.further_rounds import Rounds
+from anthropic_batches_provider.batches.job_advance import JobAdvance
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, UnitOfWork
+from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.destination import Destination
+from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.requests import PromptTemplate, Question
-from anthropic_batches_provider.batches.resubmission import Rounds
 from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns, prepare_rows
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (

@@ -40,8 +40,8 @@ def _settle(options: argparse.Namespace) -> str:
     from anthropic_batches_provider.batches.clock import SystemClock
     from anthropic_batches_provider.batches.submission import ask_time
     from anthropic_batches_provider.batches.submission.by_hand import adopt_by_hand, open_intents, void_by_hand
+    from anthropic_batches_provider.edge.jobs import find_job
     from anthropic_batches_provider.hooks import MessageBatchHook
-    from anthropic_batches_provider.jobs import find_job
 
     job = find_job(options.job)
     doubts = open_intents(job)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from airflow.providers.common.compat.sdk import DecoratedOperator, XComArg, determine_kwargs, task_decorator_factory
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
+from anthropic_batches_provider.edge.mapped_arguments import was_written_for_function
+from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.errors import ConfigurationError
-from anthropic_batches_provider.mapped_arguments import was_written_for_function
 from anthropic_batches_provider.operators import MessageBatchOperator
-from anthropic_batches_provider.row_sources import RowsArgument
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from anthropic_batches_provider.batches.message_batch import RESULT_TYPES, MessageBatch
-from anthropic_batches_provider.choices import check_choice
+from anthropic_batches_provider.edge.arguments import check_choice
 from anthropic_batches_provider.errors import ConfigurationError, MessageBatchesError
 
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.client import Greeting, Look, Sighting
-    from anthropic_batches_provider.batches.watermark import UntoldBatches, Watermark
+    from anthropic_batches_provider.batches.watching.watermark import UntoldBatches, Watermark
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ class AssetMemory:
         self._key = key
 
     async def read(self) -> Watermark | None:
-        from anthropic_batches_provider.batches.watermark import Watermark
+        from anthropic_batches_provider.batches.watching.watermark import Watermark
 
         found: Watermark | None = None
         for store in self._stores:
@@ -236,7 +236,7 @@ class EndedBatchWatch:
         return untold.among(listed)
 
     async def _start(self) -> UntoldBatches:
-        from anthropic_batches_provider.batches.watermark import UntoldBatches, Watermark
+        from anthropic_batches_provider.batches.watching.watermark import UntoldBatches, Watermark
 
         watermark = await self._memory.read()
         if watermark is None:

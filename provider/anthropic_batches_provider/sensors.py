@@ -17,28 +17,28 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.triggers.base import StartTriggerArgs
 
-from anthropic_batches_provider.cancellation import cancel_batches
-from anthropic_batches_provider.choices import check_choice
-from anthropic_batches_provider.jobs import (
+from anthropic_batches_provider.batches.cancellation import cancel_batches
+from anthropic_batches_provider.edge.arguments import check_choice
+from anthropic_batches_provider.edge.jobs import (
     DEFAULT_CONN_ID,
     connection_of,
     host_of,
     known_batch_ids,
     show_in_task_state,
 )
-from anthropic_batches_provider.kill_policy import POLICIES, Policy, is_over
+from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy, is_over
+from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.start_triggers import (
     TRIGGER_GRACE_SECONDS,
     MessageBatchStartTrigger,
 )
-from anthropic_batches_provider.task_failures import as_task_failures
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from anthropic_batches_provider.batches.polling import BatchWait
+    from anthropic_batches_provider.batches.watching.wait import BatchWait
 
 _DEFAULT_TIMEOUT_SECONDS = 26 * 3600.0  # batches end within 24 h; the rest is for outages
 _TRIGGER_GRACE = timedelta(seconds=TRIGGER_GRACE_SECONDS)
@@ -243,7 +243,7 @@ class MessageBatchSensor(BaseSensorOperator):
         return known_batch_ids(self.job, ids)
 
     def _poked_wait(self) -> BatchWait:
-        from anthropic_batches_provider.batches.polling import BatchWait
+        from anthropic_batches_provider.batches.watching.wait import BatchWait
 
         if self._wait is None:
             self._wait = BatchWait(self._batch_ids(), poll_interval=_seconds(self.poke_interval))

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from anthropic_batches_provider.kill_policy import is_over_async
-from anthropic_batches_provider.watchers import prepare, subscribed
+from anthropic_batches_provider.edge.kill_policy import is_over_async
+from anthropic_batches_provider.edge.watchers import prepare, subscribed
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class MessageBatchTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         await prepare()
-        from anthropic_batches_provider.batches.polling import BatchWait
+        from anthropic_batches_provider.batches.watching.wait import BatchWait
 
         wait = BatchWait(self.batch_ids, poll_interval=self.poll_interval, wait_for=self.wait_for)
         async with subscribed(self.conn_id, wait, deadline=self.deadline) as subscription:

@@ -7,8 +7,8 @@ import sys
 from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
 from anthropic_batches_provider.batches.ledger import JobFolder
 from anthropic_batches_provider.batches.submission import Submission, SubmissionBounds, ask_time
+from anthropic_batches_provider.edge.object_storage import open_storage
 from anthropic_batches_provider.simulator import SimulatorControl
-from anthropic_batches_provider.storage import open_storage
 from tests.integration.simulated_world import SimulatedClock
 
 

@@ -19,7 +19,7 @@ from unittest import mock
 
 import pytest
 
-from anthropic_batches_provider.storage import object_path
+from anthropic_batches_provider.edge.object_storage import object_path
 from tests.contracts.store_proxy import StoreProxy
 
 HOW_TO_RUN = "make test-stores runs this with what it needs"

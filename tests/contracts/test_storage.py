@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anthropic_batches_provider.batches.ledger import LocalStorage, Storage
-from anthropic_batches_provider.storage import ObjectStorage, open_storage
+from anthropic_batches_provider.edge.object_storage import ObjectStorage, open_storage
 from tests.contracts.store_fixtures import STORES
 from tests.contracts.store_servers import Store
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from anthropic_batches_provider.edge.object_storage import open_storage
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
-from anthropic_batches_provider.storage import open_storage
 from tests.contracts.store_servers import Store
 from tests.dags.conftest import ROOT, DagRunner
 

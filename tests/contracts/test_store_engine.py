@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from anthropic_batches_provider.batches.collection import CollectionSettings, Destination, collect_job
+from anthropic_batches_provider.batches.collection import collect_job
 from anthropic_batches_provider.batches.ledger import JobFolder, UnitOfWork
+from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.destination import Destination
+from anthropic_batches_provider.edge.object_storage import open_storage
 from anthropic_batches_provider.simulator import Clock as ManualClock
 from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
-from anthropic_batches_provider.storage import open_storage
 from tests.contracts.store_servers import Store
 from tests.integration.simulated_world import HOUR, SimulatedClock, World
 

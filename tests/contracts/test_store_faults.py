@@ -22,8 +22,8 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from anthropic_batches_provider.batches.ledger import Storage
+from anthropic_batches_provider.edge.object_storage import open_storage
 from anthropic_batches_provider.errors import ConfigurationError
-from anthropic_batches_provider.storage import open_storage
 from tests.contracts.store_proxy import Fault, Request, after
 from tests.contracts.store_servers import BUCKET, Store
 
@@ -33,7 +33,7 @@ MULTI_PART_CREATE_BYTES = {"s3": 101 << 20, "gcs": 51 << 20, "azure": 65 << 20}
 PUT_A_FILE = """
 import sys
 from pathlib import Path
-from anthropic_batches_provider.storage import open_storage
+from anthropic_batches_provider.edge.object_storage import open_storage
 open_storage(sys.argv[1]).put_file(Path(sys.argv[2]), "folder/target")
 """
 

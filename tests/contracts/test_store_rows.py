@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from anthropic_batches_provider.row_sources import RowsArgument, find_files
-from anthropic_batches_provider.storage import open_storage
+from anthropic_batches_provider.edge.object_storage import open_storage
+from anthropic_batches_provider.edge.row_arguments import RowsArgument, find_files
 from tests.contracts.store_servers import Store
 
 LAKE = {

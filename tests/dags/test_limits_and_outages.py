@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from anthropic_batches_provider import progress_reports
+from anthropic_batches_provider.edge import progress_reports
 from anthropic_batches_provider.operators import deferral
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import DagRunner

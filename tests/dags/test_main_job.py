@@ -14,7 +14,7 @@ import pendulum
 import pytest
 
 from anthropic_batches_provider.batches.results import fetching
-from anthropic_batches_provider.batches.submission import submitting
+from anthropic_batches_provider.batches.submission import submission
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import ROOT, DagRunner
 from tests.dags.test_example_dags import rows_in
@@ -192,7 +192,7 @@ def test_a_full_queue_is_waited_out(
     conf: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(submitting, "_QUEUE_FULL_PAUSE", pendulum.duration(seconds=1))
+    monkeypatch.setattr(submission, "_QUEUE_FULL_PAUSE", pendulum.duration(seconds=1))
     message_batch_simulator.control.add_fault("create", "status", status=429, retry_after=1, times=2)
     assert dags.run("main_job", conf).state == "success"
     check_one_billing_each(message_batch_simulator, 3)

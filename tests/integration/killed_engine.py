@@ -14,18 +14,18 @@ from pathlib import Path
 import msgspec
 import pendulum
 
-from anthropic_batches_provider.batches.advancing import JobAdvance
 from anthropic_batches_provider.batches.client import ClientSettings
 from anthropic_batches_provider.batches.collection import (
-    CollectionSettings,
-    Destination,
     JobCollection,
-    Manifest,
     collect_job,
 )
+from anthropic_batches_provider.batches.further_rounds import Rounds
+from anthropic_batches_provider.batches.job_advance import JobAdvance
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, LocalStorage, UnitOfWork
 from anthropic_batches_provider.batches.limits import REQUESTS_IN_QUEUE
-from anthropic_batches_provider.batches.resubmission import Rounds
+from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.destination import Destination
+from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (

@@ -13,17 +13,17 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from anthropic_batches_provider.batches.advancing import JobAdvance
 from anthropic_batches_provider.batches.client import MessageBatchClient
 from anthropic_batches_provider.batches.collection import (
-    CollectionSettings,
-    Destination,
     JobCollection,
-    Manifest,
     XComCollection,
 )
+from anthropic_batches_provider.batches.further_rounds import Rounds
+from anthropic_batches_provider.batches.job_advance import JobAdvance
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, Storage
-from anthropic_batches_provider.batches.resubmission import Rounds
+from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.destination import Destination
+from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import JobPlan, Submission, Waiting, ask_time
 from tests.integration.simulated_world import BOUNDS, SimulatedClock, World, prepared

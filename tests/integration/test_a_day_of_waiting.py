@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from anthropic_batches_provider import watchers
 from anthropic_batches_provider.batches.client import AsyncMessageBatchClient
 from anthropic_batches_provider.batches.watching import Watcher
 from anthropic_batches_provider.batches.watching.pace import CALLS_PER_MINUTE, LONGEST_PAUSE_SECONDS
+from anthropic_batches_provider.edge import watchers
 from anthropic_batches_provider.simulator.control.faults import Fault
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 from tests.integration.virtual_time import START, VirtualWorld, run_in_virtual_time

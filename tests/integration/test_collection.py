@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
-from anthropic_batches_provider.batches.collection import Manifest, collect_batches, collect_job, rows_for_xcom
+from anthropic_batches_provider.batches.collection import (
+    collect_batches,
+    collect_job,
+    rows_for_xcom,
+)
 from anthropic_batches_provider.batches.ledger import (
     AccountRecord,
     JobFolder,
@@ -21,6 +25,7 @@ from anthropic_batches_provider.batches.ledger import (
     create_job,
 )
 from anthropic_batches_provider.batches.ledger import ShardRecord as LedgerShard
+from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, body_chunks, cut_shards
 from anthropic_batches_provider.errors import (
     BatchesNotEndedError,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from anthropic_batches_provider.batches.collection import JobCollection, Manifest
+from anthropic_batches_provider.batches.collection import JobCollection
+from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.submission import Waiting
 from anthropic_batches_provider.errors import DestinationOwnedError
 from tests.integration.one_task import Arguments, KilledError, OneTask, before_each, check_home, dies_at

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from anthropic_batches_provider.batches.collection import Manifest
+from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.submission import Waiting
 from anthropic_batches_provider.errors import (
     ChangedInputError,

@@ -14,8 +14,10 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
 from anthropic_batches_provider.batches.clock import SystemClock
-from anthropic_batches_provider.batches.collection import CollectionSettings, Destination, collect_job
+from anthropic_batches_provider.batches.collection import collect_job
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, UnitOfWork
+from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.requests import PromptTemplate, Question
 from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns, prepare_rows, read_json_lines
 from anthropic_batches_provider.batches.sharding import ShardLimits

@@ -37,7 +37,7 @@ from anthropic_batches_provider.batches.submission import (
     reopened_job,
     sealed_job,
 )
-from anthropic_batches_provider.batches.submission.post import ShardPost
+from anthropic_batches_provider.batches.submission.shard_body import ShardPost
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiStatusError,

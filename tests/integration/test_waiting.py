@@ -16,8 +16,8 @@ from typing import Any
 import blockbuster
 import pytest
 
-from anthropic_batches_provider import watchers
 from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
+from anthropic_batches_provider.edge import watchers
 from anthropic_batches_provider.simulator import SimulatorServer
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 from tests.integration.virtual_time import REQUEST

@@ -15,18 +15,18 @@ from pathlib import Path
 import msgspec
 import pendulum
 
-from anthropic_batches_provider.batches.advancing import JobAdvance
 from anthropic_batches_provider.batches.client import ClientSettings, Greeting, MessageBatchClient, result_lines
 from anthropic_batches_provider.batches.collection import (
-    CollectionSettings,
-    Destination,
     JobCollection,
-    Manifest,
     collect_job,
 )
+from anthropic_batches_provider.batches.further_rounds import Rounds
+from anthropic_batches_provider.batches.job_advance import JobAdvance
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, UnitOfWork, jobs_of
 from anthropic_batches_provider.batches.message_batch import MessageBatch
-from anthropic_batches_provider.batches.resubmission import Rounds
+from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.destination import Destination
+from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.sandbox import SandboxedEnvironment
 
-from anthropic_batches_provider.batches.output_columns import OUTPUT_COLUMNS
+from anthropic_batches_provider.batches.output.columns import OUTPUT_COLUMNS
 from anthropic_batches_provider.batches.requests import PromptTemplate, Question
 from anthropic_batches_provider.batches.rows import RowColumns, read_json_lines
 

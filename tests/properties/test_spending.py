@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from anthropic_batches_provider.batches.client import MessageBatchClient
-from anthropic_batches_provider.batches.collection import Manifest
 from anthropic_batches_provider.batches.ledger import Adopted
+from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.submission import Waiting
 from anthropic_batches_provider.errors import ApiError, JobStoppedError, MessageBatchesError
 from anthropic_batches_provider.simulator import Clock as ManualClock

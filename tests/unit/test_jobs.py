@@ -8,8 +8,14 @@ from typing import Any
 import pendulum
 import pytest
 
+from anthropic_batches_provider.edge.jobs import (
+    connection_of,
+    find_job,
+    known_batch_ids,
+    show_in_task_state,
+    unit_of_work,
+)
 from anthropic_batches_provider.errors import ConfigurationError
-from anthropic_batches_provider.jobs import connection_of, find_job, known_batch_ids, show_in_task_state, unit_of_work
 
 DATE = pendulum.datetime(2026, 3, 14, tz="UTC")
 

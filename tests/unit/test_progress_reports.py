@@ -20,7 +20,7 @@ from anthropic_batches_provider.batches.ledger import (
     ShardRecord,
     create_job,
 )
-from anthropic_batches_provider.progress_reports import ProgressReport, log_group
+from anthropic_batches_provider.edge.progress_reports import ProgressReport, log_group
 
 
 class TaskInstance:

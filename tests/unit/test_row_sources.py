@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from anthropic_batches_provider.edge.row_arguments import RowsArgument, find_files
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
-from anthropic_batches_provider.row_sources import RowsArgument, find_files
 
 ROWS = [{"n": 1}, {"n": 2}]
 

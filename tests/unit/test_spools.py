@@ -17,15 +17,15 @@ from pathlib import Path
 
 import pytest
 
+from anthropic_batches_provider.edge.spools import task_spool
 from anthropic_batches_provider.errors import ConfigurationError, SpoolFullError
-from anthropic_batches_provider.spools import task_spool
 
 ROOT = Path(__file__).parents[2]
 
 # An attempt that says where its folder is and which child it has, and lives until its input ends.
 ATTEMPT = """
 import os, sys
-from anthropic_batches_provider.spools import task_spool
+from anthropic_batches_provider.edge.spools import task_spool
 
 with task_spool() as folder:
     (folder / "requests-00000.jsonl").write_text("prompts")
@@ -47,7 +47,7 @@ from pathlib import Path
 from anthropic_batches_provider.batches.rows import RowColumns, prepare_rows
 from anthropic_batches_provider.batches.sharding import ShardLimits, cut_shards
 from anthropic_batches_provider.errors import SpoolFullError
-from anthropic_batches_provider.spools import task_spool
+from anthropic_batches_provider.edge.spools import task_spool
 
 scratch, key_bytes, text_bytes = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 scratch.mkdir()

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from anthropic_batches_provider.edge.jobs import batch_ids_in
 from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.hooks import MessageBatchHook
-from anthropic_batches_provider.jobs import batch_ids_in
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from anthropic_batches_provider.start_triggers import MessageBatchStartTrigger
 

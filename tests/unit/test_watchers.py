@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from anthropic_batches_provider import watchers
 from anthropic_batches_provider.batches.client import Look
-from anthropic_batches_provider.batches.polling import BatchWait
 from anthropic_batches_provider.batches.watching import Watcher
-from anthropic_batches_provider.watchers import subscribed
+from anthropic_batches_provider.batches.watching.wait import BatchWait
+from anthropic_batches_provider.edge import watchers
+from anthropic_batches_provider.edge.watchers import subscribed
 from tests.unit.batches.watching.sightings import one
 
 ENDS_AFTER_LOOKS = 3
@@ -83,10 +83,11 @@ async def test_a_wait_that_cannot_begin_leaves_no_watcher_behind() -> None:
 def test_the_first_wait_imports_what_it_needs_in_one_thread() -> None:
     script = """
 import asyncio, importlib, sys, threading
-from anthropic_batches_provider import triggers, watchers
+from anthropic_batches_provider import triggers
+from anthropic_batches_provider.edge import watchers
 
 watching = "anthropic_batches_provider.batches.watching"
-assert watching not in sys.modules and "anthropic_batches_provider.batches.polling" not in sys.modules
+assert watching not in sys.modules and "anthropic_batches_provider.batches.watching.wait" not in sys.modules
 imported_in = []
 import_module = importlib.import_module
 def recorded(name):

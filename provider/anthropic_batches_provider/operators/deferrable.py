@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
 
+from anthropic_batches_provider.edge.jobs import find_job, seconds_of
+from anthropic_batches_provider.edge.kill_policy import Policy
+from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.errors import ApiError
-from anthropic_batches_provider.jobs import find_job, seconds_of
-from anthropic_batches_provider.kill_policy import Policy
 from anthropic_batches_provider.operators.deferral import Deferral, next_wait
-from anthropic_batches_provider.task_failures import as_task_failures
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anthropic_batches_provider.jobs import tries_of, unit_of_work
-from anthropic_batches_provider.prompts import load_prompt
-from anthropic_batches_provider.row_sources import RowsArgument
+from anthropic_batches_provider.edge.jobs import tries_of, unit_of_work
+from anthropic_batches_provider.edge.prompt_files import load_prompt
+from anthropic_batches_provider.edge.row_arguments import RowsArgument
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

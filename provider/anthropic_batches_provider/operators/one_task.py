@@ -9,25 +9,29 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import pendulum
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from anthropic_batches_provider.cancellation import cancel_batches
-from anthropic_batches_provider.choices import check_choice, check_count, check_max_failed_rows
+from anthropic_batches_provider.batches.cancellation import cancel_batches
+from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
+from anthropic_batches_provider.edge.announcing import XCOM, destination_of, hand_over
+from anthropic_batches_provider.edge.arguments import (
+    check_choice,
+    check_count,
+)
+from anthropic_batches_provider.edge.jobs import seconds_of
+from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy
+from anthropic_batches_provider.edge.progress_reports import log_group
 from anthropic_batches_provider.errors import BatchesNotEndedError, FailedRowsError, JobStoppedError
-from anthropic_batches_provider.jobs import seconds_of
-from anthropic_batches_provider.kill_policy import POLICIES, Policy
 from anthropic_batches_provider.operators.deferrable import running_batch_ids
 from anthropic_batches_provider.operators.rows_operator import RowsOperator, Stint
-from anthropic_batches_provider.outputs import XCOM, destination_of, hand_over
-from anthropic_batches_provider.progress_reports import log_group
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.collection import (
-        Destination,
         JobCollection,
-        Manifest,
         XComCollection,
     )
+    from anthropic_batches_provider.batches.output.destination import Destination
+    from anthropic_batches_provider.batches.output.manifest import Manifest
     from anthropic_batches_provider.batches.submission import Waiting
     from anthropic_batches_provider.operators.job_input import JobInput
 
@@ -137,7 +141,10 @@ class MessageBatchOperator(RowsOperator):
     def check_before_reading(self, job_input: JobInput) -> None:
         """Look whether the destination is ours and can be written, before anything is spent."""
         from anthropic_batches_provider.batches.clock import SystemClock
-        from anthropic_batches_provider.batches.collection import check_destination, check_writable
+        from anthropic_batches_provider.batches.output.destination import (
+            check_destination,
+            check_writable,
+        )
 
         if self.timeout is not None:
             self.deadline = SystemClock().now().timestamp() + seconds_of(self.timeout)
@@ -148,7 +155,7 @@ class MessageBatchOperator(RowsOperator):
 
     def go_on(self, stint: Stint) -> Any:
         """Submit, collect and send again as far as it goes without waiting; then defer, or judge and return."""
-        from anthropic_batches_provider.batches.advancing import JobAdvance
+        from anthropic_batches_provider.batches.job_advance import JobAdvance
         from anthropic_batches_provider.batches.submission import Waiting
 
         collection = self._collection(stint)
@@ -173,7 +180,11 @@ class MessageBatchOperator(RowsOperator):
         return _value(collection, outcome)
 
     def _collection(self, stint: Stint) -> JobCollection | XComCollection:
-        from anthropic_batches_provider.batches.collection import CollectionSettings, JobCollection, XComCollection
+        from anthropic_batches_provider.batches.collection import (
+            JobCollection,
+            XComCollection,
+        )
+        from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 
         settings = CollectionSettings(
             spool_folder=stint.spool,
@@ -191,7 +202,10 @@ class MessageBatchOperator(RowsOperator):
         return destination_of(context, self.destination, self.output_format, owner=owner)
 
     def _judge(self, manifest: Manifest) -> None:
-        from anthropic_batches_provider.batches.collection import RAISE_MAX_ROUNDS, check_failed_rows
+        from anthropic_batches_provider.batches.output.failed_rows import (
+            RAISE_MAX_ROUNDS,
+            check_failed_rows,
+        )
 
         try:
             check_failed_rows(manifest, self.max_failed_rows, again=RAISE_MAX_ROUNDS)

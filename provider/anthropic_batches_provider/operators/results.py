@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from anthropic_batches_provider.choices import check_choice, check_count, check_max_failed_rows
-from anthropic_batches_provider.jobs import connection_of, find_job, known_batch_ids, unit_of_work
+from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
+from anthropic_batches_provider.edge.announcing import XCOM, destination_of, hand_over
+from anthropic_batches_provider.edge.arguments import (
+    check_choice,
+    check_count,
+)
+from anthropic_batches_provider.edge.jobs import connection_of, find_job, known_batch_ids, unit_of_work
+from anthropic_batches_provider.edge.progress_reports import ProgressReport, log_group
+from anthropic_batches_provider.edge.spools import task_spool
+from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.links import ConsoleBatchesLink
-from anthropic_batches_provider.outputs import XCOM, destination_of, hand_over
-from anthropic_batches_provider.progress_reports import ProgressReport, log_group
-from anthropic_batches_provider.spools import task_spool
-from anthropic_batches_provider.task_failures import as_task_failures
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.client import MessageBatchClient
-    from anthropic_batches_provider.batches.collection import CollectionSettings, Manifest
     from anthropic_batches_provider.batches.ledger import JobFolder
+    from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+    from anthropic_batches_provider.batches.output.manifest import Manifest
 
 
 class MessageBatchResultsOperator(BaseOperator):
@@ -88,7 +93,8 @@ class MessageBatchResultsOperator(BaseOperator):
             return self._collect(context)
 
     def _collect(self, context: Context) -> Any:
-        from anthropic_batches_provider.batches.collection import CollectionSettings, check_failed_rows
+        from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+        from anthropic_batches_provider.batches.output.failed_rows import check_failed_rows
         from anthropic_batches_provider.hooks import MessageBatchHook
 
         what = self._what()

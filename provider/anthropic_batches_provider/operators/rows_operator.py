@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
+from anthropic_batches_provider.batches.cancellation import cancel_batches
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH, REQUESTS_IN_QUEUE
-from anthropic_batches_provider.cancellation import cancel_batches
-from anthropic_batches_provider.choices import check_choice, check_count, refuse_message_params
+from anthropic_batches_provider.edge.arguments import check_choice, check_count, refuse_message_params
+from anthropic_batches_provider.edge.jobs import DEFAULT_CONN_ID, find_job, show_in_task_state, submission_bounds
+from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy, is_over
+from anthropic_batches_provider.edge.object_storage import default_storage_uri, open_storage
+from anthropic_batches_provider.edge.progress_reports import ProgressReport
+from anthropic_batches_provider.edge.prompt_files import PROMPT_FILES
+from anthropic_batches_provider.edge.row_arguments import RowsArgument
+from anthropic_batches_provider.edge.spools import task_spool
+from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError
-from anthropic_batches_provider.jobs import DEFAULT_CONN_ID, find_job, show_in_task_state, submission_bounds
-from anthropic_batches_provider.kill_policy import POLICIES, Policy, is_over
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.operators.deferrable import DeferrableOperator, running_batch_ids
 from anthropic_batches_provider.operators.deferral import Deferral
 from anthropic_batches_provider.operators.job_input import JobInput
-from anthropic_batches_provider.progress_reports import ProgressReport
-from anthropic_batches_provider.prompts import PROMPT_FILES
-from anthropic_batches_provider.row_sources import RowsArgument
-from anthropic_batches_provider.spools import task_spool
-from anthropic_batches_provider.storage import default_storage_uri, open_storage
-from anthropic_batches_provider.task_failures import as_task_failures
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.client import MessageBatchClient
     from anthropic_batches_provider.batches.clock import Clock
+    from anthropic_batches_provider.batches.further_rounds import Rounds
     from anthropic_batches_provider.batches.ledger import JobFolder
-    from anthropic_batches_provider.batches.resubmission import Rounds
     from anthropic_batches_provider.batches.submission import Submission
 
 
@@ -169,7 +169,7 @@ class RowsOperator(DeferrableOperator):
 
     def _bring_forward(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         from anthropic_batches_provider.batches.clock import SystemClock
-        from anthropic_batches_provider.batches.resubmission import Rounds
+        from anthropic_batches_provider.batches.further_rounds import Rounds
         from anthropic_batches_provider.hooks import MessageBatchHook
 
         self._task_instance = context["ti"]

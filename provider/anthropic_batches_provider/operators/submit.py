@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from anthropic_batches_provider.jobs import JobReference
+from anthropic_batches_provider.edge.jobs import JobReference
+from anthropic_batches_provider.edge.progress_reports import log_group
 from anthropic_batches_provider.operators.rows_operator import RowsOperator, Stint
-from anthropic_batches_provider.progress_reports import log_group
 
 
 class MessageBatchSubmitOperator(RowsOperator):
@@ -65,7 +65,7 @@ class MessageBatchSubmitOperator(RowsOperator):
 
     def go_on(self, stint: Stint) -> JobReference:
         """Submit what is not submitted yet; of a finished job, the rows without a usable result."""
-        from anthropic_batches_provider.batches.resubmission import seal_next_round
+        from anthropic_batches_provider.batches.further_rounds import seal_next_round
 
         job, submission = stint.job, stint.submission
         if job.is_finished:

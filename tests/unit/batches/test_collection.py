@@ -16,15 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anthropic_batches_provider.batches.collection import (
-    MANIFEST_NAME,
-    OWNER_NAME,
-    Manifest,
     collect_batches,
     collect_job,
     rows_for_xcom,
 )
-from anthropic_batches_provider.batches.collection.unusable import read_unusable_rows
+from anthropic_batches_provider.batches.collection.unusable_rows import read_unusable_rows
 from anthropic_batches_provider.batches.ledger import LocalStorage, ShardRecord
+from anthropic_batches_provider.batches.output.destination import (
+    MANIFEST_NAME,
+    OWNER_NAME,
+)
+from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.errors import ConfigurationError, XComLimitError
 from tests.unit.batches.results.ended_jobs import (
     NONCE,

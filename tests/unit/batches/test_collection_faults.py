@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 
 from anthropic_batches_provider.batches.collection import (
-    MANIFEST_NAME,
-    Destination,
-    Manifest,
-    check_destination,
-    check_writable,
     collect_batches,
     collect_job,
     rows_for_xcom,
 )
 from anthropic_batches_provider.batches.ledger import CollectionRecord, LocalStorage
+from anthropic_batches_provider.batches.output.destination import (
+    MANIFEST_NAME,
+    Destination,
+    check_destination,
+    check_writable,
+)
+from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.errors import (
     BatchesNotEndedError,
     ConfigurationError,

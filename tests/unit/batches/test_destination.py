@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 
 from anthropic_batches_provider.batches.collection import (
-    MANIFEST_NAME,
-    OWNER_NAME,
-    Destination,
     JobCollection,
-    check_destination,
-    claim_destination,
     collect_batches,
     collect_job,
 )
 from anthropic_batches_provider.batches.ledger import LocalStorage
+from anthropic_batches_provider.batches.output.destination import (
+    MANIFEST_NAME,
+    OWNER_NAME,
+    Destination,
+    check_destination,
+    claim_destination,
+)
 from anthropic_batches_provider.errors import BatchesNotEndedError, ConfigurationError, DestinationOwnedError
 from tests.unit.batches.results.ended_jobs import NONCE, OWNER, EndedJob, ended_job, succeeded
 

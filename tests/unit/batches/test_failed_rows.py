@@ -4,13 +4,12 @@ from typing import Any
 
 import pytest
 
-from anthropic_batches_provider.batches.collection import (
+from anthropic_batches_provider.batches.output.failed_rows import check_failed_rows, check_max_failed_rows
+from anthropic_batches_provider.batches.output.manifest import (
     Manifest,
     RowCounts,
     Times,
-    check_failed_rows,
 )
-from anthropic_batches_provider.choices import check_max_failed_rows
 from anthropic_batches_provider.errors import ConfigurationError, FailedRowsError
 
 

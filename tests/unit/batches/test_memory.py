@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from jinja2.sandbox import SandboxedEnvironment
 
-from anthropic_batches_provider.batches.collection import CollectionSettings, Destination, JobCollection
+from anthropic_batches_provider.batches.collection import JobCollection
 from anthropic_batches_provider.batches.ledger import EndRecord, JobFolder, LocalStorage, SealRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts
+from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.requests import PromptTemplate, Question
 from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns, prepare_requests, prepare_rows
 from anthropic_batches_provider.batches.sharding import ShardLimits

@@ -6,7 +6,7 @@ import pendulum
 import pytest
 
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts
-from anthropic_batches_provider.batches.polling import BatchWait, delay_seconds
+from anthropic_batches_provider.batches.watching.wait import BatchWait, delay_seconds
 from anthropic_batches_provider.errors import ApiConnectionError, BatchNotFoundError, RateLimitedError
 
 CREATED = pendulum.datetime(2026, 11, 21, 12)

@@ -8,7 +8,7 @@ import pendulum
 import pytest
 
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts
-from anthropic_batches_provider.batches.watermark import UntoldBatches, Watermark
+from anthropic_batches_provider.batches.watching.watermark import UntoldBatches, Watermark
 
 NOON = pendulum.datetime(2026, 11, 21, 12)
 

@@ -8,24 +8,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from anthropic_batches_provider.batches.collection.destination import (
+from anthropic_batches_provider.batches.collection.ended_batches import batch_of
+from anthropic_batches_provider.batches.collection.job_context import origin_of
+from anthropic_batches_provider.batches.collection.job_results import JobWork, check_not_replaced
+from anthropic_batches_provider.batches.collection.shard_part import ShardPart
+from anthropic_batches_provider.batches.collection.written_parts import WrittenParts
+from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
+from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.destination import (
     Destination,
     check_destination,
     check_writable,
     claim_destination,
 )
-from anthropic_batches_provider.batches.collection.ended import batch_of
-from anthropic_batches_provider.batches.collection.job_work import JobWork, check_not_replaced
-from anthropic_batches_provider.batches.collection.manifest import Manifest, PartFile, Tally
-from anthropic_batches_provider.batches.collection.origin import origin_of
-from anthropic_batches_provider.batches.collection.publishing import advice_for_a_crash, collection_spool, publish
-from anthropic_batches_provider.batches.collection.settings import CollectionSettings
-from anthropic_batches_provider.batches.collection.shard_part import ShardPart
-from anthropic_batches_provider.batches.collection.sinks import part_names, write_part
-from anthropic_batches_provider.batches.collection.work import SHORT_ID_LENGTH
-from anthropic_batches_provider.batches.collection.written_parts import WrittenParts
-from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
-from anthropic_batches_provider.batches.results import ResultsSource
+from anthropic_batches_provider.batches.output.manifest import Manifest, PartFile, Tally
+from anthropic_batches_provider.batches.output.part_files import part_names, write_part
+from anthropic_batches_provider.batches.output.publishing import advice_for_a_crash, collection_spool, publish
+from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
+from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import ApiError, BatchOutcomeError, LedgerError
 
 log = logging.getLogger(__name__)

@@ -11,14 +11,19 @@ from pathlib import Path
 
 import msgspec
 
-from anthropic_batches_provider.batches.collection.later_rounds import LaterRound
-from anthropic_batches_provider.batches.collection.manifest import Tally
-from anthropic_batches_provider.batches.collection.origin import RESULTS_REMAIN, Origin
-from anthropic_batches_provider.batches.collection.unusable import UnusableReason, write_unusable_rows
-from anthropic_batches_provider.batches.collection.work import BLOCK_BYTES
+from anthropic_batches_provider.batches.collection.job_context import RESULTS_REMAIN, Origin
+from anthropic_batches_provider.batches.collection.round_results import LaterRound
+from anthropic_batches_provider.batches.collection.unusable_rows import UnusableReason, write_unusable_rows
 from anthropic_batches_provider.batches.ledger import ShardRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
-from anthropic_batches_provider.batches.results import Result, RowEncoder, missing_result, spooled_results
+from anthropic_batches_provider.batches.output.manifest import Tally
+from anthropic_batches_provider.batches.output.row_json import RowEncoder
+from anthropic_batches_provider.batches.output.source import BLOCK_BYTES
+from anthropic_batches_provider.batches.results import (
+    Result,
+    missing_result,
+    spooled_results,
+)
 from anthropic_batches_provider.errors import CorruptLedgerError
 
 log = logging.getLogger(__name__)

@@ -14,11 +14,11 @@ from typing import get_args
 import msgspec
 
 from anthropic_batches_provider import __version__
-from anthropic_batches_provider.batches.collection.destination import Destination, OutputFormat
-from anthropic_batches_provider.batches.collection.settings import CollectionSettings
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
-from anthropic_batches_provider.batches.collection.work import SHORT_ID_LENGTH
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, jobs_of
+from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.destination import Destination, OutputFormat
+from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
 from anthropic_batches_provider.errors import LedgerError
 
 log = logging.getLogger(__name__)

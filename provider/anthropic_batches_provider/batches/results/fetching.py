@@ -14,13 +14,13 @@ from typing import BinaryIO
 
 import msgspec
 
+from anthropic_batches_provider.batches.byte_lines import grouped_lines
 from anthropic_batches_provider.batches.limits import RESULTS_AVAILABLE_FOR
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.results.decode import decode_custom_id, unexpected_line
 from anthropic_batches_provider.batches.results.expected import ExpectedRows
-from anthropic_batches_provider.batches.results.lines import grouped_lines
-from anthropic_batches_provider.batches.results.source import ResultsSource
 from anthropic_batches_provider.batches.results.spool import SpooledResults, UnreadableLineError
+from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     BatchNotFoundError,

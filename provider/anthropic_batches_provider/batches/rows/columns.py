@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from anthropic_batches_provider.batches.output_columns import OUTPUT_COLUMNS
+from anthropic_batches_provider.batches.output.columns import OUTPUT_COLUMNS
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_values
 from anthropic_batches_provider.batches.requests.wording import listed, row_name
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError

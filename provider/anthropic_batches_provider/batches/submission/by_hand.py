@@ -10,8 +10,8 @@ from anthropic_batches_provider.batches.clock import ServiceClock
 from anthropic_batches_provider.batches.ledger import Adopted, BatchRecord, IntentRecord, JobFolder, OutcomeRecord, Void
 from anthropic_batches_provider.batches.ledger.records import Outcome
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
-from anthropic_batches_provider.batches.submission.settlement import Proof
-from anthropic_batches_provider.batches.submission.settling import Settler, SettlingService, settles_at
+from anthropic_batches_provider.batches.submission.settlement_rules import Proof
+from anthropic_batches_provider.batches.submission.settler import Settler, SettlingService, settles_at
 from anthropic_batches_provider.errors import ConfigurationError
 
 

@@ -9,7 +9,7 @@ import pendulum
 
 from anthropic_batches_provider.batches.clock import Clock, ServiceClock
 from anthropic_batches_provider.batches.message_batch import MessageBatch
-from anthropic_batches_provider.batches.submission.settling import SettlingService
+from anthropic_batches_provider.batches.submission.settler import SettlingService
 from anthropic_batches_provider.errors import UnexpectedAnswerError
 
 _LONGEST_GREETING = pendulum.duration(seconds=20)

@@ -7,7 +7,7 @@ here cancels or submits; every subscription is told its outcome once.
 Importing this room does not import the SDK, which would stall an event loop.
 """
 
-from anthropic_batches_provider.batches.watching.failures import FailureKind
+from anthropic_batches_provider.batches.watching.failure_kinds import FailureKind
 from anthropic_batches_provider.batches.watching.subscription import News, Note, Outcome, Subscription
 from anthropic_batches_provider.batches.watching.watcher import LooksAtBatches, Meter, Watcher
 

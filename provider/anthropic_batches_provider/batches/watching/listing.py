@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from anthropic_batches_provider.batches.watching.failures import FailureKind, is_of_the_connection
+from anthropic_batches_provider.batches.watching.failure_kinds import FailureKind, is_of_the_connection
 
 FEW = 3
 MAX_PAGES = 20

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anthropic_batches_provider.batches.watching.failures import is_of_the_connection, kind_of
+from anthropic_batches_provider.batches.watching.failure_kinds import is_of_the_connection, kind_of
 from anthropic_batches_provider.batches.watching.listing import FEW, ListAccess, Walk
 from anthropic_batches_provider.batches.watching.pace import (
     LONGEST_RETRY_AFTER_SECONDS,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pendulum
 
-from anthropic_batches_provider.batches.polling import BatchWait
+from anthropic_batches_provider.batches.watching.wait import BatchWait
 from anthropic_batches_provider.batches.watching.watched_batch import WatchedBatch
 
 Outcome = Literal["ended", "deadline", "not_found", "unreachable"]

@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from anthropic_batches_provider.batches.polling import delay_seconds
-from anthropic_batches_provider.batches.watching.failures import FailureKind, kind_of
+from anthropic_batches_provider.batches.watching.failure_kinds import FailureKind, kind_of
 from anthropic_batches_provider.batches.watching.listing import ban_seconds
 from anthropic_batches_provider.batches.watching.pace import backoff_seconds
+from anthropic_batches_provider.batches.watching.wait import delay_seconds
 
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.client import Sighting

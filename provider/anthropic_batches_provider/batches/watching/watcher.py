@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from anthropic_batches_provider.batches.watching.failures import FailureKind, kind_of, may_be_the_connections
+from anthropic_batches_provider.batches.watching.failure_kinds import FailureKind, kind_of, may_be_the_connections
 from anthropic_batches_provider.batches.watching.schedule import LookAtEach, LookAtPage, Rest, Schedule
 from anthropic_batches_provider.batches.watching.subscription import Subscription
 from anthropic_batches_provider.batches.watching.watched_batch import WatchedBatch

@@ -11,7 +11,6 @@ from typing import Any
 
 import pendulum
 
-from anthropic_batches_provider.batches.collection import CollectionSettings, Destination, OutputFormat
 from anthropic_batches_provider.batches.ledger import (
     AccountRecord,
     BatchRecord,
@@ -28,6 +27,11 @@ from anthropic_batches_provider.batches.ledger import (
     jobs_of,
 )
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts
+from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.destination import (
+    Destination,
+    OutputFormat,
+)
 from anthropic_batches_provider.errors import BatchNotFoundError, ResultsStreamError
 
 NOW = pendulum.datetime(2026, 11, 21, 6)

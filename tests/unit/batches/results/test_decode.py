@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from anthropic_batches_provider.batches.results import decode_result, split_lines
+from anthropic_batches_provider.batches.byte_lines import split_lines
+from anthropic_batches_provider.batches.results import decode_result
 from anthropic_batches_provider.errors import UnexpectedAnswerError
 from tests.unit.batches.results.ended_jobs import ended, errored, line, message, succeeded
 

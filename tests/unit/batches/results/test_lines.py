@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anthropic_batches_provider.batches.results import split_lines
-from anthropic_batches_provider.batches.results.lines import grouped_lines
+from anthropic_batches_provider.batches.byte_lines import grouped_lines, split_lines
 
 CASES = [
     ("nothing", [], []),

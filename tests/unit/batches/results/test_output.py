@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from anthropic_batches_provider.batches.output_columns import OUTPUT_COLUMNS, RESULT_COLUMNS
-from anthropic_batches_provider.batches.results import (
+from anthropic_batches_provider.batches.output.columns import OUTPUT_COLUMNS, RESULT_COLUMNS
+from anthropic_batches_provider.batches.output.row_json import (
     NO_COLUMNS,
     RowEncoder,
+)
+from anthropic_batches_provider.batches.results import (
     decode_result,
     missing_result,
 )

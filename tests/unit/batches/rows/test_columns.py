@@ -10,7 +10,7 @@ from typing import Any
 import pendulum
 import pytest
 
-from anthropic_batches_provider.batches.output_columns import OUTPUT_COLUMNS
+from anthropic_batches_provider.batches.output.columns import OUTPUT_COLUMNS
 from anthropic_batches_provider.batches.rows import RowColumns
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 

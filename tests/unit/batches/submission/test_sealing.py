@@ -13,7 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission.sealing import seal_job
-from anthropic_batches_provider.storage import ObjectStorage
+from anthropic_batches_provider.edge.object_storage import ObjectStorage
 from tests.unit.batches.results.ended_jobs import opened_job
 
 SHARDS = 5

@@ -6,7 +6,7 @@ import pendulum
 import pytest
 
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts
-from anthropic_batches_provider.batches.submission.settlement import (
+from anthropic_batches_provider.batches.submission.settlement_rules import (
     Adopt,
     Candidate,
     Decision,

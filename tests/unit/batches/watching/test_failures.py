@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anthropic_batches_provider.batches.watching.failures import (
+from anthropic_batches_provider.batches.watching.failure_kinds import (
     FailureKind,
     is_of_the_connection,
     kind_of,

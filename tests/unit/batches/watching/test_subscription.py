@@ -9,8 +9,8 @@ from typing import Literal
 import pendulum
 import pytest
 
-from anthropic_batches_provider.batches.polling import BatchWait, WaitFor
 from anthropic_batches_provider.batches.watching import News, Subscription
+from anthropic_batches_provider.batches.watching.wait import BatchWait, WaitFor
 from anthropic_batches_provider.batches.watching.watched_batch import WatchedBatch
 from anthropic_batches_provider.errors import (
     ApiConnectionError,

@@ -10,8 +10,8 @@ from contextlib import suppress
 import pytest
 
 from anthropic_batches_provider.batches.client import Look
-from anthropic_batches_provider.batches.polling import BatchWait
 from anthropic_batches_provider.batches.watching import FailureKind, Outcome, Subscription, Watcher
+from anthropic_batches_provider.batches.watching.wait import BatchWait
 from anthropic_batches_provider.errors import ApiConnectionError, ApiStatusError, BatchNotFoundError
 from tests.integration.virtual_time import START, VirtualWorld, run_in_virtual_time
 from tests.unit.batches.watching.sightings import sighting

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
+from anthropic_batches_provider.edge.mapped_arguments import was_written
+from anthropic_batches_provider.edge.object_storage import local_path, object_path, open_storage
 from anthropic_batches_provider.errors import ConfigurationError
-from anthropic_batches_provider.mapped_arguments import was_written
-from anthropic_batches_provider.storage import local_path, object_path, open_storage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
-from anthropic_batches_provider.jobs import show_in_task_state
-from anthropic_batches_provider.storage import open_storage
+from anthropic_batches_provider.edge.jobs import show_in_task_state
+from anthropic_batches_provider.edge.object_storage import open_storage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from anthropic_batches_provider.batches.collection import Destination, Manifest, OutputFormat
+    from anthropic_batches_provider.batches.output.destination import (
+        Destination,
+        OutputFormat,
+    )
+    from anthropic_batches_provider.batches.output.manifest import Manifest
 
 XCOM = "xcom"
 MANIFEST_KEY = "manifest"
@@ -26,7 +30,7 @@ def destination_of(context: Context, uri: str, output_format: OutputFormat, *, o
 
     :param owner: the unit of work that may write there.
     """
-    from anthropic_batches_provider.batches.collection import Destination
+    from anthropic_batches_provider.batches.output.destination import Destination
 
     task_instance: Any = context["ti"]
     folder = uri.rstrip("/")

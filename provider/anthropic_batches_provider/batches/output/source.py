@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from anthropic_batches_provider.batches.collection.manifest import Manifest, Tally
 from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.output.manifest import Manifest, Tally
 from anthropic_batches_provider.batches.results import Result, SpooledResults, decode_result
 
 SHORT_ID_LENGTH = 8

@@ -7,12 +7,17 @@ from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from anthropic_batches_provider.batches.collection.ended import check_ended, retrieve
-from anthropic_batches_provider.batches.collection.manifest import Manifest, Tally
-from anthropic_batches_provider.batches.collection.settings import CollectionSettings
-from anthropic_batches_provider.batches.collection.work import BLOCK_BYTES, SHORT_ID_LENGTH
+from anthropic_batches_provider.batches.collection.ended_batches import check_ended, retrieve
 from anthropic_batches_provider.batches.message_batch import MessageBatch
-from anthropic_batches_provider.batches.results import NO_COLUMNS, ResultsSource, RowEncoder, spooled_results
+from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.manifest import Manifest, Tally
+from anthropic_batches_provider.batches.output.row_json import (
+    NO_COLUMNS,
+    RowEncoder,
+)
+from anthropic_batches_provider.batches.output.source import BLOCK_BYTES, SHORT_ID_LENGTH
+from anthropic_batches_provider.batches.results import spooled_results
+from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import ConfigurationError
 
 

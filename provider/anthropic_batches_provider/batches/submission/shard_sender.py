@@ -31,17 +31,17 @@ from anthropic_batches_provider.batches.ledger.records import Outcome
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.batches.submission.answers import check_accepted, is_refusal
-from anthropic_batches_provider.batches.submission.post import ShardPost
+from anthropic_batches_provider.batches.submission.next_look import Waiting
 from anthropic_batches_provider.batches.submission.service import SubmissionService, ask_time
-from anthropic_batches_provider.batches.submission.settlement import (
+from anthropic_batches_provider.batches.submission.settlement_rules import (
     Adopt,
     DeclareVoid,
     GiveUp,
     SubmissionBounds,
     WaitToSettle,
 )
-from anthropic_batches_provider.batches.submission.settling import Settler
-from anthropic_batches_provider.batches.submission.waiting import Waiting
+from anthropic_batches_provider.batches.submission.settler import Settler
+from anthropic_batches_provider.batches.submission.shard_body import ShardPost
 from anthropic_batches_provider.errors import (
     ApiError,
     ApiStatusError,

@@ -12,7 +12,7 @@ from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.ledger import BatchRecord, EndRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
-from anthropic_batches_provider.batches.submission.settling import settles_at
+from anthropic_batches_provider.batches.submission.settler import settles_at
 from anthropic_batches_provider.errors import ApiConnectionError, ApiError
 
 log = logging.getLogger(__name__)

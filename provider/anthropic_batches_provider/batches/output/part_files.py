@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from anthropic_batches_provider.batches.collection.destination import Destination, OutputFormat
-from anthropic_batches_provider.batches.collection.manifest import Tally
-from anthropic_batches_provider.batches.collection.work import PartOfWork, Work
+from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.ledger import TallyRecord
-from anthropic_batches_provider.batches.results import split_lines
+from anthropic_batches_provider.batches.output.destination import Destination, OutputFormat
+from anthropic_batches_provider.batches.output.manifest import Tally
+from anthropic_batches_provider.batches.output.source import PartOfWork, Work
 from anthropic_batches_provider.errors import XComLimitError
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, conf
 
+from anthropic_batches_provider.edge.object_storage import open_storage
 from anthropic_batches_provider.errors import ConfigurationError
-from anthropic_batches_provider.storage import open_storage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -46,17 +46,3 @@ def check_count(name: str, value: Any, *, most: int | None = None) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1 or (most is not None and value > most):
         bound = "1 or more" if most is None else f"1 to {most:,}"
         raise ConfigurationError(f"{name}= must be a whole number, {bound}, not {value!r}.")
-
-
-def check_max_failed_rows(value: Any) -> None:
-    """Refuse what is no bound on failed rows.
-
-    :raises ConfigurationError: it is neither a number of rows (an int from 0) nor a share (a float from 0.0, below 1).
-    """
-    is_rows = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    is_share = isinstance(value, float) and 0 <= value < 1
-    if not (is_rows or is_share):
-        raise ConfigurationError(
-            "max_failed_rows= must be a number of rows (an int from 0) or a share of all rows (a float from 0.0 and "
-            f"below 1, e.g. 0.01 for one in a hundred), not {value!r}."
-        )

@@ -7,15 +7,15 @@ from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 
-from anthropic_batches_provider.batches.collection.ended import ended_batches_of
-from anthropic_batches_provider.batches.collection.later_rounds import LaterRound
-from anthropic_batches_provider.batches.collection.manifest import Manifest
-from anthropic_batches_provider.batches.collection.origin import origin_of
-from anthropic_batches_provider.batches.collection.settings import CollectionSettings
+from anthropic_batches_provider.batches.collection.ended_batches import ended_batches_of
+from anthropic_batches_provider.batches.collection.job_context import origin_of
+from anthropic_batches_provider.batches.collection.round_results import LaterRound
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
-from anthropic_batches_provider.batches.collection.work import SHORT_ID_LENGTH
 from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, UnusableRows
-from anthropic_batches_provider.batches.results import ResultsSource
+from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
+from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import LedgerError
 
 

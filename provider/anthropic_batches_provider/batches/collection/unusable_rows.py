@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 import msgspec
 
+from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.ledger import JobFolder
-from anthropic_batches_provider.batches.results import split_lines
 from anthropic_batches_provider.errors import CorruptLedgerError
 
 _READ_BYTES = 1 << 20

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from anthropic_batches_provider.batches.output_columns import MESSAGE_COLUMN, RESULT_COLUMNS
+from anthropic_batches_provider.batches.output.columns import MESSAGE_COLUMN, RESULT_COLUMNS
 from anthropic_batches_provider.batches.results.decode import Result
 
 NO_COLUMNS = b"{}"

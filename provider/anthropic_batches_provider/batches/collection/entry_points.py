@@ -11,26 +11,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anthropic_batches_provider.batches.collection.destination import (
+from anthropic_batches_provider.batches.collection.job_collection import JobCollection
+from anthropic_batches_provider.batches.collection.job_results import JobWork
+from anthropic_batches_provider.batches.collection.plain_batches import BatchesWork
+from anthropic_batches_provider.batches.ledger import JobFolder
+from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.destination import (
     Destination,
     check_destination,
     check_writable,
     claim_destination,
 )
-from anthropic_batches_provider.batches.collection.foreign_work import BatchesWork
-from anthropic_batches_provider.batches.collection.job_collection import JobCollection
-from anthropic_batches_provider.batches.collection.job_work import JobWork
-from anthropic_batches_provider.batches.collection.manifest import Manifest, PartFile, Tally
-from anthropic_batches_provider.batches.collection.publishing import (
+from anthropic_batches_provider.batches.output.manifest import Manifest, PartFile, Tally
+from anthropic_batches_provider.batches.output.part_files import part_names, rows_in_memory, write_part
+from anthropic_batches_provider.batches.output.publishing import (
     advice_for_a_crash,
     collection_spool,
     manifest_of,
     publish,
 )
-from anthropic_batches_provider.batches.collection.settings import CollectionSettings
-from anthropic_batches_provider.batches.collection.sinks import part_names, rows_in_memory, write_part
-from anthropic_batches_provider.batches.ledger import JobFolder
-from anthropic_batches_provider.batches.results import ResultsSource
+from anthropic_batches_provider.batches.service import ResultsSource
 
 DEFAULT_XCOM_MAX_BYTES = 1_000_000
 

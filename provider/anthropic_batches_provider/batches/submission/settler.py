@@ -13,7 +13,7 @@ from anthropic_batches_provider.batches.clock import ServiceClock
 from anthropic_batches_provider.batches.ledger import IntentRecord, JobFolder
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
-from anthropic_batches_provider.batches.submission.settlement import (
+from anthropic_batches_provider.batches.submission.settlement_rules import (
     Candidate,
     Decision,
     Proof,

@@ -1,12 +1,14 @@
-"""How many rows may fail before the task does."""
+"""How many rows may fail before the task does; imported when a DAG is parsed, so nothing heavy."""
 
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
-from anthropic_batches_provider.batches.collection.manifest import Manifest
-from anthropic_batches_provider.choices import check_max_failed_rows
-from anthropic_batches_provider.errors import FailedRowsError
+from anthropic_batches_provider.errors import ConfigurationError, FailedRowsError
+
+if TYPE_CHECKING:
+    from anthropic_batches_provider.batches.output.manifest import Manifest
 
 CLEAR_BOTH_TASKS = (
     "the other failures may pass: clear the submitting task with all downstream of it, and only those rows are sent "
@@ -16,6 +18,20 @@ RAISE_MAX_ROUNDS = (
     "the other failures may have passed by now: raise max_rounds= and clear this task, and only those rows are sent "
     "and paid for."
 )
+
+
+def check_max_failed_rows(value: Any) -> None:
+    """Refuse what is no bound on failed rows.
+
+    :raises ConfigurationError: it is neither a number of rows (an int from 0) nor a share (a float from 0.0, below 1).
+    """
+    is_rows = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    is_share = isinstance(value, float) and 0 <= value < 1
+    if not (is_rows or is_share):
+        raise ConfigurationError(
+            "max_failed_rows= must be a number of rows (an int from 0) or a share of all rows (a float from 0.0 and "
+            f"below 1, e.g. 0.01 for one in a hundred), not {value!r}."
+        )
 
 
 def check_failed_rows(manifest: Manifest, max_failed_rows: int | float, *, again: str = CLEAR_BOTH_TASKS) -> None:

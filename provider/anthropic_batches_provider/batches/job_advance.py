@@ -13,9 +13,9 @@ from typing import Protocol
 import pendulum
 
 from anthropic_batches_provider.batches.clock import Clock
-from anthropic_batches_provider.batches.collection import Manifest
+from anthropic_batches_provider.batches.further_rounds import Rounds, rows_going_again, seal_next_round
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
-from anthropic_batches_provider.batches.resubmission import Rounds, rows_going_again, seal_next_round
+from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.submission import Submission, Waiting, running_ids
 from anthropic_batches_provider.errors import JobStoppedError, MessageBatchesError, SubmissionOutcomeUnknownError
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.ledger import JobFolder, ShardRecord
 from anthropic_batches_provider.batches.sharding import body_chunks
-from anthropic_batches_provider.batches.submission.settlement import SubmissionBounds
+from anthropic_batches_provider.batches.submission.settlement_rules import SubmissionBounds
 from anthropic_batches_provider.errors import ApiError, CorruptLedgerError
 
 

@@ -13,14 +13,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from anthropic_batches_provider.batches.collection.manifest import Tally
-from anthropic_batches_provider.batches.collection.origin import Origin
-from anthropic_batches_provider.batches.collection.work import result_at
+from anthropic_batches_provider.batches.collection.job_context import Origin
 from anthropic_batches_provider.batches.ledger import ShardRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.output.manifest import Tally
+from anthropic_batches_provider.batches.output.row_json import RowEncoder
+from anthropic_batches_provider.batches.output.source import result_at
 from anthropic_batches_provider.batches.results import (
     Result,
-    RowEncoder,
     SpooledResults,
     missing_result,
     spooled_results,

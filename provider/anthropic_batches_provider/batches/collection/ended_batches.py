@@ -7,7 +7,7 @@ from typing import Protocol
 
 from anthropic_batches_provider.batches.ledger import EndRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts, moment
-from anthropic_batches_provider.batches.results import ResultsSource
+from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import BatchesNotEndedError, BatchNotFoundError, ResultsUnavailableError
 
 

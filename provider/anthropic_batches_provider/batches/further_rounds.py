@@ -16,7 +16,7 @@ from pathlib import Path
 import pendulum
 
 from anthropic_batches_provider.batches.collection import RetrievingService, retrieve
-from anthropic_batches_provider.batches.collection.unusable import UnusableRow, read_unusable_rows
+from anthropic_batches_provider.batches.collection.unusable_rows import UnusableRow, read_unusable_rows
 from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, SealRecord
 from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER, RESULTS_AVAILABLE_FOR
 from anthropic_batches_provider.batches.sharding import ShardLimits, cut_shards

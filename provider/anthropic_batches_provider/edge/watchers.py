@@ -20,8 +20,8 @@ from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.client import AsyncMessageBatchClient, ClientSettings
-    from anthropic_batches_provider.batches.polling import BatchWait
     from anthropic_batches_provider.batches.watching import FailureKind, Subscription, Watcher
+    from anthropic_batches_provider.batches.watching.wait import BatchWait
 
 log = logging.getLogger(__name__)
 

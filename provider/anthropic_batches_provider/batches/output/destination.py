@@ -14,8 +14,8 @@ from typing import Literal, get_args
 
 import msgspec
 
-from anthropic_batches_provider.batches.collection.manifest import Manifest, decode_manifest
 from anthropic_batches_provider.batches.ledger import Storage
+from anthropic_batches_provider.batches.output.manifest import Manifest, decode_manifest
 from anthropic_batches_provider.errors import ConfigurationError, DestinationOwnedError
 
 MANIFEST_NAME = "_manifest.json"

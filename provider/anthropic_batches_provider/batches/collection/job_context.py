@@ -6,10 +6,13 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from anthropic_batches_provider.batches.collection.settings import CollectionSettings
+from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.ledger import JobFolder, JobRecord, SealRecord, ShardRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
-from anthropic_batches_provider.batches.results import ExpectedRows, ResultsSource, RowEncoder, split_lines
+from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.row_json import RowEncoder
+from anthropic_batches_provider.batches.results import ExpectedRows
+from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.errors import CorruptLedgerError
 
