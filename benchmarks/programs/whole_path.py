@@ -29,9 +29,9 @@ from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns, pre
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (
     JobPlan,
+    NextLook,
     Submission,
     SubmissionBounds,
-    Waiting,
     ask_time,
     sealed_job,
 )
@@ -54,13 +54,13 @@ def whole_path(arguments: Arguments) -> None:
         destination = Destination(
             storage=LocalStorage(arguments.output), owner=job.description().owner, output_format="jsonl"
         )
-        while isinstance(outcome := _stint(job, client, destination, spool), Waiting):
+        while isinstance(outcome := _stint(job, client, destination, spool), NextLook):
             _wait(outcome, client)
     if outcome.counts.succeeded != rows:
         raise RuntimeError(f"Of {rows} rows {outcome.counts}")
 
 
-def _stint(job: JobFolder, client: MessageBatchClient, destination: Destination, spool: Path) -> Manifest | Waiting:
+def _stint(job: JobFolder, client: MessageBatchClient, destination: Destination, spool: Path) -> Manifest | NextLook:
     """Submit within the default window, collect what has ended, publish."""
     clock = SystemClock()
     return JobAdvance(
@@ -72,7 +72,7 @@ def _stint(job: JobFolder, client: MessageBatchClient, destination: Destination,
     ).advance()
 
 
-def _wait(waiting: Waiting, client: MessageBatchClient) -> None:
+def _wait(waiting: NextLook, client: MessageBatchClient) -> None:
     while SystemClock().now() < waiting.until:
         if any(client.retrieve(batch_id).has_ended for batch_id in waiting.batch_ids):
             return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from airflow.providers.common.compat.sdk import DecoratedOperator, XComArg, determine_kwargs, task_decorator_factory
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
-from anthropic_batches_provider.edge.mapped_arguments import was_written_for_function
+from anthropic_batches_provider.edge.mapped_arguments import is_literal_function_argument
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.operators import MessageBatchOperator
@@ -40,7 +40,7 @@ class FunctionRows(RowsArgument):
         """Return this with its arguments resolved; called by Airflow per task instance."""
         args = [_resolved(value, context, may_render=True) for value in self._args]  # positional ones are never mapped
         kwargs = {
-            name: _resolved(value, context, may_render=was_written_for_function(context, name))
+            name: _resolved(value, context, may_render=is_literal_function_argument(context, name))
             for name, value in self._kwargs.items()
         }
         return FunctionRows(self.source, args, kwargs)

@@ -30,9 +30,9 @@ from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (
     JobPlan,
+    NextLook,
     Submission,
     SubmissionBounds,
-    Waiting,
     ask_time,
     sealed_job,
 )
@@ -136,7 +136,7 @@ class Run:
             max_requests_in_flight=in_flight,
         )  # fmt: skip
 
-    def _wait(self, waiting: Waiting) -> None:
+    def _wait(self, waiting: NextLook) -> None:
         """Let time pass as the triggerer does, which is another process."""
         while (left := (waiting.until - self._clock.now()).total_seconds()) > 0:
             if {bill.batch_id for bill in self._control.billing().batches if bill.ended} & set(waiting.batch_ids):

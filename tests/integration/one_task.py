@@ -25,7 +25,7 @@ from anthropic_batches_provider.batches.output.collection_settings import Collec
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.batches.submission import JobPlan, Submission, Waiting, ask_time
+from anthropic_batches_provider.batches.submission import JobPlan, NextLook, Submission, ask_time
 from tests.integration.simulated_world import BOUNDS, SimulatedClock, World, prepared
 
 ROWS_PER_SHARD = 4
@@ -79,7 +79,7 @@ class OneTask:
 
     def stint(
         self, *, client: MessageBatchClient | None = None, storage: Storage | None = None, **changes: Any
-    ) -> Manifest | Waiting:
+    ) -> Manifest | NextLook:
         """Go as far as one process goes; changed arguments hold from now on.
 
         :param client: in place of the world's, for this stint alone.
@@ -108,7 +108,7 @@ class OneTask:
             self.wait(outcome)
         raise AssertionError(f"the job does not come to its end: {reason}")
 
-    def wait(self, waiting: Waiting) -> None:
+    def wait(self, waiting: NextLook) -> None:
         """Let time pass until the wait is over."""
         while (left := (waiting.until - self._clock.now()).total_seconds()) > 0:
             if {batch.id for batch in self.world.client.list() if batch.has_ended} & set(waiting.batch_ids):

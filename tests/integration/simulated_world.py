@@ -15,9 +15,9 @@ from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (
     JobPlan,
+    NextLook,
     Submission,
     SubmissionBounds,
-    Waiting,
     ask_time,
     sealed_job,
 )
@@ -97,7 +97,7 @@ class World:
             job, self.client, clock=clock, service_clock=service_clock, bounds=BOUNDS, should_stop=lambda: stop
         )
 
-    def advance(self, job: JobFolder) -> list[BatchRecord] | Waiting:
+    def advance(self, job: JobFolder) -> list[BatchRecord] | NextLook:
         """Bring a job forward as a new attempt does."""
         return self.submission(job).advance()
 

@@ -93,7 +93,7 @@ def submitted(root: Path, client: MessageBatchClient) -> EndedJob:
     rows = (Row(number) for number in range(ROWS))
     shards = list(cut_shards(rows, nonce=NONCE, limits=ShardLimits(max_requests=90), folder=root / "shards"))
     sealed = tuple(_sealed(storage, folder, shard) for shard in shards)
-    folder.seal_with(SealRecord(rows=ROWS, fingerprint="f", shards=sealed))
+    folder.create_seal(SealRecord(rows=ROWS, fingerprint="f", shards=sealed))
     for shard in sealed:
         with storage.open(f"{folder.path}/{shard.requests_file}") as lines:
             submit(folder, shard.shard, client.create(body_chunks(lines), content_length=shard.body_bytes))

@@ -8,7 +8,7 @@ import pytest
 
 from anthropic_batches_provider.batches.collection import JobCollection
 from anthropic_batches_provider.batches.output.manifest import Manifest
-from anthropic_batches_provider.batches.submission import Waiting
+from anthropic_batches_provider.batches.submission import NextLook
 from anthropic_batches_provider.errors import DestinationOwnedError
 from tests.integration.one_task import Arguments, KilledError, OneTask, before_each, check_home, dies_at
 from tests.integration.simulated_world import World
@@ -24,7 +24,7 @@ def listed(manifest: Manifest) -> set[str]:
 
 def submitted(task: OneTask, ended: int | None = None) -> None:
     """Submit the whole job, and let its first batches end, or all."""
-    assert isinstance(task.stint(), Waiting)
+    assert isinstance(task.stint(), NextLook)
     task.world.control.end_batches([batch.batch_id for batch in task.job().batches()][:ended])
     task.world.control.advance_clock(60)
 
@@ -114,7 +114,7 @@ def test_parts_of_a_job_that_was_replaced_before_its_first_manifest_go(
     task: OneTask, changes: dict[str, str], output_format: str
 ) -> None:
     submitted(task, ended=2)
-    assert isinstance(task.stint(), Waiting)
+    assert isinstance(task.stint(), NextLook)
     replaced = names(task)
     assert len(replaced) == 2
     (task.folder / "out" / "part-00000-ffffffff.jsonl").write_text("somebody else's")
@@ -142,7 +142,7 @@ def test_a_replaced_job_whose_folder_is_broken_keeps_no_output_back(world: World
     task.stint()
     left = names(task)
     ledger = f"{task.job().path}/ledger"
-    assert isinstance(task.stint(text="bye", edition="2"), Waiting)
+    assert isinstance(task.stint(text="bye", edition="2"), NextLook)
     for name in world.storage.list(ledger):
         if "part" in name:
             world.storage.remove(f"{ledger}/{name}")

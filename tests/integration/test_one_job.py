@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider.batches.output.manifest import Manifest
-from anthropic_batches_provider.batches.submission import Waiting
+from anthropic_batches_provider.batches.submission import NextLook
 from anthropic_batches_provider.errors import (
     ChangedInputError,
     CorruptLedgerError,
@@ -43,7 +43,7 @@ def parts(task: OneTask) -> dict[str, bytes]:
 
 def started(task: OneTask, **changes: Any) -> None:
     """Submit the whole job and let its batches end."""
-    assert isinstance(task.stint(**changes), Waiting)
+    assert isinstance(task.stint(**changes), NextLook)
     task.world.control.end_batches()
 
 
@@ -223,7 +223,7 @@ def test_two_processes_that_collect_at_once_write_the_same_and_rows_go_again_onc
     (task.folder / "other").mkdir()
     (task.folder / "other" / "out").symlink_to(task.folder / "out")
     (task.folder / "out").mkdir(exist_ok=True)
-    manifests: list[Manifest | Waiting] = []
+    manifests: list[Manifest | NextLook] = []
 
     def meet(number: int) -> None:
         if number == 1:
@@ -231,7 +231,7 @@ def test_two_processes_that_collect_at_once_write_the_same_and_rows_go_again_onc
 
     with before_each(world.client, "results", meet):
         outcome = task.stint()
-    assert isinstance(outcome, Waiting)
+    assert isinstance(outcome, NextLook)
     check_home(task, task.finish())
     assert [create.requests for create in world.control.received().creates] == [4, 4, 4, 2]
 
@@ -336,7 +336,7 @@ def test_a_clear_of_an_unfinished_job_does_not_read_the_rows_again(task: OneTask
 
 
 def test_results_that_are_gone_keep_no_others_from_being_written(world: World, task: OneTask) -> None:
-    assert isinstance(task.stint(), Waiting)
+    assert isinstance(task.stint(), NextLook)
     world.control.end_batches()
     world.control.archive_batches([task.job().batches()[0].batch_id])
     with pytest.raises(ResultsUnavailableError):
@@ -348,7 +348,7 @@ def test_an_attempt_of_a_replaced_job_publishes_nothing(world: World, task: OneT
     started(task)
     job = task.job()
     stale = task.collection(job, task.folder)
-    job.abandon("2026-11-21T00:00:00Z")
+    job.record_abandonment("2026-11-21T00:00:00Z")
     for step in (stale.write_next, stale.publish):
         with pytest.raises(LedgerError, match="was replaced by another job"):
             step()
@@ -356,9 +356,9 @@ def test_an_attempt_of_a_replaced_job_publishes_nothing(world: World, task: OneT
 
 
 def test_parts_of_another_format_go_when_the_output_is_published(world: World, task: OneTask) -> None:
-    assert isinstance(task.stint(in_flight=4), Waiting)
+    assert isinstance(task.stint(in_flight=4), NextLook)
     world.control.end_batches()
-    assert isinstance(task.stint(), Waiting)
+    assert isinstance(task.stint(), NextLook)
     assert [name.rpartition(".")[2] for name in parts(task)] == ["jsonl"]
     task.finish(output_format="jsonl.gz")
     assert {name.rpartition(".")[2] for name in parts(task)} == {"gz"}

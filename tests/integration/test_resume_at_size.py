@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from anthropic_batches_provider.batches.submission import Waiting
+from anthropic_batches_provider.batches.submission import NextLook
 from tests.integration.one_task import Arguments, KilledError, OneTask, before_each, check_home, dies_at
 from tests.integration.simulated_world import World
 
@@ -35,7 +35,7 @@ def test_a_process_that_died_before_it_sent_a_shard_is_followed_by_one_that_begi
         task.stint()
     files = shard_files(task)
     assert len(world.control.received().creates) == KILLED_AT
-    assert isinstance(task.stint(), Waiting)
+    assert isinstance(task.stint(), NextLook)
     assert shard_files(task) == files
     check_home(task, task.finish())
     creates = world.control.received().creates
@@ -51,7 +51,7 @@ def test_one_that_died_in_a_post_costs_one_further_attempt(
     monkeypatch.undo()
     files = shard_files(task)
     outcome = task.stint()
-    assert isinstance(outcome, Waiting)
+    assert isinstance(outcome, NextLook)
     assert len(task.job().batches()) == SHARDS - 1, "a doubt holds up no other shard"
     assert shard_files(task) == files
     check_home(task, task.finish())

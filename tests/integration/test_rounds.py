@@ -99,7 +99,7 @@ def test_a_bad_request_is_never_sent_again(world: World, tmp_path: Path) -> None
     job, rows = finished(world, tmp_path)
     assert result_types(rows).count("errored") == 1
     assert next_round(world, job) == 0
-    assert job.is_finished
+    assert job.is_finished()
 
 
 def test_rounds_come_to_an_end(world: World, tmp_path: Path) -> None:

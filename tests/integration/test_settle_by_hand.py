@@ -10,7 +10,7 @@ import pytest
 
 from anthropic_batches_provider.__main__ import main
 from anthropic_batches_provider.batches.ledger import Adopted, JobFolder, Void
-from anthropic_batches_provider.batches.submission import Waiting
+from anthropic_batches_provider.batches.submission import NextLook
 from tests.integration.simulated_world import HOUR, World, simulated_world
 
 
@@ -27,7 +27,7 @@ def job(world: World) -> JobFolder:
     """A job of one shard whose create call made a batch, and lost its answer."""
     job = world.job(rows=3)
     world.control.add_fault("create", "drop_after_commit")
-    assert isinstance(world.advance(job), Waiting)
+    assert isinstance(world.advance(job), NextLook)
     return job
 
 

@@ -30,9 +30,9 @@ from anthropic_batches_provider.batches.ledger import (
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.submission import (
+    NextLook,
     Submission,
     SubmissionStoppedError,
-    Waiting,
     ask_time,
     reopened_job,
     sealed_job,
@@ -90,7 +90,7 @@ def test_a_batch_whose_answer_was_lost_is_found_and_not_sent_again(
     job = world.job()
     world.control.add_fault("create", action, nth=2, **options)
     waiting = world.submission(job, wrong_by=wrong_by).advance()
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, NextLook)
     assert waiting.batch_ids == (world.control.received().creates[1].batch_id,)
     assert outcomes(job) == [[Submitted], [type(None)], [Submitted]], "the doubt holds up no other shard"
     batches = world.finish(job)
@@ -105,7 +105,7 @@ def test_a_call_that_made_nothing_is_sent_again_only_when_nothing_can_appear_any
     for minutes in (0, 10, 15):
         world.control.advance_clock(minutes * 60)
         waiting = world.advance(job)
-        assert isinstance(waiting, Waiting)
+        assert isinstance(waiting, NextLook)
         assert len(world.control.received().creates) == 1
     world.control.advance_clock(61)
     assert isinstance(world.advance(job), list)
@@ -127,7 +127,7 @@ def test_a_worker_that_died_after_its_post_pays_nothing_twice(world: World) -> N
     state = job.shards()[0]
     intent = IntentRecord(shard=0, attempt=1, requests=3, nonce="dead", settles_after_seconds=26 * 60,
                           at=SimulatedClock(world.control).now().to_iso8601_string())  # fmt: skip
-    assert job.intend(intent)
+    assert job.record_intent(intent)
     body = (Path(job.uri.removeprefix("file://")) / state.shard.requests_file).read_bytes()
     sent = b'{"requests":[' + body[:-1].replace(b"\n", b",") + b"]}"
     world.client.create([sent], content_length=len(sent))
@@ -140,7 +140,7 @@ def test_jobs_of_equal_size_that_all_lose_their_answers_find_each_its_own(world:
     jobs = [world.job(world.plan(f"unit {number}"), rows=3, text=f"job {number}") for number in range(4)]
     world.control.add_fault("create", "drop_after_commit", times=4)
     for job in jobs:
-        assert isinstance(world.advance(job), Waiting)
+        assert isinstance(world.advance(job), NextLook)
     found = [world.finish(job)[0].batch_id for job in jobs]
     assert found == [create.batch_id for create in world.control.received().creates]
     world.check_each_row_billed_once(12)
@@ -154,10 +154,10 @@ def test_batches_of_others_with_the_same_size_are_not_adopted(world: World) -> N
     ) + b"]}"  # fmt: skip
     job = world.job(rows=3)
     world.control.add_fault("create", "drop_before_commit")
-    assert isinstance(world.advance(job), Waiting)
+    assert isinstance(world.advance(job), NextLook)
     world.client.create([body], content_length=len(body))
     waiting = world.advance(job)
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, NextLook)
     assert len(waiting.batch_ids) == 1, "until it has ended nobody knows whose it is"
     world.finish(job)
     assert outcomes(job) == [[Void, Submitted]]
@@ -241,7 +241,7 @@ def test_a_full_queue_is_waited_for_and_the_rest_goes_out_later(world: World) ->
     job = world.job()
     world.control.add_fault("create", "status", nth=2, status=429, retry_after=300)
     waiting = world.advance(job)
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, NextLook)
     assert (waiting.until - SimulatedClock(world.control).now()).total_seconds() == pytest.approx(300, abs=2)
     assert outcomes(job) == [[Submitted], [Refused], []]
     world.finish(job)
@@ -270,15 +270,15 @@ def test_a_task_that_was_told_to_stop_sends_nothing_more(world: World) -> None:
 def test_a_paused_worker_does_not_post_into_the_future(world: World) -> None:
     job = world.job(rows=3)
     submission = world.submission(job)
-    intend = job.intend
+    record_intent = job.record_intent
 
     def intend_slowly(intent: IntentRecord) -> bool:
-        written = intend(intent)
+        written = record_intent(intent)
         world.control.advance_clock(61)
         return written
 
-    job.intend = intend_slowly  # type: ignore[method-assign]
-    assert isinstance(submission.advance(), Waiting)
+    job.record_intent = intend_slowly  # type: ignore[method-assign]
+    assert isinstance(submission.advance(), NextLook)
     assert world.control.received().creates == []
     assert outcomes(job) == [[Refused]]
 
@@ -291,11 +291,11 @@ def test_another_attempt_that_holds_the_intent_is_waited_for(world: World) -> No
 
     def shards_then_zombie() -> object:
         seen = shards()
-        job.intend(intent)
+        job.record_intent(intent)
         return seen
 
     job.shards = shards_then_zombie  # type: ignore[method-assign, assignment]
-    assert isinstance(world.advance(job), Waiting)
+    assert isinstance(world.advance(job), NextLook)
     assert world.control.received().creates == []
 
 
@@ -377,7 +377,7 @@ class Proxy:
         return self._answers.get(name) or getattr(self._client, name)
 
 
-def through(world: World, job: JobFolder, **answers: Any) -> list[BatchRecord] | Waiting:
+def through(world: World, job: JobFolder, **answers: Any) -> list[BatchRecord] | NextLook:
     """Advance a job through a proxy."""
     clock, service = SimulatedClock(world.control), Proxy(world, **answers)
     return Submission(job, service, clock=clock, service_clock=ask_time(service, clock), bounds=BOUNDS).advance()
@@ -400,7 +400,7 @@ def test_what_is_no_result_proves_nothing_and_nothing_is_sent_again(world: World
     world.control.add_fault("create", "drop_after_commit")
     for _ in range(4):
         outcome = through(world, job, results=lambda batch_id: nullcontext(iter([body])))
-        assert isinstance(outcome, Waiting)
+        assert isinstance(outcome, NextLook)
         world.control.advance_clock(HOUR)
     assert len(world.control.received().creates) == 1
     assert isinstance(world.finish(job), list)
@@ -423,12 +423,12 @@ def test_rows_that_take_hours_to_read_do_not_make_an_intent_look_old(world: Worl
     clock = SimulatedClock(world.control)
     late = Submission(job, world.client, clock=clock, service_clock=greeting, bounds=BOUNDS)
     world.control.advance_clock(61)
-    assert isinstance(late.advance(), Waiting)
+    assert isinstance(late.advance(), NextLook)
     intent = job.shards()[0].open_intent
     assert intent is not None
     age = SimulatedClock(world.control).now() - moment(intent.at)
     assert abs(age.total_seconds()) < 2
-    assert isinstance(world.advance(job), Waiting)
+    assert isinstance(world.advance(job), NextLook)
     assert len(world.control.received().creates) == 1
 
 
@@ -460,7 +460,7 @@ def test_a_restart_waits_for_calls_in_doubt(world: World) -> None:
     with pytest.raises(ChangedInputError, match="could pay twice"):
         world.job(world.plan(question="other", on_changed_input="restart"), text="other")
     assert world.control.received().calls.get("cancel", 0) == 0
-    assert not job.is_abandoned
+    assert not job.is_abandoned()
 
 
 def test_a_job_whose_predecessor_was_removed_gets_a_number_of_its_own(world: World, tmp_path: Path) -> None:
@@ -488,7 +488,7 @@ def test_a_failed_look_at_one_doubt_holds_up_no_other_shard(world: World) -> Non
     world.control.change_settings(batch_duration=0)
     world.control.add_fault("create", "drop_after_commit")
     world.control.add_fault("results", "status", status=403, times=None)
-    assert isinstance(world.advance(job), Waiting)
+    assert isinstance(world.advance(job), NextLook)
     assert outcomes(job) == [[type(None)], [Submitted], [Submitted]]
     with pytest.raises(SubmissionOutcomeUnknownError, match="settle"):
         world.finish(job)
@@ -500,7 +500,7 @@ def test_a_list_that_fails_after_a_lost_answer_is_asked_again_later(world: World
     submission = world.submission(job)
     world.control.add_fault("create", "drop_after_commit")
     world.control.add_fault("list", "status", status=500, times=None)
-    assert isinstance(submission.advance(), Waiting)
+    assert isinstance(submission.advance(), NextLook)
     world.control.clear_faults()
     world.finish(job)
     world.check_each_row_billed_once(3)
@@ -578,7 +578,7 @@ def test_a_deferred_attempt_goes_on_with_its_own_job_or_not_at_all(world: World)
     gone = JobFolder(world.storage, job.path.replace("job-0001", "job-0009"))
     with pytest.raises(JobNotFoundError):
         reopened_job(gone, account=account, conn_id="c")
-    job.abandon("2026-11-21T00:00:00Z")
+    job.record_abandonment("2026-11-21T00:00:00Z")
     with pytest.raises(LedgerError, match="was replaced by another job"):
         reopened_job(job, account=account, conn_id="c")
     assert world.control.received().creates == []
@@ -597,17 +597,17 @@ def an_intent(world: World, attempt: int = 1) -> IntentRecord:
 
 def test_no_intent_is_numbered_past_one_that_another_attempt_began_meanwhile(world: World) -> None:
     job = world.job(rows=3)
-    assert job.intend(an_intent(world)), "its process died"
+    assert job.record_intent(an_intent(world)), "its process died"
     world.control.advance_clock(HOUR)
-    conclude = job.conclude
+    record_outcome = job.record_outcome
 
     def conclude_then_meet_another(outcome: OutcomeRecord) -> bool:
-        concluded = conclude(outcome)
-        job.intend(an_intent(world, attempt=2))
+        concluded = record_outcome(outcome)
+        job.record_intent(an_intent(world, attempt=2))
         return concluded
 
-    job.conclude = conclude_then_meet_another  # type: ignore[method-assign]
-    assert isinstance(world.advance(job), Waiting)
+    job.record_outcome = conclude_then_meet_another  # type: ignore[method-assign]
+    assert isinstance(world.advance(job), NextLook)
     assert world.control.received().creates == []
     assert outcomes(job) == [[Void, type(None)]]
 
@@ -615,7 +615,7 @@ def test_no_intent_is_numbered_past_one_that_another_attempt_began_meanwhile(wor
 def test_a_look_that_is_stale_cancels_nothing(world: World) -> None:
     """Between our look at intent 1 and our decision it is refused, and intent 2 makes and claims the batch we list."""
     job = world.job(rows=3)
-    assert job.intend(an_intent(world))
+    assert job.record_intent(an_intent(world))
     body = b"".join(ShardPost(job, job.shards()[0].shard, clock=SimulatedClock(world.control), bounds=BOUNDS))
     made: list[str] = []
 
@@ -623,13 +623,13 @@ def test_a_look_that_is_stale_cancels_nothing(world: World) -> None:
         if not made:
             at = SimulatedClock(world.control).now().to_iso8601_string()
             refused = Refused(status=None, reason="not connected")
-            assert job.conclude(OutcomeRecord(shard=0, attempt=1, at=at, outcome=refused))
-            assert job.intend(an_intent(world, attempt=2))
+            assert job.record_outcome(OutcomeRecord(shard=0, attempt=1, at=at, outcome=refused))
+            assert job.record_intent(an_intent(world, attempt=2))
             made.append(world.client.create([body], content_length=len(body)).id)
             assert job.claim(made[0], 0)
         return world.client.list()
 
-    assert isinstance(through(world, job, list=list_slowly), Waiting)
+    assert isinstance(through(world, job, list=list_slowly), NextLook)
     assert world.control.received().calls.get("cancel", 0) == 0
     assert [batch.batch_id for batch in world.finish(job)] == made
     world.check_each_row_billed_once(3)
@@ -707,7 +707,7 @@ def test_of_two_attempts_that_find_other_rows_the_second_goes_on_with_the_job_of
 
 def finished_with_other_rows(world: World, job: JobFolder) -> None:
     world.finish(job)
-    job.collected(CollectionRecord(destination="xcom", rows=10, usable_rows=10, at="now", shards=3))
+    job.record_collection(CollectionRecord(destination="xcom", rows=10, usable_rows=10, at="now", shards=3))
 
 
 @pytest.mark.parametrize("policy", ["fail", "restart"])
@@ -755,7 +755,7 @@ def test_a_call_under_way_while_its_job_is_replaced_is_canceled_only_by_a_restar
     def create_slowly(content: object, **options: Any) -> object:
         with pytest.raises(ChangedInputError, match=r"Since the job at|could pay twice"):
             world.job(plan, rows=3, text="other")
-        job.abandon("2026-11-21T00:00:00Z", keeps_batches=policy == "fail")
+        job.record_abandonment("2026-11-21T00:00:00Z", keeps_batches=policy == "fail")
         return world.client.create(content, **options)  # type: ignore[arg-type]
 
     through(world, job, create=create_slowly)

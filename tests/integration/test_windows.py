@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider.batches.output.manifest import Manifest
-from anthropic_batches_provider.batches.submission import Waiting
+from anthropic_batches_provider.batches.submission import NextLook
 from anthropic_batches_provider.errors import (
     ResultsUnavailableError,
     SpendLimitReachedError,
@@ -68,8 +68,8 @@ def test_nor_when_processes_die_at_every_create_call(world: World, task: OneTask
 
 def test_nor_when_the_workers_clock_is_wrong_by_more_than_a_day(world: World, task: OneTask) -> None:
     world.control.change_settings(queue_limit=8)
-    assert isinstance(task.stint(rows=20, in_flight=8, wrong_by=30 * HOUR), Waiting)
-    assert isinstance(task.stint(), Waiting)
+    assert isinstance(task.stint(rows=20, in_flight=8, wrong_by=30 * HOUR), NextLook)
+    assert isinstance(task.stint(), NextLook)
     assert statuses(world) == [200, 200]
 
 
@@ -82,14 +82,14 @@ def test_a_full_window_is_waited_for_with_what_runs_and_the_rest_goes_out_as_it_
     world: World, task: OneTask
 ) -> None:
     waiting = task.stint(rows=20, in_flight=8)
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, NextLook)
     first = [batch.batch_id for batch in task.job().batches()]
     assert len(first) == 2
     assert waiting.batch_ids == tuple(first)
     assert "8 requests are in flight, of 8 that may be" in waiting.reason
     world.control.end_batches(first[:1])
     waiting = task.stint()
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, NextLook)
     assert len(task.job().batches()) == 3
     assert first[0] not in waiting.batch_ids
 
@@ -112,7 +112,7 @@ class TestARefusalForFullness:
         waiting = task.stint(rows=20, in_flight=100)
         assert statuses(world)[1:] == [200, 429]
         for minute in range(15):
-            assert isinstance(waiting, Waiting)
+            assert isinstance(waiting, NextLook)
             world.control.advance_clock(MINUTE - 1)
             waiting = task.stint()
             assert statuses(world)[1:] == [200, 429], f"sent again after {minute + 1} minutes"
@@ -144,7 +144,7 @@ def test_a_pause_that_the_service_asks_for_is_kept_while_results_are_written(wor
     world.control.add_fault("create", "status", status=429, retry_after=1800, times=None)
     with before_each(world.client, "results", lambda _: pass_time(world, 20)):
         waiting = task.stint()
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, NextLook)
     assert len(list((task.folder / "out").glob("part-*"))) == 2
     assert statuses(world) == [200, 200, 429]
 
@@ -156,7 +156,7 @@ def test_a_pause_that_the_service_asks_for_is_kept_although_a_batch_ends_meanwhi
     world.control.end_batches()
     waiting = task.stint()
     assert statuses(world) == [200, 429]
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, NextLook)
     assert waiting.until.timestamp() == pytest.approx(world.control.now() + 1800 - MINUTE, abs=2)
     task.wait(waiting)
     task.stint()
@@ -170,7 +170,7 @@ def test_a_refusal_with_nothing_in_flight_is_not_tried_again_with_each_part_that
     world.control.end_batches()
     world.control.add_fault("create", "status", status=429, times=None)
     with before_each(world.client, "results", lambda _: pass_time(world, 15)):
-        assert isinstance(task.stint(), Waiting)
+        assert isinstance(task.stint(), NextLook)
     assert statuses(world) == [200, 200, 200, 429]
 
 
@@ -192,11 +192,11 @@ def test_a_call_in_doubt_counts_as_in_flight_and_is_settled_while_the_window_is_
     world.control.change_settings(queue_limit=8)
     world.control.add_fault("create", "drop_after_commit", nth=2)
     waiting = task.stint(rows=20, in_flight=8)
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, NextLook)
     assert len(task.job().batches()) == 1
     doubtful = next(create.batch_id for create in world.control.received().creates if create.fault)
     assert doubtful in waiting.batch_ids
-    assert isinstance(task.stint(), Waiting)
+    assert isinstance(task.stint(), NextLook)
     assert len(statuses(world)) == 2, "a doubt takes room"
     world.control.end_batches([doubtful])
     task.stint()
@@ -208,9 +208,9 @@ def test_a_call_in_doubt_counts_as_in_flight_and_is_settled_while_the_window_is_
 def test_batches_that_expire_make_room_and_their_rows_go_again(world: World, task: OneTask) -> None:
     world.control.change_settings(batch_duration=60 * HOUR, queue_limit=8)
     waiting = task.stint(rows=16, in_flight=8)
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, NextLook)
     while len(task.job().batches()) < 4:
-        assert isinstance(waiting, Waiting)
+        assert isinstance(waiting, NextLook)
         task.wait(waiting)
         waiting = task.stint()
     world.control.change_settings(batch_duration=HOUR)
@@ -240,7 +240,7 @@ def test_a_look_that_fails_changes_nothing(world: World, task: OneTask) -> None:
     world.control.add_fault("retrieve", "status", status=500, times=None)
     for _ in range(2):
         waiting = task.stint()
-        assert isinstance(waiting, Waiting)
+        assert isinstance(waiting, NextLook)
         assert len(waiting.batch_ids) == 2
         world.control.advance_clock(MINUTE)
     assert len(statuses(world)) == 2
@@ -253,7 +253,7 @@ def test_many_running_batches_are_looked_at_by_listing_them(world: World, task: 
     world.control.advance_clock(HOUR)
     calls = world.control.received().calls
     outcome = task.stint()
-    assert isinstance(outcome, Waiting)
+    assert isinstance(outcome, NextLook)
     since = world.control.received().calls
     assert since.get("retrieve", 0) == calls.get("retrieve", 0)
     assert since["list"] - calls["list"] <= 4
@@ -268,7 +268,7 @@ def pass_time(world: World, seconds: float) -> None:
 
 def test_a_doubt_that_nothing_can_settle_leaves_the_window_and_is_told_at_the_end(world: World, task: OneTask) -> None:
     world.control.add_fault("create", "drop_after_commit", nth=1)
-    assert isinstance(task.stint(rows=12, in_flight=4), Waiting)
+    assert isinstance(task.stint(rows=12, in_flight=4), NextLook)
     world.control.end_batches()
     world.control.archive_batches()
     with pytest.raises(SubmissionOutcomeUnknownError):
@@ -280,13 +280,13 @@ def test_a_doubt_that_nothing_can_settle_leaves_the_window_and_is_told_at_the_en
 def test_a_wait_that_the_service_asks_for_is_believed_for_an_hour(world: World, task: OneTask) -> None:
     world.control.add_fault("create", "status", status=429, retry_after=30 * 24 * 3600, nth=1)
     waiting = task.stint()
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, NextLook)
     assert waiting.until.timestamp() - world.control.now() == pytest.approx(3600)
     check_home(task, task.finish())
 
 
 def test_one_batch_that_cannot_be_looked_at_hides_no_other(world: World, task: OneTask) -> None:
-    assert isinstance(task.stint(rows=12), Waiting)
+    assert isinstance(task.stint(rows=12), NextLook)
     world.control.end_batches()
     first = task.job().batches()[0].batch_id
     world.control.add_fault("retrieve", "status", status=500, batch_id=first, times=1000)
@@ -321,7 +321,7 @@ class TestTimeThatIsOver:
     def test_nothing_more_is_sent_and_what_has_ended_comes_home(self, world: World, task: OneTask) -> None:
         task.stint(rows=20, in_flight=8)
         world.control.advance_clock(3 * HOUR)
-        assert isinstance(task.stint(may_send=False), Waiting)
+        assert isinstance(task.stint(may_send=False), NextLook)
         assert statuses(world) == [200, 200]
         assert len(task.job().parts()) == 2
         check_home(task, task.finish(may_send=True))
@@ -339,7 +339,7 @@ class TestTimeThatIsOver:
         task.stint(rows=4, in_flight=8)
         world.control.advance_clock(3 * HOUR)
         waiting = task.stint(may_send=False)
-        assert isinstance(waiting, Waiting)
+        assert isinstance(waiting, NextLook)
         assert "rows that are to go again: 1" in waiting.reason
         assert statuses(world) == [200]
         assert [row["result_type"] for row in task.output()].count("errored") == 1

@@ -31,9 +31,9 @@ from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (
     JobPlan,
+    NextLook,
     Submission,
     SubmissionBounds,
-    Waiting,
     ask_time,
     sealed_job,
 )
@@ -155,13 +155,13 @@ class World:
 
     def attempt(
         self, unit: str, moments: Moments, *, wrong_by: float = 0.0
-    ) -> tuple[JobFolder, list[BatchRecord] | Waiting]:
+    ) -> tuple[JobFolder, list[BatchRecord] | NextLook]:
         """Bring a unit's job forward, as a submitting task does each time that it runs."""
         clock, service = Clock(self.server, wrong_by), Service(self, moments)
         job = self._sealed(unit, moments, service, clock)
         return job, self._submission(job, service, clock).advance()
 
-    def bring_home(self, unit: str, moments: Moments, *, wrong_by: float = 0.0) -> Manifest | Waiting:
+    def bring_home(self, unit: str, moments: Moments, *, wrong_by: float = 0.0) -> Manifest | NextLook:
         """Bring a unit's job forward, as one task for it all does each time that it runs."""
         self.brought_home.add(unit)
         clock, service = Clock(self.server, wrong_by), Service(self, moments)

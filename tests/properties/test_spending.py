@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from anthropic_batches_provider.batches.client import MessageBatchClient
 from anthropic_batches_provider.batches.ledger import Adopted
 from anthropic_batches_provider.batches.output.manifest import Manifest
-from anthropic_batches_provider.batches.submission import Waiting
+from anthropic_batches_provider.batches.submission import NextLook
 from anthropic_batches_provider.errors import ApiError, JobStoppedError, MessageBatchesError
 from anthropic_batches_provider.simulator import Clock as ManualClock
 from anthropic_batches_provider.simulator import Simulator
@@ -196,7 +196,7 @@ class Spending(RuleBasedStateMachine):
 
     def _known_batches(self, unit: str) -> list[str]:
         job = self.world.job(unit)
-        return [batch.batch_id for batch in job.batches()] if job and job.seal() else []
+        return [batch.batch_id for batch in job.batches()] if job and job.find_seal() else []
 
     def _all_comes_to_its_end(self) -> None:
         self.world.control.clear_faults()
@@ -226,7 +226,7 @@ class Spending(RuleBasedStateMachine):
         reason = ""
         for _ in range(MOST_LOOKS):
             _, outcome = self.world.attempt(unit, self.world.moments())
-            if not isinstance(outcome, Waiting):
+            if not isinstance(outcome, NextLook):
                 return
             reason = outcome.reason
             seconds = (outcome.until - self.world.now()).total_seconds() + 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anthropic_batches_provider.batches.ledger import Adopted
-from anthropic_batches_provider.batches.submission import Waiting
+from anthropic_batches_provider.batches.submission import NextLook
 from anthropic_batches_provider.errors import CorruptLedgerError
 from anthropic_batches_provider.simulator import Clock as ManualClock
 from anthropic_batches_provider.simulator import Simulator
@@ -30,7 +30,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 def finish(world: World, unit: str) -> None:
     for _ in range(100):
         _, outcome = world.attempt(unit, world.moments())
-        if not isinstance(outcome, Waiting):
+        if not isinstance(outcome, NextLook):
             return
         seconds = (outcome.until - world.now()).total_seconds() + 1
         world.pass_time(min(max(seconds, 1), HOUR / 2 if outcome.batch_ids else seconds))
@@ -65,7 +65,7 @@ def test_a_process_that_is_paused_after_the_greeting_does_not_date_its_intents_b
     """Operators greet before they read and upload the rows, which may take an hour: the pause need be no accident."""
     world.control.add_fault("create", "late_commit", seconds=590)
     world.pause_after_greeting = HOUR
-    assert isinstance(world.attempt("one", world.moments())[1], Waiting)
+    assert isinstance(world.attempt("one", world.moments())[1], NextLook)
     world.pause_after_greeting = 0
     finish(world, "one")
     world.pass_time(HOUR)
@@ -85,7 +85,7 @@ def test_a_duplicate_that_ends_later_than_the_first_is_told_too(world: World) ->
     world.control.change_settings(batch_duration=HOUR)
     world.doubles = 1
     world.pause_between_doubles = 60
-    assert isinstance(world.attempt("one", world.moments())[1], Waiting)
+    assert isinstance(world.attempt("one", world.moments())[1], NextLook)
     world.pass_time(HOUR - 90)  # the first has ended, the second has not
     finish(world, "one")
     assert duplicates(world, "one") == 1

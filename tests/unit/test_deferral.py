@@ -7,7 +7,7 @@ from typing import Any
 import pendulum
 import pytest
 
-from anthropic_batches_provider.batches.submission import Waiting
+from anthropic_batches_provider.batches.submission import NextLook
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiError,
@@ -17,11 +17,11 @@ from anthropic_batches_provider.errors import (
     SpendLimitReachedError,
     UnexpectedAnswerError,
 )
-from anthropic_batches_provider.operators.deferral import Deferral, next_wait
+from anthropic_batches_provider.operators.deferral import DeferralState, next_wait
 
 NOW = pendulum.datetime(2026, 11, 21, 6)
-WAITING = Waiting(until=NOW.add(hours=2), batch_ids=("a", "b"), reason="two batches run")
-DEFERRAL = Deferral(job="file:///j", until=NOW.timestamp())
+WAITING = NextLook(until=NOW.add(hours=2), batch_ids=("a", "b"), reason="two batches run")
+DEFERRAL = DeferralState(job="file:///j", until=NOW.timestamp())
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def a_job(folder: Path) -> JobFolder:
     )  # fmt: skip
     job = create_job(LocalStorage(folder), "dag/task/unit/-", record, after=[])
     shard = ShardRecord(shard=0, requests=5, first_row=0, body_bytes=9, requests_file="requests/a", rows_file="rows/a")
-    job.seal_with(SealRecord(rows=5, fingerprint="", structured=False, shards=(shard,)))
+    job.create_seal(SealRecord(rows=5, fingerprint="", structured=False, shards=(shard,)))
     return job
 
 

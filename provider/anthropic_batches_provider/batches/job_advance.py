@@ -16,7 +16,7 @@ from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.further_rounds import Rounds, rows_going_again, seal_next_round
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
 from anthropic_batches_provider.batches.output.manifest import Manifest
-from anthropic_batches_provider.batches.submission import Submission, Waiting, running_ids
+from anthropic_batches_provider.batches.submission import NextLook, Submission, running_ids
 from anthropic_batches_provider.errors import JobStoppedError, MessageBatchesError, SubmissionOutcomeUnknownError
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class JobAdvance:
         self._moved = moved
         self._published = published
 
-    def advance(self) -> Manifest | Waiting:
+    def advance(self) -> Manifest | NextLook:
         """Go on until the job is done or there is something to wait for.
 
         :returns: the manifest of the published output, whose rows all have their last result; or what to wait for.
@@ -74,20 +74,20 @@ class JobAdvance:
         :raises ApiError: the service refused a shard for a reason that waiting does not mend.
         :raises LedgerError: a lost answer can never be settled, or the job was replaced by another.
         """
-        if self._job.is_finished and self._submission.may_send():
+        if self._job.is_finished() and self._submission.may_send():
             self._next_round()
         while True:
-            outcome = self._submitted()
+            outcome = self._submission_outcome()
             self._moved()
             if self._collection.write_next() is not None or self._submission.running.look():
                 continue
             states = self._job.shards()
             running = running_ids(states)
-            if isinstance(outcome, Waiting):
+            if isinstance(outcome, NextLook):
                 return outcome.or_end_of(running)
             # A batch that is not seen to end long after it must have expired is asked for by the publication.
             if any(self._submission.running.is_in_queue(state) for state in states):
-                return Waiting(
+                return NextLook(
                     until=self._clock.now() + _LONGEST_WAIT,
                     batch_ids=running,
                     reason=f"batches that have not ended: {len(running):,}",
@@ -99,11 +99,11 @@ class JobAdvance:
             self._published(manifest)
             self._check_not_futile(manifest)
             if not self._submission.may_send() and (rows := rows_going_again(self._job, self._rounds)):
-                return Waiting(until=self._clock.now(), batch_ids=(), reason=f"rows that are to go again: {rows:,}")
+                return NextLook(until=self._clock.now(), batch_ids=(), reason=f"rows that are to go again: {rows:,}")
             if self._next_round() is None:
                 return manifest
 
-    def _submitted(self) -> Waiting | SubmissionOutcomeUnknownError | None:
+    def _submission_outcome(self) -> NextLook | SubmissionOutcomeUnknownError | None:
         try:
             outcome = self._submission.advance()
         except SubmissionOutcomeUnknownError as error:
@@ -111,7 +111,7 @@ class JobAdvance:
         except MessageBatchesError:
             self._save_what_has_ended()
             raise
-        return outcome if isinstance(outcome, Waiting) else None
+        return outcome if isinstance(outcome, NextLook) else None
 
     def _save_what_has_ended(self) -> None:
         """Before a job stops: write what is there, since that was paid for; a failure to do so does not hide why."""

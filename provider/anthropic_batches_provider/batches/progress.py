@@ -39,13 +39,13 @@ class JobProgress:
     @classmethod
     def of(cls, job: JobFolder, *, now: pendulum.DateTime) -> JobProgress:
         """Read how far a sealed job is."""
-        states, first = job.shards(), len(job.sealed().shards)
-        number = job.collections + 1
+        states, first = job.shards(), len(job.first_seal().shards)
+        number = job.collection_count() + 1
         collection = job.last_collection()
         # By shard: one whose destination or format was changed meanwhile was written more than once.
         parts = {part.shard: part.rows for part in job.parts() if part.collection == number}
         return cls(
-            rows=job.sealed().rows,
+            rows=job.first_seal().rows,
             round=len(job.rounds()),
             shards=len(states),
             shards_submitted=sum(state.batch is not None for state in states),

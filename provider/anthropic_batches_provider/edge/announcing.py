@@ -39,7 +39,7 @@ def destination_of(context: Context, uri: str, output_format: OutputFormat, *, o
     return Destination(storage=open_storage(folder, holds_ledger=False), owner=owner, output_format=output_format)
 
 
-def hand_over(context: Context, manifest: Manifest, value: Any) -> None:
+def announce(context: Context, manifest: Manifest, value: Any) -> None:
     """Tell everybody what was published; before it is judged, so that a failing task has told it, too.
 
     :param value: what the task returns if it succeeds.

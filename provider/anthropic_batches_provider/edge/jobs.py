@@ -69,7 +69,7 @@ def seconds_of(duration: timedelta | float) -> float:
     return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
 
 
-def tries_of(context: Context) -> str:
+def attempt_group(context: Context) -> str:
     """Return what names the tries of a task between two clears of its run; "" where Airflow does not tell.
 
     Each clear counts, of whatever task of the run: taken for another, a retry only reads its rows once more.

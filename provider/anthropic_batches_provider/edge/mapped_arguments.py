@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-def was_written(context: Context, argument: str) -> bool:
+def is_literal_argument(context: Context, argument: str) -> bool:
     """Return whether an operator's argument is the DAG author's own, and not another task's output mapped over.
 
     :param context: of the task that runs.
@@ -24,7 +24,7 @@ def was_written(context: Context, argument: str) -> bool:
     return _is_literal(origin.expand_input.value, argument)
 
 
-def was_written_for_function(context: Context, argument: str) -> bool:
+def is_literal_function_argument(context: Context, argument: str) -> bool:
     """Return the same of a decorated function's argument."""
     origin = _mapped_origin(context)
     if origin is None or argument in origin.partial_kwargs.get("op_kwargs", {}):

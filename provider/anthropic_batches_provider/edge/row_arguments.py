@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
-from anthropic_batches_provider.edge.mapped_arguments import was_written
+from anthropic_batches_provider.edge.mapped_arguments import is_literal_argument
 from anthropic_batches_provider.edge.object_storage import local_path, object_path, open_storage
 from anthropic_batches_provider.errors import ConfigurationError
 
@@ -52,7 +52,7 @@ class RowsArgument(ResolveMixin):
 
     @staticmethod
     def _may_be_rendered(context: Context) -> bool:
-        return was_written(context, "rows") and was_written(context, "requests")
+        return is_literal_argument(context, "rows") and is_literal_argument(context, "requests")
 
     def serialize(self) -> str:
         """Return a label for Airflow's serialized DAG and rendered fields; never data."""

@@ -13,14 +13,14 @@ from anthropic_batches_provider.edge.jobs import find_job, seconds_of
 from anthropic_batches_provider.edge.kill_policy import Policy
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.errors import ApiError
-from anthropic_batches_provider.operators.deferral import Deferral, next_wait
+from anthropic_batches_provider.operators.deferral import DeferralState, next_wait
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.ledger import JobFolder
-    from anthropic_batches_provider.batches.submission import Waiting
+    from anthropic_batches_provider.batches.submission import NextLook
     from anthropic_batches_provider.operators.rows_operator import Stint
 
 
@@ -35,7 +35,7 @@ class DeferrableOperator(BaseOperator):
     kill_policy: Policy
 
     @abstractmethod
-    def _bring_forward(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
+    def _run_stint(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """Go on as far as it goes; return what the task returns, or defer.
 
         :param event: what the trigger has fired; None in the first stint.
@@ -51,7 +51,7 @@ class DeferrableOperator(BaseOperator):
             raise self._given_up(event)
         with as_task_failures():
             try:
-                return self._bring_forward(context, event)
+                return self._run_stint(context, event)
             except ApiError as error:
                 self._wait_out(context, error)
 
@@ -63,7 +63,7 @@ class DeferrableOperator(BaseOperator):
         """Return the attributes that must not be rendered otherwise after a deferral."""
         return {}
 
-    def wait(self, stint: Stint, waiting: Waiting) -> NoReturn:
+    def wait(self, stint: Stint, waiting: NextLook) -> NoReturn:
         """Defer until there is something to do again.
 
         :raises AirflowException: there is nothing that a wait could bring.
@@ -76,7 +76,7 @@ class DeferrableOperator(BaseOperator):
         waiting = planned
         before = stint.before.after(stint.event, now) if stint.before is not None else None
         ahead_seconds = before.ahead_seconds if before is not None else 0.0
-        Deferral(
+        DeferralState(
             job=job.uri, until=waiting.until.timestamp(), ahead_seconds=ahead_seconds, pinned=self.pinned()
         ).remember(stint.context)
         self.log.info(
@@ -108,7 +108,7 @@ class DeferrableOperator(BaseOperator):
         """
         from anthropic_batches_provider.batches.clock import SystemClock
 
-        before = Deferral.recalled(context)
+        before = DeferralState.recalled(context)
         again = before.after_failure(error, SystemClock().now()) if before is not None and self.may_send() else None
         if again is None:
             raise error

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pendulum
     from airflow.sdk import Context
 
-    from anthropic_batches_provider.batches.submission import Waiting
+    from anthropic_batches_provider.batches.submission import NextLook
 
 DEFERRAL_KEY = "deferral"
 
@@ -27,7 +27,7 @@ _LONGEST_OUTAGE_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deferral:
+class DeferralState:
     """What is remembered.
 
     :param job: URI of the job folder.
@@ -46,7 +46,7 @@ class Deferral:
     failures: int = 0
 
     @classmethod
-    def recalled(cls, context: Context) -> Deferral | None:
+    def recalled(cls, context: Context) -> DeferralState | None:
         """Return what this try of the task was deferred with; None in its first stint."""
         task_instance: Any = context["ti"]
         kept = task_instance.xcom_pull(
@@ -59,7 +59,7 @@ class Deferral:
         task_instance: Any = context["ti"]
         task_instance.xcom_push(key=DEFERRAL_KEY, value=asdict(self))
 
-    def after(self, event: Mapping[str, Any], now: pendulum.DateTime) -> Deferral:
+    def after(self, event: Mapping[str, Any], now: pendulum.DateTime) -> DeferralState:
         """Return this with what the end of the wait tells of the triggerer's clock.
 
         :param event: what the trigger has fired.
@@ -70,7 +70,7 @@ class Deferral:
             return self
         return replace(self, ahead_seconds=self.ahead_seconds + early)
 
-    def after_failure(self, error: ApiError, now: pendulum.DateTime) -> Deferral | None:
+    def after_failure(self, error: ApiError, now: pendulum.DateTime) -> DeferralState | None:
         """Return this for a further wait, since the service could not be asked: a minute, later up to ten.
 
         :param now: the worker's clock.
@@ -92,8 +92,8 @@ def may_pass(error: ApiError) -> bool:
 
 
 def next_wait(
-    waiting: Waiting, event: Mapping[str, Any], *, now: pendulum.DateTime, has_unsent: bool
-) -> Waiting | None:
+    waiting: NextLook, event: Mapping[str, Any], *, now: pendulum.DateTime, has_unsent: bool
+) -> NextLook | None:
     """Return how to wait, given what the last wait brought, so that no two stints follow each other for nothing.
 
     :param event: what the trigger has fired; empty in a first stint.

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anthropic_batches_provider.edge.jobs import tries_of, unit_of_work
+from anthropic_batches_provider.edge.jobs import attempt_group, unit_of_work
 from anthropic_batches_provider.edge.prompt_files import load_prompt
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
 
@@ -39,7 +39,7 @@ class JobInput:
     @property
     def tries(self) -> str:
         """Names the tries of the task instance since it was last cleared."""
-        return tries_of(self.context)
+        return attempt_group(self.context)
 
     @property
     def limits(self) -> ShardLimits:

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from anthropic_batches_provider.batches.cancellation import cancel_batches
 from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
-from anthropic_batches_provider.edge.announcing import XCOM, destination_of, hand_over
+from anthropic_batches_provider.edge.announcing import XCOM, announce, destination_of
 from anthropic_batches_provider.edge.arguments import (
     check_choice,
     check_count,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from anthropic_batches_provider.batches.output.destination import Destination
     from anthropic_batches_provider.batches.output.manifest import Manifest
-    from anthropic_batches_provider.batches.submission import Waiting
+    from anthropic_batches_provider.batches.submission import NextLook
     from anthropic_batches_provider.operators.job_input import JobInput
 
 
@@ -153,10 +153,10 @@ class MessageBatchOperator(RowsOperator):
             check_destination(destination)
             check_writable(destination)
 
-    def go_on(self, stint: Stint) -> Any:
+    def advance(self, stint: Stint) -> Any:
         """Submit, collect and send again as far as it goes without waiting; then defer, or judge and return."""
         from anthropic_batches_provider.batches.job_advance import JobAdvance
-        from anthropic_batches_provider.batches.submission import Waiting
+        from anthropic_batches_provider.batches.submission import NextLook
 
         collection = self._collection(stint)
         advance = JobAdvance(
@@ -166,7 +166,7 @@ class MessageBatchOperator(RowsOperator):
             stint.rounds,
             clock=stint.clock,
             moved=lambda: stint.progress.of(stint.job),
-            published=lambda manifest: hand_over(stint.context, manifest, _value(collection, manifest)),
+            published=lambda manifest: announce(stint.context, manifest, _value(collection, manifest)),
         )
         try:
             with log_group("Submitting and collecting"):
@@ -174,7 +174,7 @@ class MessageBatchOperator(RowsOperator):
         except JobStoppedError as error:
             # A retry would only use up the rounds: somebody has to act first.
             raise AirflowFailException(str(error)) from error
-        if isinstance(outcome, Waiting):
+        if isinstance(outcome, NextLook):
             self._wait_or_time_out(stint, outcome)
         self._judge(outcome)
         return _value(collection, outcome)
@@ -213,7 +213,7 @@ class MessageBatchOperator(RowsOperator):
             # Every row had its rounds: a retry would find the same.
             raise AirflowFailException(str(error)) from error
 
-    def _wait_or_time_out(self, stint: Stint, waiting: Waiting) -> NoReturn:
+    def _wait_or_time_out(self, stint: Stint, waiting: NextLook) -> NoReturn:
         if self.deadline is not None:
             deadline = pendulum.from_timestamp(self.deadline)
             if stint.clock.now() >= deadline:

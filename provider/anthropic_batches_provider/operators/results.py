@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
-from anthropic_batches_provider.edge.announcing import XCOM, destination_of, hand_over
+from anthropic_batches_provider.edge.announcing import XCOM, announce, destination_of
 from anthropic_batches_provider.edge.arguments import (
     check_choice,
     check_count,
@@ -112,7 +112,7 @@ class MessageBatchResultsOperator(BaseOperator):
                 manifest, value = self._published(context, what, client, settings)
         if not isinstance(what, list):
             progress.of(what, now=True)
-        hand_over(context, manifest, value)
+        announce(context, manifest, value)
         check_failed_rows(manifest, self.max_failed_rows)
         return value
 

@@ -25,7 +25,7 @@ from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.operators.deferrable import DeferrableOperator, running_batch_ids
-from anthropic_batches_provider.operators.deferral import Deferral
+from anthropic_batches_provider.operators.deferral import DeferralState
 from anthropic_batches_provider.operators.job_input import JobInput
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Stint:
     """
 
     context: Context
-    before: Deferral | None
+    before: DeferralState | None
     event: Mapping[str, Any]
     input: JobInput
     job: JobFolder
@@ -146,7 +146,7 @@ class RowsOperator(DeferrableOperator):
         self._job: JobFolder | None = None
 
     @abstractmethod
-    def go_on(self, stint: Stint) -> Any:
+    def advance(self, stint: Stint) -> Any:
         """Bring the sealed job forward; return what the task returns, or defer."""
 
     def check_before_reading(self, job_input: JobInput) -> None:
@@ -155,7 +155,7 @@ class RowsOperator(DeferrableOperator):
     def execute(self, context: Context) -> Any:
         """Open the unit's job, seal its shards and go on."""
         with as_task_failures():
-            return self._bring_forward(context)
+            return self._run_stint(context)
 
     def on_kill(self) -> None:
         """Send nothing more; cancel what was submitted, if the policy says so and the task is really over."""
@@ -167,13 +167,13 @@ class RowsOperator(DeferrableOperator):
         with MessageBatchHook(self.conn_id).client() as client:
             cancel_batches(client, running_batch_ids(self._job))
 
-    def _bring_forward(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
+    def _run_stint(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         from anthropic_batches_provider.batches.clock import SystemClock
         from anthropic_batches_provider.batches.further_rounds import Rounds
         from anthropic_batches_provider.hooks import MessageBatchHook
 
         self._task_instance = context["ti"]
-        before = None if event is None else Deferral.recalled(context)
+        before = None if event is None else DeferralState.recalled(context)
         for name, value in (before.pinned if before is not None else {}).items():
             setattr(self, name, value)
         job_input = JobInput(self, context)
@@ -203,7 +203,7 @@ class RowsOperator(DeferrableOperator):
                 rounds=Rounds(most=self.max_rounds, limits=job_input.limits, spool_folder=spool),
             )
             try:
-                return self.go_on(stint)
+                return self.advance(stint)
             finally:
                 self._show(stint)
 
@@ -255,7 +255,7 @@ class RowsOperator(DeferrableOperator):
         job = stint.job
         try:
             batch_ids = [batch.batch_id for batch in job.batches()]
-            shown = {"job": job.uri, "batch_ids": batch_ids, "requests": job.sealed().rows}
+            shown = {"job": job.uri, "batch_ids": batch_ids, "requests": job.first_seal().rows}
             show_in_task_state(stint.context, "message_batches", shown)
             stint.progress.of(job, now=True)
         except Exception as error:  # noqa: BLE001 - what is shown must not hide how the stint ended

@@ -63,18 +63,18 @@ class MessageBatchSubmitOperator(RowsOperator):
     :raises AirflowException: the service refused or did not answer; a retry goes on where this attempt stopped.
     """
 
-    def go_on(self, stint: Stint) -> JobReference:
+    def advance(self, stint: Stint) -> JobReference:
         """Submit what is not submitted yet; of a finished job, the rows without a usable result."""
         from anthropic_batches_provider.batches.further_rounds import seal_next_round
 
         job, submission = stint.job, stint.submission
-        if job.is_finished:
+        if job.is_finished():
             seal_next_round(job, stint.rounds, service=stint.client, now=submission.service_now())
         with log_group("Submitting"):
             outcome = submission.advance()
         if not isinstance(outcome, list):
             self.wait(stint, outcome)
-        rows = job.sealed().rows
+        rows = job.first_seal().rows
         batch_ids = [batch.batch_id for batch in outcome]
         self.log.info("Submitted: %d rows, %d batches (%s)", rows, len(batch_ids), ", ".join(batch_ids[:20]))
         return JobReference(job=job.uri, conn_id=self.conn_id, batch_ids=batch_ids, requests=rows)

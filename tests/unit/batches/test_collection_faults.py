@@ -162,7 +162,7 @@ def test_a_job_that_fails_to_note_its_end_is_collected_again(job: EndedJob, monk
         raise OSError("bad day")
 
     with monkeypatch.context() as patch:
-        patch.setattr(job.folder, "collected", refuse)
+        patch.setattr(job.folder, "record_collection", refuse)
         with pytest.raises(OSError, match="bad day"):
             collect(job)
     assert "00000-a.jsonl" in job.folder.storage.list(f"{job.folder.path}/requests")

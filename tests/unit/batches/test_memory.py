@@ -115,7 +115,7 @@ def test_the_results_of_a_job_are_never_all_in_memory(job: JobFolder, tmp_path: 
     for shard in seal.shards:
         batch = source.retrieve(f"msgbatch_{shard.shard}")
         submit(job, shard.shard, batch)
-        job.saw_end(EndRecord.of(batch, shard=shard.shard))
+        job.record_end(EndRecord.of(batch, shard=shard.shard))
     destination = Destination(storage=LocalStorage(tmp_path / "output"), owner=OWNER)
     settings = CollectionSettings(spool_folder=tmp_path / "spool", clock=StillClock())
     with little_memory():

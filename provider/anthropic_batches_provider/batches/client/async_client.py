@@ -178,15 +178,15 @@ class AsyncMessageBatchClient:
             failure = self._transport.broken_stream(error, call, response)
         raise failure.error from failure.cause
 
-    async def _repeated(self, call: Call[Any], attempt_it: Callable[[], Awaitable[T]]) -> T:
+    async def _repeated(self, call: Call[Any], attempt_call: Callable[[], Awaitable[T]]) -> T:
         attempt = 0
         while True:
             failure: Failure
             try:
-                return await attempt_it()
+                return await attempt_call()
             except (*CALL_ERRORS, MessageBatchesError) as error:
                 failure = self._transport.failure_of(error, call)
-            if self._transport.is_done_anyway(call, failure, attempt):
+            if self._transport.already_deleted(call, failure, attempt):
                 return None  # type: ignore[return-value]  # a delete call answers None
             pause = self._transport.seconds_before_retry(call, failure, attempt)
             if pause is None:

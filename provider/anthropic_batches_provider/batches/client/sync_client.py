@@ -183,15 +183,15 @@ class MessageBatchClient:
             failure = self._transport.broken_stream(error, call, response)
         raise failure.error from failure.cause
 
-    def _repeated(self, call: Call[Any], attempt_it: Callable[[], T]) -> T:
+    def _repeated(self, call: Call[Any], attempt_call: Callable[[], T]) -> T:
         attempt = 0
         while True:
             failure: Failure
             try:
-                return attempt_it()
+                return attempt_call()
             except (*CALL_ERRORS, MessageBatchesError) as error:
                 failure = self._transport.failure_of(error, call)
-            if self._transport.is_done_anyway(call, failure, attempt):
+            if self._transport.already_deleted(call, failure, attempt):
                 return None  # type: ignore[return-value]  # a delete call answers None
             pause = self._transport.seconds_before_retry(call, failure, attempt)
             if pause is None:

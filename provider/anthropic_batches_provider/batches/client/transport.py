@@ -80,6 +80,6 @@ class Transport:
         seconds = failures.seconds_before_retry(call, failure.error, attempt, self._max_retries)
         return None if seconds is None else seconds * (1 + random.random() / 4)
 
-    def is_done_anyway(self, call: Call[Any], failure: Failure, attempt: int) -> bool:
+    def already_deleted(self, call: Call[Any], failure: Failure, attempt: int) -> bool:
         """Whether a repeated delete finds nothing because the attempt before it did its work."""
         return call.kind == "delete" and attempt > 0 and isinstance(failure.error, BatchNotFoundError)

@@ -47,7 +47,7 @@ def _looked_at(job: JobFolder, state: ShardState, source: ResultsSource) -> Mess
     assert state.batch is not None  # noqa: S101 - narrows the type; the caller has looked
     batch = retrieve(state.batch.batch_id, source)
     if batch.has_ended:
-        job.saw_end(EndRecord.of(batch, shard=state.shard.shard))
+        job.record_end(EndRecord.of(batch, shard=state.shard.shard))
     return batch
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from anthropic_batches_provider.batches.collection.job_collection import JobCollection
-from anthropic_batches_provider.batches.collection.job_results import JobWork
-from anthropic_batches_provider.batches.collection.plain_batches import BatchesWork
+from anthropic_batches_provider.batches.collection.job_results import JobResults
+from anthropic_batches_provider.batches.collection.plain_batches import PlainBatches
 from anthropic_batches_provider.batches.ledger import JobFolder
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import (
@@ -25,8 +25,8 @@ from anthropic_batches_provider.batches.output.destination import (
 from anthropic_batches_provider.batches.output.manifest import Manifest, PartFile, Tally
 from anthropic_batches_provider.batches.output.part_files import part_names, rows_in_memory, write_part
 from anthropic_batches_provider.batches.output.publishing import (
-    advice_for_a_crash,
     collection_spool,
+    crash_advice,
     manifest_of,
     publish,
 )
@@ -76,13 +76,13 @@ def collect_batches(
     """
     check_destination(destination)
     check_writable(destination)
-    work = BatchesWork(batch_ids, source, settings)
+    work = PlainBatches(batch_ids, source, settings)
     previous = claim_destination(destination)
     taken = {part.name for part in previous.parts} if previous else set()
     names = part_names(work.short_id, len(work.parts), destination.output_format, taken)
     tally = Tally()
     parts = []
-    with advice_for_a_crash(destination), collection_spool(settings) as spool:
+    with crash_advice(destination), collection_spool(settings) as spool:
         for name, part in zip(names, work.parts, strict=True):
             written = write_part(part, name, destination, spool)
             tally.include(written.tally)
@@ -106,7 +106,7 @@ def rows_for_xcom(
     Raises as :func:`collect_job` does otherwise.
     """
     tally = Tally()
-    found = JobWork(work, source, settings) if isinstance(work, JobFolder) else BatchesWork(work, source, settings)
+    found = JobResults(work, source, settings) if isinstance(work, JobFolder) else PlainBatches(work, source, settings)
     with collection_spool(settings) as spool, found.opened(spool):
         rows = rows_in_memory(found, spool, tally, max_bytes=max_bytes)
     manifest = manifest_of(found, tally, settings, destination=_XCOM, owner=found.owner)

@@ -9,8 +9,8 @@ import logging
 from collections.abc import Sequence
 
 from anthropic_batches_provider.batches.collection.ended_batches import batch_of
-from anthropic_batches_provider.batches.collection.job_context import origin_of
-from anthropic_batches_provider.batches.collection.job_results import JobWork, check_not_replaced
+from anthropic_batches_provider.batches.collection.job_context import job_context_of
+from anthropic_batches_provider.batches.collection.job_results import JobResults, check_not_replaced
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
 from anthropic_batches_provider.batches.collection.written_parts import WrittenParts
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
@@ -23,7 +23,7 @@ from anthropic_batches_provider.batches.output.destination import (
 )
 from anthropic_batches_provider.batches.output.manifest import Manifest, PartFile, Tally
 from anthropic_batches_provider.batches.output.part_files import part_names, write_part
-from anthropic_batches_provider.batches.output.publishing import advice_for_a_crash, collection_spool, publish
+from anthropic_batches_provider.batches.output.publishing import collection_spool, crash_advice, publish
 from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
 from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import ApiError, BatchOutcomeError, LedgerError
@@ -57,7 +57,7 @@ class JobCollection:
         self._destination = destination
         self._settings = settings
         self._failed: set[int] = set()
-        self._collections = job.collections
+        self._collections = job.collection_count()
         self._look_at_what_is_there(claim_destination(destination))
         check_writable(destination)
 
@@ -72,14 +72,14 @@ class JobCollection:
         :returns: what was written; None if there is nothing to write for now.
         :raises LedgerError: another job has taken this one's place.
         """
-        if len(self._job.rounds()) > 1 or self._job.collections != self._collections:
+        if len(self._job.rounds()) > 1 or self._job.collection_count() != self._collections:
             return None
         check_not_replaced(self._job)
         for state in self._job.shards():
             number, batch = state.shard.shard, batch_of(state)
             if batch is None or number in self._failed or self._written.find(number) is not None:
                 continue
-            part = ShardPart(origin_of(self._job, self._source, self._settings), state.shard, batch, ())
+            part = ShardPart(job_context_of(self._job, self._source, self._settings), state.shard, batch, ())
             try:
                 record = self._write(part)
             except _OvertakenError:
@@ -98,7 +98,7 @@ class JobCollection:
 
         Raises as :func:`collect_job` does.
         """
-        work = JobWork(self._job, self._source, self._settings)
+        work = JobResults(self._job, self._source, self._settings)
         try:
             self._check_not_overtaken()
             # A round may have been sealed, or a collection finished, since the last look: then its parts do not count.
@@ -107,14 +107,14 @@ class JobCollection:
         except _OvertakenError as overtaken:
             log.info("Another attempt has published %s meanwhile: that output stays.", self._destination.uri)
             manifest = overtaken.manifest
-        self._collections = self._job.collections
+        self._collections = self._job.collection_count()
         return manifest
 
-    def _write_and_publish(self, work: JobWork) -> Manifest:
+    def _write_and_publish(self, work: JobResults) -> Manifest:
         tally = Tally()
         parts = []
         with (
-            advice_for_a_crash(self._destination),
+            crash_advice(self._destination),
             collection_spool(self._settings) as spool,
             work.opened(spool),
         ):
@@ -141,7 +141,7 @@ class JobCollection:
         :raises _OvertakenError: it has.
         """
         job, destination = self._job, self._destination
-        if job.collections == self._collections or not job.is_finished:
+        if job.collection_count() == self._collections or not job.is_finished():
             return
         check_not_replaced(job)
         manifest, latest = check_destination(destination), job.last_collection()
@@ -168,11 +168,11 @@ class JobCollection:
         short_id = job.description().nonce[:SHORT_ID_LENGTH]
         self._written = WrittenParts(job, destination, self._settings)
         taken = self._written.names_of_others | ({part.name for part in previous.parts} if previous else set())
-        self._names = part_names(short_id, len(job.sealed().shards), destination.output_format, taken)
+        self._names = part_names(short_id, len(job.first_seal().shards), destination.output_format, taken)
 
     def _write(self, part: ShardPart) -> PartRecord:
         number = part.shard.shard
-        with advice_for_a_crash(self._destination), collection_spool(self._settings) as spool:
+        with crash_advice(self._destination), collection_spool(self._settings) as spool:
             written = write_part(
                 part, self._names[number], self._destination, spool, before_put=self._check_not_overtaken
             )

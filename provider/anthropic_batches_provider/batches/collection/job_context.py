@@ -25,7 +25,7 @@ RESULTS_REMAIN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class JobContext:
     """What the shards of a job share.
 
     :param attempt: names the files that this collection keeps.
@@ -46,7 +46,7 @@ class Origin:
         """
         collection = self.job.last_collection()
         kept = {kept.shard: kept.file for kept in collection.unusable} if collection is not None else {}
-        number = self.job.collections + 1
+        number = self.job.collection_count() + 1
         written = [part for part in self.job.parts() if part.collection == number]
         return kept | {part.shard: part.unusable_file for part in written if part.unusable_file is not None}
 
@@ -73,6 +73,6 @@ class Origin:
             ) from error
 
 
-def origin_of(job: JobFolder, source: ResultsSource, settings: CollectionSettings) -> Origin:
+def job_context_of(job: JobFolder, source: ResultsSource, settings: CollectionSettings) -> JobContext:
     """Return what the shards of a job share."""
-    return Origin(job, job.description(), job.sealed(), source, settings, secrets.token_hex(4))
+    return JobContext(job, job.description(), job.first_seal(), source, settings, secrets.token_hex(4))

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from anthropic_batches_provider.batches.collection.ended_batches import ended_batches_of
-from anthropic_batches_provider.batches.collection.job_context import origin_of
-from anthropic_batches_provider.batches.collection.round_results import LaterRound
+from anthropic_batches_provider.batches.collection.job_context import job_context_of
+from anthropic_batches_provider.batches.collection.round_results import RoundResults
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
 from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, UnusableRows
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
@@ -19,7 +19,7 @@ from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import LedgerError
 
 
-class JobWork:
+class JobResults:
     """The batches of a job.
 
     :raises BatchesNotEndedError: a shard has no batch yet, or a batch has not ended.
@@ -30,16 +30,16 @@ class JobWork:
         self._folder = job
         self._settings = settings
         rounds = job.rounds()
-        origin = origin_of(job, source, settings)
+        context = job_context_of(job, source, settings)
         self.batches = ended_batches_of(job, source)
         self.job: str | None = job.uri
-        self.owner = origin.record.owner
-        self.short_id = origin.record.nonce[:SHORT_ID_LENGTH]
+        self.owner = context.record.owner
+        self.short_id = context.record.nonce[:SHORT_ID_LENGTH]
         self._shards = [shard for seal in rounds for shard in seal.shards]
         sent = zip(self._shards, self.batches, strict=True)
         first, *further = [list(islice(sent, len(seal.shards))) for seal in rounds]
-        self._later = [LaterRound(origin, shards) for shards in further]
-        self.parts = [ShardPart(origin, *one, self._later) for one in first]
+        self._later = [RoundResults(context, shards) for shards in further]
+        self.parts = [ShardPart(context, *one, self._later) for one in first]
 
     @contextmanager
     def opened(self, spool: Path) -> Iterator[None]:
@@ -68,7 +68,7 @@ class JobWork:
             for part in self.parts
             if part.unusable_file is not None
         )
-        self._folder.collected(
+        self._folder.record_collection(
             CollectionRecord(
                 destination=manifest.destination,
                 rows=manifest.counts.rows,
@@ -93,7 +93,7 @@ def check_not_replaced(job: JobFolder) -> None:
 
     :raises LedgerError: it has.
     """
-    if job.is_abandoned:
+    if job.is_abandoned():
         raise LedgerError(
             f"{job.uri} was replaced by another job of the same unit. Nothing was published by this attempt: the "
             "output is the other job's. Its results stay at Anthropic for 29 days after submission."

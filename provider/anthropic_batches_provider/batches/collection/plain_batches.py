@@ -21,7 +21,7 @@ from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import ConfigurationError
 
 
-class BatchesWork:
+class PlainBatches:
     """Batches that something else submitted; the rows of each come in the order of the API's results.
 
     :raises ConfigurationError: no ids.
@@ -38,7 +38,7 @@ class BatchesWork:
         self.job: str | None = None
         self.owner: str | None = None
         self.short_id = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:SHORT_ID_LENGTH]
-        self.parts = [_ForeignPart(batch, source, settings) for batch in self.batches]
+        self.parts = [_PlainPart(batch, source, settings) for batch in self.batches]
 
     def opened(self, spool: Path) -> AbstractContextManager[None]:
         return nullcontext()
@@ -50,7 +50,7 @@ class BatchesWork:
         """Keep nothing: there is no job folder."""
 
 
-class _ForeignPart:
+class _PlainPart:
     """The rows of a batch that is no job's."""
 
     def __init__(self, batch: MessageBatch, source: ResultsSource, settings: CollectionSettings) -> None:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from anthropic_batches_provider.batches.collection.job_context import Origin
+from anthropic_batches_provider.batches.collection.job_context import JobContext
 from anthropic_batches_provider.batches.ledger import ShardRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.manifest import Tally
@@ -28,15 +28,15 @@ from anthropic_batches_provider.batches.results import (
 from anthropic_batches_provider.errors import ApiError, BatchOutcomeError
 
 
-class LaterShard:
+class RoundShard:
     """A shard of a further round, which holds rows from anywhere; its results are fetched when they are asked for."""
 
-    def __init__(self, origin: Origin, shard: ShardRecord, batch: MessageBatch) -> None:
-        self._origin = origin
+    def __init__(self, context: JobContext, shard: ShardRecord, batch: MessageBatch) -> None:
+        self._context = context
         self._shard = shard
         self._batch = batch
-        rows = array("q", (int(line) for line in origin.lines_of(shard.rows_file)))
-        self._expected = origin.expected(shard, rows)
+        rows = array("q", (int(line) for line in context.lines_of(shard.rows_file)))
+        self._expected = context.expected(shard, rows)
         self._fetched: _Fetched | None = None
         self._stack = ExitStack()
 
@@ -66,11 +66,11 @@ class LaterShard:
         """Have its results on the local disk until :meth:`close`."""
         if self._fetched is None:
             path = spool / f"further-{self._shard.shard}"
-            sleep = self._origin.settings.clock.sleep
+            sleep = self._context.settings.clock.sleep
             results = self._stack.enter_context(
-                spooled_results(self._origin.source, self._batch, path, expected=self._expected, sleep=sleep)
+                spooled_results(self._context.source, self._batch, path, expected=self._expected, sleep=sleep)
             )
-            self._fetched = _Fetched(results, self._origin.encoder(self._batch))
+            self._fetched = _Fetched(results, self._context.encoder(self._batch))
         return self._fetched
 
     def close(self) -> None:
@@ -85,17 +85,17 @@ class _Fetched:
     encoder: RowEncoder
 
 
-class LaterRound:
+class RoundResults:
     """A further round: a view of its shards that has the one at hand which the latest question was about.
 
     :param sent: its shards and their batches, in order; their rows ascend.
     """
 
-    def __init__(self, origin: Origin, sent: Sequence[tuple[ShardRecord, MessageBatch]]) -> None:
-        self._origin = origin
+    def __init__(self, context: JobContext, sent: Sequence[tuple[ShardRecord, MessageBatch]]) -> None:
+        self._context = context
         self._sent = sent
         self._first_rows = [shard.first_row for shard, _ in sent]
-        self._at_hand: tuple[int, LaterShard] | None = None
+        self._at_hand: tuple[int, RoundShard] | None = None
         self._failures: dict[int, ApiError | BatchOutcomeError] = {}
         self._spool: Path | None = None
         self.first_shard = sent[0][0].shard
@@ -127,7 +127,7 @@ class LaterRound:
     def result_of(self, row: int, tally: Tally) -> tuple[Result, RowEncoder] | None:
         """Return what this round brought a row, and what encodes it; None if the row was not in it.
 
-        :param tally: as :meth:`LaterShard.result_of` takes it.
+        :param tally: as :meth:`RoundShard.result_of` takes it.
         :raises ApiError: its results cannot be had; they are not asked for again.
         :raises BatchOutcomeError: they are gone.
         """
@@ -155,10 +155,10 @@ class LaterRound:
             self._failures[index] = error
             raise
 
-    def _shard(self, index: int) -> LaterShard:
+    def _shard(self, index: int) -> RoundShard:
         if self._at_hand is None or self._at_hand[0] != index:
             self._let_go()
-            self._at_hand = index, LaterShard(self._origin, *self._sent[index])
+            self._at_hand = index, RoundShard(self._context, *self._sent[index])
         return self._at_hand[1]
 
     def _let_go(self) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from anthropic_batches_provider.batches.collection.job_context import RESULTS_REMAIN, Origin
-from anthropic_batches_provider.batches.collection.round_results import LaterRound
+from anthropic_batches_provider.batches.collection.job_context import RESULTS_REMAIN, JobContext
+from anthropic_batches_provider.batches.collection.round_results import RoundResults
 from anthropic_batches_provider.batches.collection.unusable_rows import UnusableReason, write_unusable_rows
 from anthropic_batches_provider.batches.ledger import ShardRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
@@ -34,11 +34,13 @@ _READ_BYTES = 1 << 20
 class ShardPart:
     """The rows of one shard of the first round, with their key and kept columns."""
 
-    def __init__(self, origin: Origin, shard: ShardRecord, batch: MessageBatch, later: Sequence[LaterRound]) -> None:
-        self._origin = origin
+    def __init__(
+        self, context: JobContext, shard: ShardRecord, batch: MessageBatch, later: Sequence[RoundResults]
+    ) -> None:
+        self._context = context
         self._later = tuple(later)
         self._rows = range(shard.first_row, shard.first_row + shard.requests)
-        self._expected = origin.expected(shard, self._rows)
+        self._expected = context.expected(shard, self._rows)
         self.shard = shard
         self.batch = batch
         self.requests = shard.requests
@@ -49,22 +51,22 @@ class ShardPart:
         return any(later.first_shard >= shards and later.holds_any_of(self._rows) for later in self._later)
 
     def rows(self, spool: Path, tally: Tally) -> Generator[bytes, None, None]:
-        origin = self._origin
-        encoder = origin.encoder(self.batch)
-        sleep = origin.settings.clock.sleep
+        context = self._context
+        encoder = context.encoder(self.batch)
+        sleep = context.settings.clock.sleep
         reasons = self._reasons(spool)
         for later in self._later:
             later.fetch_first_of(self._rows)
         with (
             spooled_results(
-                origin.source, self.batch, spool / "results", expected=self._expected, sleep=sleep
+                context.source, self.batch, spool / "results", expected=self._expected, sleep=sleep
             ) as first,
             reasons.open("wb", buffering=_READ_BYTES) as unusable,
         ):
             tally.foreign_results += first.foreign
             tally.duplicate_results += first.duplicates
             lines = bytearray()
-            decoded = first.decoded(batch_id=self.batch.id, with_message=origin.settings.include_message)
+            decoded = first.decoded(batch_id=self.batch.id, with_message=context.settings.include_message)
             for position, (columns, found) in enumerate(zip(self._columns(), decoded, strict=True)):
                 result, row_encoder = found, encoder
                 if result is None or result.result_type != "succeeded":
@@ -89,23 +91,23 @@ class ShardPart:
             reasons.unlink(missing_ok=True)
 
     def _kept(self, reasons: Path, kept: Path) -> str | None:
-        shard, origin = self.shard, self._origin
+        shard, context = self.shard, self._context
         is_whole = write_unusable_rows(
-            origin.job,
+            context.job,
             reasons,
             kept,
             requests_file=shard.requests_file,
-            kept_file=lambda: origin.kept_before().get(shard.shard),
+            kept_file=lambda: context.kept_before().get(shard.shard),
         )
         if is_whole:
-            file = f"unusable/{shard.shard:05d}-{origin.attempt}.jsonl"
-            origin.job.storage.put_file(kept, f"{origin.job.path}/{file}")
+            file = f"unusable/{shard.shard:05d}-{context.attempt}.jsonl"
+            context.job.storage.put_file(kept, f"{context.job.path}/{file}")
             return file
-        before = origin.kept_before().get(shard.shard)
+        before = context.kept_before().get(shard.shard)
         if before is None:
             log.warning(
                 "The requests of shard %d of %s are gone: its rows without a usable result cannot be sent again.",
-                shard.shard, origin.job.uri,
+                shard.shard, context.job.uri,
             )  # fmt: skip
         return before
 
@@ -126,7 +128,7 @@ class ShardPart:
     def _columns(self) -> Iterator[bytes]:
         """Yield the row's own columns, exactly one line per request."""
         found = 0
-        for line in self._origin.lines_of(self.shard.rows_file):
+        for line in self._context.lines_of(self.shard.rows_file):
             found += 1
             if found > self.requests or not (line.startswith(b"{") and line.endswith(b"}")):
                 break
@@ -135,7 +137,7 @@ class ShardPart:
             if found == self.requests:
                 return
         raise CorruptLedgerError(
-            f"{self._origin.job.uri}/{self.shard.rows_file} must hold one JSON object for each of {self.requests:,} "
+            f"{self._context.job.uri}/{self.shard.rows_file} must hold one JSON object for each of {self.requests:,} "
             f"rows, and does not (see its line {found:,}). {RESULTS_REMAIN} Restore the file, or collect by "
             "batch_ids= instead of job=, without the rows' own columns."
         )

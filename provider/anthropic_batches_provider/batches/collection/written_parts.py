@@ -34,7 +34,7 @@ class WrittenParts:
         self._known = job.parts()
         self.written_as = _written_as(destination.uri, destination.output_format, settings.include_message)
         self._destination = destination
-        self.collection = job.collections + 1
+        self.collection = job.collection_count() + 1
         self.shards = sum(len(seal.shards) for seal in job.rounds())
         self._found = {record.shard: record for record in self._known if self._is_current(record)}
 
@@ -103,7 +103,7 @@ class WrittenParts:
 
     def note(self, record: PartRecord) -> PartRecord:
         """Record a part whose file was just put in place; return the record of another attempt that came first."""
-        noted = self._job.wrote_part(record)
+        noted = self._job.record_part(record)
         self._files.add(noted.name)
         self._found[noted.shard] = noted
         if noted.unusable_file != record.unusable_file and record.unusable_file is not None:

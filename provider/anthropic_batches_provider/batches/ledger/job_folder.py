@@ -73,9 +73,8 @@ class JobFolder:
         """The job's short name, e.g. ``job-0001``."""
         return self.path.rsplit("/", 1)[-1]
 
-    @property
     def exists(self) -> bool:
-        """Whether there is a job here."""
+        """Return whether there is a job here."""
         return self._read("job.json", JobRecord) is not None
 
     def description(self) -> JobRecord:
@@ -92,16 +91,16 @@ class JobFolder:
             )
         return record
 
-    def seal(self) -> SealRecord | None:
+    def find_seal(self) -> SealRecord | None:
         """Return the shards of the first round, or None while the rows have not been read to their end."""
         return self._read(_seal_name(1), SealRecord)
 
-    def sealed(self) -> SealRecord:
+    def first_seal(self) -> SealRecord:
         """Return the shards of the first round.
 
         :raises JobNotFoundError: the job has none; its submission did not get so far.
         """
-        seal = self.seal()
+        seal = self.find_seal()
         if seal is None:
             self.description()
             raise JobNotFoundError(
@@ -115,7 +114,7 @@ class JobFolder:
 
         :raises JobNotFoundError: the job has none.
         """
-        seals = [self.sealed()]
+        seals = [self.first_seal()]
         while (seal := self._read(_seal_name(len(seals) + 1), SealRecord)) is not None:
             seals.append(seal)
         return seals
@@ -147,11 +146,11 @@ class JobFolder:
         )
         return ShardState(shard=shard, attempts=tuple(self._attempt(shard.shard, number) for number in numbers))
 
-    def seal_with(self, seal: SealRecord) -> SealRecord:
+    def create_seal(self, seal: SealRecord) -> SealRecord:
         """Seal a round of the job, or return the seal of another attempt that came first."""
         return seal if self._create_once(_seal_name(seal.round), seal) else self.rounds()[seal.round - 1]
 
-    def abandon(self, at: str, *, keeps_batches: bool = False) -> None:
+    def record_abandonment(self, at: str, *, keeps_batches: bool = False) -> None:
         """Record that another job takes this one's place; before anything of this one is canceled.
 
         :param keeps_batches: what it turns out to have sent meanwhile is left to run, and stands in the way.
@@ -162,16 +161,15 @@ class JobFolder:
         """Return how another job took this one's place; None if none has."""
         return self._read("abandoned.json", AbandonedRecord)
 
-    @property
     def is_abandoned(self) -> bool:
-        """Whether another job has taken this one's place."""
+        """Return whether another job has taken this one's place."""
         return self.abandonment() is not None
 
-    def intend(self, intent: IntentRecord) -> bool:
+    def record_intent(self, intent: IntentRecord) -> bool:
         """Record an intent; return False if another attempt has already recorded this one."""
         return self._create_once(f"ledger/{intent.shard:05d}-{intent.attempt:02d}-intent.json", intent)
 
-    def conclude(self, outcome: OutcomeRecord) -> bool:
+    def record_outcome(self, outcome: OutcomeRecord) -> bool:
         """Record how an intent ended; return False if another attempt has already settled it otherwise."""
         return self._create_once(f"ledger/{outcome.shard:05d}-{outcome.attempt:02d}-outcome.json", outcome)
 
@@ -192,7 +190,7 @@ class JobFolder:
             return None
         return decode(content, ClaimRecord, where=f"{self.storage.uri}/{path}")
 
-    def saw_end(self, end: EndRecord) -> None:
+    def record_end(self, end: EndRecord) -> None:
         """Record that a batch has ended; seen twice is fine."""
         self._create_once(f"ledger/{end.shard:05d}-ended.json", end)
 
@@ -202,7 +200,7 @@ class JobFolder:
         found = (self._read(f"ledger/{name}", PartRecord) for name in names if _PART.match(name))
         return [part for part in found if part is not None]
 
-    def wrote_part(self, part: PartRecord) -> PartRecord:
+    def record_part(self, part: PartRecord) -> PartRecord:
         """Record that a part was written, or return the record of another attempt that came first."""
         name = f"ledger/{part.shard:05d}-part-{part.collection:04d}-{part.written_as}-{part.shards}.json"
         if self._create_once(name, part):
@@ -211,12 +209,11 @@ class JobFolder:
         assert found is not None  # noqa: S101 - records are never removed
         return found
 
-    @property
-    def collections(self) -> int:
-        """How often the results were written whole."""
+    def collection_count(self) -> int:
+        """Return how often the results were written whole."""
         return max(self._collections(), default=0)
 
-    def collected(self, collection: CollectionRecord) -> None:
+    def record_collection(self, collection: CollectionRecord) -> None:
         """Record that the results were written; every collection leaves its own record."""
         number = 1 + max(self._collections(), default=0)
         while not self._create_once(f"ledger/collected-{number:04d}.json", collection):
@@ -227,9 +224,8 @@ class JobFolder:
         number = max(self._collections(), default=0)
         return self._read(f"ledger/collected-{number:04d}.json", CollectionRecord) if number else None
 
-    @property
     def is_finished(self) -> bool:
-        """Whether the results of every shard of every round were written."""
+        """Return whether the results of every shard of every round were written."""
         collection = self.last_collection()
         return collection is not None and collection.shards == sum(len(seal.shards) for seal in self.rounds())
 
@@ -285,7 +281,7 @@ def jobs_of(storage: Storage, unit_folder: str) -> list[JobFolder]:
     """
     numbers = sorted(int(found[1]) for name in storage.list(unit_folder) if (found := _JOB.match(name)))
     jobs = [JobFolder(storage, f"{unit_folder}/job-{number:04d}") for number in numbers]
-    return [job for job in jobs if job.exists]
+    return [job for job in jobs if job.exists()]
 
 
 def create_job(storage: Storage, unit_folder: str, record: JobRecord, *, after: Sequence[JobFolder]) -> JobFolder:

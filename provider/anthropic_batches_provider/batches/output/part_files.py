@@ -16,7 +16,7 @@ from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.ledger import TallyRecord
 from anthropic_batches_provider.batches.output.destination import Destination, OutputFormat
 from anthropic_batches_provider.batches.output.manifest import Tally
-from anthropic_batches_provider.batches.output.source import PartOfWork, Work
+from anthropic_batches_provider.batches.output.source import OutputPart, OutputSource
 from anthropic_batches_provider.errors import XComLimitError
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class WrittenPart:
 
 
 def write_part(
-    part: PartOfWork,
+    part: OutputPart,
     name: str,
     destination: Destination,
     spool: Path,
@@ -86,7 +86,7 @@ def part_names(short_id: str, parts: int, output_format: OutputFormat, taken: Se
         generation += 1
 
 
-def rows_in_memory(work: Work, spool: Path, tally: Tally, *, max_bytes: int) -> list[dict[str, Any]]:
+def rows_in_memory(work: OutputSource, spool: Path, tally: Tally, *, max_bytes: int) -> list[dict[str, Any]]:
     """Return the rows as dicts.
 
     :param max_bytes: of all rows as JSON Lines.
@@ -106,7 +106,7 @@ def rows_in_memory(work: Work, spool: Path, tally: Tally, *, max_bytes: int) -> 
     return found
 
 
-def _too_large(work: Work, rows: int, size: int, max_bytes: int) -> XComLimitError:
+def _too_large(work: OutputSource, rows: int, size: int, max_bytes: int) -> XComLimitError:
     total = sum(part.requests for part in work.parts)
     return XComLimitError(
         f"The first {rows:,} of {total:,} rows take {size:,} bytes as JSON; XCom is limited to {max_bytes:,} bytes "

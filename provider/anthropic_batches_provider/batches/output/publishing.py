@@ -16,14 +16,14 @@ from anthropic_batches_provider import __version__
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import MANIFEST_NAME, Destination, check_destination
 from anthropic_batches_provider.batches.output.manifest import Manifest, PartFile, Tally, encode_manifest, times_of
-from anthropic_batches_provider.batches.output.source import Work
+from anthropic_batches_provider.batches.output.source import OutputSource
 from anthropic_batches_provider.errors import LedgerError, MessageBatchesError
 
 log = logging.getLogger(__name__)
 
 
 def publish(
-    work: Work,
+    work: OutputSource,
     destination: Destination,
     parts: tuple[PartFile, ...],
     tally: Tally,
@@ -74,7 +74,7 @@ def _put(manifest: Manifest, destination: Destination, spool: Path) -> None:
         destination.storage.remove(name)
 
 
-def manifest_of(work: Work, tally: Tally, settings: CollectionSettings, **written: Any) -> Manifest:
+def manifest_of(work: OutputSource, tally: Tally, settings: CollectionSettings, **written: Any) -> Manifest:
     """Return the manifest of rows that were all written."""
     expected = sum(part.requests for part in work.parts)
     try:
@@ -115,7 +115,7 @@ def collection_spool(settings: CollectionSettings) -> Iterator[Path]:
 
 
 @contextmanager
-def advice_for_a_crash(destination: Destination) -> Iterator[None]:
+def crash_advice(destination: Destination) -> Iterator[None]:
     try:
         yield
     except MessageBatchesError:

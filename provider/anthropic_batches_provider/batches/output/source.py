@@ -21,7 +21,7 @@ BLOCK_BYTES = 1 << 17
 """Encoded rows travel in blocks of about this size: steps through generators and files cost more than their bytes."""
 
 
-class PartOfWork(Protocol):
+class OutputPart(Protocol):
     """The rows of one batch."""
 
     @property
@@ -43,7 +43,7 @@ class PartOfWork(Protocol):
         """Note what is to be kept of this part, once its rows are safe."""
 
 
-class Work(Protocol):
+class OutputSource(Protocol):
     """All that one collection writes."""
 
     @property
@@ -63,7 +63,7 @@ class Work(Protocol):
         """All batches that rows come from, which have ended."""
 
     @property
-    def parts(self) -> Sequence[PartOfWork]:
+    def parts(self) -> Sequence[OutputPart]:
         """The batches, in order of output."""
 
     def opened(self, spool: Path) -> AbstractContextManager[None]:

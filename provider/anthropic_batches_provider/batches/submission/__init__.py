@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anthropic_batches_provider.batches.submission.next_look import Waiting
+from anthropic_batches_provider.batches.submission.next_look import NextLook
 from anthropic_batches_provider.batches.submission.opening import JobPlan, OnChangedInput, reopened_job
 from anthropic_batches_provider.batches.submission.running_batches import RunningBatches, running_ids
 from anthropic_batches_provider.batches.submission.sealing import seal_round, sealed_job, upload_shard
@@ -13,12 +13,12 @@ from anthropic_batches_provider.batches.submission.submission import Submission
 
 __all__ = [
     "JobPlan",
+    "NextLook",
     "OnChangedInput",
     "RunningBatches",
     "Submission",
     "SubmissionBounds",
     "SubmissionStoppedError",
-    "Waiting",
     "ask_time",
     "reopened_job",
     "running_ids",

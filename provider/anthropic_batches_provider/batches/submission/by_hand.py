@@ -70,7 +70,7 @@ def void_by_hand(job: JobFolder, intent: IntentRecord, *, service_clock: Service
 
 def _conclude(job: JobFolder, intent: IntentRecord, outcome: Outcome, service_clock: ServiceClock) -> None:
     at = service_clock.now().to_iso8601_string()
-    if not job.conclude(OutcomeRecord(shard=intent.shard, attempt=intent.attempt, at=at, outcome=outcome)):
+    if not job.record_outcome(OutcomeRecord(shard=intent.shard, attempt=intent.attempt, at=at, outcome=outcome)):
         raise ConfigurationError(
             f"Shard {intent.shard} was settled by another attempt meanwhile. Nothing was recorded."
         )

@@ -85,13 +85,13 @@ def open_job(
         return _new_job(storage, plan, after=jobs, account=account, now=now)
     description = job.description()
     _check_identity(job, description, plan, account)
-    if job.is_abandoned:
+    if job.is_abandoned():
         # A replacement that did not come to its end: go on with it.
         _check_nothing_is_kept(job, plan)
         _cancel_running(job, service)
         return _new_job(storage, plan, after=jobs, account=account, now=now)
     is_the_same = description.question == plan.question
-    if job.seal() is None:
+    if job.find_seal() is None:
         # Nothing was sent yet: what the output shall look like may still change, too.
         is_the_same = is_the_same and (description.key_columns, description.column_prefix) == (
             plan.key_columns,
@@ -138,7 +138,7 @@ def replace_changed_job(
             'edition="2" (or any name not used before for this unit), or on_changed_input="restart".'
         )
     _check_no_doubts(job, states)
-    job.abandon(now.to_iso8601_string(), keeps_batches=plan.on_changed_input == "fail")
+    job.record_abandonment(now.to_iso8601_string(), keeps_batches=plan.on_changed_input == "fail")
     _check_nothing_is_kept(job, plan)
     _cancel_running(job, service)
     log.warning("%s changed since %s: a new job is opened.", what[0].upper() + what[1:], job.uri)
@@ -155,7 +155,7 @@ def reopened_job(job: JobFolder, *, account: Account, conn_id: str) -> JobFolder
     """
     description = job.description()
     _check_account(job, description, conn_id, account)
-    if job.is_abandoned:
+    if job.is_abandoned():
         raise LedgerError(
             f"{job.uri} was replaced by another job of the same unit while this attempt was deferred. Nothing more is "
             "sent or written by it."
@@ -219,7 +219,7 @@ def _check_nothing_is_kept(job: JobFolder, plan: JobPlan) -> None:
 
 
 def _shards(job: JobFolder) -> list[ShardState]:
-    return job.shards() if job.seal() is not None else []
+    return job.shards() if job.find_seal() is not None else []
 
 
 def _cancel_running(job: JobFolder, service: CancelService) -> None:

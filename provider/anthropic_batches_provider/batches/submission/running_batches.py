@@ -68,7 +68,7 @@ class RunningBatches:
         ended = [batch for batch in self._seen(running) if batch.has_ended and batch.id in running]
         for batch in ended:
             shard = running[batch.id].shard.shard
-            self._job.saw_end(EndRecord.of(batch, shard=shard))
+            self._job.record_end(EndRecord.of(batch, shard=shard))
             log.info("Shard %d: %s has ended: %s", shard, batch.id, batch.request_counts)
         return bool(ended)
 

@@ -44,12 +44,12 @@ def sealed_job(
     :raises ConfigurationError: bad rows, no rows, changed input, another account.
     """
     job = open_job(storage, plan, account=account, service=service, now=now)
-    if job.seal() is not None and job.is_finished and not job.was_finished_by(plan.tries):
-        if fingerprint_rows(read_rows()) == job.sealed().fingerprint:
+    if job.find_seal() is not None and job.is_finished() and not job.was_finished_by(plan.tries):
+        if fingerprint_rows(read_rows()) == job.first_seal().fingerprint:
             log.info("%s is finished, and question and rows are still the same: nothing is sent again.", job.uri)
             return job
         job = replace_changed_job(storage, job, plan, "the rows", account=account, service=service, now=now)
-    if job.seal() is None:
+    if job.find_seal() is None:
         seal = seal_job(job, read_rows(), limits=plan.limits, spool_folder=spool_folder)
         log.info("Sealed %d rows in %d shards at %s", seal.rows, len(seal.shards), job.uri)
     return job
@@ -84,7 +84,7 @@ def seal_job(job: JobFolder, rows: Iterable[PreparedRow], *, limits: ShardLimits
 
 def seal_round(job: JobFolder, seal: SealRecord) -> SealRecord:
     """Seal a round whose files are uploaded; where another attempt came first, take over its shards."""
-    sealed = job.seal_with(seal)
+    sealed = job.create_seal(seal)
     kept = {file for shard in sealed.shards for file in (shard.requests_file, shard.rows_file)}
     numbers = {f"{shard.shard:05d}" for shard in (*sealed.shards, *seal.shards)}
     for folder in ("requests", "rows"):

@@ -31,7 +31,7 @@ from anthropic_batches_provider.batches.ledger.records import Outcome
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.batches.submission.answers import check_accepted, is_refusal
-from anthropic_batches_provider.batches.submission.next_look import Waiting
+from anthropic_batches_provider.batches.submission.next_look import NextLook
 from anthropic_batches_provider.batches.submission.service import SubmissionService, ask_time
 from anthropic_batches_provider.batches.submission.settlement_rules import (
     Adopt,
@@ -91,7 +91,7 @@ class ShardSender:
         """Return the service's time."""
         return self._service_clock.now()
 
-    def settle(self, state: ShardState) -> ShardState | Waiting:
+    def settle(self, state: ShardState) -> ShardState | NextLook:
         """Find out what became of the open intent of a shard; nothing is sent.
 
         :returns: how the shard stands since: with its batch, or to be sent again; or what to wait for.
@@ -102,7 +102,7 @@ class ShardSender:
         waiting = self._settle(state.shard, intent) if intent is not None else None
         return waiting or self._job.shard_state(state.shard)
 
-    def send(self, state: ShardState, in_flight: int = 0) -> Waiting | None:
+    def send(self, state: ShardState, in_flight: int = 0) -> NextLook | None:
         """Send a shard that has neither a batch nor an open intent.
 
         The state that numbers the new intent must itself show that every earlier one has its outcome: another attempt
@@ -127,9 +127,9 @@ class ShardSender:
         post = ShardPost(self._job, shard, clock=self._clock, bounds=self._bounds)
         post.check_readable()
         intent = self._intent(state)
-        if not self._job.intend(intent):
+        if not self._job.record_intent(intent):
             return self._other_attempt(shard)
-        if self._job.is_abandoned:
+        if self._job.is_abandoned():
             self._conclude(intent, Refused(status=None, reason="not sent: another job has replaced this one"))
             raise LedgerError(
                 f"{self._job.uri} was replaced by another job while it was submitted. Nothing more is sent."
@@ -158,10 +158,10 @@ class ShardSender:
         self._accept(shard, intent, batch)
         return None
 
-    def _unless_void(self, shard: ShardRecord) -> Waiting | None:
+    def _unless_void(self, shard: ShardRecord) -> NextLook | None:
         if self._job.shard_state(shard).batch is not None:
             return None
-        return Waiting(until=self._clock.now(), batch_ids=(), reason=f"shard {shard.shard}: it is to be sent again")
+        return NextLook(until=self._clock.now(), batch_ids=(), reason=f"shard {shard.shard}: it is to be sent again")
 
     def _keep_time(self) -> None:
         """Ask the time anew when the last answer is old, or this machine's clock was set back."""
@@ -175,7 +175,7 @@ class ShardSender:
             raise LedgerError(
                 f"Shard {state.shard.shard} of {self._job.uri} was sent {len(voids)} times, and each time the answer "
                 "was lost and no batch appeared: something between Airflow and the API drops its create calls. Nothing "
-                f"is billed for this shard; {told_account(self._job)} Try a lower max_bytes_per_shard in a new "
+                f"is billed for this shard; {submitted_summary(self._job)} Try a lower max_bytes_per_shard in a new "
                 "edition=, or another way to the API."
             )
 
@@ -209,7 +209,7 @@ class ShardSender:
         if is_recorded or known is None or known.batch_id != batch.id:
             self._cancel_surplus(batch.id, shard)
 
-    def _settle(self, shard: ShardRecord, intent: IntentRecord) -> Waiting | None:
+    def _settle(self, shard: ShardRecord, intent: IntentRecord) -> NextLook | None:
         """Look for the batch of an intent; None once it has its outcome."""
         try:
             decision = self._settler.look(intent)
@@ -226,24 +226,24 @@ class ShardSender:
         if isinstance(decision, WaitToSettle):
             wait = decision.until - self._service_clock.now()
             reason = f"shard {intent.shard}: whether its create call made a batch is not known yet"
-            return Waiting(until=self._clock.now() + wait, batch_ids=decision.batch_ids, reason=reason)
+            return NextLook(until=self._clock.now() + wait, batch_ids=decision.batch_ids, reason=reason)
         assert isinstance(decision, GiveUp)  # noqa: S101 - narrows the type; Settler carries out Prove itself
         raise self._unknown(
             intent, f"{', '.join(decision.batch_ids)} may hold it, but what would prove it cannot be read."
         )
 
-    def _look_again(self, intent: IntentRecord, error: ApiError) -> Waiting:
+    def _look_again(self, intent: IntentRecord, error: ApiError) -> NextLook:
         """A look that failed decides nothing; it is repeated until a batch of the call would long be gone."""
         if self._service_clock.now() > moment(intent.at) + _DOUBTS_END:
             raise self._unknown(intent, f"The service could not be asked what came of it: {error}") from error
         log.warning("Shard %d of %s is in doubt, and a look failed: %s", intent.shard, self._job.uri, error)
-        return Waiting(
+        return NextLook(
             until=self._clock.now() + _FAILED_LOOK_PAUSE,
             batch_ids=(),
             reason=f"shard {intent.shard}: whether its create call made a batch could not be asked ({error})",
         )
 
-    def _adopt(self, shard: ShardRecord, intent: IntentRecord, decision: Adopt) -> Waiting | None:
+    def _adopt(self, shard: ShardRecord, intent: IntentRecord, decision: Adopt) -> NextLook | None:
         batch = decision.batch
         if not self._job.claim(batch.id, intent.shard):
             self._settler.belongs_to_another(batch.id, intent.shard)
@@ -272,10 +272,12 @@ class ShardSender:
 
     def _conclude(self, intent: IntentRecord, outcome: Outcome) -> bool:
         at = self._service_clock.now().to_iso8601_string()
-        return self._job.conclude(OutcomeRecord(shard=intent.shard, attempt=intent.attempt, at=at, outcome=outcome))
+        return self._job.record_outcome(
+            OutcomeRecord(shard=intent.shard, attempt=intent.attempt, at=at, outcome=outcome)
+        )
 
-    def _other_attempt(self, shard: ShardRecord) -> Waiting:
-        return Waiting(
+    def _other_attempt(self, shard: ShardRecord) -> NextLook:
+        return NextLook(
             until=self._clock.now() + _OTHER_ATTEMPT_LOOK,
             batch_ids=(),
             reason=f"shard {shard.shard}: another attempt of this task is sending it",
@@ -292,7 +294,7 @@ class ShardSender:
         )
 
 
-def told_account(job: JobFolder) -> str:
+def submitted_summary(job: JobFolder) -> str:
     """Return what of a job is already paid for, for the message of an error."""
     states = job.shards()
     known = [batch.batch_id for state in states if (batch := state.batch) is not None]

@@ -12,11 +12,11 @@ import pendulum
 from anthropic_batches_provider.batches.clock import Clock, ServiceClock
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.limits import REQUESTS_IN_QUEUE
-from anthropic_batches_provider.batches.submission.next_look import Waiting, combined
+from anthropic_batches_provider.batches.submission.next_look import NextLook, combined
 from anthropic_batches_provider.batches.submission.running_batches import RunningBatches, running_ids
 from anthropic_batches_provider.batches.submission.service import SubmissionService
 from anthropic_batches_provider.batches.submission.settlement_rules import SubmissionBounds
-from anthropic_batches_provider.batches.submission.shard_sender import ShardSender, told_account
+from anthropic_batches_provider.batches.submission.shard_sender import ShardSender, submitted_summary
 from anthropic_batches_provider.batches.submission.window import (
     Window,
     asked_to_wait_until,
@@ -67,7 +67,7 @@ class Submission:
         self.running = RunningBatches(job, service, clock=clock, service_now=self._sender.service_now)
         self._alone_until: pendulum.DateTime | None = None
 
-    def advance(self) -> list[BatchRecord] | Waiting:
+    def advance(self) -> list[BatchRecord] | NextLook:
         """Send what can be sent and settle what can be settled now.
 
         :returns: the batches of all shards, in order; or what to wait for before advancing again.
@@ -77,7 +77,7 @@ class Submission:
         """
         states = self._job.shards()
         window = self._window(states)
-        waits: list[Waiting] = []
+        waits: list[NextLook] = []
         unknown: SubmissionOutcomeUnknownError | None = None
         full = self._reason_to_send_nothing(states)
         for state in states:
@@ -85,7 +85,7 @@ class Submission:
                 continue
             try:
                 settled = self._settled(state, window)
-                if isinstance(settled, Waiting):
+                if isinstance(settled, NextLook):
                     waits.append(settled)
                 elif settled.batch is None and full is None:
                     full = self._send(settled, window, waits)
@@ -103,7 +103,7 @@ class Submission:
             raise unknown
         return self._job.batches()
 
-    def _settled(self, state: ShardState, window: Window) -> ShardState | Waiting:
+    def _settled(self, state: ShardState, window: Window) -> ShardState | NextLook:
         """Return how a shard stands once its open intent, if it has one, has an outcome; or what to wait for."""
         if state.open_intent is None:
             return state
@@ -112,7 +112,7 @@ class Submission:
             window.in_flight = max(window.in_flight - state.shard.requests, 0)  # it was counted in while it could be
         return settled
 
-    def _send(self, state: ShardState, window: Window, waits: list[Waiting]) -> Waiting | None:
+    def _send(self, state: ShardState, window: Window, waits: list[NextLook]) -> NextLook | None:
         """Send a shard, if there is room; return why no other may be sent now."""
         requests = state.shard.requests
         if not self._has_room(window, requests):
@@ -132,12 +132,12 @@ class Submission:
         """Return the service's time."""
         return self._sender.service_now()
 
-    def _reason_to_send_nothing(self, states: Sequence[ShardState]) -> Waiting | None:
+    def _reason_to_send_nothing(self, states: Sequence[ShardState]) -> NextLook | None:
         return self._pause_in_force(states) if self.may_send() else self._time_is_over()
 
-    def _time_is_over(self) -> Waiting:
+    def _time_is_over(self) -> NextLook:
         until = self._clock.now() + _WINDOW_LOOK
-        return Waiting(until=until, batch_ids=(), reason="nothing more is sent, since the time for it is over")
+        return NextLook(until=until, batch_ids=(), reason="nothing more is sent, since the time for it is over")
 
     def _window(self, states: Sequence[ShardState]) -> Window:
         most = lowered_window(states, self._most_in_flight, now=self._sender.service_now())
@@ -152,27 +152,27 @@ class Submission:
             window.most, window.in_flight = seen.most, seen.in_flight
         return window.admits(requests)
 
-    def _until_there_is_room(self, window: Window) -> Waiting:
-        return Waiting(
+    def _until_there_is_room(self, window: Window) -> NextLook:
+        return NextLook(
             until=self._clock.now() + _WINDOW_LOOK,
             batch_ids=running_ids(self._job.shards()),
             reason=f"{window.in_flight:,} requests are in flight, of {window.most:,} that may be",
         )
 
-    def _pause(self, state: ShardState, window: Window, error: RateLimitedError) -> Waiting:
+    def _pause(self, state: ShardState, window: Window, error: RateLimitedError) -> NextLook:
         asked = believed_pause(error.retry_after_seconds)
         grown = min(_QUEUE_FULL_PAUSE * 2 ** min(len(state.attempts), 4), _LONGEST_PAUSE)
         until = self._clock.now() + max(asked, grown)
         if window.in_flight == state.shard.requests:
             # Nothing else is in flight whose end would make room: the whole pause is kept.
             self._alone_until = until
-        return Waiting(
+        return NextLook(
             until=until,
             batch_ids=(),
             reason=f"shard {state.shard.shard}: the service takes no more for now ({error})",
         )
 
-    def _pause_in_force(self, states: Sequence[ShardState]) -> Waiting | None:
+    def _pause_in_force(self, states: Sequence[ShardState]) -> NextLook | None:
         """Return the pause that a refusal asked for, while it lasts, whatever has ended since."""
         now, asked = self._clock.now(), asked_to_wait_until(states)
         moments = [self._alone_until] if self._alone_until is not None else []
@@ -181,10 +181,10 @@ class Submission:
         until = max(moments, default=now)
         if until <= now:
             return None
-        return Waiting(until=until, batch_ids=(), reason="the service has asked for a pause")
+        return NextLook(until=until, batch_ids=(), reason="the service has asked for a pause")
 
     def _with_account(self, error: ApiError) -> ApiError:
         """Return an error that also says what of the job is already paid for."""
-        told = told_account(self._job)
+        told = submitted_summary(self._job)
         error.args = (f"{error} {told[0].upper()}{told[1:]}", *error.args[1:])
         return error

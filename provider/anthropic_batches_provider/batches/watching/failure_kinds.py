@@ -40,7 +40,7 @@ _OLD_SECONDS = 120.0
 _MANY_FAILURES = 5
 
 
-def kind_of(error: Exception) -> FailureKind:
+def classify_failure(error: Exception) -> FailureKind:
     """Sort what a look has raised."""
     if isinstance(error, BatchNotFoundError):
         return "not_found"

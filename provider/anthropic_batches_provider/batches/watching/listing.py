@@ -1,4 +1,4 @@
-"""The list, as the way to look at many batches at once: a walk through it, and whether it can be had at all."""
+"""The list, as the way to look at many batches at once: a scan through it, and whether it can be had at all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from anthropic_batches_provider.batches.watching.failure_kinds import FailureKind, is_of_the_connection
 
-FEW = 3
+RETRIEVE_UP_TO = 3
 MAX_PAGES = 20
 
 # Pages in a row that failed, before a few batches are retrieved to see whether only the list is to blame.
@@ -20,7 +20,7 @@ LONGEST_BAN_SECONDS = 600.0
 _SAYS_NOTHING_OF_THE_LIST: frozenset[FailureKind] = frozenset(("connection", "rate_limited"))
 
 
-def ban_seconds(times: int) -> float:
+def list_pause_seconds(times: int) -> float:
     """Return for how long to do without the list: 15 s, doubling up to ten minutes, so that one glitch costs little.
 
     :param times: 1 or more.
@@ -29,8 +29,8 @@ def ban_seconds(times: int) -> float:
 
 
 @dataclass(slots=True)
-class Walk:
-    """A walk through the list, newest first, to find ``wanted``; ``after_id`` and ``page`` say where it stands.
+class ListScan:
+    """A scan through the list, newest first, to find ``wanted``; ``after_id`` and ``page`` say where it stands.
 
     :param began_at: all that is met on the way is due again by this moment and by this ``jitter``: pages that came due
         one by one would each be walked to from the newest on.
@@ -98,4 +98,4 @@ class ListAccess:
 
     def _ban(self, now: float) -> None:
         self._bans += 1
-        self._closed_until = now + ban_seconds(self._bans)
+        self._closed_until = now + list_pause_seconds(self._bans)

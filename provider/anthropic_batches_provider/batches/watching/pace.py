@@ -48,7 +48,7 @@ class CallBudget:
         return now if self.available(now) else now + (1.0 - self._calls) / self._per_second
 
 
-class Line:
+class CallGate:
     """Whether calls may be made at all: closed for a while after each failure of the connection."""
 
     def __init__(self) -> None:

@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anthropic_batches_provider.batches.watching.failure_kinds import is_of_the_connection, kind_of
-from anthropic_batches_provider.batches.watching.listing import FEW, ListAccess, Walk
+from anthropic_batches_provider.batches.watching.failure_kinds import classify_failure, is_of_the_connection
+from anthropic_batches_provider.batches.watching.listing import RETRIEVE_UP_TO, ListAccess, ListScan
 from anthropic_batches_provider.batches.watching.pace import (
     LONGEST_RETRY_AFTER_SECONDS,
     CallBudget,
-    Line,
+    CallGate,
     backoff_seconds,
 )
 from anthropic_batches_provider.batches.watching.watched_batch import WatchedBatch
@@ -70,10 +70,10 @@ class Schedule:
 
     def __init__(self, *, jitter: Callable[[], float] = _jitter) -> None:
         self.batches: dict[str, WatchedBatch] = {}
-        self.line = Line()
+        self.gate = CallGate()
         self._budget = CallBudget()
         self._list = ListAccess()
-        self._walk: Walk | None = None
+        self._scan: ListScan | None = None
         self._latest = -math.inf
         self._jitter = jitter
 
@@ -110,38 +110,38 @@ class Schedule:
 
     def next_step(self, now: float) -> Step:
         """Decide; the calls of the step are taken from the budget."""
-        self._mind_the_clock(now)
-        opens_at = max(self.line.opens_at, self._budget.next_call_at(now))
-        walk = self._walk if self._walk and not self._walk.wanted.isdisjoint(self.batches) else None
-        if walk is None:
+        self._handle_clock_set_back(now)
+        opens_at = max(self.gate.opens_at, self._budget.next_call_at(now))
+        scan = self._scan if self._scan and not self._scan.wanted.isdisjoint(self.batches) else None
+        if scan is None:
             opens_at = max(opens_at, min((batch.due_at for batch in self.batches.values()), default=math.inf))
         if opens_at > now:
             return Rest(opens_at)
-        if walk is None:
+        if scan is None:
             due = [batch for batch in self.batches.values() if batch.due_at <= now + _GATHER_SECONDS]
-            walk = self._new_walk(due, now)
-            if walk is None:
+            scan = self._new_scan(due, now)
+            if scan is None:
                 return self._look_at_each(due, now)
-        self._walk = walk
+        self._scan = scan
         self._budget.take(1)
-        return LookAtPage(walk.after_id)
+        return LookAtPage(scan.after_id)
 
     def saw_page(self, look: Look, now: float) -> list[WatchedBatch]:
         """Take note of a page; return the batches of which it brought news."""
-        walk, self._walk = self._walk or Walk(set(), now, self._jitter()), None
+        scan, self._scan = self._scan or ListScan(set(), now, self._jitter()), None
         news = []
         for sighting in look.sightings:
             watched = self.batches.get(sighting.id)
             if watched is not None:
-                watched.was_listed(walk.page)
-                if watched.saw(sighting, now, since=walk.began_at, not_before=now, jitter=walk.jitter):
+                watched.was_listed(scan.page)
+                if watched.saw(sighting, now, since=scan.began_at, not_before=now, jitter=scan.jitter):
                     news.append(watched)
-        self.line.succeeded()
+        self.gate.succeeded()
         self._list.succeeded()
         if look.retry_after_seconds:
-            self.line.hold(now, look.retry_after_seconds)
-        walk.wanted.difference_update(sighting.id for sighting in look.sightings)
-        self._go_on(walk, look, now)
+            self.gate.hold(now, look.retry_after_seconds)
+        scan.wanted.difference_update(sighting.id for sighting in look.sightings)
+        self._go_on(scan, look, now)
         return news
 
     def saw_each(self, looks: Mapping[str, Look], failures: Mapping[str, Exception], now: float) -> list[WatchedBatch]:
@@ -155,7 +155,7 @@ class Schedule:
             if watched is not None and watched.saw(sighting, now, since=now, not_before=not_before, jitter=jitter):
                 news.append(watched)
         if looks:
-            self.line.succeeded()
+            self.gate.succeeded()
         for batch_id, error in failures.items():
             watched = self.batches.get(batch_id)
             if watched is not None and watched.failed(error, now, jitter=jitter):
@@ -166,14 +166,14 @@ class Schedule:
 
     def page_failed(self, error: Exception, now: float) -> list[WatchedBatch]:
         """Take note of a page that could not be had; return the wanted batches of which that is news."""
-        walk, self._walk = self._walk, None
+        scan, self._scan = self._scan, None
         jitter = self._jitter()
         self._slow_down([error], now, jitter)
         is_no_news = self._list.fails_alone  # and says nothing of any batch
-        self._list.failed(kind_of(error), now)
-        if walk is None or is_no_news:
+        self._list.failed(classify_failure(error), now)
+        if scan is None or is_no_news:
             return []
-        wanted = [self.batches[batch_id] for batch_id in walk.wanted if batch_id in self.batches]
+        wanted = [self.batches[batch_id] for batch_id in scan.wanted if batch_id in self.batches]
         return [watched for watched in wanted if watched.failed(error, now, jitter=jitter)]
 
     def failures_in_a_row(self, error: Exception, batch_id: str | None) -> int:
@@ -181,58 +181,58 @@ class Schedule:
 
         :param batch_id: what was looked at; None for a page of the list.
         """
-        if is_of_the_connection(kind_of(error)):
-            return self.line.failures
+        if is_of_the_connection(classify_failure(error)):
+            return self.gate.failures
         if batch_id is None:
             return self._list.failures
         return self.batches[batch_id].failures if batch_id in self.batches else 1
 
-    def _new_walk(self, due: list[WatchedBatch], now: float) -> Walk | None:
-        """Walk for what is due, or else for what nearly is: batches that were retrieved have drifted apart."""
+    def _new_scan(self, due: list[WatchedBatch], now: float) -> ListScan | None:
+        """ListScan for what is due, or else for what nearly is: batches that were retrieved have drifted apart."""
         if self._list.is_closed(now) or self._list.wants_probe:
             return None
         for batches in (due, self.batches.values()):
             listed = [batch for batch in batches if batch.unlisted_until <= now and batch.is_nearly_due(now)]
             pages = 1 + max((batch.depth for batch in listed), default=0)
-            if len(listed) > max(FEW, pages):
-                return Walk({batch.id for batch in listed}, now, self._jitter())
+            if len(listed) > max(RETRIEVE_UP_TO, pages):
+                return ListScan({batch.id for batch in listed}, now, self._jitter())
         return None
 
     def _look_at_each(self, due: list[WatchedBatch], now: float) -> LookAtEach:
         is_probe = self._list.wants_probe and not self._list.is_closed(now)
-        calls = min(FEW if is_probe else AT_ONCE, self._budget.available(now))
+        calls = min(RETRIEVE_UP_TO if is_probe else AT_ONCE, self._budget.available(now))
         chosen = heapq.nsmallest(calls, due, key=lambda batch: batch.due_at)
         self._budget.take(len(chosen))
         return LookAtEach(tuple(batch.id for batch in chosen))
 
-    def _go_on(self, walk: Walk, look: Look, now: float) -> None:
-        """Walk on, unless the rest is few enough to be retrieved, or is not to be found in the list."""
-        walk.page += 1
-        if walk.has_come_to_an_end(look.next_page):
-            self._miss([self.batches[name] for name in walk.wanted if name in self.batches], look, now)
-        elif len(walk.wanted) > FEW:
-            walk.after_id = look.next_page
-            self._walk = walk
+    def _go_on(self, scan: ListScan, look: Look, now: float) -> None:
+        """ListScan on, unless the rest is few enough to be retrieved, or is not to be found in the list."""
+        scan.page += 1
+        if scan.has_come_to_an_end(look.next_page):
+            self._not_found_in_list([self.batches[name] for name in scan.wanted if name in self.batches], look, now)
+        elif len(scan.wanted) > RETRIEVE_UP_TO:
+            scan.after_id = look.next_page
+            self._scan = scan
 
-    def _miss(self, missed: list[WatchedBatch], look: Look, now: float) -> None:
+    def _not_found_in_list(self, missed: list[WatchedBatch], look: Look, now: float) -> None:
         """Retrieve what the list does not hold, but look once more in the list for many that are only young."""
         for watched in missed:
             is_perhaps_late = watched.was_not_listed(now, is_whole=look.next_page is None)
-            if is_perhaps_late and len(missed) > FEW:
+            if is_perhaps_late and len(missed) > RETRIEVE_UP_TO:
                 watched.due_at = now + backoff_seconds(1, 0.0)
 
     def _slow_down(self, errors: list[Exception], now: float, jitter: float) -> None:
         """Close the line once for what failed together, for the longest that the service asks for."""
         retry_after = max((getattr(error, "retry_after_seconds", None) or 0.0 for error in errors), default=0.0)
-        if any(is_of_the_connection(kind_of(error)) for error in errors):
-            self.line.failed(now, retry_after=retry_after, jitter=jitter)
+        if any(is_of_the_connection(classify_failure(error)) for error in errors):
+            self.gate.failed(now, retry_after=retry_after, jitter=jitter)
         elif retry_after:
-            self.line.hold(now, retry_after)
+            self.gate.hold(now, retry_after)
 
-    def _mind_the_clock(self, now: float) -> None:
+    def _handle_clock_set_back(self, now: float) -> None:
         """Where the clock was set back, what was due by it must not wait for it to come round again."""
         if now < self._latest - _CLOCK_SET_BACK_SECONDS:
-            self.line.opens_at = min(self.line.opens_at, now)
+            self.gate.opens_at = min(self.gate.opens_at, now)
             self._list.open_by(now)
             for watched in self.batches.values():
                 if not watched.has_ended:

@@ -77,7 +77,7 @@ class Subscription:
         """Take note of a batch of which there is news."""
         if watched.sighting is not None:
             self._see(watched)
-        self._mind_trouble(watched)
+        self._note_trouble(watched)
         (self._denied.add if watched.is_denied else self._denied.discard)(watched.id)
         if self._notes or self._outcome(self._now()):
             self._wake.set()
@@ -142,7 +142,7 @@ class Subscription:
         if before is None or before.processing_status != batch.processing_status:
             self._notes.append(Note(logging.INFO, f"{batch.id}: {_described(batch)}"))
 
-    def _mind_trouble(self, watched: WatchedBatch) -> None:
+    def _note_trouble(self, watched: WatchedBatch) -> None:
         """Tell once that looks have begun to fail, and once that they succeed again."""
         if watched.is_troubled and not self._troubled:
             since = _moment(watched.failing_since).to_time_string()

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from anthropic_batches_provider.batches.watching.failure_kinds import FailureKind, kind_of
-from anthropic_batches_provider.batches.watching.listing import ban_seconds
+from anthropic_batches_provider.batches.watching.failure_kinds import FailureKind, classify_failure
+from anthropic_batches_provider.batches.watching.listing import list_pause_seconds
 from anthropic_batches_provider.batches.watching.pace import backoff_seconds
 from anthropic_batches_provider.batches.watching.wait import delay_seconds
 
@@ -90,7 +90,7 @@ class WatchedBatch:
     def saw(self, sighting: Sighting, now: float, *, since: float, not_before: float, jitter: float) -> bool:
         """Take note of a successful look; return whether it brought news.
 
-        :param since: moment from which on the next look is reckoned: ``now``, or when the walk to its page began.
+        :param since: moment from which on the next look is reckoned: ``now``, or when the scan to its page began.
         :param not_before: the service's hint when to look again.
         """
         self.looked_at = now
@@ -118,7 +118,7 @@ class WatchedBatch:
         self.missed += 1
         if is_whole and self.missed == 1 and now - self.watched_since < _YOUNG_SECONDS:
             return True
-        self.unlisted_until = now + ban_seconds(self.missed)
+        self.unlisted_until = now + list_pause_seconds(self.missed)
         return False
 
     def failed(self, error: Exception, now: float, *, jitter: float) -> bool:
@@ -132,7 +132,7 @@ class WatchedBatch:
         self._look_again_at(now + backoff_seconds(self.failures, jitter))
         was_told, was_denied = self.is_troubled, self.is_denied
         self.is_troubled |= self.failures >= _TROUBLE_LOOKS and now - self.failing_since >= _TROUBLE_SECONDS
-        self._deny(kind_of(error), now)
+        self._deny(classify_failure(error), now)
         return (self.is_troubled, self.is_denied) != (was_told, was_denied)
 
     def begin_anew(self, due_at: float) -> None:

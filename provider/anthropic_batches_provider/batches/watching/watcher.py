@@ -10,7 +10,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from anthropic_batches_provider.batches.watching.failure_kinds import FailureKind, kind_of, may_be_the_connections
+from anthropic_batches_provider.batches.watching.failure_kinds import (
+    FailureKind,
+    classify_failure,
+    may_be_the_connections,
+)
 from anthropic_batches_provider.batches.watching.schedule import LookAtEach, LookAtPage, Rest, Schedule
 from anthropic_batches_provider.batches.watching.subscription import Subscription
 from anthropic_batches_provider.batches.watching.watched_batch import WatchedBatch
@@ -208,7 +212,7 @@ class Watcher:
 
     async def _after_failures(self, failures: Mapping[str, Exception] | Mapping[None, Exception]) -> None:
         """Count and log them, and let the connection be read again where it may have been mended."""
-        kinds = [kind_of(error) for error in failures.values()]
+        kinds = [classify_failure(error) for error in failures.values()]
         for kind in kinds:
             self._meter.failed(kind)
         for looked_at, error in failures.items():
@@ -217,7 +221,7 @@ class Watcher:
                 log.warning("A look over connection %s failed; batches run on untouched: %s", self.name, error)
                 break
         age = self.now() - self._connected_at
-        if may_be_the_connections(kinds, in_a_row=self._schedule.line.failures, age_seconds=age):
+        if may_be_the_connections(kinds, in_a_row=self._schedule.gate.failures, age_seconds=age):
             await self._disconnect()
 
     async def _disconnect(self) -> None:

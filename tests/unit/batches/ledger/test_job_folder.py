@@ -70,7 +70,7 @@ def storage(tmp_path: Path) -> LocalStorage:
 @pytest.fixture
 def job(storage: LocalStorage) -> JobFolder:
     job = create_job(storage, UNIT.folder, record(), after=[])
-    job.seal_with(SealRecord(rows=4, fingerprint="f", shards=(shard(0), shard(1))))
+    job.create_seal(SealRecord(rows=4, fingerprint="f", shards=(shard(0), shard(1))))
     return job
 
 
@@ -90,13 +90,13 @@ def test_a_job_without_a_folder_is_an_error_and_never_a_new_job(storage: LocalSt
 
 
 def test_the_first_seal_holds_and_later_ones_get_it(job: JobFolder) -> None:
-    late = job.seal_with(SealRecord(rows=9, fingerprint="other", shards=()))
+    late = job.create_seal(SealRecord(rows=9, fingerprint="other", shards=()))
     assert (late.rows, late.fingerprint) == (4, "f")
 
 
 def test_a_shard_is_sent_by_whoever_creates_its_intent(job: JobFolder) -> None:
-    assert job.intend(intent(0, 1, "mine"))
-    assert not job.intend(intent(0, 1, "yours"))
+    assert job.record_intent(intent(0, 1, "mine"))
+    assert not job.record_intent(intent(0, 1, "yours"))
     (first, second) = job.shards()
     assert first.open_intent is not None
     assert first.open_intent.nonce == "mine"
@@ -104,19 +104,19 @@ def test_a_shard_is_sent_by_whoever_creates_its_intent(job: JobFolder) -> None:
 
 
 def test_an_intent_has_one_outcome(job: JobFolder) -> None:
-    job.intend(intent(0, 1))
-    assert job.conclude(outcome(0, 1, Submitted(batch=BATCH)))
-    assert not job.conclude(outcome(0, 1, Void(reason="late")))
+    job.record_intent(intent(0, 1))
+    assert job.record_outcome(outcome(0, 1, Submitted(batch=BATCH)))
+    assert not job.record_outcome(outcome(0, 1, Void(reason="late")))
     (first, _) = job.shards()
     assert (first.batch, first.open_intent) == (BATCH, None)
     assert job.batches() == [BATCH]
 
 
 def test_after_a_refusal_the_next_attempt_is_the_open_one(job: JobFolder) -> None:
-    job.intend(intent(1, 1))
-    job.conclude(outcome(1, 1, Refused(status=429, reason="queue full")))
+    job.record_intent(intent(1, 1))
+    job.record_outcome(outcome(1, 1, Refused(status=429, reason="queue full")))
     assert job.shards()[1].open_intent is None
-    job.intend(intent(1, 2))
+    job.record_intent(intent(1, 2))
     state = job.shard_state(shard(1))
     assert len(state.attempts) == 2
     assert state.open_intent == intent(1, 2)
@@ -137,7 +137,7 @@ def test_a_batch_is_claimed_by_one_job_and_shard(job: JobFolder, storage: LocalS
 def test_every_collection_leaves_its_record(job: JobFolder) -> None:
     assert job.last_collection() is None
     for rows in (3, 4):
-        job.collected(CollectionRecord(destination="xcom", rows=4, usable_rows=rows, at="now", shards=2))
+        job.record_collection(CollectionRecord(destination="xcom", rows=4, usable_rows=rows, at="now", shards=2))
     last = job.last_collection()
     assert last is not None
     assert last.usable_rows == 4
@@ -145,7 +145,7 @@ def test_every_collection_leaves_its_record(job: JobFolder) -> None:
 
 def test_an_end_seen_twice_is_no_conflict(job: JobFolder) -> None:
     for counts in ({"succeeded": 2}, {"succeeded": 2}, {"succeeded": 1}):
-        job.saw_end(EndRecord(shard=0, batch_id="msgbatch_1", ended_at=None, request_counts=counts))
+        job.record_end(EndRecord(shard=0, batch_id="msgbatch_1", ended_at=None, request_counts=counts))
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ def ended_job(
         shard = _shard(root, storage, folder, number, sum(len(before) for before in columns[:number]), rows, nonce)
         shards.append(shard)
     total = sum(len(rows) for rows in columns)
-    folder.seal_with(SealRecord(rows=total, fingerprint="f", structured=structured, shards=tuple(shards)))
+    folder.create_seal(SealRecord(rows=total, fingerprint="f", structured=structured, shards=tuple(shards)))
     for shard, lines in zip(shards, results, strict=True):
         batch = service.add(f"msgbatch_{shard.shard}", list(lines), requests=shard.requests)
         submit(folder, shard.shard, batch)
@@ -209,9 +209,11 @@ def ended_job(
 
 def submit(folder: JobFolder, shard: int, batch: MessageBatch) -> None:
     at = NOW.to_iso8601_string()
-    folder.intend(IntentRecord(shard=shard, attempt=1, requests=1, nonce="n", at=at, settles_after_seconds=1560.0))
+    folder.record_intent(
+        IntentRecord(shard=shard, attempt=1, requests=1, nonce="n", at=at, settles_after_seconds=1560.0)
+    )
     outcome = Submitted(batch=BatchRecord.of(batch))
-    folder.conclude(OutcomeRecord(shard=shard, attempt=1, at=at, outcome=outcome))
+    folder.record_outcome(OutcomeRecord(shard=shard, attempt=1, at=at, outcome=outcome))
 
 
 def _shard(

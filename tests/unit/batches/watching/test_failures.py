@@ -6,8 +6,8 @@ import pytest
 
 from anthropic_batches_provider.batches.watching.failure_kinds import (
     FailureKind,
+    classify_failure,
     is_of_the_connection,
-    kind_of,
     may_be_the_connections,
 )
 from anthropic_batches_provider.errors import (
@@ -42,7 +42,7 @@ from anthropic_batches_provider.errors import (
     ],
 )
 def test_a_failure_is_sorted_by_what_it_says(error: Exception, kind: FailureKind, of_the_connection: bool) -> None:
-    assert kind_of(error) == kind
+    assert classify_failure(error) == kind
     assert is_of_the_connection(kind) is of_the_connection
 
 

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from anthropic_batches_provider.batches.watching.listing import LONGEST_BAN_SECONDS, ListAccess, ban_seconds
+from anthropic_batches_provider.batches.watching.listing import LONGEST_BAN_SECONDS, ListAccess, list_pause_seconds
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiStatusError,
@@ -70,7 +70,7 @@ def test_an_outage_of_everything_is_not_taken_for_one_of_the_list() -> None:
 
 
 def test_bans_begin_at_seconds_and_double_up_to_ten_minutes() -> None:
-    assert [ban_seconds(times) for times in range(1, 9)] == [15, 30, 60, 120, 240, 480, 600, 600]
+    assert [list_pause_seconds(times) for times in range(1, 9)] == [15, 30, 60, 120, 240, 480, 600, 600]
 
 
 def test_a_throttled_list_is_not_a_failing_one() -> None:

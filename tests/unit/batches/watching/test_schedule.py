@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from anthropic_batches_provider.batches.watching.listing import FEW, MAX_PAGES
+from anthropic_batches_provider.batches.watching.listing import MAX_PAGES, RETRIEVE_UP_TO
 from anthropic_batches_provider.batches.watching.pace import CALLS_PER_MINUTE, LONGEST_RETRY_AFTER_SECONDS
 from anthropic_batches_provider.batches.watching.schedule import (
     AT_ONCE,
@@ -43,8 +43,8 @@ def test_those_who_come_together_are_looked_at_together_after_a_moment() -> None
 
 
 def test_few_are_retrieved_and_more_are_listed() -> None:
-    assert isinstance(schedule_of(*names(FEW)).next_step(START + 1), LookAtEach)
-    assert schedule_of(*names(FEW + 1)).next_step(START + 1) == LookAtPage(None)
+    assert isinstance(schedule_of(*names(RETRIEVE_UP_TO)).next_step(START + 1), LookAtEach)
+    assert schedule_of(*names(RETRIEVE_UP_TO + 1)).next_step(START + 1) == LookAtPage(None)
 
 
 def test_a_thousand_batches_take_one_page_and_then_rest_together() -> None:
