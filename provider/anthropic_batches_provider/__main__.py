@@ -40,7 +40,7 @@ def _settle(options: argparse.Namespace) -> str:
     from anthropic_batches_provider.batches.clock import SystemClock
     from anthropic_batches_provider.batches.submission import ask_time
     from anthropic_batches_provider.batches.submission.by_hand import adopt_by_hand, open_intents, void_by_hand
-    from anthropic_batches_provider.edge.jobs import find_job
+    from anthropic_batches_provider.edge.job_references import find_job
     from anthropic_batches_provider.hooks import MessageBatchHook
 
     job = find_job(options.job)

@@ -6,22 +6,25 @@ uses is async, and imports the SDK and builds its client in a thread.
 
 from __future__ import annotations
 
-import asyncio
-import importlib
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from airflow.providers.common.compat.sdk import BaseHook
 
+from anthropic_batches_provider.edge.connection_form import (
+    CONNECTION_TYPE,
+    CONNECTION_TYPE_LABEL,
+    DEFAULT_CONN_ID,
+    UI_FIELD_BEHAVIOUR,
+    form_widgets,
+)
+from anthropic_batches_provider.edge.connections import new_async_client, read_settings, read_settings_async
 from anthropic_batches_provider.errors import (
     BatchesNotEndedError,
-    ConfigurationError,
     MessageBatchesError,
     ResultsUnavailableError,
 )
-from anthropic_batches_provider.provider_info import CONNECTION_FIELDS, CONNECTION_TYPE, INTEGRATION, UI_FIELD_BEHAVIOUR
 
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.client import (
@@ -32,8 +35,7 @@ if TYPE_CHECKING:
     )
     from anthropic_batches_provider.batches.message_batch import MessageBatch
 
-_CLIENT_MODULE = "anthropic_batches_provider.batches.client"
-_ENVIRONMENT_SECRETS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+__all__ = ["MessageBatchHook"]
 
 
 class MessageBatchHook(BaseHook):
@@ -48,9 +50,9 @@ class MessageBatchHook(BaseHook):
     """
 
     conn_name_attr = "conn_id"
-    default_conn_name = "anthropic_default"
+    default_conn_name = DEFAULT_CONN_ID
     conn_type = CONNECTION_TYPE
-    hook_name = INTEGRATION
+    hook_name = CONNECTION_TYPE_LABEL
 
     def __init__(self, conn_id: str = default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -59,28 +61,7 @@ class MessageBatchHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form's fields for Airflow below 3.2; none where its form library is not installed."""
-        try:
-            wtforms = importlib.import_module("wtforms")
-            validators = importlib.import_module("wtforms.validators")
-        except ImportError:
-            return {}
-        try:
-            styles = importlib.import_module("flask_appbuilder.fieldwidgets")
-        except ImportError:
-            styles = None
-        widgets = {}
-        for name, described in CONNECTION_FIELDS.items():
-            schema = described["schema"]
-            allowed = schema.get("enum")
-            style = f"BS3Text{'Area' if schema.get('format') == 'multiline' else ''}FieldWidget"
-            widgets[name] = wtforms.StringField(
-                described["label"],
-                validators=[validators.Optional(), *([validators.any_of(allowed)] if allowed else [])],
-                description=described["description"],
-                default=schema.get("default"),
-                widget=getattr(styles, style)() if styles is not None else None,
-            )
-        return widgets
+        return form_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -94,32 +75,11 @@ class MessageBatchHook(BaseHook):
 
         :raises ConfigurationError: the connection is missing or cannot be used; names the field.
         """
-        try:
-            connection = self.get_connection(self.conn_id)
-        except AirflowNotFoundException as error:
-            raise self._no_connection() from error
-        self._checked_extra(connection)
-        settings = self._settings_of(connection, connection.extra_dejson)
-        for secret in self._unmasked(settings, connection):
-            _mask(secret)
-        return settings
+        return read_settings(self.conn_id, hook=self)
 
     async def asettings(self) -> ClientSettings:
         """Read the connection on an event loop; as :meth:`settings`."""
-        from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
-        from asgiref.sync import sync_to_async
-
-        await asyncio.to_thread(importlib.import_module, _CLIENT_MODULE)
-        try:
-            connection = await get_async_connection(self.conn_id, hook=self)
-        except (AirflowNotFoundException, AttributeError, NotImplementedError):
-            # `dag.test()` has no async line to a supervisor; where there is one, the sync path says the same again.
-            return await sync_to_async(self.settings)()
-        self._checked_extra(connection)
-        settings = self._settings_of(connection, await get_async_extra_dejson(connection))
-        for secret in self._unmasked(settings, connection):
-            await sync_to_async(_mask)(secret)
-        return settings
+        return await read_settings_async(self.conn_id, hook=self)
 
     def client(self) -> MessageBatchClient:
         """Return a new client of the connection; close it, or use it in a ``with`` statement."""
@@ -132,8 +92,7 @@ class MessageBatchHook(BaseHook):
 
         Make one and keep it: it costs a look at the connection and a TLS context, both off the loop.
         """
-        settings = await self.asettings()
-        return await asyncio.to_thread(_build_async_client, settings)
+        return await new_async_client(await self.asettings())
 
     def get_conn(self) -> Anthropic:
         """Return the SDK's own client with the connection's credential, for calls that this hook does not have.
@@ -252,51 +211,3 @@ class MessageBatchHook(BaseHook):
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_client"}
-
-    def _settings_of(self, connection: Any, extra: Mapping[str, Any]) -> ClientSettings:
-        from anthropic_batches_provider.batches.client import ConnectionFields, settings_of
-
-        fields = ConnectionFields(
-            conn_id=self.conn_id,
-            conn_type=connection.conn_type,
-            password=connection.password,
-            host=connection.host,
-            schema=connection.schema,
-            port=connection.port,
-            extra=extra,
-        )
-        return settings_of(fields, environment_base_url=os.environ.get("ANTHROPIC_BASE_URL"))
-
-    def _checked_extra(self, connection: Any) -> None:
-        from anthropic_batches_provider.batches.client import decoded_extra
-
-        try:
-            decoded_extra(connection.extra)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"Connection {self.conn_id}: {error}") from None
-
-    def _no_connection(self) -> ConfigurationError:
-        return ConfigurationError(
-            f"There is no connection {self.conn_id}. Create it with type {CONNECTION_TYPE} "
-            "and the API key as its password."
-        )
-
-    @staticmethod
-    def _unmasked(settings: ClientSettings, connection: Any) -> list[str]:
-        """Secrets other than the connection's password, which Airflow masks itself."""
-        found = list(settings.secrets)
-        if settings.credentials == "environment":
-            found += [os.environ.get(name, "") for name in _ENVIRONMENT_SECRETS]
-        return [secret for secret in found if secret and secret != connection.password]
-
-
-def _mask(secret: str) -> None:
-    from airflow.providers.common.compat.sdk import mask_secret
-
-    mask_secret(secret)
-
-
-def _build_async_client(settings: ClientSettings) -> AsyncMessageBatchClient:
-    from anthropic_batches_provider.batches.client import AsyncMessageBatchClient
-
-    return AsyncMessageBatchClient(settings)

@@ -18,16 +18,13 @@ from airflow.providers.common.compat.sdk import (
 from airflow.triggers.base import StartTriggerArgs
 
 from anthropic_batches_provider.batches.cancellation import cancel_batches
-from anthropic_batches_provider.edge.arguments import check_choice
-from anthropic_batches_provider.edge.jobs import (
-    DEFAULT_CONN_ID,
-    connection_of,
-    host_of,
-    known_batch_ids,
-    show_in_task_state,
-)
+from anthropic_batches_provider.edge.arguments import check_choice, seconds_of
+from anthropic_batches_provider.edge.connection_form import DEFAULT_CONN_ID
+from anthropic_batches_provider.edge.connections import connection_of, host_of
+from anthropic_batches_provider.edge.job_references import known_batch_ids
 from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy, is_over
 from anthropic_batches_provider.edge.task_failures import as_task_failures
+from anthropic_batches_provider.edge.task_state import show_in_task_state
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.start_triggers import (
     TRIGGER_GRACE_SECONDS,
@@ -131,8 +128,8 @@ class MessageBatchSensor(BaseSensorOperator):
         trigger = MessageBatchStartTrigger(
             batch_ids=self.batch_ids,
             conn_id=self.conn_id or DEFAULT_CONN_ID,
-            poll_interval=_seconds(self.poke_interval),
-            timeout=_seconds(self.timeout),
+            poll_interval=seconds_of(self.poke_interval),
+            timeout=seconds_of(self.timeout),
             cancel_on_kill=self.kill_policy == "cancel",
         )
         path, arguments = trigger.serialize()
@@ -140,7 +137,7 @@ class MessageBatchSensor(BaseSensorOperator):
             trigger_cls=path,
             trigger_kwargs=arguments,
             next_method=self.execute_complete.__name__,
-            timeout=timedelta(seconds=_seconds(self.timeout)) + _TRIGGER_GRACE,
+            timeout=timedelta(seconds=seconds_of(self.timeout)) + _TRIGGER_GRACE,
         )
 
     def execute(self, context: Context) -> Any:
@@ -158,12 +155,12 @@ class MessageBatchSensor(BaseSensorOperator):
             trigger=MessageBatchTrigger(
                 batch_ids=batch_ids,
                 conn_id=conn_id,
-                poll_interval=_seconds(self.poke_interval),
-                deadline=time.time() + _seconds(self.timeout),
+                poll_interval=seconds_of(self.poke_interval),
+                deadline=time.time() + seconds_of(self.timeout),
                 cancel_on_kill=batch_ids if self.kill_policy == "cancel" else (),
             ),
             method_name="execute_complete",
-            timeout=timedelta(seconds=_seconds(self.timeout)) + _TRIGGER_GRACE,
+            timeout=timedelta(seconds=seconds_of(self.timeout)) + _TRIGGER_GRACE,
         )
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -246,11 +243,11 @@ class MessageBatchSensor(BaseSensorOperator):
         from anthropic_batches_provider.batches.watching.wait import BatchWait
 
         if self._wait is None:
-            self._wait = BatchWait(self._batch_ids(), poll_interval=_seconds(self.poke_interval))
+            self._wait = BatchWait(self._batch_ids(), poll_interval=seconds_of(self.poke_interval))
         return self._wait
 
     def _time_out(self, batch_ids: Sequence[str], still_running: Sequence[str]) -> NoReturn:
-        waited = timedelta(seconds=_seconds(self.timeout))
+        waited = timedelta(seconds=seconds_of(self.timeout))
         named = "; ".join(still_running[:20])
         if self.timeout_policy == "cancel":
             self._cancel(batch_ids)
@@ -267,7 +264,3 @@ class MessageBatchSensor(BaseSensorOperator):
         if self.soft_fail:
             raise AirflowSkipException(message)
         raise AirflowSensorTimeout(message)
-
-
-def _seconds(duration: timedelta | float) -> float:
-    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)

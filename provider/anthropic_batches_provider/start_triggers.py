@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from anthropic_batches_provider.edge.jobs import batch_ids_in
+from anthropic_batches_provider.edge.job_references import batch_ids_in
 from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 

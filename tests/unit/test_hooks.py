@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from anthropic_batches_provider.edge.connection_form import CONNECTION_FIELDS, UI_FIELD_BEHAVIOUR
 from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.hooks import MessageBatchHook
-from anthropic_batches_provider.provider_info import CONNECTION_FIELDS, UI_FIELD_BEHAVIOUR
 
 KEY = "sk-ant-test-0123456789"
 
@@ -68,10 +68,10 @@ def test_no_key_is_an_error_whatever_the_environment_holds(connect: Any, monkeyp
 
 
 def test_secrets_outside_of_the_password_are_masked(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from anthropic_batches_provider import hooks
+    from anthropic_batches_provider.edge import connections
 
     masked: list[str] = []
-    monkeypatch.setattr(hooks, "_mask", masked.append)
+    monkeypatch.setattr(connections, "_mask", masked.append)
     both(connect(extra={"anthropic_client_kwargs": {"default_headers": {"x-gateway-token": "hush-hush"}}}))
     both(connect(password=None, extra={"anthropic_client_kwargs": {"api_key": "sk-in-extra"}}))
     both(connect(password=f"{KEY}\n"))

@@ -10,7 +10,8 @@ import pytest
 from jsonschema import Draft7Validator
 
 from anthropic_batches_provider import __version__
-from anthropic_batches_provider.provider_info import CONNECTION_FIELDS, UI_FIELD_BEHAVIOUR, get_provider_info
+from anthropic_batches_provider.edge.connection_form import CONNECTION_FIELDS, UI_FIELD_BEHAVIOUR
+from anthropic_batches_provider.provider_info import get_provider_info
 
 DISTRIBUTION = "airflow-provider-anthropic-batches"
 

@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from anthropic_batches_provider import sensors
+from anthropic_batches_provider.edge.arguments import seconds_of
 from anthropic_batches_provider.sensors import MessageBatchSensor
 
 STARTS = pytest.mark.skipif(not sensors._STARTS_IN_TRIGGERER, reason="takes Airflow 3.3")
@@ -136,4 +137,4 @@ def test_an_argument_of_no_use_fails_for_good() -> None:
 
 def test_a_poke_interval_and_a_timeout_may_be_durations() -> None:
     wait = sensor(poke_interval=pendulum.duration(minutes=1), timeout=timedelta(hours=1))
-    assert (sensors._seconds(wait.poke_interval), sensors._seconds(wait.timeout)) == (60, 3600)
+    assert (seconds_of(wait.poke_interval), seconds_of(wait.timeout)) == (60, 3600)

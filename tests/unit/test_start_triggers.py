@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from anthropic_batches_provider.edge.jobs import batch_ids_in
-from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.hooks import MessageBatchHook
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from anthropic_batches_provider.start_triggers import MessageBatchStartTrigger
@@ -23,34 +21,6 @@ ARGUMENTS = {
     "timeout": 600.0,
     "cancel_on_kill": True,
 }
-
-
-@pytest.mark.parametrize(
-    "rendered",
-    [
-        ["a", "b"],
-        ("a", "b"),
-        "['a', 'b']",
-        '["a", "b"]',
-        "('a', 'b')",
-        " a b ",
-        "a,b",
-        "a, b, a",
-        "a\nb\n",
-    ],
-)
-def test_whatever_a_template_makes_of_ids_is_read(rendered: Any) -> None:
-    assert batch_ids_in(rendered) == ["a", "b"]
-
-
-def test_one_id_is_a_list_of_one() -> None:
-    assert batch_ids_in("msgbatch_1") == ["msgbatch_1"]
-
-
-@pytest.mark.parametrize("rendered", ["", " ", "[]", "[1]", "['a'", "[a, b]", [], ["a", ""], None, 7])
-def test_what_names_no_ids_is_refused(rendered: Any) -> None:
-    with pytest.raises(ConfigurationError, match="must be ids of message batches"):
-        batch_ids_in(rendered)
 
 
 def test_every_argument_survives_serialization_and_comes_in_plain_json() -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
-from anthropic_batches_provider.edge.jobs import show_in_task_state
 from anthropic_batches_provider.edge.object_storage import open_storage
+from anthropic_batches_provider.edge.task_state import show_in_task_state
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

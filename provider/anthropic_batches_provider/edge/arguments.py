@@ -1,8 +1,9 @@
-"""Checks of operator arguments that need no running task, so that a typo shows when the DAG is parsed."""
+"""Operator arguments: checks that need no running task, so that a typo shows when the DAG is parsed; durations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from anthropic_batches_provider.errors import ConfigurationError
@@ -46,3 +47,8 @@ def check_count(name: str, value: Any, *, most: int | None = None) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1 or (most is not None and value > most):
         bound = "1 or more" if most is None else f"1 to {most:,}"
         raise ConfigurationError(f"{name}= must be a whole number, {bound}, not {value!r}.")
+
+
+def seconds_of(duration: timedelta | float) -> float:
+    """Return a duration in seconds, however the DAG's author gave it."""
+    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
+from anthropic_batches_provider.edge.configuration import STORAGE
 from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def default_storage_uri() -> str:
 
     :raises ConfigurationError: the option is unset and the executor may run tasks on other machines.
     """
-    configured = conf.get("anthropic_batches", "storage", fallback=None)
+    configured = STORAGE.read()
     if configured:
-        return str(configured)
+        return configured
     executor = conf.get("core", "executor", fallback=_TASKS_SHARE_A_DISK)
     if {name.strip().rsplit(".", 1)[-1] for name in executor.split(",")} != {_TASKS_SHARE_A_DISK}:
         raise ConfigurationError(

@@ -20,8 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow.providers.common.compat.sdk import conf
-
+from anthropic_batches_provider.edge.configuration import SPOOL
 from anthropic_batches_provider.errors import ConfigurationError, SpoolFullError
 
 log = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ def task_spool() -> Iterator[Path]:
 
 
 def _configured_folder() -> Path:
-    configured = conf.get("anthropic_batches", "spool", fallback=None)
+    configured = SPOOL.read()
     folder = Path(configured) if configured else Path(tempfile.gettempdir())
     if not folder.is_absolute():
         raise ConfigurationError(f"[anthropic_batches] spool is {configured!r}; it must be an absolute local path.")

@@ -112,9 +112,9 @@ async def connected(conn_id: str) -> AsyncMessageBatchClient:
 
     :raises ConfigurationError: the connection is missing or cannot be used.
     """
-    from anthropic_batches_provider.hooks import MessageBatchHook
+    from anthropic_batches_provider.edge.connections import read_settings_async
 
-    settings = await MessageBatchHook(conn_id).asettings()
+    settings = await read_settings_async(conn_id)
     return await asyncio.to_thread(_client_of, settings)
 
 

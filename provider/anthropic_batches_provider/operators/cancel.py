@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from anthropic_batches_provider.batches.cancellation import cancel_batches
-from anthropic_batches_provider.edge.jobs import connection_of, find_job, known_batch_ids
+from anthropic_batches_provider.edge.connections import connection_of
+from anthropic_batches_provider.edge.job_references import find_job, known_batch_ids
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.errors import ConfigurationError, JobNotFoundError
 from anthropic_batches_provider.links import ConsoleBatchesLink

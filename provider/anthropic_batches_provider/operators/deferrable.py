@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
 
-from anthropic_batches_provider.edge.jobs import find_job, seconds_of
+from anthropic_batches_provider.edge.arguments import seconds_of
+from anthropic_batches_provider.edge.job_references import find_job
 from anthropic_batches_provider.edge.kill_policy import Policy
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.errors import ApiError

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anthropic_batches_provider.edge.jobs import attempt_group, unit_of_work
 from anthropic_batches_provider.edge.prompt_files import load_prompt
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
+from anthropic_batches_provider.edge.task_identity import attempt_group, unit_of_work
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -15,8 +15,8 @@ from anthropic_batches_provider.edge.announcing import XCOM, announce, destinati
 from anthropic_batches_provider.edge.arguments import (
     check_choice,
     check_count,
+    seconds_of,
 )
-from anthropic_batches_provider.edge.jobs import seconds_of
 from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy
 from anthropic_batches_provider.edge.progress_reports import log_group
 from anthropic_batches_provider.errors import BatchesNotEndedError, FailedRowsError, JobStoppedError

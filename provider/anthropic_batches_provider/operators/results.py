@@ -13,10 +13,12 @@ from anthropic_batches_provider.edge.arguments import (
     check_choice,
     check_count,
 )
-from anthropic_batches_provider.edge.jobs import connection_of, find_job, known_batch_ids, unit_of_work
+from anthropic_batches_provider.edge.connections import connection_of
+from anthropic_batches_provider.edge.job_references import find_job, known_batch_ids
 from anthropic_batches_provider.edge.progress_reports import ProgressReport, log_group
 from anthropic_batches_provider.edge.spools import task_spool
 from anthropic_batches_provider.edge.task_failures import as_task_failures
+from anthropic_batches_provider.edge.task_identity import unit_of_work
 from anthropic_batches_provider.links import ConsoleBatchesLink
 
 if TYPE_CHECKING:

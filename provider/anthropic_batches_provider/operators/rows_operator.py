@@ -14,7 +14,9 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 from anthropic_batches_provider.batches.cancellation import cancel_batches
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH, REQUESTS_IN_QUEUE
 from anthropic_batches_provider.edge.arguments import check_choice, check_count, refuse_message_params
-from anthropic_batches_provider.edge.jobs import DEFAULT_CONN_ID, find_job, show_in_task_state, submission_bounds
+from anthropic_batches_provider.edge.configuration import submission_bounds
+from anthropic_batches_provider.edge.connection_form import DEFAULT_CONN_ID
+from anthropic_batches_provider.edge.job_references import find_job
 from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy, is_over
 from anthropic_batches_provider.edge.object_storage import default_storage_uri, open_storage
 from anthropic_batches_provider.edge.progress_reports import ProgressReport
@@ -22,6 +24,7 @@ from anthropic_batches_provider.edge.prompt_files import PROMPT_FILES
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.edge.spools import task_spool
 from anthropic_batches_provider.edge.task_failures import as_task_failures
+from anthropic_batches_provider.edge.task_state import show_in_task_state
 from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.operators.deferrable import DeferrableOperator, running_batch_ids

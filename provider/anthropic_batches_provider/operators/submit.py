@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anthropic_batches_provider.edge.jobs import JobReference
+from anthropic_batches_provider.edge.job_references import JobReference
 from anthropic_batches_provider.edge.progress_reports import log_group
 from anthropic_batches_provider.operators.rows_operator import RowsOperator, Stint
 

@@ -20,7 +20,7 @@ import pytest
 from anthropic_batches_provider.edge.spools import task_spool
 from anthropic_batches_provider.errors import ConfigurationError, SpoolFullError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 # An attempt that says where its folder is and which child it has, and lives until its input ends.
 ATTEMPT = """

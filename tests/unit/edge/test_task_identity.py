@@ -8,14 +8,7 @@ from typing import Any
 import pendulum
 import pytest
 
-from anthropic_batches_provider.edge.jobs import (
-    connection_of,
-    find_job,
-    known_batch_ids,
-    show_in_task_state,
-    unit_of_work,
-)
-from anthropic_batches_provider.errors import ConfigurationError
+from anthropic_batches_provider.edge.task_identity import unit_of_work
 
 DATE = pendulum.datetime(2026, 3, 14, tz="UTC")
 
@@ -57,48 +50,3 @@ def test_runs_share_a_unit_of_work_or_not(first: dict[str, Any], second: dict[st
 def test_airflow_without_partitions_has_logical_dates() -> None:
     run = SimpleNamespace(run_id="r", logical_date=DATE)
     assert unit_of_work({"dag_run": run, "ti": context()["ti"]}, None).unit == DATE.isoformat()
-
-
-@pytest.mark.parametrize("job", [None, "", 7, "file:///too/short", {"no": "job"}, {"job": None}, ["a"]])
-def test_what_names_no_job_is_refused(job: Any) -> None:
-    with pytest.raises(ConfigurationError, match="names no job"):
-        find_job(job)
-
-
-def test_a_reference_leads_to_its_folder() -> None:
-    job = find_job({"job": "file:///data/store/dag/task/unit/-/job-0001"})
-    assert (job.storage.uri, job.path) == ("file:///data/store", "dag/task/unit/-/job-0001")
-
-
-def test_batches_are_named_by_a_reference_several_or_plain_ids() -> None:
-    reference = {"job": "file:///x", "batch_ids": ["a", "b"]}
-    assert known_batch_ids(reference, None) == ["a", "b"]
-    assert known_batch_ids([reference, {"job": "file:///y", "batch_ids": ["c"]}], None) == ["a", "b", "c"]
-    assert known_batch_ids(None, ["a", "b", "a"]) == ["a", "b"]
-    assert known_batch_ids(None, "a") == ["a"]
-
-
-@pytest.mark.parametrize(
-    ("job", "batch_ids"), [(None, None), ({"job": "x"}, ["a"]), (None, []), (None, [7]), (None, [""])]
-)
-def test_nothing_or_too_much_to_wait_for_is_refused(job: Any, batch_ids: Any) -> None:
-    with pytest.raises(ConfigurationError):
-        known_batch_ids(job, batch_ids)
-
-
-def test_the_operators_own_connection_wins_over_the_jobs() -> None:
-    reference = {"job": "file:///x", "conn_id": "theirs"}
-    assert connection_of("mine", reference) == "mine"
-    assert connection_of(None, reference) == "theirs"
-    assert connection_of(None, [reference]) == "theirs"
-    assert connection_of(None, None) == "anthropic_default"
-
-
-class BrokenStore:
-    def set(self, *_: object, **__: object) -> None:
-        raise OSError("no supervisor")
-
-
-def test_a_task_state_store_that_is_missing_or_fails_is_passed_over() -> None:
-    show_in_task_state({}, "key", {"a": 1})
-    show_in_task_state({"task_state_store": BrokenStore()}, "key", {"a": 1})  # type: ignore[typeddict-item]

@@ -1,0 +1,88 @@
+"""The jobs and batches that ``job=`` and ``batch_ids=`` name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from anthropic_batches_provider.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from anthropic_batches_provider.batches.ledger import JobFolder
+
+_DEPTH_OF_A_JOB = 5  # dag, task, unit, map index, job
+
+
+class JobReference(TypedDict):
+    """What a submitting task returns, and what ``job=`` takes.
+
+    ``job`` is the URI of the job folder, ``batch_ids`` the batches in order of their shards, ``requests`` the number of
+    rows, ``conn_id`` the connection that reaches them.
+    """
+
+    job: str
+    conn_id: str
+    batch_ids: list[str]
+    requests: int
+
+
+def find_job(job: Any) -> JobFolder:
+    """Return the job that a reference or a URI names.
+
+    :param job: a :class:`JobReference` or the URI of a job folder.
+    :raises ConfigurationError: it is neither.
+    """
+    from anthropic_batches_provider.batches.ledger import JobFolder
+    from anthropic_batches_provider.edge.object_storage import open_storage
+
+    uri = job.get("job") if isinstance(job, Mapping) else job
+    parts = uri.rstrip("/").rsplit("/", _DEPTH_OF_A_JOB) if isinstance(uri, str) else []
+    if len(parts) != _DEPTH_OF_A_JOB + 1:
+        raise ConfigurationError(
+            f"job= is {job!r:.200}, which names no job. Give it the output of a MessageBatchSubmitOperator "
+            "(job=submit.output), or the URI of a job folder; of a mapped submitting task, expand over its output "
+            "(.expand(job=submit.output))."
+        )
+    return JobFolder(open_storage(parts[0]), "/".join(parts[1:]))
+
+
+def known_batch_ids(job: Any, batch_ids: Any) -> list[str]:
+    """Return the batches that an operator was pointed to.
+
+    :param job: a job reference, a URI, several of them, or None.
+    :param batch_ids: plain ids, one or several, or None.
+    :raises ConfigurationError: neither or both are given, or the ids are not text.
+    """
+    if (job is None) == (batch_ids is None):
+        raise ConfigurationError("Give either job= (the output of a submitting task) or batch_ids=, and not both.")
+    if job is None:
+        return batch_ids_in(batch_ids)
+    if not isinstance(job, (str, Mapping)) and isinstance(job, Sequence):
+        return [batch_id for one in job for batch_id in known_batch_ids(one, None)]
+    if isinstance(job, Mapping) and job.get("batch_ids"):
+        return list(job["batch_ids"])
+    return [batch.batch_id for batch in find_job(job).batches()]
+
+
+def batch_ids_in(rendered: Any) -> list[str]:
+    """Return the ids that a rendered template names, in order.
+
+    :param rendered: a list of ids, or a text: one id, several with commas or spaces between them, or a list as Python
+        or JSON write it, which is what a template makes of a list.
+    :raises ConfigurationError: it names none, or is neither.
+    """
+    found: Any = rendered
+    if isinstance(rendered, str):
+        text = rendered.strip()
+        try:
+            found = ast.literal_eval(text) if text[:1] in ("[", "(") else text.replace(",", " ").split()
+        except (ValueError, SyntaxError):
+            found = None
+    is_list = isinstance(found, Sequence) and not isinstance(found, str)
+    if not is_list or not found or not all(isinstance(batch_id, str) and batch_id for batch_id in found):
+        raise ConfigurationError(
+            f"batch_ids= must be ids of message batches (msgbatch_…), not {rendered!r:.200}. Nothing was waited for; "
+            "whatever batches there are run on."
+        )
+    return list(dict.fromkeys(found))
