@@ -17,7 +17,7 @@ from anthropic_batches_provider.operators import (
     MessageBatchResultsOperator,
     MessageBatchSubmitOperator,
 )
-from anthropic_batches_provider.operators.rows_operator import RowsOperator
+from anthropic_batches_provider.operators.stints.rows_operator import RowsOperator
 from anthropic_batches_provider.sensors import MessageBatchSensor
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 

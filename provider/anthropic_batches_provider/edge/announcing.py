@@ -1,4 +1,4 @@
-"""Where a task's output goes, and who is told of it: the destination, XCom, the task state, asset outlets."""
+"""Announces what a task has published: to XCom, the task state and asset outlets."""
 
 from __future__ import annotations
 
@@ -7,57 +7,36 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
-from anthropic_batches_provider.edge.object_storage import open_storage
 from anthropic_batches_provider.edge.task_state import show_in_task_state
+from anthropic_batches_provider.edge.xcom_keys import MANIFEST_KEY, RETURN_VALUE_KEY
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from anthropic_batches_provider.batches.output.destination import (
-        Destination,
-        OutputFormat,
-    )
     from anthropic_batches_provider.batches.output.manifest import Manifest
-
-XCOM = "xcom"
-MANIFEST_KEY = "manifest"
 
 _CONNECTION_IN_URI = re.compile(r"^([a-z0-9+.-]+://)[^/@]*@")
 
 
-def destination_of(context: Context, uri: str, output_format: OutputFormat, *, owner: str) -> Destination:
-    """Return the folder that a task writes to; each task of a mapped one has a folder of its own in it.
-
-    :param owner: the unit of work that may write there.
-    """
-    from anthropic_batches_provider.batches.output.destination import Destination
-
-    task_instance: Any = context["ti"]
-    folder = uri.rstrip("/")
-    if task_instance.map_index is not None and task_instance.map_index >= 0:
-        folder = f"{folder}/map_index={task_instance.map_index}"
-    return Destination(storage=open_storage(folder, holds_ledger=False), owner=owner, output_format=output_format)
-
-
 def announce(context: Context, manifest: Manifest, value: Any) -> None:
-    """Tell everybody what was published; before it is judged, so that a failing task has told it, too.
+    """Announce what was published; before it is judged, so that a task that fails has announced it, too.
 
     :param value: what the task returns if it succeeds.
     """
     task_instance: Any = context["ti"]
     task_instance.xcom_push(key=MANIFEST_KEY, value=manifest.as_dict())
     if manifest.failed_rows:
-        # Airflow pushes no return value of a task that fails; what was paid for is to be had all the same.
-        task_instance.xcom_push(key="return_value", value=value)
+        # Airflow pushes no return value of a task that fails; paid results must be available all the same.
+        task_instance.xcom_push(key=RETURN_VALUE_KEY, value=value)
     show_in_task_state(context, "manifest", {"destination": manifest.destination, **manifest.as_dict()["counts"]})
-    _tell_outlets(context, manifest)
+    _announce_to_outlets(context, manifest)
 
 
-def _tell_outlets(context: Context, manifest: Manifest) -> None:
+def _announce_to_outlets(context: Context, manifest: Manifest) -> None:
     """Give the event of each outlet an ``extra`` with job, manifest and counts.
 
-    An asset alias gets an asset for the destination, whose URI is known only now; without the connection's name, which
-    an asset's identity must not hang on.
+    An asset alias gets an asset for the destination, whose URI is known only now; without the connection's name, on
+    which an asset's identity must not depend.
 
     :param manifest: of output that is published.
     """

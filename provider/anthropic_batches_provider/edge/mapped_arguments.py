@@ -1,6 +1,7 @@
-"""Which arguments of a mapped task were written in the DAG's file: only these may be rendered as templates.
+"""Which arguments of a mapped task are literal, written in the DAG's file: only these may be rendered as templates.
 
-What another task returned is data: rendered, a text such as ``{{ conn.name.password }}`` in it would fetch a secret.
+The output of another task is data: if it were rendered, a text such as ``{{ conn.name.password }}`` in it would fetch
+a secret.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def is_literal_argument(context: Context, argument: str) -> bool:
-    """Return whether an operator's argument is the DAG author's own, and not another task's output mapped over.
+    """Return whether the DAG's author wrote an operator's argument, so that it is not another task's output.
 
     :param context: of the task that runs.
     """
@@ -25,7 +26,7 @@ def is_literal_argument(context: Context, argument: str) -> bool:
 
 
 def is_literal_function_argument(context: Context, argument: str) -> bool:
-    """Return the same of a decorated function's argument."""
+    """Return whether the DAG's author wrote an argument of a decorated function."""
     origin = _mapped_origin(context)
     if origin is None or argument in origin.partial_kwargs.get("op_kwargs", {}):
         return True
@@ -41,6 +42,9 @@ def _mapped_origin(context: Context) -> Any:
 
 
 def _is_literal(expanded: Any, argument: str) -> bool:
-    """Return whether what is mapped over stands in the DAG's file: lists by name, or a list of dicts."""
+    """Return whether the values that an argument is mapped over are literal.
+
+    :param expanded: lists by the argument's name, or a list of dicts.
+    """
     values = expanded.get(argument) if isinstance(expanded, dict) else expanded
     return values is not None and not isinstance(values, ResolveMixin)

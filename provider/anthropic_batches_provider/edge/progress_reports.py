@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from anthropic_batches_provider.edge.xcom_keys import PROGRESS_KEY
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.ledger import JobFolder
 
 log = logging.getLogger(__name__)
-
-PROGRESS_KEY = "progress"
 
 _EVERY_SECONDS = 30.0
 _ROWS_BETWEEN_LOOKS = 1_000  # at the clock

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from anthropic_batches_provider.batches.cancellation import cancel_batches
 from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
-from anthropic_batches_provider.edge.announcing import XCOM, announce, destination_of
+from anthropic_batches_provider.edge.announcing import announce
 from anthropic_batches_provider.edge.arguments import (
     check_choice,
     check_count,
@@ -19,9 +19,10 @@ from anthropic_batches_provider.edge.arguments import (
 )
 from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy
 from anthropic_batches_provider.edge.progress_reports import log_group
+from anthropic_batches_provider.edge.task_destination import XCOM, destination_of
 from anthropic_batches_provider.errors import BatchesNotEndedError, FailedRowsError, JobStoppedError
-from anthropic_batches_provider.operators.deferrable import running_batch_ids
-from anthropic_batches_provider.operators.rows_operator import RowsOperator, Stint
+from anthropic_batches_provider.operators.stints.rows_operator import RowsOperator
+from anthropic_batches_provider.operators.stints.stint import Stint, running_batch_ids
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.output.destination import Destination
     from anthropic_batches_provider.batches.output.manifest import Manifest
     from anthropic_batches_provider.batches.submission import NextLook
-    from anthropic_batches_provider.operators.job_input import JobInput
+    from anthropic_batches_provider.operators.stints.job_input import JobInput
 
 
 class MessageBatchOperator(RowsOperator):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
-from anthropic_batches_provider.edge.announcing import XCOM, announce, destination_of
+from anthropic_batches_provider.edge.announcing import announce
 from anthropic_batches_provider.edge.arguments import (
     check_choice,
     check_count,
@@ -17,6 +17,7 @@ from anthropic_batches_provider.edge.connections import connection_of
 from anthropic_batches_provider.edge.job_references import find_job, known_batch_ids
 from anthropic_batches_provider.edge.progress_reports import ProgressReport, log_group
 from anthropic_batches_provider.edge.spools import task_spool
+from anthropic_batches_provider.edge.task_destination import XCOM, destination_of
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.edge.task_identity import unit_of_work
 from anthropic_batches_provider.links import ConsoleBatchesLink

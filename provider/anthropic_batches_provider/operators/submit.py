@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from anthropic_batches_provider.edge.job_references import JobReference
 from anthropic_batches_provider.edge.progress_reports import log_group
-from anthropic_batches_provider.operators.rows_operator import RowsOperator, Stint
+from anthropic_batches_provider.operators.stints.rows_operator import RowsOperator
+from anthropic_batches_provider.operators.stints.stint import Stint
 
 
 class MessageBatchSubmitOperator(RowsOperator):

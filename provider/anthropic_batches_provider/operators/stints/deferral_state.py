@@ -1,4 +1,4 @@
-"""What a task remembers over a deferral, and how the next wait is made of what the last one brought.
+"""What a task remembers over a deferral.
 
 The memory is the task instance's XCom ``deferral``: it outlives a deferral, and is gone in the next try. A resumed task
 goes on with the job that it was deferred with, whatever its templates or its DAG say by now.
@@ -10,20 +10,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from anthropic_batches_provider.errors import ApiConnectionError, ApiError, ApiStatusError, RateLimitedError
+from anthropic_batches_provider.edge.xcom_keys import DEFERRAL_KEY
 
 if TYPE_CHECKING:
     import pendulum
     from airflow.sdk import Context
 
-    from anthropic_batches_provider.batches.submission import NextLook
-
-DEFERRAL_KEY = "deferral"
-
-_FLOOR_SECONDS = 60.0
-_LOST_SECONDS = 3600.0
-_LONGEST_PAUSE_SECONDS = 600.0
-_LONGEST_OUTAGE_SECONDS = 86_400.0
+    from anthropic_batches_provider.errors import ApiError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,44 +64,15 @@ class DeferralState:
         return replace(self, ahead_seconds=self.ahead_seconds + early)
 
     def after_failure(self, error: ApiError, now: pendulum.DateTime) -> DeferralState | None:
-        """Return this for a further wait, since the service could not be asked: a minute, later up to ten.
+        """Return this for a further wait, since the service could not be asked.
 
         :param now: the worker's clock.
-        :returns: None if waiting mends nothing, or has not mended it for a day.
+        :returns: None if waiting does not help, or has not helped for a day.
         """
+        from anthropic_batches_provider.batches.outages import pause_seconds
+
         since = self.failing_since or now.timestamp()
-        if not may_pass(error) or now.timestamp() - since > _LONGEST_OUTAGE_SECONDS:
+        pause = pause_seconds(error, failures=self.failures, failing_seconds=now.timestamp() - since)
+        if pause is None:
             return None
-        asked = getattr(error, "retry_after_seconds", None) or 0.0
-        pause = min(max(_FLOOR_SECONDS * 2 ** min(self.failures, 10), asked), _LONGEST_PAUSE_SECONDS)
         return replace(self, until=now.timestamp() + pause, failing_since=since, failures=self.failures + 1)
-
-
-def may_pass(error: ApiError) -> bool:
-    """Return whether an error is one of the network or of a service that is busy or broken for now."""
-    if isinstance(error, ApiStatusError):
-        return isinstance(error, RateLimitedError) or error.status == 408 or error.status >= 500
-    return isinstance(error, ApiConnectionError)
-
-
-def next_wait(
-    waiting: NextLook, event: Mapping[str, Any], *, now: pendulum.DateTime, has_unsent: bool
-) -> NextLook | None:
-    """Return how to wait, given what the last wait brought, so that no two stints follow each other for nothing.
-
-    :param event: what the trigger has fired; empty in a first stint.
-    :param now: the worker's clock.
-    :param has_unsent: whether there are shards that may be sent later, whatever becomes of the batches waited for.
-    :returns: None if there is nothing left that a wait could bring: every batch was lost from sight.
-    """
-    lost, ended = set(event.get("lost") or ()), set(event.get("ended") or ())
-    batch_ids = tuple(batch_id for batch_id in waiting.batch_ids if batch_id not in lost)
-    if lost and waiting.batch_ids and not batch_ids:
-        if not has_unsent:
-            return None
-        return replace(waiting, batch_ids=(), until=min(waiting.until, now.add(seconds=_LOST_SECONDS)))
-    if ended.intersection(batch_ids):
-        # The triggerer has seen an end that this worker was not shown yet: the trigger would fire at once.
-        unseen = tuple(batch_id for batch_id in batch_ids if batch_id not in ended)
-        return replace(waiting, batch_ids=unseen, until=min(waiting.until, now.add(seconds=_FLOOR_SECONDS)))
-    return replace(waiting, batch_ids=batch_ids)

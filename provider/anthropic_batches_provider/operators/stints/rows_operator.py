@@ -1,70 +1,47 @@
-"""What the operators that send rows have in common: their arguments, the way to a sealed job, and being killed."""
+"""What the operators that send rows have in common: their arguments, their stints, and being killed."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
 
 from anthropic_batches_provider.batches.cancellation import cancel_batches
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH, REQUESTS_IN_QUEUE
-from anthropic_batches_provider.edge.arguments import check_choice, check_count, refuse_message_params
+from anthropic_batches_provider.edge.arguments import check_choice, check_count, refuse_message_params, seconds_of
 from anthropic_batches_provider.edge.configuration import submission_bounds
 from anthropic_batches_provider.edge.connection_form import DEFAULT_CONN_ID
 from anthropic_batches_provider.edge.job_references import find_job
 from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy, is_over
-from anthropic_batches_provider.edge.object_storage import default_storage_uri, open_storage
 from anthropic_batches_provider.edge.progress_reports import ProgressReport
 from anthropic_batches_provider.edge.prompt_files import PROMPT_FILES
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.edge.spools import task_spool
 from anthropic_batches_provider.edge.task_failures import as_task_failures
-from anthropic_batches_provider.edge.task_state import show_in_task_state
-from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError
+from anthropic_batches_provider.errors import ApiError, ConfigurationError
 from anthropic_batches_provider.links import ConsoleBatchesLink
-from anthropic_batches_provider.operators.deferrable import DeferrableOperator, running_batch_ids
-from anthropic_batches_provider.operators.deferral import DeferralState
-from anthropic_batches_provider.operators.job_input import JobInput
+from anthropic_batches_provider.operators.stints.deferral_state import DeferralState
+from anthropic_batches_provider.operators.stints.job_arguments import JobArguments
+from anthropic_batches_provider.operators.stints.job_input import JobInput
+from anthropic_batches_provider.operators.stints.stint import Stint, open_job, reopen_job, running_batch_ids, show
+from anthropic_batches_provider.triggers import MessageBatchTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.client import MessageBatchClient
     from anthropic_batches_provider.batches.clock import Clock
-    from anthropic_batches_provider.batches.further_rounds import Rounds
     from anthropic_batches_provider.batches.ledger import JobFolder
-    from anthropic_batches_provider.batches.submission import Submission
+    from anthropic_batches_provider.batches.submission import NextLook, Submission
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stint:
-    """One attempt's time on a worker, with a sealed job: from its start, or from the end of a deferral.
-
-    :param before: what the task was deferred with; None in the first stint.
-    :param event: what the trigger has fired; empty in the first stint.
-    :param spool: a local folder of this stint alone.
-    """
-
-    context: Context
-    before: DeferralState | None
-    event: Mapping[str, Any]
-    input: JobInput
-    job: JobFolder
-    submission: Submission
-    client: MessageBatchClient
-    clock: Clock
-    spool: Path
-    progress: ProgressReport
-    rounds: Rounds
-
-
-class RowsOperator(DeferrableOperator):
+class RowsOperator(BaseOperator):
     """Takes rows, and brings them as a job to the Message Batches API; what else it does, a subclass says.
+
+    It brings the job forward in stints on a worker, and is deferred between them.
 
     Its parameters are described where they are used: :class:`MessageBatchSubmitOperator`.
     """
@@ -148,17 +125,43 @@ class RowsOperator(DeferrableOperator):
         self._task_instance: Any = None
         self._job: JobFolder | None = None
 
+    # ------------------------------------------------------------------------------------------- what a subclass says
+
     @abstractmethod
     def advance(self, stint: Stint) -> Any:
-        """Bring the sealed job forward; return what the task returns, or defer."""
+        """Bring the sealed job forward; return what the task returns, or :meth:`wait`."""
 
     def check_before_reading(self, job_input: JobInput) -> None:
         """Look whether the task could come to its end, before a row is read or anything is sent."""
+
+    def may_send(self) -> bool:
+        """Return whether more may be submitted by now."""
+        return True
+
+    def pinned(self) -> dict[str, Any]:
+        """Return the attributes that must not be rendered otherwise after a deferral."""
+        return {}
+
+    # --------------------------------------------------------------------------------------------------------- stints
 
     def execute(self, context: Context) -> Any:
         """Open the unit's job, seal its shards and go on."""
         with as_task_failures():
             return self._run_stint(context)
+
+    def resume(self, context: Context, event: dict[str, Any] | None = None) -> Any:
+        """Go on after a deferral, with the job that the task was deferred with.
+
+        :param event: what :class:`MessageBatchTrigger` has fired.
+        """
+        event = event or {}
+        if event.get("outcome") == "unreachable":
+            raise _given_up(event)
+        with as_task_failures():
+            try:
+                return self._run_stint(context, event)
+            except ApiError as error:
+                self._wait_out(context, error)
 
     def on_kill(self) -> None:
         """Send nothing more; cancel what was submitted, if the policy says so and the task is really over."""
@@ -171,6 +174,10 @@ class RowsOperator(DeferrableOperator):
             cancel_batches(client, running_batch_ids(self._job))
 
     def _run_stint(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
+        """Open the job, or that of the deferral, and bring it forward as far as it goes.
+
+        :param event: what the trigger has fired; None in the first stint.
+        """
         from anthropic_batches_provider.batches.clock import SystemClock
         from anthropic_batches_provider.batches.further_rounds import Rounds
         from anthropic_batches_provider.hooks import MessageBatchHook
@@ -179,26 +186,23 @@ class RowsOperator(DeferrableOperator):
         before = None if event is None else DeferralState.recalled(context)
         for name, value in (before.pinned if before is not None else {}).items():
             setattr(self, name, value)
-        job_input = JobInput(self, context)
-        clock = SystemClock()
-        hook = MessageBatchHook(self.conn_id)
-        with hook.client() as client, task_spool() as spool:
+        job_input = JobInput(JobArguments.of(self), context)
+        clock, progress = SystemClock(), ProgressReport(context)
+        with MessageBatchHook(self.conn_id).client() as client, task_spool() as spool:
             self.host = client.settings.base_url
-            progress = ProgressReport(context)
             if before is None:
                 self.check_before_reading(job_input)
-                job = self._sealed_job(job_input, client, clock, spool, progress)
+                job = open_job(job_input, client, clock, spool, progress)
             else:
-                job = self._reopened_job(before.job, client)
+                job = reopen_job(before.job, client, self.conn_id)
             self._job = job
-            submission = self._submission(job, client, clock, progress)
             stint = Stint(
                 context=context,
                 before=before,
                 event=event or {},
                 input=job_input,
                 job=job,
-                submission=submission,
+                submission=self._submission(job, client, clock, progress),
                 client=client,
                 clock=clock,
                 spool=spool,
@@ -208,33 +212,7 @@ class RowsOperator(DeferrableOperator):
             try:
                 return self.advance(stint)
             finally:
-                self._show(stint)
-
-    def _sealed_job(
-        self, job_input: JobInput, client: MessageBatchClient, clock: Clock, spool: Path, progress: ProgressReport
-    ) -> JobFolder:
-        from anthropic_batches_provider.batches.submission import sealed_job
-
-        storage = open_storage(self.storage or default_storage_uri())
-        try:
-            return sealed_job(
-                storage,
-                job_input.plan,
-                read_rows=lambda: progress.building(job_input.prepared_rows(spool)),
-                account=client.greet().account,
-                service=client,
-                now=clock.now(),
-                spool_folder=spool,
-            )
-        except EmptyInputError as error:
-            if self.on_empty == "skip":
-                raise AirflowSkipException("There are no rows: nothing to submit.") from error
-            raise EmptyInputError(f"{error} They were to come from {job_input.source}.") from error
-
-    def _reopened_job(self, uri: str, client: MessageBatchClient) -> JobFolder:
-        from anthropic_batches_provider.batches.submission import reopened_job
-
-        return reopened_job(find_job(uri), account=client.greet().account, conn_id=self.conn_id)
+                show(stint)
 
     def _submission(
         self, job: JobFolder, client: MessageBatchClient, clock: Clock, progress: ProgressReport
@@ -253,13 +231,67 @@ class RowsOperator(DeferrableOperator):
             max_requests_in_flight=self.max_requests_in_flight,
         )
 
-    def _show(self, stint: Stint) -> None:
-        """Mirror what the ledger knows for the UI, whatever becomes of this stint."""
-        job = stint.job
-        try:
-            batch_ids = [batch.batch_id for batch in job.batches()]
-            shown = {"job": job.uri, "batch_ids": batch_ids, "requests": job.first_seal().rows}
-            show_in_task_state(stint.context, "message_batches", shown)
-            stint.progress.of(job, now=True)
-        except Exception as error:  # noqa: BLE001 - what is shown must not hide how the stint ended
-            self.log.warning("How far %s is could not be shown: %s", job.uri, error)
+    # ------------------------------------------------------------------------------------------- deferred between them
+
+    def wait(self, stint: Stint, waiting: NextLook) -> NoReturn:
+        """Defer until there is something to do again.
+
+        :raises AirflowException: there is nothing that a wait could bring.
+        """
+        now = stint.clock.now()
+        planned = stint.next_wait(waiting, now)
+        if planned is None:
+            raise _given_up(stint.event)
+        before = stint.before.after(stint.event, now) if stint.before is not None else None
+        state = DeferralState(
+            job=stint.job.uri,
+            until=planned.until.timestamp(),
+            ahead_seconds=before.ahead_seconds if before is not None else 0.0,
+            pinned=self.pinned(),
+        )
+        self.log.info(
+            "Waiting: %s. Looking again at %s UTC at the latest.",
+            planned.reason,
+            planned.until.in_timezone("UTC").to_datetime_string(),
+        )
+        self._defer(stint.context, state, planned.batch_ids)
+
+    def _wait_out(self, context: Context, error: ApiError) -> NoReturn:
+        """Defer once more where the service could not be asked how the job stands: a wait of a day may meet an outage.
+
+        :raises ApiError: the error, if a wait does not help, or no more may be waited for.
+        """
+        from anthropic_batches_provider.batches.clock import SystemClock
+
+        before = DeferralState.recalled(context)
+        again = before.after_failure(error, SystemClock().now()) if before is not None and self.may_send() else None
+        if again is None:
+            raise error
+        self.log.warning(
+            "The service could not be asked how %s stands; what runs there runs on. Going on in %d s: %s",
+            again.job, again.until - SystemClock().now().timestamp(), error,
+        )  # fmt: skip
+        self._defer(context, again, ())
+
+    def _defer(self, context: Context, state: DeferralState, batch_ids: Sequence[str]) -> NoReturn:
+        """Remember the state, and defer until its moment or the end of one of some batches."""
+        state.remember(context)
+        self.defer(
+            trigger=MessageBatchTrigger(
+                batch_ids=tuple(batch_ids),
+                conn_id=self.conn_id,
+                poll_interval=seconds_of(self.poll_interval),
+                deadline=state.until + state.ahead_seconds,
+                wait_for="any",
+                cancel_on_kill=running_batch_ids(find_job(state.job)) if self.kill_policy == "cancel" else (),
+            ),
+            method_name="resume",
+        )
+        raise AssertionError("defer returns nothing")  # tells the type checker what defer() does
+
+
+def _given_up(event: Mapping[str, Any]) -> AirflowException:
+    return AirflowException(
+        f"{event.get('reason')} Nothing was sent again or canceled: what was submitted is in the job folder, and a "
+        "retry goes on from there."
+    )

@@ -18,23 +18,20 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns
     from anthropic_batches_provider.batches.sharding import ShardLimits
     from anthropic_batches_provider.batches.submission import JobPlan
-    from anthropic_batches_provider.operators.rows_operator import RowsOperator
+    from anthropic_batches_provider.operators.stints.job_arguments import JobArguments
 
 
 class JobInput:
-    """What one attempt of an operator asks for.
+    """What one attempt of an operator asks for."""
 
-    :param operator: with its template fields rendered.
-    """
-
-    def __init__(self, operator: RowsOperator, context: Context) -> None:
-        self._operator = operator
+    def __init__(self, arguments: JobArguments, context: Context) -> None:
+        self.arguments = arguments
         self.context = context
 
     @property
     def source(self) -> RowsArgument:
         """Where the rows come from."""
-        return self._operator.rows if self._operator.requests.source is None else self._operator.requests
+        return self.arguments.rows if self.arguments.requests.source is None else self.arguments.requests
 
     @property
     def tries(self) -> str:
@@ -46,10 +43,10 @@ class JobInput:
         """How large a shard may become: no larger than what may be in flight."""
         from anthropic_batches_provider.batches.sharding import ShardLimits
 
-        operator = self._operator
+        arguments = self.arguments
         return ShardLimits(
-            max_requests=min(operator.max_requests_per_shard, operator.max_requests_in_flight),
-            max_bytes=operator.max_bytes_per_shard,
+            max_requests=min(arguments.max_requests_per_shard, arguments.max_requests_in_flight),
+            max_bytes=arguments.max_bytes_per_shard,
         )
 
     @cached_property
@@ -61,18 +58,18 @@ class JobInput:
         from anthropic_batches_provider.batches.rows import READY_KEY_COLUMN
         from anthropic_batches_provider.batches.submission import JobPlan
 
-        operator, question, columns = self._operator, self._question, self._columns
+        arguments, question, columns = self.arguments, self._question, self._columns
         dag_run: Any = self.context["dag_run"]
         return JobPlan(
-            unit=unit_of_work(self.context, operator.unit),
-            question="-".join((question.fingerprint(), *operator.betas)),
-            conn_id=operator.conn_id,
+            unit=unit_of_work(self.context, arguments.unit),
+            question="-".join((question.fingerprint(), *arguments.betas)),
+            conn_id=arguments.conn_id,
             run_id=dag_run.run_id,
-            edition=str(operator.edition),
-            on_changed_input=operator.on_changed_input,
-            betas=tuple(operator.betas),
+            edition=str(arguments.edition),
+            on_changed_input=arguments.on_changed_input,
+            betas=tuple(arguments.betas),
             key_columns=(READY_KEY_COLUMN,) if question.ready_requests else columns.key_columns,
-            column_prefix=operator.column_prefix,
+            column_prefix=arguments.column_prefix,
             limits=self.limits,
             tries=self.tries,
         )
@@ -85,25 +82,25 @@ class JobInput:
         from anthropic_batches_provider.batches.requests import decode_ready_line
         from anthropic_batches_provider.batches.rows import prepare_requests, prepare_rows
 
-        operator = self._operator
         if self._question.ready_requests:
-            return prepare_requests(operator.requests.read(self.context, decode=decode_ready_line), spool_folder=spool)
-        rows = operator.rows.read(self.context)
+            requests = self.arguments.requests.read(self.context, decode=decode_ready_line)
+            return prepare_requests(requests, spool_folder=spool)
+        rows = self.arguments.rows.read(self.context)
         return prepare_rows(rows, columns=self._columns, encode=self._question.encode_params, spool_folder=spool)
 
     @cached_property
     def _question(self) -> Question:
         from anthropic_batches_provider.batches.requests import Question
 
-        operator = self._operator
+        arguments = self.arguments
         question = Question(
-            prompt=None if operator.prompt is None else load_prompt(operator.prompt, self.context),
-            request_builder=operator.request_builder,
-            ready_requests=operator.requests.source is not None,
-            model=operator.model,
-            system=operator.system,
-            max_tokens=operator.max_tokens,
-            params=operator.message_params or {},
+            prompt=None if arguments.prompt is None else load_prompt(arguments.prompt, self.context),
+            request_builder=arguments.request_builder,
+            ready_requests=arguments.requests.source is not None,
+            model=arguments.model,
+            system=arguments.system,
+            max_tokens=arguments.max_tokens,
+            params=arguments.message_params or {},
         )
         question.validate()
         return question
@@ -112,5 +109,5 @@ class JobInput:
     def _columns(self) -> RowColumns:
         from anthropic_batches_provider.batches.rows import RowColumns
 
-        operator = self._operator
-        return RowColumns(key=operator.key, keep=operator.keep, column_prefix=operator.column_prefix)
+        arguments = self.arguments
+        return RowColumns(key=arguments.key, keep=arguments.keep, column_prefix=arguments.column_prefix)

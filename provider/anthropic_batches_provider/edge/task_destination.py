@@ -1,0 +1,28 @@
+"""Where a task's output goes: to XCom, or to a folder that is the task's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from anthropic_batches_provider.edge.object_storage import open_storage
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from anthropic_batches_provider.batches.output.destination import Destination, OutputFormat
+
+XCOM = "xcom"  # as ``destination=``
+
+
+def destination_of(context: Context, uri: str, output_format: OutputFormat, *, owner: str) -> Destination:
+    """Return the folder that a task writes to; each task of a mapped one has a folder of its own in it.
+
+    :param owner: the unit of work that may write there.
+    """
+    from anthropic_batches_provider.batches.output.destination import Destination
+
+    task_instance: Any = context["ti"]
+    folder = uri.rstrip("/")
+    if task_instance.map_index is not None and task_instance.map_index >= 0:
+        folder = f"{folder}/map_index={task_instance.map_index}"
+    return Destination(storage=open_storage(folder, holds_ledger=False), owner=owner, output_format=output_format)

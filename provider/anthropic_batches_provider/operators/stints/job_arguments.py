@@ -1,0 +1,46 @@
+"""The arguments of an operator that say which job it asks for, as they are rendered for one attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from anthropic_batches_provider.edge.row_arguments import RowsArgument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobArguments:
+    """The parameters of the same names of :class:`MessageBatchSubmitOperator`, where they are described."""
+
+    rows: RowsArgument
+    requests: RowsArgument
+    key: str | Sequence[str] | None
+    keep: str | Sequence[str]
+    prompt: str | None
+    system: str | Sequence[Mapping[str, Any]] | None
+    model: str | None
+    max_tokens: int | None
+    message_params: Mapping[str, Any] | None
+    betas: Sequence[str]
+    request_builder: Callable[[dict[str, Any]], Mapping[str, Any]] | None
+    column_prefix: str
+    on_empty: Literal["fail", "skip"]
+    on_changed_input: Literal["fail", "restart"]
+    max_rounds: int
+    unit: str | None
+    edition: str
+    storage: str | None
+    max_requests_per_shard: int
+    max_bytes_per_shard: int
+    max_requests_in_flight: int
+    conn_id: str
+
+    @classmethod
+    def of(cls, operator: Any) -> JobArguments:
+        """Return the arguments of an operator whose template fields are rendered.
+
+        :param operator: has an attribute for each of them.
+        """
+        return cls(**{each.name: getattr(operator, each.name) for each in fields(cls)})

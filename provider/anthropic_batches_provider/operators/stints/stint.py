@@ -1,0 +1,112 @@
+"""A stint: one attempt's time on a worker, with an open job; and how its job is opened and shown."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from anthropic_batches_provider.edge.job_references import find_job
+from anthropic_batches_provider.edge.object_storage import default_storage_uri, open_storage
+from anthropic_batches_provider.edge.progress_reports import ProgressReport
+from anthropic_batches_provider.edge.task_state import show_in_task_state
+from anthropic_batches_provider.errors import EmptyInputError
+
+if TYPE_CHECKING:
+    import pendulum
+    from airflow.sdk import Context
+
+    from anthropic_batches_provider.batches.client import MessageBatchClient
+    from anthropic_batches_provider.batches.clock import Clock
+    from anthropic_batches_provider.batches.further_rounds import Rounds
+    from anthropic_batches_provider.batches.ledger import JobFolder
+    from anthropic_batches_provider.batches.submission import NextLook, Submission
+    from anthropic_batches_provider.operators.stints.deferral_state import DeferralState
+    from anthropic_batches_provider.operators.stints.job_input import JobInput
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stint:
+    """One attempt's time on a worker, with a sealed job: from its start, or from the end of a deferral.
+
+    :param before: what the task was deferred with; None in the first stint.
+    :param event: what the trigger has fired; empty in the first stint.
+    :param spool: a local folder of this stint alone.
+    """
+
+    context: Context
+    before: DeferralState | None
+    event: Mapping[str, Any]
+    input: JobInput
+    job: JobFolder
+    submission: Submission
+    client: MessageBatchClient
+    clock: Clock
+    spool: Path
+    progress: ProgressReport
+    rounds: Rounds
+
+    def next_wait(self, waiting: NextLook, now: pendulum.DateTime) -> NextLook | None:
+        """Return how to wait, given what the last wait brought; None if there is nothing that a wait could bring."""
+        from anthropic_batches_provider.batches.submission.next_look import next_wait
+
+        has_unsent = any(state.batch is None for state in self.job.shards())
+        return next_wait(waiting, self.event, now=now, has_unsent=has_unsent)
+
+
+def open_job(
+    job_input: JobInput, client: MessageBatchClient, clock: Clock, spool: Path, progress: ProgressReport
+) -> JobFolder:
+    """Open the job of the unit of work, and seal it if it is new: its rows are read at most once.
+
+    :raises AirflowSkipException: there are no rows, and ``on_empty`` says so.
+    """
+    from anthropic_batches_provider.batches.submission import sealed_job
+
+    storage = open_storage(job_input.arguments.storage or default_storage_uri())
+    try:
+        return sealed_job(
+            storage,
+            job_input.plan,
+            read_rows=lambda: progress.building(job_input.prepared_rows(spool)),
+            account=client.greet().account,
+            service=client,
+            now=clock.now(),
+            spool_folder=spool,
+        )
+    except EmptyInputError as error:
+        if job_input.arguments.on_empty == "skip":
+            raise AirflowSkipException("There are no rows: nothing to submit.") from error
+        raise EmptyInputError(f"{error} They were to come from {job_input.source}.") from error
+
+
+def reopen_job(uri: str, client: MessageBatchClient, conn_id: str) -> JobFolder:
+    """Open the job that a task was deferred with."""
+    from anthropic_batches_provider.batches.submission import reopened_job
+
+    return reopened_job(find_job(uri), account=client.greet().account, conn_id=conn_id)
+
+
+def running_batch_ids(job: JobFolder) -> tuple[str, ...]:
+    """Return the batches of a job that were not seen to end."""
+    from anthropic_batches_provider.batches.submission import running_ids
+
+    return running_ids(job.shards())
+
+
+def show(stint: Stint) -> None:
+    """Copy what the ledger knows to where the UI shows it, however the stint has ended."""
+    job = stint.job
+    try:
+        batch_ids = [batch.batch_id for batch in job.batches()]
+        shown = {"job": job.uri, "batch_ids": batch_ids, "requests": job.first_seal().rows}
+        show_in_task_state(stint.context, "message_batches", shown)
+        stint.progress.of(job, now=True)
+    except Exception as error:  # noqa: BLE001 - what is shown must not hide how the stint ended
+        log.warning("How far %s is could not be shown: %s", job.uri, error)
