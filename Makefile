@@ -19,7 +19,7 @@ oldest = sh .ci/environment $(OLDEST) constraints/oldest.txt $(FIRST_PYTHON) 3.1
 stores = sh .ci/environment $(STORES) constraints/stores.txt $(FIRST_PYTHON) 4.0 "$(PYTHON)" s3,gcs,azure stores
 AZURITE := 3.35.0
 
-CODE = $(wildcard provider tests dags airflow_stack demo benchmarks)
+CODE = $(wildcard provider tests dags airflow_stack demo benchmarks tools)
 # The kills, which take minutes, hang on no version of Airflow.
 QUICK = $(wildcard tests/integration tests/dags) --ignore tests/integration/test_killed_at_every_boundary.py
 # The tests with a real Airflow wait much and share one: they keep to one process while others use the processors.
@@ -29,7 +29,7 @@ STORE_TESTS = $(wildcard tests/contracts/test_storage.py tests/contracts/test_st
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup demo test lint matrix test-newest test-oldest test-stores long format bench constraints clean
+.PHONY: help setup demo test lint matrix test-newest test-oldest test-stores long format docs bench constraints clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -71,6 +71,9 @@ long: setup ## the tests that take minutes
 format: setup ## put the code into its form, and mend what can be mended
 	$(NEWEST)/bin/python -m ruff check --fix-only .
 	$(NEWEST)/bin/python -m ruff format .
+
+docs: setup ## write the tables of the docs that are made from the code
+	@$(NEWEST)/bin/python -m tools.generate_docs
 
 bench: setup ## faults, sizes and waits beside the peers; takes three quarters of an hour (ARGS=faults, ARGS=--write)
 	$(NEWEST)/bin/python -m benchmarks $(ARGS)

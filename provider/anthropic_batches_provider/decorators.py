@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.bases.decorator import TaskDecorator
 
+__all__ = ["message_batch_task"]
+
 _NAME = "@task.message_batch"
 
 

@@ -37,6 +37,35 @@ from __future__ import annotations
 
 from typing import Any
 
+__all__ = [
+    "ApiConnectionError",
+    "ApiError",
+    "ApiStatusError",
+    "AuthenticationFailedError",
+    "BatchNotFoundError",
+    "BatchOutcomeError",
+    "BatchesNotEndedError",
+    "ChangedInputError",
+    "ConfigurationError",
+    "CorruptLedgerError",
+    "DestinationOwnedError",
+    "EmptyInputError",
+    "FailedRowsError",
+    "InvalidRowError",
+    "JobNotFoundError",
+    "JobStoppedError",
+    "LedgerError",
+    "MessageBatchesError",
+    "RateLimitedError",
+    "ResultsStreamError",
+    "ResultsUnavailableError",
+    "SpendLimitReachedError",
+    "SpoolFullError",
+    "SubmissionOutcomeUnknownError",
+    "UnexpectedAnswerError",
+    "XComLimitError",
+]
+
 
 def _rebuild(cls: type[MessageBatchesError], args: tuple[Any, ...], state: dict[str, Any]) -> MessageBatchesError:
     error = cls.__new__(cls)

@@ -9,6 +9,8 @@ from airflow.providers.common.compat.sdk import BaseOperatorLink
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import TaskInstanceKey
 
+__all__ = ["ConsoleBatchesLink"]
+
 PUBLIC_HOST = "api.anthropic.com"
 
 # Source: https://platform.claude.com/docs/en/build-with-claude/batch-processing, "Tracking your batch" (2026-08-22)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from anthropic_batches_provider.batches.watching.wait import BatchWait
 
+__all__ = ["MessageBatchSensor"]
+
 _DEFAULT_TIMEOUT_SECONDS = 26 * 3600.0  # batches end within 24 h; the rest is for outages
 _TRIGGER_GRACE = timedelta(seconds=TRIGGER_GRACE_SECONDS)
 _STARTS_IN_TRIGGERER = tuple(int(part) for part in airflow_version.split(".")[:2]) >= (3, 3)

@@ -15,6 +15,8 @@ from anthropic_batches_provider.edge.job_references import batch_ids_in
 from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
+__all__ = ["MessageBatchStartTrigger"]
+
 log = logging.getLogger(__name__)
 
 # Airflow's own timeout of a deferral is the net under ours, which can say what still runs.

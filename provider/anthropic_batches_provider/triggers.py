@@ -16,6 +16,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from anthropic_batches_provider.edge.kill_policy import is_over_async
 from anthropic_batches_provider.edge.watchers import prepare, subscribed
 
+__all__ = ["MessageBatchTrigger"]
+
 log = logging.getLogger(__name__)
 
 _KILL_SECONDS = 28.0  # of the 30 that [triggerer] on_kill_timeout grants by default

@@ -20,6 +20,7 @@ from anthropic_batches_provider.operators import (
 from anthropic_batches_provider.operators.stints.rows_operator import RowsOperator
 from anthropic_batches_provider.sensors import MessageBatchSensor
 from anthropic_batches_provider.triggers import MessageBatchTrigger
+from tools import generate_docs
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -128,3 +129,14 @@ def test_python_blocks_compile(page: Path) -> None:
     for language, code in _FENCE.findall(page.read_text()):
         if language == "python":
             compile(code, str(page), "exec")
+
+
+@pytest.mark.parametrize("page", generate_docs.PAGES, ids=name_of)
+def test_generated_tables_are_those_of_the_code(page: Path) -> None:
+    text = page.read_text()
+    assert text == generate_docs.regenerated(text), "make docs writes them"
+
+
+def test_every_generated_table_has_its_place() -> None:
+    used = [generate_docs.used_tables(page.read_text()) for page in generate_docs.PAGES]
+    assert set().union(*used) == set(generate_docs.TABLES)

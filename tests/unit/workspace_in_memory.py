@@ -11,10 +11,10 @@ from typing import Any
 
 import pendulum
 
-from anthropic_batches_provider import event_triggers
 from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.client import Greeting, Look, SightedCounts, Sighting
-from anthropic_batches_provider.event_triggers import AssetMemory, EndedBatchWatch
+from anthropic_batches_provider.edge import ended_batch_watch
+from anthropic_batches_provider.edge.ended_batch_watch import AssetMemory, EndedBatchWatch
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RUNNING_COUNTS = SightedCounts(processing=3, succeeded=0, errored=0, canceled=0, expired=0)
@@ -95,7 +95,7 @@ class Workspace:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(0)
         await self.awake.wait()
-        is_handing_over = seconds == event_triggers._HANDED_OVER_SECONDS
+        is_handing_over = seconds == ended_batch_watch._HANDED_OVER_SECONDS
         if self.now + seconds > self.until and (self.is_killed_while_handing_over or not is_handing_over):
             self.now = max(self.now, self.until)
             raise TimeIsUp

@@ -49,7 +49,6 @@ class Option:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TextOption(Option):
     """An option without a default: its meaning says what holds while it is unset."""
 

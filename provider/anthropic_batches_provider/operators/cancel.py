@@ -17,6 +17,8 @@ from anthropic_batches_provider.links import ConsoleBatchesLink
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+__all__ = ["MessageBatchCancelOperator"]
+
 
 class MessageBatchCancelOperator(BaseOperator):
     """Cancels every batch that has not ended; does nothing to the others, and nothing the second time.

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.submission import NextLook
     from anthropic_batches_provider.operators.stints.job_input import JobInput
 
+__all__ = ["MessageBatchOperator"]
+
 
 class MessageBatchOperator(RowsOperator):
     """Sends rows to the Message Batches API, waits for the answers, and writes one output row for each.

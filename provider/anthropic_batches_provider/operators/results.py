@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
     from anthropic_batches_provider.batches.output.manifest import Manifest
 
+__all__ = ["MessageBatchResultsOperator"]
+
 
 class MessageBatchResultsOperator(BaseOperator):
     """Writes one output row for each request of ended batches, whatever its result; waits for nothing.

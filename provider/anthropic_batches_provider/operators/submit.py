@@ -7,6 +7,8 @@ from anthropic_batches_provider.edge.progress_reports import log_group
 from anthropic_batches_provider.operators.stints.rows_operator import RowsOperator
 from anthropic_batches_provider.operators.stints.stint import Stint
 
+__all__ = ["MessageBatchSubmitOperator"]
+
 
 class MessageBatchSubmitOperator(RowsOperator):
     """Sends rows to the Message Batches API and returns a job reference; does not wait for answers.

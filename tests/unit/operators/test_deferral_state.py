@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pendulum
 import pytest
 
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
-    ApiError,
-    ApiStatusError,
-    AuthenticationFailedError,
-    RateLimitedError,
-    SpendLimitReachedError,
-    UnexpectedAnswerError,
 )
 from anthropic_batches_provider.operators.stints.deferral_state import DeferralState
 
@@ -33,10 +29,6 @@ def test_a_triggerer_whose_clock_is_ahead_is_told_later_moments(
 OUTAGE = ApiConnectionError("no answer", connected=True)
 
 
-def status_error(kind: type[ApiStatusError], status: int, retry_after_seconds: float | None = None) -> ApiStatusError:
-    return kind("told", status=status, retry_after_seconds=retry_after_seconds)
-
-
 def test_waits_for_a_service_that_fails_grow_to_ten_minutes_and_end_after_a_day() -> None:
     now, waits, state = NOW, [], DEFERRAL
     while (again := state.after_failure(OUTAGE, now)) is not None:
@@ -47,18 +39,36 @@ def test_waits_for_a_service_that_fails_grow_to_ten_minutes_and_end_after_a_day(
     assert state.job == DEFERRAL.job
 
 
-@pytest.mark.parametrize(
-    ("error", "seconds"),
-    [
-        pytest.param(status_error(RateLimitedError, 429, 300), 300, id="a pause that was asked for"),
-        pytest.param(status_error(RateLimitedError, 429), 60, id="429"),
-        pytest.param(status_error(ApiStatusError, 529), 60, id="529"),
-        pytest.param(status_error(AuthenticationFailedError, 401), None, id="401"),
-        pytest.param(status_error(SpendLimitReachedError, 402), None, id="402"),
-        pytest.param(status_error(ApiStatusError, 400), None, id="400"),
-        pytest.param(UnexpectedAnswerError("a proxy's page"), None, id="no answer of the API"),
-    ],
-)
-def test_only_what_passes_by_itself_is_waited_out(error: ApiError, seconds: int | None) -> None:
-    again = DEFERRAL.after_failure(error, NOW)
-    assert (None if again is None else round(again.until - NOW.timestamp())) == seconds
+class TaskInstance:
+    """A task instance, whose XComs outlive a deferral."""
+
+    task_id, map_index = "label", -1
+
+    def __init__(self, **xcoms: Any) -> None:
+        self.xcoms = xcoms
+
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+        return self.xcoms.get(key)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
+
+
+def test_what_is_remembered_is_recalled_in_the_words_of_the_first_version() -> None:
+    kept = {
+        "job": "file:///j",
+        "until": 1_800_000_000.0,
+        "ahead_seconds": 2.0,
+        "pinned": {"destination": "file:///out", "deadline": None},
+        "failing_since": None,
+        "failures": 0,
+    }
+    deferred, again = TaskInstance(deferral=kept), TaskInstance()
+    state = DeferralState.recalled({"ti": deferred})  # type: ignore[typeddict-item]
+    assert state is not None
+    state.remember({"ti": again})  # type: ignore[typeddict-item]
+    assert again.xcoms == {"deferral": kept}
+
+
+def test_a_first_stint_recalls_nothing() -> None:
+    assert DeferralState.recalled({"ti": TaskInstance()}) is None  # type: ignore[typeddict-item]

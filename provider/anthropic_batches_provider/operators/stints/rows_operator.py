@@ -24,8 +24,6 @@ from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.errors import ApiError, ConfigurationError
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.operators.stints.deferral_state import DeferralState
-from anthropic_batches_provider.operators.stints.job_arguments import JobArguments
-from anthropic_batches_provider.operators.stints.job_input import JobInput
 from anthropic_batches_provider.operators.stints.stint import Stint, open_job, reopen_job, running_batch_ids, show
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.clock import Clock
     from anthropic_batches_provider.batches.ledger import JobFolder
     from anthropic_batches_provider.batches.submission import NextLook, Submission
+    from anthropic_batches_provider.operators.stints.job_input import JobInput
 
 
 class RowsOperator(BaseOperator):
@@ -181,6 +180,8 @@ class RowsOperator(BaseOperator):
         from anthropic_batches_provider.batches.clock import SystemClock
         from anthropic_batches_provider.batches.further_rounds import Rounds
         from anthropic_batches_provider.hooks import MessageBatchHook
+        from anthropic_batches_provider.operators.stints.job_arguments import JobArguments
+        from anthropic_batches_provider.operators.stints.job_input import JobInput
 
         self._task_instance = context["ti"]
         before = None if event is None else DeferralState.recalled(context)

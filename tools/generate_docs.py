@@ -1,0 +1,101 @@
+"""Rewrites the tables of the docs that are made from the code: ``make docs``.
+
+A page holds the place of a table with two lines, and all between them is generated::
+
+    <!-- generated: NAME -->
+    <!-- end -->
+
+A new table takes one entry of :data:`TABLES`. ``tests/unit/test_docs.py`` compares every page with the code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+import anthropic_batches_provider
+from anthropic_batches_provider.edge.configuration import BOUNDS, OPTIONS, SECTION, Option
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+_BLOCK = re.compile(r"(^<!-- generated: ([\w-]+) -->\n).*?(^<!-- end -->$)", re.MULTILINE | re.DOTALL)
+_PUBLIC_MODULES = re.compile(r"^- ((?:``\w+``(?:, )?)+): ", re.MULTILINE)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def configuration() -> str:
+    header = ("name", "type", "default", "meaning", "environment variable")
+    return table(header, (_configuration_row(option) for option in OPTIONS))
+
+
+def _configuration_row(option: Option) -> Sequence[str]:
+    default = "unset" if option.default_text is None else option.default_text
+    example = f" Example: `{option.example}`" if option.example else ""
+    return f"`{option.name}`", option.type, default, option.meaning + example, f"`{option.environment_variable}`"
+
+
+def bounds() -> str:
+    rows = ((f"`{option.name}`", str(option.default), option.meaning) for option in BOUNDS)
+    return table((f"`[{SECTION}]`", "default", "meaning"), rows)
+
+
+def public_modules() -> str:
+    rows = (
+        (f"`anthropic_batches_provider.{name}`", ", ".join(f"`{each}`" for each in public_names(name)))
+        for name in public_module_names()
+    )
+    return table(("module", "names"), rows)
+
+
+def public_module_names() -> list[str]:
+    """Return the modules that the package's docstring lists."""
+    listed = _PUBLIC_MODULES.findall(anthropic_batches_provider.__doc__ or "")
+    return [name for names in listed for name in re.findall(r"\w+", names)]
+
+
+def public_names(module: str) -> list[str]:
+    """Return what a public module says that users may import from it."""
+    names: list[str] = import_module(f"anthropic_batches_provider.{module}").__all__
+    return names
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "configuration": configuration,
+    "bounds": bounds,
+    "public-modules": public_modules,
+}
+
+
+def regenerated(text: str) -> str:
+    """Return a page with its tables as the code has them now.
+
+    :raises KeyError: a marker names no table.
+    """
+    return _BLOCK.sub(lambda block: f"{block[1]}{TABLES[block[2]]()}{block[3]}", text)
+
+
+def used_tables(text: str) -> set[str]:
+    """Return the names of the tables that a page holds."""
+    return {block[2] for block in _BLOCK.finditer(text)}
+
+
+def main() -> None:
+    """Rewrite every page whose tables have changed."""
+    for page in PAGES:
+        before = page.read_text()
+        after = regenerated(before)
+        if after != before:
+            page.write_text(after)
+            print(f"rewritten: {page.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
