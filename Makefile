@@ -19,7 +19,7 @@ oldest = sh .ci/environment $(OLDEST) constraints/oldest.txt $(FIRST_PYTHON) 3.1
 stores = sh .ci/environment $(STORES) constraints/stores.txt $(FIRST_PYTHON) 4.0 "$(PYTHON)" s3,gcs,azure stores
 AZURITE := 3.35.0
 
-CODE = $(wildcard provider tests dags airflow_stack demo benchmarks)
+CODE = $(wildcard provider tests dags airflow_stack demo benchmarks tools)
 # The kills, which take minutes, hang on no version of Airflow.
 QUICK = $(wildcard tests/integration tests/dags) --ignore tests/integration/test_killed_at_every_boundary.py
 # The tests with a real Airflow wait much and share one: they keep to one process while others use the processors.

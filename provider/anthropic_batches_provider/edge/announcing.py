@@ -13,10 +13,7 @@ from anthropic_batches_provider.edge.object_storage import open_storage
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from anthropic_batches_provider.batches.output.destination import (
-        Destination,
-        OutputFormat,
-    )
+    from anthropic_batches_provider.batches.output.destination import Destination
     from anthropic_batches_provider.batches.output.manifest import Manifest
 
 XCOM = "xcom"
@@ -25,7 +22,7 @@ MANIFEST_KEY = "manifest"
 _CONNECTION_IN_URI = re.compile(r"^([a-z0-9+.-]+://)[^/@]*@")
 
 
-def destination_of(context: Context, uri: str, output_format: OutputFormat, *, owner: str) -> Destination:
+def destination_of(context: Context, uri: str, output_format: str, *, owner: str) -> Destination:
     """Return the folder that a task writes to; each task of a mapped one has a folder of its own in it.
 
     :param owner: the unit of work that may write there.

@@ -5,25 +5,30 @@ from typing import Any
 
 import pytest
 
-from anthropic_batches_provider.batches.output.columns import OUTPUT_COLUMNS, RESULT_COLUMNS
-from anthropic_batches_provider.batches.output.row_json import (
-    NO_COLUMNS,
-    RowEncoder,
-)
+from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS, AnsweredRow
+from anthropic_batches_provider.batches.output.columns import OUTPUT_COLUMNS, RESULT_COLUMNS, RowLayout
+from anthropic_batches_provider.batches.output.row_json import RowEncoder
 from anthropic_batches_provider.batches.results import (
+    Result,
     decode_result,
     missing_result,
 )
 from tests.unit.batches.results.ended_jobs import errored, message, succeeded
 
 
-def row(encoder: RowEncoder, line: bytes, columns: bytes = NO_COLUMNS) -> dict[str, Any]:
-    decoded: dict[str, Any] = json.loads(encoder.encode(columns, decode_result(line, batch_id="b")))
+def answered(columns: bytes, result: Result, batch_id: str = "b") -> AnsweredRow:
+    return AnsweredRow(columns, batch_id, result)
+
+
+def row(encoder: RowEncoder, line: bytes, columns: bytes = NO_COLUMNS, batch_id: str = "b") -> dict[str, Any]:
+    decoded: dict[str, Any] = json.loads(
+        encoder.encode(answered(columns, decode_result(line, batch_id=batch_id), batch_id))
+    )
     return decoded
 
 
 def test_a_row_is_its_own_columns_then_those_of_the_result() -> None:
-    found = row(RowEncoder(batch_id="msgbatch_1"), succeeded("n-0-7"), b'{"id":7,"year":1900}')
+    found = row(RowEncoder(RowLayout()), succeeded("n-0-7"), b'{"id":7,"year":1900}', batch_id="msgbatch_1")
     assert list(found) == ["id", "year", *RESULT_COLUMNS]
     assert found == {
         "id": 7,
@@ -43,18 +48,20 @@ def test_a_row_is_its_own_columns_then_those_of_the_result() -> None:
 
 def test_the_bytes_of_the_rows_own_columns_are_left_as_they_are() -> None:
     columns = b'{"big":123456789012345678901234567890,"exact":1.10,"a":"\\u00e9"}'
-    assert RowEncoder(batch_id="b").encode(columns, missing_result("a")).startswith(columns[:-1] + b',"custom_id":"a"')
+    assert (
+        RowEncoder(RowLayout())
+        .encode(answered(columns, missing_result("a")))
+        .startswith(columns[:-1] + b',"custom_id":"a"')
+    )
 
 
 def test_a_prefix_goes_before_the_results_columns_alone() -> None:
-    found = row(
-        RowEncoder(batch_id="b", column_prefix='a"é_', include_message=True), succeeded("a"), b'{"text":"mine"}'
-    )
+    found = row(RowEncoder(RowLayout(column_prefix='a"é_', include_message=True)), succeeded("a"), b'{"text":"mine"}')
     assert list(found) == ["text", *(f'a"é_{name}' for name in OUTPUT_COLUMNS)]
 
 
 def test_the_message_comes_whole_when_asked_for() -> None:
-    encoder = RowEncoder(batch_id="b", include_message=True)
+    encoder = RowEncoder(RowLayout(include_message=True))
     assert row(encoder, succeeded("a"))["message"] == message()
     assert row(encoder, errored("a"))["message"] is None
 
@@ -76,31 +83,31 @@ def test_the_message_comes_whole_when_asked_for() -> None:
     ],
 )
 def test_structured_answers_are_parsed_where_they_can_be(text: str | None, parsed: object) -> None:
-    encoded = RowEncoder(batch_id="b", structured=True).encode(
-        NO_COLUMNS, decode_result(succeeded("a", text), batch_id="b")
+    encoded = RowEncoder(RowLayout(structured=True)).encode(
+        answered(NO_COLUMNS, decode_result(succeeded("a", text), batch_id="b"))
     )
     assert b"\n" not in encoded
     assert json.loads(encoded)["parsed"] == parsed
 
 
 def test_text_is_not_parsed_unless_the_job_is_structured() -> None:
-    assert row(RowEncoder(batch_id="b"), succeeded("a", "{}"))["parsed"] is None
+    assert row(RowEncoder(RowLayout()), succeeded("a", "{}"))["parsed"] is None
 
 
 def test_a_request_without_a_result_is_missing() -> None:
-    found = json.loads(RowEncoder(batch_id="b").encode(b'{"id":1}', missing_result("n-0-1")))
+    found = json.loads(RowEncoder(RowLayout()).encode(answered(b'{"id":1}', missing_result("n-0-1"))))
     assert (found["id"], found["custom_id"], found["result_type"], found["usage"]) == (1, "n-0-1", "missing", None)
 
 
 @pytest.mark.parametrize("include_message", [False, True])
 @pytest.mark.parametrize("columns", [NO_COLUMNS, b'{"id":7}', '{"id":"a\u2028b}"}'.encode()])
 def test_lines_that_are_appended_are_the_rows_encoded_one_by_one(columns: bytes, include_message: bool) -> None:
-    encoder = RowEncoder(batch_id="b", structured=True, include_message=include_message)
+    encoder = RowEncoder(RowLayout(structured=True, include_message=include_message))
     results = [decode_result(each, batch_id="b") for each in (succeeded("a", "[1]"), errored("b"), succeeded("c", "x"))]
     lines = bytearray(b"before\n")
     for result in results:
-        encoder.append_line(lines, columns, result)
-    rows = [encoder.encode(columns, result) for result in results]
+        encoder.append_line(lines, answered(columns, result))
+    rows = [encoder.encode(answered(columns, result)) for result in results]
     assert bytes(lines) == b"".join(row + b"\n" for row in [b"before", *rows])
     assert [json.loads(row)["custom_id"] for row in rows] == ["a", "b", "c"]
     assert all(("message" in json.loads(row)) == include_message for row in rows)
