@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anthropic_batches_provider.simulator import SimulatorControl
-from anthropic_batches_provider.simulator.clock import Clock
+from anthropic_batches_provider.simulator import Clock, Simulator, SimulatorControl
 from anthropic_batches_provider.simulator.server import SimulatorServer
-from anthropic_batches_provider.simulator.state import Simulator
 
 STORED = Path(__file__).parent / "written_by_1ed7f96"
 FOLDER, SERVICE = "{FOLDER}", "{SERVICE}"
