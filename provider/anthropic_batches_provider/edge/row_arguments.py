@@ -13,14 +13,13 @@ from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
 from anthropic_batches_provider.edge.mapped_arguments import is_literal_argument
-from anthropic_batches_provider.edge.object_storage import local_path, object_path, open_storage
+from anthropic_batches_provider.edge.object_storage import local_path, object_path, open_object, open_storage
 from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _GLOB_CHARACTERS = frozenset("*?[")
-_READ_AHEAD = 8 << 20  # bytes; s3fs would read 50 MB ahead by itself
 
 
 class RowsArgument(ResolveMixin):
@@ -127,7 +126,7 @@ def _open(uri: str) -> BinaryIO:
             )
         return path.open("rb")
     remote = object_path(uri)
-    return cast("BinaryIO", remote.fs.open(remote.path, "rb", block_size=_READ_AHEAD, cache_type="readahead"))
+    return open_object(remote.fs, remote.path)
 
 
 def _names(folder: str) -> list[str]:
