@@ -82,12 +82,11 @@ class JobInput:
 
         :param spool: a local folder of this attempt alone.
         """
-        from anthropic_batches_provider.batches.requests import decode_ready_line
         from anthropic_batches_provider.batches.rows import prepare_requests, prepare_rows
 
         operator = self._operator
         if self._question.ready_requests:
-            return prepare_requests(operator.requests.read(self.context, decode=decode_ready_line), spool_folder=spool)
+            return prepare_requests(operator.requests.read(self.context, ready_requests=True), spool_folder=spool)
         rows = operator.rows.read(self.context)
         return prepare_rows(rows, columns=self._columns, encode=self._question.encode_params, spool_folder=spool)
 
