@@ -17,6 +17,7 @@ from anthropic.lib.credentials import WorkloadIdentityError
 
 from anthropic_batches_provider.batches.client.calls import Call
 from anthropic_batches_provider.batches.limits import REFUSING_STATUSES
+from anthropic_batches_provider.batches.pauses import doubled
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiError,
@@ -42,6 +43,8 @@ _NEVER_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeo
 _REPEATABLE_STATUSES = frozenset((408, 409, 429))
 MAX_RETRIES = 2
 LONGEST_WAIT_SECONDS = 60.0
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 8.0
 _EXCERPT = 300
 
 
@@ -104,7 +107,7 @@ def seconds_before_retry(call: Call[Any], error: MessageBatchesError, attempt: i
             return error.retry_after_seconds if error.retry_after_seconds <= LONGEST_WAIT_SECONDS else None
     elif not isinstance(error, ApiConnectionError):
         return None
-    return float(min(8.0, 0.5 * 2**attempt))
+    return doubled(_FIRST_PAUSE_SECONDS, attempt, longest=_LONGEST_PAUSE_SECONDS)
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:

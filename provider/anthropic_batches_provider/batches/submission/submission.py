@@ -12,22 +12,26 @@ import pendulum
 from anthropic_batches_provider.batches.clock import Clock, ServiceClock
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.limits import REQUESTS_IN_QUEUE
+from anthropic_batches_provider.batches.pauses import bounded_retry_after, doubled
 from anthropic_batches_provider.batches.submission.next_look import NextLook, combined
 from anthropic_batches_provider.batches.submission.running_batches import RunningBatches, running_ids
 from anthropic_batches_provider.batches.submission.service import SubmissionService
 from anthropic_batches_provider.batches.submission.settlement_rules import SubmissionBounds
 from anthropic_batches_provider.batches.submission.shard_sender import ShardSender, submitted_summary
-from anthropic_batches_provider.batches.submission.window import (
-    Window,
-    asked_to_wait_until,
-    believed_pause,
-    lowered_window,
-)
+from anthropic_batches_provider.batches.submission.window import Window, asked_to_wait_until, lowered_window
 from anthropic_batches_provider.errors import ApiError, RateLimitedError, SubmissionOutcomeUnknownError
 
 _QUEUE_FULL_PAUSE = pendulum.duration(seconds=60)
 _LONGEST_PAUSE = pendulum.duration(minutes=10)
 _WINDOW_LOOK = pendulum.duration(minutes=30)
+
+
+def queue_full_pause_seconds(attempts: int) -> float:
+    """Return for how long to send nothing after a refusal for want of room: a minute, doubling up to ten.
+
+    :param attempts: how often the shard was sent before.
+    """
+    return doubled(_QUEUE_FULL_PAUSE.total_seconds(), attempts, longest=_LONGEST_PAUSE.total_seconds())
 
 
 class Submission:
@@ -160,9 +164,8 @@ class Submission:
         )
 
     def _pause(self, state: ShardState, window: Window, error: RateLimitedError) -> NextLook:
-        asked = believed_pause(error.retry_after_seconds)
-        grown = min(_QUEUE_FULL_PAUSE * 2 ** min(len(state.attempts), 4), _LONGEST_PAUSE)
-        until = self._clock.now() + max(asked, grown)
+        grown, asked = queue_full_pause_seconds(len(state.attempts)), bounded_retry_after(error.retry_after_seconds)
+        until = self._clock.now().add(seconds=max(grown, asked))
         if window.in_flight == state.shard.requests:
             # Nothing else is in flight whose end would make room: the whole pause is kept.
             self._alone_until = until

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from anthropic_batches_provider.batches.pauses import doubled
 from anthropic_batches_provider.batches.watching.failure_kinds import FailureKind, is_of_the_connection
 
 RETRIEVE_UP_TO = 3
@@ -25,7 +26,7 @@ def list_pause_seconds(times: int) -> float:
 
     :param times: 1 or more.
     """
-    return min(LONGEST_BAN_SECONDS, _FIRST_BAN_SECONDS * 2.0 ** min(times - 1, 10))
+    return doubled(_FIRST_BAN_SECONDS, times - 1, longest=LONGEST_BAN_SECONDS)
 
 
 @dataclass(slots=True)

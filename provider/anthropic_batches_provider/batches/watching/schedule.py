@@ -14,14 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from anthropic_batches_provider.batches.pauses import bounded_retry_after
 from anthropic_batches_provider.batches.watching.failure_kinds import classify_failure, is_of_the_connection
 from anthropic_batches_provider.batches.watching.listing import RETRIEVE_UP_TO, ListAccess, ListScan
-from anthropic_batches_provider.batches.watching.pace import (
-    LONGEST_RETRY_AFTER_SECONDS,
-    CallBudget,
-    CallGate,
-    backoff_seconds,
-)
+from anthropic_batches_provider.batches.watching.pace import CallBudget, CallGate, backoff_seconds
 from anthropic_batches_provider.batches.watching.watched_batch import WatchedBatch
 
 if TYPE_CHECKING:
@@ -150,7 +146,7 @@ class Schedule:
         news = []
         for batch_id, look in looks.items():
             watched = self.batches.get(batch_id)
-            not_before = now + min(look.retry_after_seconds, LONGEST_RETRY_AFTER_SECONDS)
+            not_before = now + bounded_retry_after(look.retry_after_seconds)
             (sighting,) = look.sightings
             if watched is not None and watched.saw(sighting, now, since=now, not_before=not_before, jitter=jitter):
                 news.append(watched)
