@@ -19,6 +19,7 @@ from anthropic_batches_provider.batches.collection import RetrievingService, ret
 from anthropic_batches_provider.batches.collection.unusable_rows import UnusableRow, read_unusable_rows
 from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, SealRecord
 from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER, RESULTS_AVAILABLE_FOR
+from anthropic_batches_provider.batches.row_failures import may_go_again
 from anthropic_batches_provider.batches.sharding import ShardLimits, cut_shards
 from anthropic_batches_provider.batches.submission import seal_round, upload_shard
 from anthropic_batches_provider.errors import ResultsUnavailableError
@@ -29,9 +30,6 @@ DEFAULT_MAX_ROUNDS = 3
 
 _LONGEST_ROUND = BATCH_EXPIRES_AFTER + timedelta(hours=2)  # until its results are collected
 
-# Errors that the same request would meet again. Source: https://platform.claude.com/docs/en/api/errors (2026-08-22)
-_REPEATING_ERRORS = frozenset(("invalid_request_error", "not_found_error", "request_too_large"))
-
 
 @dataclass(frozen=True, slots=True)
 class _GoingAgain:
@@ -40,18 +38,6 @@ class _GoingAgain:
     number: int
     columns: bytes
     params: bytes
-
-
-def may_go_again(result_type: str, error_type: str | None) -> bool:
-    """Return whether a row without a usable result may be sent again.
-
-    Canceled and expired rows may, and errored ones whose error may pass (overload, a server's error, a limit, an
-    exhausted credit or a key that was mended since). A bad request never: it would fail again. Nor a missing result:
-    it may have been billed.
-    """
-    if result_type == "errored":
-        return error_type not in _REPEATING_ERRORS
-    return result_type in ("canceled", "expired")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +54,7 @@ class Rounds:
     spool_folder: Path
 
 
-def rows_going_again(job: JobFolder, rounds: Rounds) -> int:
+def count_rows_going_again(job: JobFolder, rounds: Rounds) -> int:
     """Return how many rows of a finished job a further round would send."""
     before = job.rounds()
     return _count(job, _whole_collection(job, before), len(before), rounds)

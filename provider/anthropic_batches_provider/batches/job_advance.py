@@ -13,18 +13,16 @@ from typing import Protocol
 import pendulum
 
 from anthropic_batches_provider.batches.clock import Clock
-from anthropic_batches_provider.batches.further_rounds import Rounds, rows_going_again, seal_next_round
+from anthropic_batches_provider.batches.further_rounds import Rounds, count_rows_going_again, seal_next_round
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
 from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.row_failures import stopping_errors
 from anthropic_batches_provider.batches.submission import NextLook, Submission, running_ids
 from anthropic_batches_provider.errors import JobStoppedError, MessageBatchesError, SubmissionOutcomeUnknownError
 
 log = logging.getLogger(__name__)
 
 _LONGEST_WAIT = pendulum.duration(hours=1)  # then the batches are looked at again, whatever the trigger has heard
-
-# Source: https://platform.claude.com/docs/en/api/errors (2026-08-22). Every further request would meet the same.
-_STOPPING_ERRORS = ("authentication_error", "billing_error", "permission_error")
 
 
 class Collection(Protocol):
@@ -98,7 +96,7 @@ class JobAdvance:
             self._moved()
             self._published(manifest)
             self._check_not_futile(manifest)
-            if not self._submission.may_send() and (rows := rows_going_again(self._job, self._rounds)):
+            if not self._submission.may_send() and (rows := count_rows_going_again(self._job, self._rounds)):
                 return NextLook(until=self._clock.now(), batch_ids=(), reason=f"rows that are to go again: {rows:,}")
             if self._next_round() is None:
                 return manifest
@@ -125,8 +123,7 @@ class JobAdvance:
     def _check_not_futile(self, manifest: Manifest) -> None:
         if len(self._job.rounds()) >= self._rounds.most:
             return
-        found = {name: manifest.errors[name] for name in _STOPPING_ERRORS if name in manifest.errors}
-        if found:
+        if found := stopping_errors(manifest.errors):
             named = ", ".join(f"{count:,} with {name}" for name, count in found.items())
             where = "in this task's XCom" if manifest.destination == "xcom" else f"at {manifest.destination}"
             examples = "; ".join(manifest.error_examples.get(name, "") for name in found)

@@ -17,6 +17,7 @@ from anthropic.lib.credentials import WorkloadIdentityError
 
 from anthropic_batches_provider.batches.client.calls import Call
 from anthropic_batches_provider.batches.limits import REFUSING_STATUSES
+from anthropic_batches_provider.batches.passing_failures import passes_by_itself
 from anthropic_batches_provider.batches.pauses import doubled
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
@@ -40,7 +41,6 @@ STREAM_ERRORS = (httpx2.HTTPError, httpx2.StreamError)
 SPEND_LIMIT_CODES = frozenset(("enforced_spend_limit_reached", "contract_spend_limit_reached"))
 
 _NEVER_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
-_REPEATABLE_STATUSES = frozenset((408, 409, 429))
 MAX_RETRIES = 2
 LONGEST_WAIT_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 0.5
@@ -98,15 +98,10 @@ def seconds_before_retry(call: Call[Any], error: MessageBatchesError, attempt: i
     :param limit: repetitions allowed.
     :returns: seconds, before jitter, or None to raise the error.
     """
-    if call.kind == "create" or attempt >= limit or isinstance(error, SpendLimitReachedError):
+    if call.kind == "create" or attempt >= limit or not passes_by_itself(error):
         return None
-    if isinstance(error, ApiStatusError):
-        if not (error.status in _REPEATABLE_STATUSES or error.status >= 500):
-            return None
-        if error.retry_after_seconds is not None:
-            return error.retry_after_seconds if error.retry_after_seconds <= LONGEST_WAIT_SECONDS else None
-    elif not isinstance(error, ApiConnectionError):
-        return None
+    if isinstance(error, ApiStatusError) and error.retry_after_seconds is not None:
+        return error.retry_after_seconds if error.retry_after_seconds <= LONGEST_WAIT_SECONDS else None
     return doubled(_FIRST_PAUSE_SECONDS, attempt, longest=_LONGEST_PAUSE_SECONDS)
 
 
