@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pendulum
 
-from anthropic_batches_provider.batches.collection import RetrievingService, retrieve
+from anthropic_batches_provider.batches.collection import retrieve
 from anthropic_batches_provider.batches.collection.unusable_rows import UnusableRow, read_unusable_rows
 from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, SealRecord
 from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER, RESULTS_AVAILABLE_FOR
 from anthropic_batches_provider.batches.row_failures import may_go_again
+from anthropic_batches_provider.batches.service import RetrieveService
 from anthropic_batches_provider.batches.sharding import ShardLimits, cut_shards
 from anthropic_batches_provider.batches.submission import seal_round, upload_shard
 from anthropic_batches_provider.errors import ResultsUnavailableError
@@ -61,7 +62,7 @@ def count_rows_going_again(job: JobFolder, rounds: Rounds) -> int:
 
 
 def seal_next_round(
-    job: JobFolder, rounds: Rounds, *, service: RetrievingService, now: pendulum.DateTime
+    job: JobFolder, rounds: Rounds, *, service: RetrieveService, now: pendulum.DateTime
 ) -> SealRecord | None:
     """Seal a further round of a finished job, if there is something to send again; nothing is sent.
 
@@ -116,7 +117,7 @@ def _check_results_remain(
     collection: CollectionRecord,
     first_shards: int,
     *,
-    service: RetrievingService,
+    service: RetrieveService,
     now: pendulum.DateTime,
 ) -> None:
     """See to it that the parts can be written anew when the round has ended: from results that the service keeps."""

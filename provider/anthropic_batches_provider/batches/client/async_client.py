@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import anthropic
 import httpx2
 
+from anthropic_batches_provider.batches.account import Greeting
 from anthropic_batches_provider.batches.client import calls, sdk, sightings
-from anthropic_batches_provider.batches.client.calls import BatchPage, Call, Greeting
+from anthropic_batches_provider.batches.client.calls import BatchPage, Call
 from anthropic_batches_provider.batches.client.failures import CALL_ERRORS, STREAM_ERRORS, Failure
 from anthropic_batches_provider.batches.client.settings import ClientSettings
 from anthropic_batches_provider.batches.client.sightings import Look

@@ -6,7 +6,7 @@ from anthropic_batches_provider.batches.submission.next_look import NextLook
 from anthropic_batches_provider.batches.submission.opening import JobPlan, OnChangedInput, reopened_job
 from anthropic_batches_provider.batches.submission.running_batches import RunningBatches, running_ids
 from anthropic_batches_provider.batches.submission.sealing import seal_round, sealed_job, upload_shard
-from anthropic_batches_provider.batches.submission.service import ask_time
+from anthropic_batches_provider.batches.submission.service_time import ask_time
 from anthropic_batches_provider.batches.submission.settlement_rules import SubmissionBounds
 from anthropic_batches_provider.batches.submission.shard_sender import SubmissionStoppedError
 from anthropic_batches_provider.batches.submission.submission import Submission

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import pendulum
 
 from anthropic_batches_provider.batches.clock import ServiceClock
 from anthropic_batches_provider.batches.ledger import Adopted, BatchRecord, IntentRecord, JobFolder, OutcomeRecord, Void
 from anthropic_batches_provider.batches.ledger.records import Outcome
-from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
+from anthropic_batches_provider.batches.message_batch import moment
+from anthropic_batches_provider.batches.service import SettlingService
 from anthropic_batches_provider.batches.submission.settlement_rules import Proof
-from anthropic_batches_provider.batches.submission.settler import Settler, SettlingService, settles_at
+from anthropic_batches_provider.batches.submission.settler import Settler, settles_at
 from anthropic_batches_provider.errors import ConfigurationError
-
-
-class ByHandService(SettlingService, Protocol):
-    """What settling by hand asks of the client."""
-
-    def retrieve(self, batch_id: str) -> MessageBatch:
-        """Look at one batch."""
 
 
 def open_intents(job: JobFolder) -> list[IntentRecord]:
@@ -28,7 +20,7 @@ def open_intents(job: JobFolder) -> list[IntentRecord]:
 
 
 def adopt_by_hand(
-    job: JobFolder, intent: IntentRecord, batch_id: str, *, service: ByHandService, service_clock: ServiceClock
+    job: JobFolder, intent: IntentRecord, batch_id: str, *, service: SettlingService, service_clock: ServiceClock
 ) -> None:
     """Record that a batch is the one that a create call made.
 

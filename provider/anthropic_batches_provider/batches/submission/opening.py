@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 import pendulum
 
@@ -21,7 +21,7 @@ from anthropic_batches_provider.batches.ledger import (
     create_job,
     jobs_of,
 )
-from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.service import CancelService
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.errors import BatchNotFoundError, ChangedInputError, ConfigurationError, LedgerError
 
@@ -55,16 +55,6 @@ class JobPlan:
     column_prefix: str = ""
     limits: ShardLimits = field(default_factory=ShardLimits)
     tries: str = ""
-
-
-class CancelService(Protocol):
-    """What opening asks of the client."""
-
-    def retrieve(self, batch_id: str) -> MessageBatch:
-        """Look at one batch."""
-
-    def cancel(self, batch_id: str) -> MessageBatch:
-        """Cancel a batch."""
 
 
 def open_job(

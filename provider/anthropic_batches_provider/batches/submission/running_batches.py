@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 import pendulum
 
@@ -12,6 +11,7 @@ from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.ledger import BatchRecord, EndRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
+from anthropic_batches_provider.batches.service import LookingService
 from anthropic_batches_provider.batches.submission.settler import settles_at
 from anthropic_batches_provider.errors import ApiConnectionError, ApiError
 
@@ -21,16 +21,6 @@ _LISTED_FROM = 10  # batches: fewer are asked for one by one
 _CLOCK_SKEW = pendulum.duration(minutes=1)
 _EXPIRY_GRACE = pendulum.duration(hours=1)
 _LOOK_AGAIN = pendulum.duration(seconds=10)
-
-
-class LookingService(Protocol):
-    """Who tells how batches stand."""
-
-    def retrieve(self, batch_id: str) -> MessageBatch:
-        """Look at one batch."""
-
-    def list(self) -> Iterator[MessageBatch]:
-        """Iterate over the account's batches, newest first."""
 
 
 class RunningBatches:

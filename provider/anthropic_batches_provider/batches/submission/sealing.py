@@ -12,13 +12,9 @@ import pendulum
 from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.ledger import JobFolder, SealRecord, ShardRecord, Storage
 from anthropic_batches_provider.batches.rows import PreparedRow, RowsFingerprint
+from anthropic_batches_provider.batches.service import CancelService
 from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_shards
-from anthropic_batches_provider.batches.submission.opening import (
-    CancelService,
-    JobPlan,
-    open_job,
-    replace_changed_job,
-)
+from anthropic_batches_provider.batches.submission.opening import JobPlan, open_job, replace_changed_job
 from anthropic_batches_provider.errors import EmptyInputError
 
 log = logging.getLogger(__name__)

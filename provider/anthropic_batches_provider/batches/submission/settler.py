@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
-from typing import Protocol
 
 import msgspec
 import pendulum
@@ -12,6 +10,7 @@ import pendulum
 from anthropic_batches_provider.batches.clock import ServiceClock
 from anthropic_batches_provider.batches.ledger import IntentRecord, JobFolder
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
+from anthropic_batches_provider.batches.service import SettlingService
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.batches.submission.settlement_rules import (
     Candidate,
@@ -23,16 +22,6 @@ from anthropic_batches_provider.batches.submission.settlement_rules import (
 from anthropic_batches_provider.errors import AuthenticationFailedError, BatchNotFoundError, ResultsStreamError
 
 _CLOCK_SKEW = pendulum.duration(seconds=60)  # between the service's own machines
-
-
-class SettlingService(Protocol):
-    """What settling asks of the client; nothing here creates a batch."""
-
-    def list(self) -> Iterator[MessageBatch]:
-        """Iterate over the account's batches, newest first."""
-
-    def results(self, batch_id: str) -> AbstractContextManager[Iterator[bytes]]:
-        """Open the results of an ended batch as chunks of bytes."""
 
 
 class Settler:

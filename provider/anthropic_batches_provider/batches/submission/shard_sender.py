@@ -29,10 +29,11 @@ from anthropic_batches_provider.batches.ledger import (
 )
 from anthropic_batches_provider.batches.ledger.records import Outcome
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
+from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.batches.submission.answers import check_accepted, is_refusal
 from anthropic_batches_provider.batches.submission.next_look import NextLook
-from anthropic_batches_provider.batches.submission.service import SubmissionService, ask_time
+from anthropic_batches_provider.batches.submission.service_time import ask_time
 from anthropic_batches_provider.batches.submission.settlement_rules import (
     Adopt,
     DeclareVoid,

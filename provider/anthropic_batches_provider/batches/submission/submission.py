@@ -13,9 +13,9 @@ from anthropic_batches_provider.batches.clock import Clock, ServiceClock
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.limits import REQUESTS_IN_QUEUE
 from anthropic_batches_provider.batches.pauses import bounded_retry_after, doubled
+from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.submission.next_look import NextLook, combined
 from anthropic_batches_provider.batches.submission.running_batches import RunningBatches, running_ids
-from anthropic_batches_provider.batches.submission.service import SubmissionService
 from anthropic_batches_provider.batches.submission.settlement_rules import SubmissionBounds
 from anthropic_batches_provider.batches.submission.shard_sender import ShardSender, submitted_summary
 from anthropic_batches_provider.batches.submission.window import Window, asked_to_wait_until, lowered_window
