@@ -11,6 +11,7 @@ from typing import Literal
 import pendulum
 
 from anthropic_batches_provider.batches.account import Account
+from anthropic_batches_provider.batches.cancellation import cancel_if_in_progress, takes_cancellation
 from anthropic_batches_provider.batches.ledger import (
     AccountRecord,
     JobFolder,
@@ -216,8 +217,7 @@ def _cancel_running(job: JobFolder, service: CancelService) -> None:
     batches = [state.batch for state in _shards(job) if state.batch is not None]
     for batch in batches:
         try:
-            if not service.retrieve(batch.batch_id).has_ended:
-                service.cancel(batch.batch_id)
+            if takes_cancellation(cancel_if_in_progress(service, batch.batch_id)):
                 log.warning("Canceled %s of %s; what it has finished is billed.", batch.batch_id, job.uri)
         except BatchNotFoundError as error:
             log.warning("%s of %s is not canceled: %s", batch.batch_id, job.uri, error)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import pendulum
 from msgspec.structs import replace
 
+from anthropic_batches_provider.batches.cancellation import cancel_if_in_progress
 from anthropic_batches_provider.batches.clock import Clock, ServiceClock
 from anthropic_batches_provider.batches.ledger import (
     Adopted,
@@ -266,8 +267,7 @@ class ShardSender:
             batch_id, shard.shard, self._job.uri,
         )  # fmt: skip
         try:
-            if not self._service.retrieve(batch_id).has_ended:
-                self._service.cancel(batch_id)
+            cancel_if_in_progress(self._service, batch_id)
         except ApiError as error:
             log.error("%s could not be canceled: %s", batch_id, error)  # noqa: TRY400 - the message says it all
 
