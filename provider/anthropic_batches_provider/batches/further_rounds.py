@@ -10,7 +10,6 @@ import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import pendulum
@@ -18,7 +17,7 @@ import pendulum
 from anthropic_batches_provider.batches.collection import retrieve
 from anthropic_batches_provider.batches.collection.unusable_rows import UnusableRow, read_unusable_rows
 from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, SealRecord
-from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER, RESULTS_AVAILABLE_FOR
+from anthropic_batches_provider.batches.limits import LONGEST_LIFE, RESULTS_AVAILABLE_FOR
 from anthropic_batches_provider.batches.row_failures import may_go_again
 from anthropic_batches_provider.batches.service import RetrieveService
 from anthropic_batches_provider.batches.sharding import ShardLimits, cut_shards
@@ -28,8 +27,6 @@ from anthropic_batches_provider.errors import ResultsUnavailableError
 log = logging.getLogger(__name__)
 
 DEFAULT_MAX_ROUNDS = 3
-
-_LONGEST_ROUND = BATCH_EXPIRES_AFTER + timedelta(hours=2)  # until its results are collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,7 @@ def _check_results_remain(
             continue
         seen = retrieve(batch.batch_id, service)
         kept_until = seen.created_at + RESULTS_AVAILABLE_FOR
-        if seen.archived_at is not None or now + _LONGEST_ROUND > kept_until:
+        if seen.archived_at is not None or now + LONGEST_LIFE > kept_until:
             raise ResultsUnavailableError(
                 f"Rows of {job.uri} could go again, but their answers could not be put together with those that are "
                 f"there: the results of {batch.batch_id} are kept until {kept_until.to_datetime_string()} UTC, and a "

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pendulum
-
-from anthropic_batches_provider.batches.clock import ServiceClock
+from anthropic_batches_provider.batches.clock import SERVICE_CLOCK_SKEW, ServiceClock
 from anthropic_batches_provider.batches.ledger import Adopted, BatchRecord, IntentRecord, JobFolder, OutcomeRecord, Void
 from anthropic_batches_provider.batches.ledger.records import Outcome
 from anthropic_batches_provider.batches.message_batch import moment
@@ -33,7 +31,7 @@ def adopt_by_hand(
             f"{batch_id} has {batch.request_counts.total:,} requests, and shard {intent.shard} has "
             f"{intent.requests:,}: it is another batch. Nothing was recorded."
         )
-    if batch.created_at < moment(intent.at) - pendulum.duration(minutes=1):
+    if batch.created_at < moment(intent.at) - SERVICE_CLOCK_SKEW:
         raise ConfigurationError(
             f"{batch_id} was created at {batch.created_at}, before shard {intent.shard} was sent at {intent.at}: it is "
             "another batch. Nothing was recorded."

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import pendulum
 
-from anthropic_batches_provider.batches.clock import ServiceClock
+from anthropic_batches_provider.batches.clock import SERVICE_CLOCK_SKEW, ServiceClock
 from anthropic_batches_provider.batches.ledger import IntentRecord, JobFolder
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.service import SettlingService
@@ -20,8 +20,6 @@ from anthropic_batches_provider.batches.submission.settlement_rules import (
     settle,
 )
 from anthropic_batches_provider.errors import AuthenticationFailedError, BatchNotFoundError, ResultsStreamError
-
-_CLOCK_SKEW = pendulum.duration(seconds=60)  # between the service's own machines
 
 
 class Settler:
@@ -65,7 +63,7 @@ class Settler:
         self._proofs[batch_id, shard] = Proof.FOREIGN
 
     def _possible_batches(self, intent: IntentRecord) -> list[MessageBatch]:
-        since = moment(intent.at) - _CLOCK_SKEW
+        since = moment(intent.at) - SERVICE_CLOCK_SKEW
         found = []
         for batch in self._service.list():
             if batch.created_at < since:

@@ -29,6 +29,7 @@ from anthropic_batches_provider.batches.ledger import (
     Void,
 )
 from anthropic_batches_provider.batches.ledger.records import Outcome
+from anthropic_batches_provider.batches.limits import LONGEST_LIFE
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
@@ -57,7 +58,6 @@ log = logging.getLogger(__name__)
 
 _OTHER_ATTEMPT_LOOK = pendulum.duration(seconds=30)
 _FAILED_LOOK_PAUSE = pendulum.duration(minutes=5)
-_DOUBTS_END = pendulum.duration(hours=26)  # a batch expires after 24, and its results are there soon after
 _MOST_VOIDS = 5
 _TIME_IS_FRESH = pendulum.duration(seconds=60)
 
@@ -236,7 +236,7 @@ class ShardSender:
 
     def _look_again(self, intent: IntentRecord, error: ApiError) -> NextLook:
         """A look that failed decides nothing; it is repeated until a batch of the call would long be gone."""
-        if self._service_clock.now() > moment(intent.at) + _DOUBTS_END:
+        if self._service_clock.now() > moment(intent.at) + LONGEST_LIFE:
             raise self._unknown(intent, f"The service could not be asked what came of it: {error}") from error
         log.warning("Shard %d of %s is in doubt, and a look failed: %s", intent.shard, self._job.uri, error)
         return NextLook(

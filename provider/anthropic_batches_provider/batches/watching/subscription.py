@@ -87,7 +87,7 @@ class Subscription:
         while True:
             self._wake.clear()
             now = self._now()
-            warnings = [Note(logging.WARNING, text) for text in self.wait.warnings(_moment(now))]
+            warnings = [Note(logging.WARNING, text) for text in self.wait.warnings(pendulum.from_timestamp(now))]
             notes, self._notes = self._notes + warnings, []
             if news := News(notes, self._outcome(now)):
                 return news
@@ -145,7 +145,7 @@ class Subscription:
     def _note_trouble(self, watched: WatchedBatch) -> None:
         """Tell once that looks have begun to fail, and once that they succeed again."""
         if watched.is_troubled and not self._troubled:
-            since = _moment(watched.failing_since).to_time_string()
+            since = pendulum.from_timestamp(watched.failing_since).to_time_string()
             self._notes.append(
                 Note(
                     logging.WARNING,
@@ -187,10 +187,6 @@ class Subscription:
             f"{found} {cause} Then clear this task, or let it retry. Nothing was canceled or sent again: batches run "
             "on, what they finish is billed, and results are kept for 29 days."
         )
-
-
-def _moment(seconds: float) -> pendulum.DateTime:
-    return pendulum.from_timestamp(seconds)
 
 
 def _described(batch: Any) -> str:
