@@ -118,7 +118,7 @@ def _check_results_remain(
     now: pendulum.DateTime,
 ) -> None:
     """See to it that the parts can be written anew when the round has ended: from results that the service keeps."""
-    written_anew = {kept.shard for kept in collection.unusable if any(_of_file(job, kept.file))}
+    written_anew = {kept.shard for kept in collection.unusable if any(_rows_of_file(job, kept.file))}
     for state in job.shards():
         number, batch = state.shard.shard, state.batch
         if batch is None or not (number in written_anew or number >= first_shards):
@@ -138,10 +138,10 @@ def _check_results_remain(
 def _going_again(job: JobFolder, collection: CollectionRecord) -> Iterator[_GoingAgain]:
     # In the order of the rows, on which collecting relies: it reads a round's shards one after another.
     for kept in sorted(collection.unusable, key=lambda kept: kept.shard):
-        yield from _of_file(job, kept.file)
+        yield from _rows_of_file(job, kept.file)
 
 
-def _of_file(job: JobFolder, file: str) -> Iterator[_GoingAgain]:
+def _rows_of_file(job: JobFolder, file: str) -> Iterator[_GoingAgain]:
     for row in read_unusable_rows(job, file):
         if may_go_again(row.result_type, row.error_type):
             yield _prepared(row)

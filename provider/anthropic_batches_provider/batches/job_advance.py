@@ -1,4 +1,4 @@
-"""Brings a job home: submits within its window, collects what has ended meanwhile, sends again what failed.
+"""Drives a job to completion: submits within its window, collects what has ended meanwhile, sends again what failed.
 
 Every step is a fact of the ledger before the next begins, so that any attempt goes on where another was killed. After
 each round its results are published: what was paid for is in place before more is spent.

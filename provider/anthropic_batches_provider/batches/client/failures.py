@@ -56,7 +56,7 @@ class Failure:
     cause: BaseException | None
 
 
-def failure_of(error: Exception, call: Call[Any], secrets: tuple[str, ...]) -> Failure:
+def map_failure(error: Exception, call: Call[Any], secrets: tuple[str, ...]) -> Failure:
     """Map what a call raised; every exception has a place."""
     if isinstance(error, UnexpectedAnswerError):
         return _failure(_unexpected(error, call), error.__cause__ or error, secrets)
@@ -76,7 +76,7 @@ def failure_of(error: Exception, call: Call[Any], secrets: tuple[str, ...]) -> F
     return _failure(_settings_error(error, call), error, secrets)
 
 
-def broken_stream(error: Exception, call: Call[Any], received: int, secrets: tuple[str, ...]) -> Failure:
+def map_broken_stream(error: Exception, call: Call[Any], received: int, secrets: tuple[str, ...]) -> Failure:
     """Map what ended a results stream early.
 
     :param received: bytes that had arrived.

@@ -181,7 +181,7 @@ class MessageBatchClient:
             yield from response.iter_bytes()  # as they arrive: chunks of a given size cost a copy of all of them
             return
         except STREAM_ERRORS as error:
-            failure = self._transport.broken_stream(error, call, response)
+            failure = self._transport.map_broken_stream(error, call, response)
         raise failure.error from failure.cause
 
     def _repeated(self, call: Call[Any], attempt_call: Callable[[], T]) -> T:
@@ -191,7 +191,7 @@ class MessageBatchClient:
             try:
                 return attempt_call()
             except (*CALL_ERRORS, MessageBatchesError) as error:
-                failure = self._transport.failure_of(error, call)
+                failure = self._transport.map_failure(error, call)
             if self._transport.already_deleted(call, failure, attempt):
                 return None  # type: ignore[return-value]  # a delete call answers None
             pause = self._transport.seconds_before_retry(call, failure, attempt)

@@ -69,11 +69,11 @@ class Transport:
                 request_id=response.headers.get("request-id"),
             )
 
-    def failure_of(self, error: Exception, call: Call[Any]) -> Failure:
-        return failures.failure_of(error, call, self.secrets)
+    def map_failure(self, error: Exception, call: Call[Any]) -> Failure:
+        return failures.map_failure(error, call, self.secrets)
 
-    def broken_stream(self, error: Exception, call: Call[Any], response: httpx2.Response) -> Failure:
-        return failures.broken_stream(error, call, response.num_bytes_downloaded, self.secrets)
+    def map_broken_stream(self, error: Exception, call: Call[Any], response: httpx2.Response) -> Failure:
+        return failures.map_broken_stream(error, call, response.num_bytes_downloaded, self.secrets)
 
     def seconds_before_retry(self, call: Call[Any], failure: Failure, attempt: int) -> float | None:
         """As :func:`failures.seconds_before_retry`, with jitter: up to a quarter longer."""

@@ -58,7 +58,7 @@ class Settler:
             decision = settle(self._candidates(batches, intent.shard), appears_until=appears_until, now=now)
         return decision
 
-    def belongs_to_another(self, batch_id: str, shard: int) -> None:
+    def note_foreign(self, batch_id: str, shard: int) -> None:
         """Take note that a batch turned out to be claimed for something else than this shard."""
         self._proofs[batch_id, shard] = Proof.FOREIGN
 

@@ -248,7 +248,7 @@ class ShardSender:
     def _adopt(self, shard: ShardRecord, intent: IntentRecord, decision: Adopt) -> NextLook | None:
         batch = decision.batch
         if not self._job.claim(batch.id, intent.shard):
-            self._settler.belongs_to_another(batch.id, intent.shard)
+            self._settler.note_foreign(batch.id, intent.shard)
             return self._settle(shard, intent)
         duplicates = tuple(duplicate.id for duplicate in decision.duplicates)
         self._record(shard, intent, batch, Adopted(batch=BatchRecord.of(batch), duplicates=duplicates))
@@ -300,6 +300,6 @@ def submitted_summary(job: JobFolder) -> str:
     states = job.shards()
     known = [batch.batch_id for state in states if (batch := state.batch) is not None]
     doubts = sum(state.open_intent is not None for state in states)
-    told = f"of the {len(states)} shards of {job.uri}, {len(known)} are submitted and billed as they run"
+    summary = f"of the {len(states)} shards of {job.uri}, {len(known)} are submitted and billed as they run"
     named = f" ({', '.join(known[:5])}{', …' if len(known) > 5 else ''})" if known else ""
-    return f"{told}{named}, {doubts} are in doubt; a retry goes on with the rest."
+    return f"{summary}{named}, {doubts} are in doubt; a retry goes on with the rest."

@@ -98,7 +98,7 @@ class Submission:
             except RateLimitedError as error:
                 full = self._pause(state, window, error)
             except ApiError as error:
-                raise self._with_account(error) from error.__cause__
+                raise self._with_summary(error) from error.__cause__
         if full is not None and any(state.batch is None for state in self._job.shards()):
             waits.append(full)
         if waits:
@@ -186,8 +186,8 @@ class Submission:
             return None
         return NextLook(until=until, batch_ids=(), reason="the service has asked for a pause")
 
-    def _with_account(self, error: ApiError) -> ApiError:
+    def _with_summary(self, error: ApiError) -> ApiError:
         """Return an error that also says what of the job is already paid for."""
-        told = submitted_summary(self._job)
-        error.args = (f"{error} {told[0].upper()}{told[1:]}", *error.args[1:])
+        summary = submitted_summary(self._job)
+        error.args = (f"{error} {summary[0].upper()}{summary[1:]}", *error.args[1:])
         return error

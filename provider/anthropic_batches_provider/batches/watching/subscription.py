@@ -97,9 +97,8 @@ class Subscription:
 
     def event(self, outcome: Outcome) -> dict[str, Any]:
         """Return what a trigger fires: ids, counts, moments and sentences."""
-        for watched in self._watched.values():
-            if watched.last_error is not None:
-                self.wait.failed(watched.id, watched.last_error)
+        errors = {watched.id: watched.last_error for watched in self._watched.values()}
+        failures = {batch_id: error for batch_id, error in errors.items() if error is not None}
         return {
             "outcome": outcome,
             "reason": self._reason(outcome),
@@ -109,7 +108,7 @@ class Subscription:
                 batch.id: batch.ended_at.isoformat() for batch in self.wait.ended if batch.ended_at is not None
             },
             "lost": [batch_id for batch_id in self.wait.pending if batch_id in self._denied],
-            "still_running": [str(running) for running in self.wait.still_running()],
+            "still_running": [str(running) for running in self.wait.still_running(failures)],
             "request_counts": self.wait.request_counts.as_dict(),
         }
 
