@@ -38,9 +38,8 @@ class Collection(Protocol):
 class JobAdvance:
     """Brings a sealed job forward as far as it goes without waiting.
 
-    :param submission: of the same job.
+    :param submission: of the same job; its signals are the advance's, too.
     :param clock: the local clock.
-    :param moved: called whenever the job has moved on.
     :param published: called with the manifest of each round, before any more is spent.
     """
 
@@ -52,15 +51,14 @@ class JobAdvance:
         rounds: Rounds,
         *,
         clock: Clock,
-        moved: Callable[[], None] = lambda: None,
         published: Callable[[Manifest], None] = lambda _: None,
     ) -> None:
         self._job = job
         self._submission = submission
+        self._signals = submission.signals
         self._collection = collection
         self._rounds = rounds
         self._clock = clock
-        self._moved = moved
         self._published = published
 
     def advance(self) -> Manifest | NextLook:
@@ -72,11 +70,11 @@ class JobAdvance:
         :raises ApiError: the service refused a shard for a reason that waiting does not mend.
         :raises LedgerError: a lost answer can never be settled, or the job was replaced by another.
         """
-        if self._job.is_finished() and self._submission.may_send():
+        if self._job.is_finished() and self._signals.may_send():
             self._next_round()
         while True:
             outcome = self._submission_outcome()
-            self._moved()
+            self._signals.moved()
             if self._collection.write_next() is not None or self._submission.running.look():
                 continue
             states = self._job.shards()
@@ -93,10 +91,10 @@ class JobAdvance:
             if outcome is not None:
                 raise outcome  # a doubt that nothing can settle, told once all else is in place
             manifest = self._collection.publish()
-            self._moved()
+            self._signals.moved()
             self._published(manifest)
             self._check_not_futile(manifest)
-            if not self._submission.may_send() and (rows := count_rows_going_again(self._job, self._rounds)):
+            if not self._signals.may_send() and (rows := count_rows_going_again(self._job, self._rounds)):
                 return NextLook(until=self._clock.now(), batch_ids=(), reason=f"rows that are to go again: {rows:,}")
             if self._next_round() is None:
                 return manifest
@@ -116,7 +114,7 @@ class JobAdvance:
         try:
             self._submission.running.look()
             while self._collection.write_next() is not None:
-                self._moved()
+                self._signals.moved()
         except Exception as error:  # noqa: BLE001 - what stopped the job is raised, not this
             log.warning("Not all that has ended could be written now; a retry writes it: %s", error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anthropic_batches_provider.batches.submission.job_signals import JobSignals
 from anthropic_batches_provider.batches.submission.next_look import NextLook
 from anthropic_batches_provider.batches.submission.opening import JobPlan, OnChangedInput, reopened_job
 from anthropic_batches_provider.batches.submission.running_batches import RunningBatches, running_ids
@@ -13,6 +14,7 @@ from anthropic_batches_provider.batches.submission.submission import Submission
 
 __all__ = [
     "JobPlan",
+    "JobSignals",
     "NextLook",
     "OnChangedInput",
     "RunningBatches",
