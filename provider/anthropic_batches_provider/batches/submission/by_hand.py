@@ -36,7 +36,7 @@ def adopt_by_hand(
             f"{batch_id} was created at {batch.created_at}, before shard {intent.shard} was sent at {intent.at}: it is "
             "another batch. Nothing was recorded."
         )
-    settler = Settler(job, service, nonce=job.description().nonce, service_clock=service_clock)
+    settler = Settler(job, service, nonce=job.description().nonce, service_now=service_clock.now)
     if batch.has_ended and settler.prove(batch_id, intent) is Proof.FOREIGN:
         raise ConfigurationError(f"The first result of {batch_id} is not of this job. Nothing was recorded.")
     if not job.claim(batch_id, intent.shard):

@@ -9,6 +9,7 @@ from anthropic_batches_provider.batches.service import GreetService
 from anthropic_batches_provider.errors import UnexpectedAnswerError
 
 _LONGEST_GREETING = pendulum.duration(seconds=20)
+_TIME_IS_FRESH = pendulum.duration(seconds=60)
 
 
 def ask_time(service: GreetService, clock: Clock) -> ServiceClock:
@@ -27,3 +28,26 @@ def ask_time(service: GreetService, clock: Clock) -> ServiceClock:
             "Airflow and the API may strip it. Nothing was sent. Let the proxy pass the header on."
         )
     return ServiceClock(clock, service_time)
+
+
+class ServiceTime:
+    """The service's time while a job is submitted, which may take hours.
+
+    :param asked: the service's clock, asked just now.
+    """
+
+    def __init__(self, service: GreetService, clock: Clock, asked: ServiceClock) -> None:
+        self._service = service
+        self._clock = clock
+        self._asked = asked
+        self._asked_at = clock.now()
+
+    def now(self) -> pendulum.DateTime:
+        """Return the service's moment, in UTC."""
+        return self._asked.now()
+
+    def refresh_if_old(self) -> None:
+        """Ask anew when the last answer is old, or this machine's clock was set back."""
+        if not pendulum.duration() <= self._clock.now() - self._asked_at <= _TIME_IS_FRESH:
+            self._asked = ask_time(self._service, self._clock)
+            self._asked_at = self._clock.now()

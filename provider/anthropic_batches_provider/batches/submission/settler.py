@@ -1,13 +1,13 @@
-"""Finds out what became of a create call whose answer was lost: lists, proves, and lets ``settlement`` decide."""
+"""Finds out what became of a create call whose answer was lost: lists, proves, and lets ``settlement_rules`` decide."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import pendulum
 
-from anthropic_batches_provider.batches.clock import SERVICE_CLOCK_SKEW, ServiceClock
+from anthropic_batches_provider.batches.clock import SERVICE_CLOCK_SKEW
 from anthropic_batches_provider.batches.ledger import IntentRecord, JobFolder
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.service import SettlingService
@@ -26,6 +26,7 @@ class Settler:
     """Looks at the service for the batch of a create call in doubt.
 
     :param nonce: the job's, which begins the custom_ids of its requests.
+    :param service_now: tells the service's time.
     """
 
     def __init__(
@@ -34,12 +35,12 @@ class Settler:
         service: SettlingService,
         *,
         nonce: str,
-        service_clock: ServiceClock,
+        service_now: Callable[[], pendulum.DateTime],
     ) -> None:
         self._job = job
         self._service = service
         self._nonce = nonce
-        self.service_clock = service_clock
+        self._service_now = service_now
         self._proofs: dict[tuple[str, int], Proof] = {}
 
     def look(self, intent: IntentRecord) -> Decision:
@@ -49,7 +50,7 @@ class Settler:
         """
         appears_until = settles_at(intent)
         # The moment is taken before the listing: what the listing does not show did not exist at it.
-        now = self.service_clock.now()
+        now = self._service_now()
         batches = self._possible_batches(intent)
         decision = settle(self._candidates(batches, intent.shard), appears_until=appears_until, now=now)
         if isinstance(decision, Prove):
