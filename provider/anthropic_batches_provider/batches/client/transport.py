@@ -19,7 +19,9 @@ T = TypeVar("T")
 CHUNK_BYTES = 1 << 20
 
 # A call without a large body should answer soon; the SDK's ten minutes would hold a worker, or the triggerer's watch.
-_SHORT_TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
+_TIMEOUT_SECONDS = 60.0
+_CONNECT_TIMEOUT_SECONDS = 10.0
+_SHORT_TIMEOUT = httpx2.Timeout(_TIMEOUT_SECONDS, connect=_CONNECT_TIMEOUT_SECONDS)
 
 
 class Transport:
