@@ -166,7 +166,6 @@ class MessageBatchOperator(RowsOperator):
             collection,
             stint.rounds,
             clock=stint.clock,
-            moved=lambda: stint.progress.of(stint.job),
             published=lambda manifest: announce(stint.context, manifest, _value(collection, manifest)),
         )
         try:
