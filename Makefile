@@ -21,7 +21,7 @@ AZURITE := 3.35.0
 
 CODE = $(wildcard provider tests dags airflow_stack demo benchmarks tools)
 # The kills, which take minutes, hang on no version of Airflow.
-QUICK = $(wildcard tests/integration tests/dags) --ignore tests/integration/test_killed_at_every_boundary.py
+QUICK = $(wildcard tests/integration tests/dags tests/compatibility) --ignore tests/integration/test_killed_at_every_boundary.py
 # The tests with a real Airflow wait much and share one: they keep to one process while others use the processors.
 SPREAD = --numprocesses 3 --dist loadgroup
 STORE_TESTS = $(wildcard tests/contracts/test_storage.py tests/contracts/test_store*.py)
@@ -52,7 +52,7 @@ lint: setup ## the checks of make test that run nothing
 test-newest: setup ## the tests on the newest supported Airflow and SDK
 	$(NEWEST)/bin/python -m pytest $(SPREAD) $(ARGS)
 
-test-oldest: ## integration and DAG tests on the oldest supported Airflow and SDK
+test-oldest: ## integration, DAG and compatibility tests on the oldest supported Airflow and SDK
 	@$(oldest)
 	$(OLDEST)/bin/python -m pytest $(SPREAD) $(QUICK) $(ARGS)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from airflow_stack.simulator_process import SimulatorProcess
-from benchmarks import report
+from benchmarks import imports, report
 from benchmarks.faults.cases import CASES
 from benchmarks.faults.table import as_table as faults_table
 from benchmarks.faults.table import run_cases
@@ -19,7 +19,7 @@ from benchmarks.size.processes import Processes
 from benchmarks.waiting import table as waiting
 from benchmarks.waiting.runs import Waits
 
-_BENCHMARKS = ("faults", "size", "waiting")
+_BENCHMARKS = ("faults", "size", "waiting", "imports")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -55,6 +55,8 @@ def _measure(options: argparse.Namespace, home: Path) -> None:
 def _sections(what: str, python: str, home: Path, options: argparse.Namespace) -> Iterator[report.Section]:
     if what == "faults":
         return _faults(python, home, options.only)
+    if what == "imports":
+        return iter([report.Section("imports", imports.as_table(imports.measure(python)))])
     return _size(python, home, options.rounds) if what == "size" else _waiting(python, home)
 
 

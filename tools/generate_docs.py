@@ -17,6 +17,8 @@ from pathlib import Path
 
 import anthropic_batches_provider
 from anthropic_batches_provider.edge.configuration import BOUNDS, OPTIONS, SECTION, Option
+from tools.columns_table import columns_table
+from tools.constants_table import constants_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -25,13 +27,13 @@ _BLOCK = re.compile(r"(^<!-- generated: ([\w-]+) -->\n).*?(^<!-- end -->$)", re.
 _PUBLIC_MODULES = re.compile(r"^- ((?:``\w+``(?:, )?)+): ", re.MULTILINE)
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table."""
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}", *(f"| {' | '.join(row)} |" for row in cells)]
 
 
-def configuration() -> str:
+def configuration() -> list[str]:
     header = ("name", "type", "default", "meaning", "environment variable")
     return table(header, (_configuration_row(option) for option in OPTIONS))
 
@@ -42,12 +44,12 @@ def _configuration_row(option: Option) -> Sequence[str]:
     return f"`{option.name}`", option.type, default, option.meaning + example, f"`{option.environment_variable}`"
 
 
-def bounds() -> str:
+def bounds() -> list[str]:
     rows = ((f"`{option.name}`", str(option.default), option.meaning) for option in BOUNDS)
     return table((f"`[{SECTION}]`", "default", "meaning"), rows)
 
 
-def public_modules() -> str:
+def public_modules() -> list[str]:
     rows = (
         (f"`anthropic_batches_provider.{name}`", ", ".join(f"`{each}`" for each in public_names(name)))
         for name in public_module_names()
@@ -67,9 +69,11 @@ def public_names(module: str) -> list[str]:
     return names
 
 
-TABLES: dict[str, Callable[[], str]] = {
+TABLES: dict[str, Callable[[], list[str]]] = {
     "configuration": configuration,
     "bounds": bounds,
+    "constants": constants_table,
+    "output-columns": columns_table,
     "public-modules": public_modules,
 }
 
@@ -79,7 +83,7 @@ def regenerated(text: str) -> str:
 
     :raises KeyError: a marker names no table.
     """
-    return _BLOCK.sub(lambda block: f"{block[1]}{TABLES[block[2]]()}{block[3]}", text)
+    return _BLOCK.sub(lambda block: "".join((block[1], *(f"{line}\n" for line in TABLES[block[2]]()), block[3])), text)
 
 
 def used_tables(text: str) -> set[str]:

@@ -47,14 +47,14 @@ class FunctionRows(RowsArgument):
         }
         return FunctionRows(self.source, args, kwargs)
 
-    def read(self, context: Context, *, decode: Callable[[bytes], Any] | None = None) -> Iterator[Any]:
+    def read(self, context: Context, *, ready_requests: bool = False) -> Iterator[Any]:
         """Call the function and iterate over its rows.
 
         :raises ConfigurationError: what it returned is nothing that rows can come from.
         """
         known = {**cast("Mapping[str, Any]", context), **self._kwargs}
         kwargs = determine_kwargs(self.source, self._args, known)
-        return RowsArgument(self.source(*self._args, **kwargs)).read(context, decode=decode)
+        return RowsArgument(self.source(*self._args, **kwargs)).read(context, ready_requests=ready_requests)
 
 
 def _resolved(value: Any, context: Context, *, may_render: bool) -> Any:

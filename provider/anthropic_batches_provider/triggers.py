@@ -108,6 +108,7 @@ class MessageBatchTrigger(BaseTrigger):
 
     async def _cancel_if_over(self) -> None:
         """Cancel by a client of its own: by now the watcher may be gone, and its client repeats no call."""
+        from anthropic_batches_provider.batches.cancellation import takes_cancellation
         from anthropic_batches_provider.hooks import MessageBatchHook
 
         if not await is_over_async(self.task_instance):
@@ -115,7 +116,7 @@ class MessageBatchTrigger(BaseTrigger):
         async with await MessageBatchHook(self.conn_id).aclient() as client:
             for batch_id in self.cancel_on_kill:
                 # A triggerer that stalled may find the task over because the batch has ended.
-                if (await client.retrieve(batch_id)).processing_status != "in_progress":
+                if not takes_cancellation(await client.retrieve(batch_id)):
                     continue
                 await client.cancel(batch_id)
                 log.warning(

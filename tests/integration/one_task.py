@@ -25,7 +25,7 @@ from anthropic_batches_provider.batches.output.collection_settings import Collec
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.batches.submission import JobPlan, NextLook, Submission, ask_time
+from anthropic_batches_provider.batches.submission import JobPlan, JobSignals, NextLook, Submission, ask_time
 from tests.integration.simulated_world import BOUNDS, SimulatedClock, World, prepared
 
 ROWS_PER_SHARD = 4
@@ -155,7 +155,8 @@ class OneTask:
     def _submission(self, job: JobFolder, client: MessageBatchClient) -> Submission:
         return Submission(
             job, client, clock=self._clock, service_clock=ask_time(client, self._clock), bounds=BOUNDS,
-            max_requests_in_flight=self.arguments.in_flight, may_send=lambda: self.arguments.may_send,
+            max_requests_in_flight=self.arguments.in_flight,
+            signals=JobSignals(may_send=lambda: self.arguments.may_send),
         )  # fmt: skip
 
     def _rounds(self, spool: Path) -> Rounds:

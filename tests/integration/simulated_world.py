@@ -15,6 +15,7 @@ from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (
     JobPlan,
+    JobSignals,
     NextLook,
     Submission,
     SubmissionBounds,
@@ -94,7 +95,12 @@ class World:
         clock = SimulatedClock(self.control, wrong_by)
         service_clock = ask_time(self.client, clock)
         return Submission(
-            job, self.client, clock=clock, service_clock=service_clock, bounds=BOUNDS, should_stop=lambda: stop
+            job,
+            self.client,
+            clock=clock,
+            service_clock=service_clock,
+            bounds=BOUNDS,
+            signals=JobSignals(should_stop=lambda: stop),
         )
 
     def advance(self, job: JobFolder) -> list[BatchRecord] | NextLook:

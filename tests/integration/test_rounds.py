@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider.batches.collection import collect_job
-from anthropic_batches_provider.batches.further_rounds import Rounds, may_go_again, seal_next_round
+from anthropic_batches_provider.batches.further_rounds import Rounds, seal_next_round
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.row_failures import may_go_again
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.errors import LedgerError, ResultsUnavailableError
 from tests.integration.simulated_world import HOUR, SimulatedClock, World

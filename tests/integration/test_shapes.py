@@ -19,7 +19,7 @@ from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, U
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.requests import PromptTemplate, Question
-from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns, prepare_rows, read_json_lines
+from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns, prepare_rows, read_row_file
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import JobPlan, Submission, SubmissionBounds, ask_time, sealed_job
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
@@ -72,7 +72,7 @@ def sealed(folder: Path, client: MessageBatchClient, shape: Shape, *, ascii_only
     question = Question(prompt=prompt, model="claude-haiku-4-5", max_tokens=MAX_TOKENS)
 
     def read_rows() -> Iterator[PreparedRow]:
-        read = read_json_lines(io.BytesIO(file), name="rows.jsonl")
+        read = read_row_file(io.BytesIO(file), name="rows.jsonl")
         columns = RowColumns(key="id", keep="passage")
         return prepare_rows(read, columns=columns, encode=question.encode_params, spool_folder=folder)
 

@@ -11,9 +11,8 @@ from typing import Any, Literal
 
 import pytest
 
-from anthropic_batches_provider.batches.account import Account
+from anthropic_batches_provider.batches.account import Account, Greeting
 from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
-from anthropic_batches_provider.batches.client.calls import Greeting
 from anthropic_batches_provider.batches.ledger import (
     Adopted,
     BatchRecord,

@@ -14,7 +14,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from anthropic_batches_provider.batches.output.columns import OUTPUT_COLUMNS
 from anthropic_batches_provider.batches.requests import PromptTemplate, Question
-from anthropic_batches_provider.batches.rows import RowColumns, read_json_lines
+from anthropic_batches_provider.batches.rows import RowColumns, read_row_file
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
     ["\u2028", "a\u2029b", "\u0085", "\ufeff", "\r\n", "\x00\x1f\x7f", "\U0001f600", "{{ row }}", '"\\', "null", "NaN"]
@@ -54,7 +54,7 @@ def test_rows_written_as_json_lines_come_back(
     text = "".join(json.dumps(row, ensure_ascii=escaped) + end for row, end, escaped in rows)
     data = b"\xef\xbb\xbf" * mark + (text if last_end else text.rstrip()).encode()
     stream = Trickle(zipped(data, members) if members else data, size)
-    assert list(read_json_lines(cast("BinaryIO", stream), name="rows")) == [row for row, _, _ in rows]
+    assert list(read_row_file(cast("BinaryIO", stream), name="rows")) == [row for row, _, _ in rows]
 
 
 @given(row=ROWS, number=st.integers(0, 10**9), data=st.data())

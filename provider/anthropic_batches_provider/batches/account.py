@@ -1,8 +1,10 @@
-"""Whose batches they are: the identity that stays equal when a key is rotated or a connection renamed."""
+"""The account that batches belong to: an identity that stays equal when a key is rotated or a connection renamed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import pendulum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +27,16 @@ class Account:
     def __str__(self) -> str:
         organization = self.organization_id or "unknown organization"
         return f"{organization} / {self.workspace_id or 'default workspace'} at {self.base_url}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Greeting:
+    """Whom the service took the caller for, and its time: read off the headers of an answer.
+
+    :param account: base URL with organization and workspace id.
+    :param server_time: the ``Date`` header in UTC, to the second, plus the ``Age`` that a proxy gives it; None where a
+        proxy strips it.
+    """
+
+    account: Account
+    server_time: pendulum.DateTime | None

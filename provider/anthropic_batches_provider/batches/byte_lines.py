@@ -1,4 +1,7 @@
-"""Splits a stream of bytes into lines at the line feed and nowhere else."""
+"""Splits a stream of bytes into lines at the line feed and nowhere else.
+
+U+2028, U+0085 and their like are ordinary text inside a JSON string and end no line.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,21 @@ from collections.abc import Iterable, Iterator
 _LINE_FEED = b"\n"
 
 
+class LineTooLongError(Exception):
+    """A line exceeds the bound that the caller gave.
+
+    :ivar beginning: its first bytes, at most a chunk of the stream.
+    """
+
+    def __init__(self, beginning: bytes) -> None:
+        super().__init__(beginning)
+        self.beginning = beginning
+
+
 def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the lines of a stream without their line feed; lines that hold only white space are left out.
 
-    U+2028, U+0085 and their like may stand inside a JSON string and end no line. A last line may lack its line feed.
-    Holds one chunk and one line at a time.
+    A last line may lack its line feed. Holds one chunk and one line at a time.
 
     :param chunks: the stream, cut anywhere.
     """
@@ -22,21 +35,34 @@ def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 yield line[:-1]
 
 
-def grouped_lines(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
+def grouped_lines(
+    chunks: Iterable[bytes], *, missing_end: bytes = _LINE_FEED, max_line_bytes: int | None = None
+) -> Iterator[list[bytes]]:
     """Yield for each chunk the lines that end in it, blank ones too, each with its line feed.
 
-    Together they are the whole stream, and a last line that lacks its line feed gets it.
+    Together they are the whole stream.
 
     :param chunks: the stream, cut anywhere.
+    :param missing_end: completes a last line that lacks its line feed; empty leaves the line as it is.
+    :param max_line_bytes: bounds the memory that a line takes. It is compared after each chunk, so that a line may
+        exceed it by less than a chunk.
+    :raises LineTooLongError: a line exceeds the bound; the lines before it were yielded.
     """
     held: list[bytes] = []
+    held_bytes = 0
     for chunk in chunks:
         lines = io.BytesIO(chunk).readlines()  # a third of the time of chunk.split, which looks at each byte by itself
-        held += lines[:1]
-        if not (lines and lines[0].endswith(_LINE_FEED)):
+        if not lines:
             continue
-        lines[0] = b"".join(held)
-        held = [] if lines[-1].endswith(_LINE_FEED) else [lines.pop()]
-        yield lines
+        held.append(lines[0])
+        if lines[0].endswith(_LINE_FEED):
+            lines[0] = b"".join(held)
+            held = [] if lines[-1].endswith(_LINE_FEED) else [lines.pop()]
+            held_bytes = 0
+            yield lines
+        if held:
+            held_bytes += len(held[-1])
+            if max_line_bytes is not None and held_bytes > max_line_bytes:
+                raise LineTooLongError(held[0])
     if held:
-        yield [b"".join((*held, _LINE_FEED))]
+        yield [b"".join((*held, missing_end))]

@@ -1,4 +1,4 @@
-"""Cancels batches, for whoever may: idempotent, and never in the way of the others."""
+"""Cancels batches: the rule which take a cancellation, and the one call of it that every caller shares."""
 
 from __future__ import annotations
 
@@ -9,33 +9,54 @@ from typing import TYPE_CHECKING
 from anthropic_batches_provider.errors import BatchNotFoundError
 
 if TYPE_CHECKING:
-    from anthropic_batches_provider.batches.client import MessageBatchClient
+    from anthropic_batches_provider.batches.message_batch import MessageBatch
+    from anthropic_batches_provider.batches.service import CancelService
 
 log = logging.getLogger(__name__)
 
 
-def cancel_batches(client: MessageBatchClient, batch_ids: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Cancel every batch that is in progress.
+def takes_cancellation(batch: MessageBatch) -> bool:
+    """Return whether there is anything to cancel: only in a batch that is in progress.
+
+    One that is canceling is on its way already, and what has ended stays as it is.
+    """
+    return batch.processing_status == "in_progress"
+
+
+def cancel_if_in_progress(service: CancelService, batch_id: str) -> MessageBatch:
+    """Cancel a batch that takes a cancellation, and leave any other alone.
+
+    :returns: the batch as it was found; it was canceled if it :func:`takes_cancellation`.
+    :raises BatchNotFoundError: the key's workspace has no such batch.
+    :raises ApiError: the service refused or did not answer.
+    """
+    found = service.retrieve(batch_id)
+    if takes_cancellation(found):
+        service.cancel(batch_id)
+    return found
+
+
+def cancel_batches(service: CancelService, batch_ids: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Cancel every batch that is in progress; one that the service does not know holds up no other.
 
     :returns: the ids that were canceled now, and those left alone: ended, canceling, or unknown to the API.
-    :raises ApiError: the service refused or did not answer; the batches before that one are seen to.
+    :raises ApiError: the service refused or did not answer; the batches before that one were handled.
     """
     canceled: list[str] = []
     untouched: list[str] = []
     for batch_id in batch_ids:
-        (canceled if _cancel(client, batch_id) else untouched).append(batch_id)
+        (canceled if _cancel(service, batch_id) else untouched).append(batch_id)
     return canceled, untouched
 
 
-def _cancel(client: MessageBatchClient, batch_id: str) -> bool:
+def _cancel(service: CancelService, batch_id: str) -> bool:
     try:
-        batch = client.retrieve(batch_id)
+        found = cancel_if_in_progress(service, batch_id)
     except BatchNotFoundError as error:
         log.warning("%s cannot be canceled: %s", batch_id, error)
         return False
-    if batch.processing_status != "in_progress":
-        log.info("%s is %s already: %s", batch_id, batch.processing_status, batch.request_counts.as_dict())
-        return False
-    client.cancel(batch_id)
-    log.warning("Canceled %s; what it finishes before it stops is kept and billed.", batch_id)
-    return True
+    if takes_cancellation(found):
+        log.warning("Canceled %s; what it finishes before it stops is kept and billed.", batch_id)
+        return True
+    log.info("%s is %s already: %s", batch_id, found.processing_status, found.request_counts.as_dict())
+    return False

@@ -7,6 +7,9 @@ from typing import Protocol
 
 import pendulum
 
+# How far the service's own machines may be apart: a batch may bear an earlier moment than the answer that came before.
+SERVICE_CLOCK_SKEW = pendulum.duration(seconds=60)
+
 
 class Clock(Protocol):
     """What the engine asks of time."""

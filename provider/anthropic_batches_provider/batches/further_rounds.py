@@ -10,15 +10,16 @@ import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import pendulum
 
-from anthropic_batches_provider.batches.collection import RetrievingService, retrieve
+from anthropic_batches_provider.batches.collection import retrieve
 from anthropic_batches_provider.batches.collection.unusable_rows import UnusableRow, read_unusable_rows
 from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, SealRecord
-from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER, RESULTS_AVAILABLE_FOR
+from anthropic_batches_provider.batches.limits import LONGEST_LIFE, RESULTS_AVAILABLE_FOR
+from anthropic_batches_provider.batches.row_failures import may_go_again
+from anthropic_batches_provider.batches.service import RetrieveService
 from anthropic_batches_provider.batches.sharding import ShardLimits, cut_shards
 from anthropic_batches_provider.batches.submission import seal_round, upload_shard
 from anthropic_batches_provider.errors import ResultsUnavailableError
@@ -26,11 +27,6 @@ from anthropic_batches_provider.errors import ResultsUnavailableError
 log = logging.getLogger(__name__)
 
 DEFAULT_MAX_ROUNDS = 3
-
-_LONGEST_ROUND = BATCH_EXPIRES_AFTER + timedelta(hours=2)  # until its results are collected
-
-# Errors that the same request would meet again. Source: https://platform.claude.com/docs/en/api/errors (2026-08-22)
-_REPEATING_ERRORS = frozenset(("invalid_request_error", "not_found_error", "request_too_large"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +36,6 @@ class _GoingAgain:
     number: int
     columns: bytes
     params: bytes
-
-
-def may_go_again(result_type: str, error_type: str | None) -> bool:
-    """Return whether a row without a usable result may be sent again.
-
-    Canceled and expired rows may, and errored ones whose error may pass (overload, a server's error, a limit, an
-    exhausted credit or a key that was mended since). A bad request never: it would fail again. Nor a missing result:
-    it may have been billed.
-    """
-    if result_type == "errored":
-        return error_type not in _REPEATING_ERRORS
-    return result_type in ("canceled", "expired")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +52,14 @@ class Rounds:
     spool_folder: Path
 
 
-def rows_going_again(job: JobFolder, rounds: Rounds) -> int:
+def count_rows_going_again(job: JobFolder, rounds: Rounds) -> int:
     """Return how many rows of a finished job a further round would send."""
     before = job.rounds()
     return _count(job, _whole_collection(job, before), len(before), rounds)
 
 
 def seal_next_round(
-    job: JobFolder, rounds: Rounds, *, service: RetrievingService, now: pendulum.DateTime
+    job: JobFolder, rounds: Rounds, *, service: RetrieveService, now: pendulum.DateTime
 ) -> SealRecord | None:
     """Seal a further round of a finished job, if there is something to send again; nothing is sent.
 
@@ -130,18 +114,18 @@ def _check_results_remain(
     collection: CollectionRecord,
     first_shards: int,
     *,
-    service: RetrievingService,
+    service: RetrieveService,
     now: pendulum.DateTime,
 ) -> None:
     """See to it that the parts can be written anew when the round has ended: from results that the service keeps."""
-    written_anew = {kept.shard for kept in collection.unusable if any(_of_file(job, kept.file))}
+    written_anew = {kept.shard for kept in collection.unusable if any(_rows_of_file(job, kept.file))}
     for state in job.shards():
         number, batch = state.shard.shard, state.batch
         if batch is None or not (number in written_anew or number >= first_shards):
             continue
         seen = retrieve(batch.batch_id, service)
         kept_until = seen.created_at + RESULTS_AVAILABLE_FOR
-        if seen.archived_at is not None or now + _LONGEST_ROUND > kept_until:
+        if seen.archived_at is not None or now + LONGEST_LIFE > kept_until:
             raise ResultsUnavailableError(
                 f"Rows of {job.uri} could go again, but their answers could not be put together with those that are "
                 f"there: the results of {batch.batch_id} are kept until {kept_until.to_datetime_string()} UTC, and a "
@@ -154,10 +138,10 @@ def _check_results_remain(
 def _going_again(job: JobFolder, collection: CollectionRecord) -> Iterator[_GoingAgain]:
     # In the order of the rows, on which collecting relies: it reads a round's shards one after another.
     for kept in sorted(collection.unusable, key=lambda kept: kept.shard):
-        yield from _of_file(job, kept.file)
+        yield from _rows_of_file(job, kept.file)
 
 
-def _of_file(job: JobFolder, file: str) -> Iterator[_GoingAgain]:
+def _rows_of_file(job: JobFolder, file: str) -> Iterator[_GoingAgain]:
     for row in read_unusable_rows(job, file):
         if may_go_again(row.result_type, row.error_type):
             yield _prepared(row)

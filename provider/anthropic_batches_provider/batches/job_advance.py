@@ -1,4 +1,4 @@
-"""Brings a job home: submits within its window, collects what has ended meanwhile, sends again what failed.
+"""Drives a job to completion: submits within its window, collects what has ended meanwhile, sends again what failed.
 
 Every step is a fact of the ledger before the next begins, so that any attempt goes on where another was killed. After
 each round its results are published: what was paid for is in place before more is spent.
@@ -13,18 +13,16 @@ from typing import Protocol
 import pendulum
 
 from anthropic_batches_provider.batches.clock import Clock
-from anthropic_batches_provider.batches.further_rounds import Rounds, rows_going_again, seal_next_round
+from anthropic_batches_provider.batches.further_rounds import Rounds, count_rows_going_again, seal_next_round
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
 from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.row_failures import stopping_errors
 from anthropic_batches_provider.batches.submission import NextLook, Submission, running_ids
 from anthropic_batches_provider.errors import JobStoppedError, MessageBatchesError, SubmissionOutcomeUnknownError
 
 log = logging.getLogger(__name__)
 
 _LONGEST_WAIT = pendulum.duration(hours=1)  # then the batches are looked at again, whatever the trigger has heard
-
-# Source: https://platform.claude.com/docs/en/api/errors (2026-08-22). Every further request would meet the same.
-_STOPPING_ERRORS = ("authentication_error", "billing_error", "permission_error")
 
 
 class Collection(Protocol):
@@ -40,9 +38,8 @@ class Collection(Protocol):
 class JobAdvance:
     """Brings a sealed job forward as far as it goes without waiting.
 
-    :param submission: of the same job.
+    :param submission: of the same job; its signals are the advance's, too.
     :param clock: the local clock.
-    :param moved: called whenever the job has moved on.
     :param published: called with the manifest of each round, before any more is spent.
     """
 
@@ -54,15 +51,14 @@ class JobAdvance:
         rounds: Rounds,
         *,
         clock: Clock,
-        moved: Callable[[], None] = lambda: None,
         published: Callable[[Manifest], None] = lambda _: None,
     ) -> None:
         self._job = job
         self._submission = submission
+        self._signals = submission.signals
         self._collection = collection
         self._rounds = rounds
         self._clock = clock
-        self._moved = moved
         self._published = published
 
     def advance(self) -> Manifest | NextLook:
@@ -74,11 +70,11 @@ class JobAdvance:
         :raises ApiError: the service refused a shard for a reason that waiting does not mend.
         :raises LedgerError: a lost answer can never be settled, or the job was replaced by another.
         """
-        if self._job.is_finished() and self._submission.may_send():
+        if self._job.is_finished() and self._signals.may_send():
             self._next_round()
         while True:
             outcome = self._submission_outcome()
-            self._moved()
+            self._signals.moved()
             if self._collection.write_next() is not None or self._submission.running.look():
                 continue
             states = self._job.shards()
@@ -95,10 +91,10 @@ class JobAdvance:
             if outcome is not None:
                 raise outcome  # a doubt that nothing can settle, told once all else is in place
             manifest = self._collection.publish()
-            self._moved()
+            self._signals.moved()
             self._published(manifest)
             self._check_not_futile(manifest)
-            if not self._submission.may_send() and (rows := rows_going_again(self._job, self._rounds)):
+            if not self._signals.may_send() and (rows := count_rows_going_again(self._job, self._rounds)):
                 return NextLook(until=self._clock.now(), batch_ids=(), reason=f"rows that are to go again: {rows:,}")
             if self._next_round() is None:
                 return manifest
@@ -118,15 +114,14 @@ class JobAdvance:
         try:
             self._submission.running.look()
             while self._collection.write_next() is not None:
-                self._moved()
+                self._signals.moved()
         except Exception as error:  # noqa: BLE001 - what stopped the job is raised, not this
             log.warning("Not all that has ended could be written now; a retry writes it: %s", error)
 
     def _check_not_futile(self, manifest: Manifest) -> None:
         if len(self._job.rounds()) >= self._rounds.most:
             return
-        found = {name: manifest.errors[name] for name in _STOPPING_ERRORS if name in manifest.errors}
-        if found:
+        if found := stopping_errors(manifest.errors):
             named = ", ".join(f"{count:,} with {name}" for name, count in found.items())
             where = "in this task's XCom" if manifest.destination == "xcom" else f"at {manifest.destination}"
             examples = "; ".join(manifest.error_examples.get(name, "") for name in found)

@@ -14,6 +14,8 @@ MAX_BYTES_PER_BATCH = 256_000_000  # "256 MB"; the stricter reading of MB
 CUSTOM_ID_PATTERN = re.compile(r"^[a-zA-Z0-9_-]{1,64}\Z")
 
 BATCH_EXPIRES_AFTER = timedelta(hours=24)
+EXPIRY_GRACE = timedelta(hours=1)  # ours: so long after its expiry a batch may still not be seen to have ended
+LONGEST_LIFE = BATCH_EXPIRES_AFTER + timedelta(hours=2)  # ours: by then it has ended, and its results can be read
 RESULTS_AVAILABLE_FOR = timedelta(days=29)  # after created_at, not after the end
 
 MAX_LIST_PAGE = 1000

@@ -1,4 +1,4 @@
-"""How far a job is: read from the ledger, so that every attempt tells the same."""
+"""How far a job is: read from the ledger, so that every attempt says the same."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ class JobProgress:
 
     def __str__(self) -> str:
         rate, left = self.rows_per_second, self.seconds_left
-        told = [
+        facts = [
             f"round {self.round}: {self.shards_submitted:,} of {self.shards:,} shards submitted",
             f"{self.shards_ended:,} ended",
             f"{self.rows_in_flight:,} rows in flight",
             f"{self.rows_collected:,} of {self.rows:,} rows collected",
         ]
         if rate is not None:
-            told.append(f"{rate:,.1f} rows/s")
+            facts.append(f"{rate:,.1f} rows/s")
         if left is not None and left >= 1:
-            told.append(f"about {pendulum.duration(seconds=round(left)).in_words()} left")
-        return ", ".join(told)
+            facts.append(f"about {pendulum.duration(seconds=round(left)).in_words()} left")
+        return ", ".join(facts)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from anthropic_batches_provider.batches.pauses import bounded_retry_after, doubled
 from anthropic_batches_provider.errors import MessageBatchesError
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ log = logging.getLogger(__name__)
 # The triggerer hands events to the database once a second. A batch that is marked as told before that, by a triggerer
 # that is killed in between, would be lost; one that is marked after, is at worst told twice.
 _HANDED_OVER_SECONDS = 5.0
-_MOST_DOUBLINGS = 3
-_LONGEST_RETRY_AFTER_SECONDS = 3600.0
+_LONGEST_PAUSE_INTERVALS = 8  # times the poll interval
 _CLOSE_SECONDS = 5.0
 
 
@@ -99,6 +99,14 @@ def asset_stores(accessors: Any) -> list[Any]:
     # Airflow has no public way to go through them, and its shortcut takes one asset only.
     by_asset = [*getattr(accessors, "_by_name", {}).values(), *getattr(accessors, "_by_uri", {}).values()]
     return by_asset or [accessors]
+
+
+def pause_after_failures(failures: int, *, poll_interval: float) -> float:
+    """Return the interval until the next look, in seconds: as asked for, and doubled by each failure after the first.
+
+    :param failures: in a row; 0 or more.
+    """
+    return doubled(poll_interval, max(failures - 1, 0), longest=poll_interval * _LONGEST_PAUSE_INTERVALS)
 
 
 class EndedBatchWatch:
@@ -206,9 +214,8 @@ class EndedBatchWatch:
 
     def _pause_seconds(self) -> float:
         """Failures in a row double the interval, up to eightfold; ``Retry-After`` is obeyed, for at most an hour."""
-        doublings = min(max(self._failures - 1, 0), _MOST_DOUBLINGS)
-        pause = self._poll_interval * 2.0**doublings * (0.9 + 0.2 * self._jitter())
-        return max(pause, min(self._retry_after_seconds, _LONGEST_RETRY_AFTER_SECONDS))
+        pause = pause_after_failures(self._failures, poll_interval=self._poll_interval)
+        return max(pause * (0.9 + 0.2 * self._jitter()), bounded_retry_after(self._retry_after_seconds))
 
     async def _connected(self) -> ListsBatches:
         if self._client is None:

@@ -16,6 +16,8 @@ from anthropic_batches_provider.edge.configuration import STORAGE
 from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
     from anthropic_batches_provider.batches.ledger import Storage
 
 _TASKS_SHARE_A_DISK = "LocalExecutor"
@@ -124,8 +126,8 @@ class ObjectStorage:
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
-        with self._fs.open(self._key(path), "rb", block_size=_BLOCK_BYTES, cache_type="readahead") as file:
-            yield cast("BinaryIO", file)
+        with open_object(self._fs, self._key(path)) as file:
+            yield file
 
     def list(self, folder: str) -> list[str]:
         key = self._key(folder)
@@ -211,6 +213,11 @@ def _s3_code(error: OSError) -> str | None:
     """Return S3's own name of an error that s3fs has translated; source: S3 API Reference, Error responses."""
     response = getattr(error.__cause__, "response", None)
     return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+
+
+def open_object(fs: AbstractFileSystem, key: str) -> BinaryIO:
+    """Open an object of a store for reading, in the memory of one block: s3fs by itself would read 50 MB ahead."""
+    return cast("BinaryIO", fs.open(key, "rb", block_size=_BLOCK_BYTES, cache_type="readahead"))
 
 
 def object_path(uri: str) -> ObjectStoragePath:

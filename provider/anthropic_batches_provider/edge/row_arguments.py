@@ -13,14 +13,13 @@ from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
 from anthropic_batches_provider.edge.mapped_arguments import is_literal_argument
-from anthropic_batches_provider.edge.object_storage import local_path, object_path, open_storage
+from anthropic_batches_provider.edge.object_storage import local_path, object_path, open_object, open_storage
 from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _GLOB_CHARACTERS = frozenset("*?[")
-_READ_AHEAD = 8 << 20  # bytes; s3fs would read 50 MB ahead by itself
 
 
 class RowsArgument(ResolveMixin):
@@ -67,10 +66,11 @@ class RowsArgument(ResolveMixin):
     def __str__(self) -> str:
         return self.serialize()
 
-    def read(self, context: Context, *, decode: Callable[[bytes], Any] | None = None) -> Iterator[Any]:
+    def read(self, context: Context, *, ready_requests: bool = False) -> Iterator[Any]:
         """Iterate over the rows, afresh at each call.
 
-        :param decode: makes a row of a line of a file; as it stands, a dict.
+        :param ready_requests: whether the rows are ready requests; a file may then yield :class:`.ReadyLine` instead of
+            dicts.
         :raises FileNotFoundError: a URI without glob characters names no object.
         :raises ConfigurationError: the source is of no kind that rows can come from.
         """
@@ -78,7 +78,7 @@ class RowsArgument(ResolveMixin):
         if callable(source):
             source = _call(source, context)
         if isinstance(source, str):
-            return _read_uri(source, decode)
+            return _read_uri(source, ready_requests=ready_requests)
         if isinstance(source, Iterable) and not isinstance(source, (bytes, Mapping)):
             return iter(source)
         raise ConfigurationError(
@@ -106,16 +106,15 @@ def find_files(uri: str) -> list[str]:
     return sorted(found)
 
 
-def _read_uri(uri: str, decode: Callable[[bytes], Any] | None) -> Iterator[Any]:
-    from anthropic_batches_provider.batches.rows import read_json_lines
+def _read_uri(uri: str, *, ready_requests: bool) -> Iterator[Any]:
+    from anthropic_batches_provider.batches.rows import read_row_file
 
-    how: dict[str, Any] = {} if decode is None else {"decode": decode}
-    rows_before = 0
+    row_number = 0
     for file in find_files(uri):
         with _open(file) as stream:
-            for row in read_json_lines(stream, name=file, first_row_number=rows_before, **how):
-                yield row
-                rows_before += 1
+            row_number = yield from read_row_file(
+                stream, name=file, first_row_number=row_number, ready_requests=ready_requests
+            )
 
 
 def _open(uri: str) -> BinaryIO:
@@ -127,7 +126,7 @@ def _open(uri: str) -> BinaryIO:
             )
         return path.open("rb")
     remote = object_path(uri)
-    return cast("BinaryIO", remote.fs.open(remote.path, "rb", block_size=_READ_AHEAD, cache_type="readahead"))
+    return open_object(remote.fs, remote.path)
 
 
 def _names(folder: str) -> list[str]:

@@ -9,12 +9,12 @@ from anthropic_batches_provider.edge.object_storage import open_storage
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from anthropic_batches_provider.batches.output.destination import Destination, OutputFormat
+    from anthropic_batches_provider.batches.output.destination import Destination
 
 XCOM = "xcom"  # as ``destination=``
 
 
-def destination_of(context: Context, uri: str, output_format: OutputFormat, *, owner: str) -> Destination:
+def destination_of(context: Context, uri: str, output_format: str, *, owner: str) -> Destination:
     """Return the folder that a task writes to; each task of a mapped one has a folder of its own in it.
 
     :param owner: the unit of work that may write there.

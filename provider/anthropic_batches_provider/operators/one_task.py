@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pendulum
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from anthropic_batches_provider.batches.cancellation import cancel_batches
 from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
+from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT, format_names
 from anthropic_batches_provider.edge.announcing import announce
 from anthropic_batches_provider.edge.arguments import (
     check_choice,
@@ -117,7 +118,7 @@ class MessageBatchOperator(RowsOperator):
         self,
         *,
         destination: str = XCOM,
-        output_format: Literal["jsonl", "jsonl.gz"] = "jsonl",
+        output_format: str = DEFAULT_FORMAT,
         max_failed_rows: int | float = 0,
         include_message: bool = False,
         keep_requests: bool = False,
@@ -126,7 +127,7 @@ class MessageBatchOperator(RowsOperator):
         on_timeout: Policy = "leave",
         **kwargs: Any,
     ) -> None:
-        check_choice("output_format", output_format, "jsonl", "jsonl.gz")
+        check_choice("output_format", output_format, *format_names())
         check_choice("on_timeout", on_timeout, *POLICIES)
         check_max_failed_rows(max_failed_rows)
         check_count("xcom_max_bytes", xcom_max_bytes)
@@ -168,7 +169,6 @@ class MessageBatchOperator(RowsOperator):
             collection,
             stint.rounds,
             clock=stint.clock,
-            moved=lambda: stint.progress.of(stint.job),
             published=lambda manifest: announce(stint.context, manifest, _value(collection, manifest)),
         )
         try:

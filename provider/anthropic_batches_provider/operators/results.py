@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
+from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT, format_names
 from anthropic_batches_provider.edge.announcing import announce
 from anthropic_batches_provider.edge.arguments import (
     check_choice,
@@ -69,7 +70,7 @@ class MessageBatchResultsOperator(BaseOperator):
         job: Any = None,
         batch_ids: Any = None,
         destination: str = XCOM,
-        output_format: Literal["jsonl", "jsonl.gz"] = "jsonl",
+        output_format: str = DEFAULT_FORMAT,
         max_failed_rows: int | float = 0,
         include_message: bool = False,
         keep_requests: bool = False,
@@ -77,7 +78,7 @@ class MessageBatchResultsOperator(BaseOperator):
         conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
-        check_choice("output_format", output_format, "jsonl", "jsonl.gz")
+        check_choice("output_format", output_format, *format_names())
         check_max_failed_rows(max_failed_rows)
         check_count("xcom_max_bytes", xcom_max_bytes)
         super().__init__(**kwargs)

@@ -6,7 +6,7 @@ import pytest
 
 from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.client import calls
-from anthropic_batches_provider.batches.client.failures import failure_of, retry_after_seconds, seconds_before_retry
+from anthropic_batches_provider.batches.client.failures import map_failure, retry_after_seconds, seconds_before_retry
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiStatusError,
@@ -31,7 +31,7 @@ def wrapped(cause: Exception) -> anthropic.APIConnectionError:
 @pytest.mark.parametrize("cause", [httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError])
 def test_only_these_prove_that_nothing_arrived(cause: type[httpx2.TransportError]) -> None:
     for error in (wrapped(cause("x")), cause("x")):
-        mapped = failure_of(error, CREATE, ()).error
+        mapped = map_failure(error, CREATE, ()).error
         assert isinstance(mapped, ApiConnectionError)
         assert not mapped.connected
         assert "No batch was made" in str(mapped)
@@ -47,7 +47,7 @@ def test_only_these_prove_that_nothing_arrived(cause: type[httpx2.TransportError
     ],
 )  # fmt: skip
 def test_all_other_transport_errors_leave_a_doubt(cause: Exception) -> None:
-    mapped = failure_of(wrapped(cause), CREATE, ()).error
+    mapped = map_failure(wrapped(cause), CREATE, ()).error
     assert isinstance(mapped, ApiConnectionError)
     assert mapped.connected
     assert "A batch may have been made" in str(mapped)
@@ -57,13 +57,13 @@ def test_a_connection_error_of_another_connection_proves_nothing() -> None:
     """A body that is read from a store may fail to connect to that store."""
     body_failed = OSError("store")
     body_failed.__context__ = httpx2.ConnectError("x")
-    mapped = failure_of(wrapped(body_failed), CREATE, ()).error
+    mapped = map_failure(wrapped(body_failed), CREATE, ()).error
     assert isinstance(mapped, ApiConnectionError)
     assert mapped.connected
 
 
 def test_a_timeout_of_the_sdk_leaves_a_doubt() -> None:
-    mapped = failure_of(anthropic.APITimeoutError(request=REQUEST), CREATE, ()).error
+    mapped = map_failure(anthropic.APITimeoutError(request=REQUEST), CREATE, ()).error
     assert isinstance(mapped, ApiConnectionError)
     assert mapped.connected
 
@@ -71,18 +71,18 @@ def test_a_timeout_of_the_sdk_leaves_a_doubt() -> None:
 def test_an_answer_that_the_sdk_cannot_validate_is_unexpected() -> None:
     response = httpx2.Response(200, request=REQUEST)
     error = anthropic.APIResponseValidationError(response=response, body=None)
-    assert isinstance(failure_of(error, CREATE, ()).error, UnexpectedAnswerError)
+    assert isinstance(map_failure(error, CREATE, ()).error, UnexpectedAnswerError)
 
 
 @pytest.mark.parametrize(
     "error", [TypeError("no auth"), ValueError("x"), httpx2.InvalidURL("x"), anthropic.AnthropicError("x")]
 )
 def test_what_the_sdk_refuses_to_send_is_a_matter_of_configuration(error: Exception) -> None:
-    assert isinstance(failure_of(error, CREATE, ()).error, ConfigurationError)
+    assert isinstance(map_failure(error, CREATE, ()).error, ConfigurationError)
 
 
 def test_secrets_leave_the_message_and_a_cause_that_shows_them_is_dropped() -> None:
-    failure = failure_of(
+    failure = map_failure(
         wrapped(httpx2.LocalProtocolError("Illegal header value b'sk-secret'")), CREATE, ("sk-secret",)
     )
     assert "***" in str(failure.error)

@@ -6,9 +6,10 @@ it; no credential comes from anywhere but the settings; every exception is mappe
 
 from anthropic import Anthropic
 
+from anthropic_batches_provider.batches.account import Greeting
 from anthropic_batches_provider.batches.client.async_client import AsyncMessageBatchClient
 from anthropic_batches_provider.batches.client.bodies import SpooledBody, decoded_results, result_lines, spooled_body
-from anthropic_batches_provider.batches.client.calls import BatchPage, Greeting
+from anthropic_batches_provider.batches.client.calls import BatchPage
 from anthropic_batches_provider.batches.client.connection import ConnectionFields, decoded_extra, settings_of
 from anthropic_batches_provider.batches.client.settings import DEFAULT_BASE_URL, ClientSettings
 from anthropic_batches_provider.batches.client.sightings import Look, SightedCounts, Sighting

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import msgspec
 import pendulum
 
-from anthropic_batches_provider.batches.account import Account
+from anthropic_batches_provider.batches.account import Account, Greeting
 from anthropic_batches_provider.batches.limits import MAX_LIST_PAGE
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.errors import ConfigurationError, UnexpectedAnswerError
@@ -29,19 +29,6 @@ BATCHES = "/v1/messages/batches"
 COUNTED_PARAMS = (
     "messages", "model", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Greeting:
-    """Whom the service took the caller for, and its time: read off the headers of an answer.
-
-    :param account: base URL with organization and workspace id.
-    :param server_time: the ``Date`` header in UTC, to the second, plus the ``Age`` that a proxy gives it; None where a
-        proxy strips it.
-    """
-
-    account: Account
-    server_time: pendulum.DateTime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ from anthropic.lib.credentials import WorkloadIdentityError
 
 from anthropic_batches_provider.batches.client.calls import Call
 from anthropic_batches_provider.batches.limits import REFUSING_STATUSES
+from anthropic_batches_provider.batches.passing_failures import passes_by_itself
+from anthropic_batches_provider.batches.pauses import doubled
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiError,
@@ -39,9 +41,10 @@ STREAM_ERRORS = (httpx2.HTTPError, httpx2.StreamError)
 SPEND_LIMIT_CODES = frozenset(("enforced_spend_limit_reached", "contract_spend_limit_reached"))
 
 _NEVER_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
-_REPEATABLE_STATUSES = frozenset((408, 409, 429))
 MAX_RETRIES = 2
 LONGEST_WAIT_SECONDS = 60.0
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 8.0
 _EXCERPT = 300
 
 
@@ -53,7 +56,7 @@ class Failure:
     cause: BaseException | None
 
 
-def failure_of(error: Exception, call: Call[Any], secrets: tuple[str, ...]) -> Failure:
+def map_failure(error: Exception, call: Call[Any], secrets: tuple[str, ...]) -> Failure:
     """Map what a call raised; every exception has a place."""
     if isinstance(error, UnexpectedAnswerError):
         return _failure(_unexpected(error, call), error.__cause__ or error, secrets)
@@ -73,7 +76,7 @@ def failure_of(error: Exception, call: Call[Any], secrets: tuple[str, ...]) -> F
     return _failure(_settings_error(error, call), error, secrets)
 
 
-def broken_stream(error: Exception, call: Call[Any], received: int, secrets: tuple[str, ...]) -> Failure:
+def map_broken_stream(error: Exception, call: Call[Any], received: int, secrets: tuple[str, ...]) -> Failure:
     """Map what ended a results stream early.
 
     :param received: bytes that had arrived.
@@ -95,16 +98,11 @@ def seconds_before_retry(call: Call[Any], error: MessageBatchesError, attempt: i
     :param limit: repetitions allowed.
     :returns: seconds, before jitter, or None to raise the error.
     """
-    if call.kind == "create" or attempt >= limit or isinstance(error, SpendLimitReachedError):
+    if call.kind == "create" or attempt >= limit or not passes_by_itself(error):
         return None
-    if isinstance(error, ApiStatusError):
-        if not (error.status in _REPEATABLE_STATUSES or error.status >= 500):
-            return None
-        if error.retry_after_seconds is not None:
-            return error.retry_after_seconds if error.retry_after_seconds <= LONGEST_WAIT_SECONDS else None
-    elif not isinstance(error, ApiConnectionError):
-        return None
-    return float(min(8.0, 0.5 * 2**attempt))
+    if isinstance(error, ApiStatusError) and error.retry_after_seconds is not None:
+        return error.retry_after_seconds if error.retry_after_seconds <= LONGEST_WAIT_SECONDS else None
+    return doubled(_FIRST_PAUSE_SECONDS, attempt, longest=_LONGEST_PAUSE_SECONDS)
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:

@@ -16,7 +16,7 @@ import anthropic
 import httpx2
 from anthropic.lib.credentials import IdentityTokenFile, WorkloadIdentityCredentials
 
-from anthropic_batches_provider.batches.client.quiet import quiet_http_library
+from anthropic_batches_provider.batches.client.http_log_filter import filter_http_log
 from anthropic_batches_provider.batches.client.settings import ClientSettings
 from anthropic_batches_provider.errors import ConfigurationError
 
@@ -52,7 +52,7 @@ def call_timeout(timeout: Any) -> httpx2.Timeout | None:
 
 
 def _build(sdk_class: type[_Sdk], settings: ClientSettings, http_class: Any, transport_class: Any) -> _Sdk:
-    quiet_http_library()
+    filter_http_log()
     headers = dict(settings.client_kwargs.get("default_headers") or {})
     if settings.workspace_id and settings.workload_identity is None:  # a federation token carries its own workspace
         headers["anthropic-workspace-id"] = settings.workspace_id

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import anthropic
 import httpx2
 
+from anthropic_batches_provider.batches.account import Greeting
 from anthropic_batches_provider.batches.client import calls, sdk
-from anthropic_batches_provider.batches.client.calls import BatchPage, Call, Greeting
+from anthropic_batches_provider.batches.client.calls import BatchPage, Call
 from anthropic_batches_provider.batches.client.failures import CALL_ERRORS, STREAM_ERRORS, Failure
 from anthropic_batches_provider.batches.client.settings import ClientSettings
 from anthropic_batches_provider.batches.client.transport import Transport
@@ -180,7 +181,7 @@ class MessageBatchClient:
             yield from response.iter_bytes()  # as they arrive: chunks of a given size cost a copy of all of them
             return
         except STREAM_ERRORS as error:
-            failure = self._transport.broken_stream(error, call, response)
+            failure = self._transport.map_broken_stream(error, call, response)
         raise failure.error from failure.cause
 
     def _repeated(self, call: Call[Any], attempt_call: Callable[[], T]) -> T:
@@ -190,7 +191,7 @@ class MessageBatchClient:
             try:
                 return attempt_call()
             except (*CALL_ERRORS, MessageBatchesError) as error:
-                failure = self._transport.failure_of(error, call)
+                failure = self._transport.map_failure(error, call)
             if self._transport.already_deleted(call, failure, attempt):
                 return None  # type: ignore[return-value]  # a delete call answers None
             pause = self._transport.seconds_before_retry(call, failure, attempt)

@@ -19,7 +19,9 @@ T = TypeVar("T")
 CHUNK_BYTES = 1 << 20
 
 # A call without a large body should answer soon; the SDK's ten minutes would hold a worker, or the triggerer's watch.
-_SHORT_TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
+_TIMEOUT_SECONDS = 60.0
+_CONNECT_TIMEOUT_SECONDS = 10.0
+_SHORT_TIMEOUT = httpx2.Timeout(_TIMEOUT_SECONDS, connect=_CONNECT_TIMEOUT_SECONDS)
 
 
 class Transport:
@@ -69,11 +71,11 @@ class Transport:
                 request_id=response.headers.get("request-id"),
             )
 
-    def failure_of(self, error: Exception, call: Call[Any]) -> Failure:
-        return failures.failure_of(error, call, self.secrets)
+    def map_failure(self, error: Exception, call: Call[Any]) -> Failure:
+        return failures.map_failure(error, call, self.secrets)
 
-    def broken_stream(self, error: Exception, call: Call[Any], response: httpx2.Response) -> Failure:
-        return failures.broken_stream(error, call, response.num_bytes_downloaded, self.secrets)
+    def map_broken_stream(self, error: Exception, call: Call[Any], response: httpx2.Response) -> Failure:
+        return failures.map_broken_stream(error, call, response.num_bytes_downloaded, self.secrets)
 
     def seconds_before_retry(self, call: Call[Any], failure: Failure, attempt: int) -> float | None:
         """As :func:`failures.seconds_before_retry`, with jitter: up to a quarter longer."""

@@ -5,7 +5,7 @@ Invariant: nothing here costs money, so that collecting again is always safe.
 
 from __future__ import annotations
 
-from anthropic_batches_provider.batches.collection.ended_batches import RetrievingService, retrieve
+from anthropic_batches_provider.batches.collection.ended_batches import retrieve
 from anthropic_batches_provider.batches.collection.entry_points import (
     DEFAULT_XCOM_MAX_BYTES,
     XComCollection,
@@ -19,7 +19,6 @@ from anthropic_batches_provider.batches.collection.job_collection import JobColl
 __all__ = [
     "DEFAULT_XCOM_MAX_BYTES",
     "JobCollection",
-    "RetrievingService",
     "XComCollection",
     "XComRows",
     "collect_batches",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 from anthropic_batches_provider.batches.ledger import EndRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts, moment
-from anthropic_batches_provider.batches.service import ResultsSource
+from anthropic_batches_provider.batches.service import ResultsSource, RetrieveService
 from anthropic_batches_provider.errors import BatchesNotEndedError, BatchNotFoundError, ResultsUnavailableError
 
 
@@ -63,14 +62,7 @@ def check_ended(batches: Sequence[MessageBatch]) -> None:
         )
 
 
-class RetrievingService(Protocol):
-    """Who tells how a batch stands."""
-
-    def retrieve(self, batch_id: str, /) -> MessageBatch:
-        """Look at one batch."""
-
-
-def retrieve(batch_id: str, source: RetrievingService) -> MessageBatch:
+def retrieve(batch_id: str, source: RetrieveService) -> MessageBatch:
     try:
         return source.retrieve(batch_id)
     except BatchNotFoundError as error:

@@ -22,14 +22,17 @@ from anthropic_batches_provider.batches.output.destination import (
     check_writable,
     claim_destination,
 )
-from anthropic_batches_provider.batches.output.manifest import Manifest, PartFile, Tally
-from anthropic_batches_provider.batches.output.part_files import part_names, rows_in_memory, write_part
+from anthropic_batches_provider.batches.output.manifest import Manifest, PartFile
+from anthropic_batches_provider.batches.output.memory import RowsInMemory
+from anthropic_batches_provider.batches.output.part_files import part_names, write_part
 from anthropic_batches_provider.batches.output.publishing import (
     collection_spool,
     crash_advice,
     manifest_of,
     publish,
 )
+from anthropic_batches_provider.batches.output.row_sink import CountedRows
+from anthropic_batches_provider.batches.output.tally import Tally
 from anthropic_batches_provider.batches.service import ResultsSource
 
 DEFAULT_XCOM_MAX_BYTES = 1_000_000
@@ -79,7 +82,7 @@ def collect_batches(
     work = PlainBatches(batch_ids, source, settings)
     previous = claim_destination(destination)
     taken = {part.name for part in previous.parts} if previous else set()
-    names = part_names(work.short_id, len(work.parts), destination.output_format, taken)
+    names = part_names(work.short_id, len(work.parts), destination.format, taken)
     tally = Tally()
     parts = []
     with crash_advice(destination), collection_spool(settings) as spool:
@@ -107,11 +110,16 @@ def rows_for_xcom(
     """
     tally = Tally()
     found = JobResults(work, source, settings) if isinstance(work, JobFolder) else PlainBatches(work, source, settings)
+    sink = RowsInMemory(found.layout, max_bytes=max_bytes, total_rows=sum(part.requests for part in found.parts))
+    rows = CountedRows(sink, tally)
     with collection_spool(settings) as spool, found.opened(spool):
-        rows = rows_in_memory(found, spool, tally, max_bytes=max_bytes)
+        for part in found.parts:
+            part.write_to(rows, spool)
+        for part in found.parts:
+            part.close(spool)
     manifest = manifest_of(found, tally, settings, destination=_XCOM, owner=found.owner)
     found.close(manifest)
-    return XComRows(rows=rows, manifest=manifest)
+    return XComRows(rows=sink.rows, manifest=manifest)
 
 
 class XComCollection:

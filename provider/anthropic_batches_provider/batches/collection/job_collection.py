@@ -21,10 +21,11 @@ from anthropic_batches_provider.batches.output.destination import (
     check_writable,
     claim_destination,
 )
-from anthropic_batches_provider.batches.output.manifest import Manifest, PartFile, Tally
+from anthropic_batches_provider.batches.output.manifest import Manifest, PartFile
 from anthropic_batches_provider.batches.output.part_files import part_names, write_part
 from anthropic_batches_provider.batches.output.publishing import collection_spool, crash_advice, publish
 from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
+from anthropic_batches_provider.batches.output.tally import Tally
 from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import ApiError, BatchOutcomeError, LedgerError
 
@@ -168,7 +169,7 @@ class JobCollection:
         short_id = job.description().nonce[:SHORT_ID_LENGTH]
         self._written = WrittenParts(job, destination, self._settings)
         taken = self._written.names_of_others | ({part.name for part in previous.parts} if previous else set())
-        self._names = part_names(short_id, len(job.first_seal().shards), destination.output_format, taken)
+        self._names = part_names(short_id, len(job.first_seal().shards), destination.format, taken)
 
     def _write(self, part: ShardPart) -> PartRecord:
         number = part.shard.shard

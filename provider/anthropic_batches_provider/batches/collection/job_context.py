@@ -6,17 +6,13 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.ledger import JobFolder, JobRecord, SealRecord, ShardRecord
-from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
-from anthropic_batches_provider.batches.output.row_json import RowEncoder
+from anthropic_batches_provider.batches.output.columns import RowLayout
 from anthropic_batches_provider.batches.results import ExpectedRows
 from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.errors import CorruptLedgerError
-
-_READ_BYTES = 1 << 20
 
 RESULTS_REMAIN = (
     "Nothing was published. The results stay at Anthropic for 29 days after submission, and collecting them again "
@@ -53,9 +49,10 @@ class JobContext:
     def expected(self, shard: ShardRecord, rows: Sequence[int]) -> ExpectedRows:
         return ExpectedRows(custom_id_prefix=custom_id_prefix(self.record.nonce, shard.shard), rows=rows)
 
-    def encoder(self, batch: MessageBatch) -> RowEncoder:
-        return RowEncoder(
-            batch_id=batch.id,
+    @property
+    def layout(self) -> RowLayout:
+        """Which columns of the result the rows of this job have."""
+        return RowLayout(
             column_prefix=self.record.column_prefix,
             structured=self.seal.structured,
             include_message=self.settings.include_message,
@@ -64,8 +61,7 @@ class JobContext:
     def lines_of(self, name: str) -> Iterator[bytes]:
         """Yield the lines of a file of the job."""
         try:
-            with self.job.storage.open(f"{self.job.path}/{name}") as file:
-                yield from split_lines(iter(lambda: file.read(_READ_BYTES), b""))
+            yield from self.job.lines_of(name)
         except FileNotFoundError as error:
             raise CorruptLedgerError(
                 f"{self.job.uri}/{name} is not there. {RESULTS_REMAIN} Restore the file, or collect by batch_ids= "

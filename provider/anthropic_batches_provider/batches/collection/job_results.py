@@ -34,6 +34,7 @@ class JobResults:
         self.batches = ended_batches_of(job, source)
         self.job: str | None = job.uri
         self.owner = context.record.owner
+        self.layout = context.layout
         self.short_id = context.record.nonce[:SHORT_ID_LENGTH]
         self._shards = [shard for seal in rounds for shard in seal.shards]
         sent = zip(self._shards, self.batches, strict=True)

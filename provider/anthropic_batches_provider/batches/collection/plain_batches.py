@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from anthropic_batches_provider.batches.collection.ended_batches import check_ended, retrieve
 from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS, AnsweredRow
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
-from anthropic_batches_provider.batches.output.manifest import Manifest, Tally
-from anthropic_batches_provider.batches.output.row_json import (
-    NO_COLUMNS,
-    RowEncoder,
-)
-from anthropic_batches_provider.batches.output.source import BLOCK_BYTES, SHORT_ID_LENGTH
+from anthropic_batches_provider.batches.output.columns import RowLayout
+from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.output.row_sink import CountedRows
+from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
 from anthropic_batches_provider.batches.results import spooled_results
 from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import ConfigurationError
@@ -39,6 +38,7 @@ class PlainBatches:
         self.owner: str | None = None
         self.short_id = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:SHORT_ID_LENGTH]
         self.parts = [_PlainPart(batch, source, settings) for batch in self.batches]
+        self.layout = _layout(settings)
 
     def opened(self, spool: Path) -> AbstractContextManager[None]:
         return nullcontext()
@@ -59,19 +59,23 @@ class _PlainPart:
         self.batch = batch
         self.requests = batch.request_counts.total
 
-    def rows(self, spool: Path, tally: Tally) -> Generator[bytes, None, None]:
-        encoder = RowEncoder(batch_id=self.batch.id, include_message=self._settings.include_message)
+    @property
+    def layout(self) -> RowLayout:
+        """Which columns of the result the rows have."""
+        return _layout(self._settings)
+
+    def write_to(self, rows: CountedRows, spool: Path) -> None:
+        """Hand on the rows in the order of the API's results."""
+        batch_id, with_message = self.batch.id, self._settings.include_message
         sleep = self._settings.clock.sleep
         with spooled_results(self._source, self.batch, spool / "results", expected=None, sleep=sleep) as results:
-            lines = bytearray()
-            for result in results.decoded(batch_id=self.batch.id, with_message=self._settings.include_message):
+            for result in results.decoded(batch_id=batch_id, with_message=with_message):
                 if result is not None:
-                    tally.add(result)
-                    encoder.append_line(lines, NO_COLUMNS, result)
-                if len(lines) >= BLOCK_BYTES:
-                    yield bytes(lines)
-                    lines.clear()
-            yield bytes(lines)
+                    rows.add(AnsweredRow(NO_COLUMNS, batch_id, result))
 
     def close(self, spool: Path) -> None:
         """Keep nothing: there is no job folder."""
+
+
+def _layout(settings: CollectionSettings) -> RowLayout:
+    return RowLayout(include_message=settings.include_message)

@@ -10,15 +10,12 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from anthropic_batches_provider.batches.collection.job_context import JobContext
 from anthropic_batches_provider.batches.ledger import ShardRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
-from anthropic_batches_provider.batches.output.manifest import Tally
-from anthropic_batches_provider.batches.output.row_json import RowEncoder
-from anthropic_batches_provider.batches.output.source import result_at
+from anthropic_batches_provider.batches.output.row_sink import CountedRows
 from anthropic_batches_provider.batches.results import (
     Result,
     SpooledResults,
@@ -37,7 +34,7 @@ class RoundShard:
         self._batch = batch
         rows = array("q", (int(line) for line in context.lines_of(shard.rows_file)))
         self._expected = context.expected(shard, rows)
-        self._fetched: _Fetched | None = None
+        self._fetched: SpooledResults | None = None
         self._stack = ExitStack()
 
     def holds_any_of(self, rows: range) -> bool:
@@ -45,44 +42,36 @@ class RoundShard:
         first = bisect_left(self._expected.rows, rows.start)
         return first < len(self._expected.rows) and self._expected.rows[first] in rows
 
-    def result_of(self, row: int, spool: Path, tally: Tally) -> tuple[Result, RowEncoder] | None:
-        """Return what this round brought a row, and what encodes it; None if the row was not in it.
+    def result_of(self, row: int, spool: Path, rows: CountedRows) -> tuple[str, Result] | None:
+        """Return the batch in which this round sent a row, and what it brought; None if the row was not in it.
 
         A row that was sent and got no result is missing: it may have been billed, whatever an earlier round says.
 
-        :param tally: counts, with the shard's first row, what its results hold besides.
+        :param rows: count, with the shard's first row, what its results hold besides.
         """
         position = self._expected.position_of_row(row)
         if position is None:
             return None
-        fetched = self.fetched(spool)
+        results = self.fetched(spool)
         if position == 0:
-            tally.foreign_results += fetched.results.foreign
-            tally.duplicate_results += fetched.results.duplicates
-        result = result_at(fetched.results, position, self._batch)
-        return result or missing_result(self._expected.custom_id(position)), fetched.encoder
+            rows.count_strays(foreign=results.foreign, duplicates=results.duplicates)
+        result = results.decoded_at(position, batch_id=self._batch.id)
+        return self._batch.id, result or missing_result(self._expected.custom_id(position))
 
-    def fetched(self, spool: Path) -> _Fetched:
+    def fetched(self, spool: Path) -> SpooledResults:
         """Have its results on the local disk until :meth:`close`."""
         if self._fetched is None:
             path = spool / f"further-{self._shard.shard}"
             sleep = self._context.settings.clock.sleep
-            results = self._stack.enter_context(
+            self._fetched = self._stack.enter_context(
                 spooled_results(self._context.source, self._batch, path, expected=self._expected, sleep=sleep)
             )
-            self._fetched = _Fetched(results, self._context.encoder(self._batch))
         return self._fetched
 
     def close(self) -> None:
         """Let go of its results."""
         self._fetched = None
         self._stack.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Fetched:
-    results: SpooledResults
-    encoder: RowEncoder
 
 
 class RoundResults:
@@ -124,10 +113,10 @@ class RoundResults:
             with self._asked_once(index) as spool:
                 self._shard(index).fetched(spool)
 
-    def result_of(self, row: int, tally: Tally) -> tuple[Result, RowEncoder] | None:
-        """Return what this round brought a row, and what encodes it; None if the row was not in it.
+    def result_of(self, row: int, rows: CountedRows) -> tuple[str, Result] | None:
+        """Return the batch in which this round sent a row, and what it brought; None if the row was not in it.
 
-        :param tally: as :meth:`RoundShard.result_of` takes it.
+        :param rows: as :meth:`RoundShard.result_of` takes it.
         :raises ApiError: its results cannot be had; they are not asked for again.
         :raises BatchOutcomeError: they are gone.
         """
@@ -135,7 +124,7 @@ class RoundResults:
         if index < 0:
             return None
         with self._asked_once(index) as spool:
-            return self._shard(index).result_of(row, spool, tally)
+            return self._shard(index).result_of(row, spool, rows)
 
     def _first_with_any_of(self, rows: range) -> int | None:
         following = bisect_right(self._first_rows, rows.start)

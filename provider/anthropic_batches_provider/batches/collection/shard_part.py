@@ -6,7 +6,7 @@ A row has one result: of the latest round that brought it a usable one, else of 
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,9 +16,9 @@ from anthropic_batches_provider.batches.collection.round_results import RoundRes
 from anthropic_batches_provider.batches.collection.unusable_rows import UnusableReason, write_unusable_rows
 from anthropic_batches_provider.batches.ledger import ShardRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
-from anthropic_batches_provider.batches.output.manifest import Tally
-from anthropic_batches_provider.batches.output.row_json import RowEncoder
-from anthropic_batches_provider.batches.output.source import BLOCK_BYTES
+from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
+from anthropic_batches_provider.batches.output.columns import RowLayout
+from anthropic_batches_provider.batches.output.row_sink import CountedRows
 from anthropic_batches_provider.batches.results import (
     Result,
     missing_result,
@@ -50,9 +50,14 @@ class ShardPart:
         """Return whether any of its rows went into a further round that the first ``shards`` shards do not hold."""
         return any(later.first_shard >= shards and later.holds_any_of(self._rows) for later in self._later)
 
-    def rows(self, spool: Path, tally: Tally) -> Generator[bytes, None, None]:
+    @property
+    def layout(self) -> RowLayout:
+        """Which columns of the result the rows have."""
+        return self._context.layout
+
+    def write_to(self, rows: CountedRows, spool: Path) -> None:
+        """Hand on the rows in input order, each with the one result that counts."""
         context = self._context
-        encoder = context.encoder(self.batch)
         sleep = context.settings.clock.sleep
         reasons = self._reasons(spool)
         for later in self._later:
@@ -63,22 +68,19 @@ class ShardPart:
             ) as first,
             reasons.open("wb", buffering=_READ_BYTES) as unusable,
         ):
-            tally.foreign_results += first.foreign
-            tally.duplicate_results += first.duplicates
-            lines = bytearray()
+            rows.count_strays(foreign=first.foreign, duplicates=first.duplicates)
+            add, batch_id = rows.add, self.batch.id
             decoded = first.decoded(batch_id=self.batch.id, with_message=context.settings.include_message)
             for position, (columns, found) in enumerate(zip(self._columns(), decoded, strict=True)):
-                result, row_encoder = found, encoder
-                if result is None or result.result_type != "succeeded":
-                    result, row_encoder = self._later_result(position, found, encoder, tally)
-                    if result.result_type != "succeeded":
-                        unusable.write(msgspec.json.encode(_reason(self._rows[position], result)) + b"\n")
-                tally.add(result)
-                row_encoder.append_line(lines, columns, result)
-                if len(lines) >= BLOCK_BYTES:
-                    yield bytes(lines)
-                    lines.clear()
-            yield bytes(lines)
+                if found is not None and found.result_type == "succeeded":
+                    add(AnsweredRow(columns, batch_id, found))
+                    continue
+                row = self._row_of_later_rounds(
+                    position, AnsweredRow(columns, batch_id, self._or_missing(found, position)), rows
+                )
+                if row.result.result_type != "succeeded":
+                    unusable.write(msgspec.json.encode(_reason(self._rows[position], row.result)) + b"\n")
+                add(row)
 
     def close(self, spool: Path) -> None:
         """Keep the rows without a usable result, with their requests, in a file of the job folder."""
@@ -114,16 +116,16 @@ class ShardPart:
     def _reasons(self, spool: Path) -> Path:
         return spool / f"reasons-{self.shard.shard}"
 
-    def _later_result(
-        self, position: int, first: Result | None, encoder: RowEncoder, tally: Tally
-    ) -> tuple[Result, RowEncoder]:
-        """Return the result that counts of a row whose first one is not usable, and what encodes it."""
-        found = first or missing_result(self._expected.custom_id(position))
+    def _or_missing(self, found: Result | None, position: int) -> Result:
+        return found or missing_result(self._expected.custom_id(position))
+
+    def _row_of_later_rounds(self, position: int, row: AnsweredRow, rows: CountedRows) -> AnsweredRow:
+        """Return a row whose first result is not usable with the one that counts, and the batch that brought it."""
         for later in self._later:
-            brought = later.result_of(self._rows[position], tally)
-            if brought is not None and found.result_type != "succeeded":
-                found, encoder = brought
-        return found, encoder
+            brought = later.result_of(self._rows[position], rows)
+            if brought is not None and row.result.result_type != "succeeded":
+                row = AnsweredRow(row.columns, *brought)
+        return row
 
     def _columns(self) -> Iterator[bytes]:
         """Yield the row's own columns, exactly one line per request."""

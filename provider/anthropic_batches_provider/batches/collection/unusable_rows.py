@@ -58,7 +58,7 @@ def read_unusable_rows(job: JobFolder, file: str) -> Iterator[UnusableRow]:
     :raises CorruptLedgerError: it is not there or not whole.
     """
     try:
-        for line in _lines_of(job, file):
+        for line in job.lines_of(file):
             yield _DECODE_ROW.decode(line)
     except (FileNotFoundError, msgspec.MsgspecError) as error:
         raise CorruptLedgerError(
@@ -100,18 +100,13 @@ def _requests_of(
     job: JobFolder, requests_file: str, kept_file: Callable[[], str | None]
 ) -> Iterator[tuple[int, msgspec.Raw]]:
     try:
-        for line in _lines_of(job, requests_file):
+        for line in job.lines_of(requests_file):
             request = _DECODE_REQUEST.decode(line)
             yield int(request.custom_id.rpartition("-")[2]), request.params
     except FileNotFoundError:
         kept = kept_file()
         if kept is not None:
             yield from ((row.row, row.params) for row in read_unusable_rows(job, kept))
-
-
-def _lines_of(job: JobFolder, file: str) -> Iterator[bytes]:
-    with job.storage.open(f"{job.path}/{file}") as lines:
-        yield from _split(lines)
 
 
 def _split(lines: BinaryIO) -> Iterator[bytes]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
-from typing import get_args
 
 import msgspec
 
@@ -17,7 +16,8 @@ from anthropic_batches_provider import __version__
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, jobs_of
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
-from anthropic_batches_provider.batches.output.destination import Destination, OutputFormat
+from anthropic_batches_provider.batches.output.destination import Destination
+from anthropic_batches_provider.batches.output.formats import format_names
 from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
 from anthropic_batches_provider.errors import LedgerError
 
@@ -54,8 +54,8 @@ class WrittenParts:
         A job that cannot be read keeps its files: that is no reason to withhold an output.
         """
         ways = {
-            _written_as(self._destination.uri, output_format, include_message)
-            for output_format in get_args(OutputFormat)
+            _written_as(self._destination.uri, format_name, include_message)
+            for format_name in format_names()
             for include_message in (False, True)
         }
         try:
@@ -121,6 +121,6 @@ class WrittenParts:
         )
 
 
-def _written_as(uri: str, output_format: str, include_message: bool) -> str:
-    described = msgspec.json.encode([uri, output_format, include_message, __version__])
+def _written_as(uri: str, format_name: str, include_message: bool) -> str:
+    described = msgspec.json.encode([uri, format_name, include_message, __version__])
     return hashlib.blake2b(described, digest_size=4).hexdigest()

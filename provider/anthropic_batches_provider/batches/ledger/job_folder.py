@@ -20,9 +20,10 @@ What was read once is not read again, since no record is ever rewritten; what is
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.ledger.records import (
     AbandonedRecord,
     BatchRecord,
@@ -42,6 +43,8 @@ from anthropic_batches_provider.batches.ledger.records import (
 from anthropic_batches_provider.batches.ledger.shard_state import Attempt, ShardState
 from anthropic_batches_provider.batches.ledger.storage import Storage
 from anthropic_batches_provider.errors import CorruptLedgerError, JobNotFoundError, LedgerError
+
+_READ_BYTES = 1 << 20
 
 _Record = TypeVar("_Record", bound=Record)
 
@@ -90,6 +93,15 @@ class JobFolder:
                 "Nothing new was submitted."
             )
         return record
+
+    def lines_of(self, name: str) -> Iterator[bytes]:
+        """Yield the lines of a file of the job, without their line feeds.
+
+        :param name: path in the job folder.
+        :raises FileNotFoundError: it is not there.
+        """
+        with self.storage.open(f"{self.path}/{name}") as file:
+            yield from split_lines(iter(lambda: file.read(_READ_BYTES), b""))
 
     def find_seal(self) -> SealRecord | None:
         """Return the shards of the first round, or None while the rows have not been read to their end."""

@@ -1,22 +1,141 @@
-"""The columns that an output row holds besides the user's own; ``docs/output.md`` is the contract."""
+"""The columns that an output row holds besides the user's own: one list, from which all else follows.
+
+``docs/output.md`` is the contract, and its table is generated from here. A further column is one entry.
+"""
 
 from __future__ import annotations
 
-RESULT_COLUMNS = (
-    "custom_id",
-    "batch_id",
-    "result_type",
-    "text",
-    "parsed",
-    "stop_reason",
-    "error_type",
-    "error_message",
-    "model",
-    "usage",
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowLayout:
+    """Which columns of the result a row has, and under which names.
+
+    :param column_prefix: stands before the name of each column of the result; the row's own are left as they are.
+    :param structured: whether answers are JSON, so that ``parsed`` holds what the text says.
+    :param include_message: whether the whole message follows as a last column.
+    """
+
+    column_prefix: str = ""
+    structured: bool = False
+    include_message: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultColumn:
+    """One column of the result.
+
+    :param json_type: what JSON Lines and XCom hold.
+    :param arrow_type: what a format with types holds, in Arrow's words; JSON values of any shape are text there.
+    :param meaning: for the docs; Markdown.
+    :param value: where an answered row has it, as a path of attributes; or what works it out of a row and its layout.
+    """
+
+    name: str
+    json_type: str
+    arrow_type: str = "string"
+    meaning: str
+    value: str | Callable[[AnsweredRow, RowLayout], Any]
+
+
+def parsed_answer(row: AnsweredRow, layout: RowLayout) -> Any:
+    """Return what the text says as JSON, where the job asked for JSON; None where it says nothing that is."""
+    if not layout.structured or row.result.text is None:
+        return None
+    try:
+        return _PARSER.decode(row.result.text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+_PARSER = msgspec.json.Decoder()
+
+COLUMNS = (
+    ResultColumn(
+        name="custom_id",
+        json_type="string",
+        meaning="The id under which the request was sent: `{job nonce}-{shard}-{row}`. Made by this package; your own "
+        "identifier is the key.",
+        value="result.custom_id",
+    ),
+    ResultColumn(
+        name="batch_id",
+        json_type="string",
+        meaning="The message batch it was sent in, `msgbatch_…`.",
+        value="batch_id",
+    ),
+    ResultColumn(
+        name="result_type",
+        json_type="string",
+        meaning="`succeeded`, `errored`, `canceled`, `expired`: the API's result types; or `missing`: the results hold "
+        "no answer to this request.",
+        value="result.result_type",
+    ),
+    ResultColumn(
+        name="text",
+        json_type="string or null",
+        meaning="All text blocks of the message, joined without a separator. Thinking, tool calls and other blocks are "
+        "no text, wherever they stand. Null if there is no message, or it has no text block.",
+        value="result.text",
+    ),
+    ResultColumn(
+        name="parsed",
+        json_type="any JSON or null",
+        meaning="What `text` says as JSON, if the job asked for JSON (`output_config.format`). Null if it did not, or "
+        "if the text is not JSON, e.g. because it was cut at `max_tokens`.",
+        value=parsed_answer,
+    ),
+    ResultColumn(
+        name="stop_reason",
+        json_type="string or null",
+        meaning="Why the message ends: `end_turn`, `max_tokens`, `stop_sequence`, `tool_use`, `pause_turn`, `refusal`, "
+        "`model_context_window_exceeded`. Null unless succeeded.",
+        value="result.stop_reason",
+    ),
+    ResultColumn(
+        name="error_type",
+        json_type="string or null",
+        meaning="The API's error type, e.g. `invalid_request_error` or `overloaded_error`. Null unless errored.",
+        value="result.error_type",
+    ),
+    ResultColumn(
+        name="error_message",
+        json_type="string or null",
+        meaning="The API's words. Null unless errored.",
+        value="result.error_message",
+    ),
+    ResultColumn(
+        name="model",
+        json_type="string or null",
+        meaning="The model that answered, as the message names it. Null unless succeeded.",
+        value="result.model",
+    ),
+    ResultColumn(
+        name="usage",
+        json_type="object or null",
+        meaning="The message's usage exactly as the API gave it: `input_tokens`, `output_tokens`, "
+        "`cache_creation_input_tokens`, `cache_read_input_tokens`, … in tokens. Null unless succeeded.",
+        value="result.usage",
+    ),
 )
 """The columns of the result, in this order."""
 
-MESSAGE_COLUMN = "message"
-"""The whole message, last, and only where it is asked for."""
+MESSAGE = ResultColumn(
+    name="message",
+    json_type="object or null",
+    meaning="The whole message exactly as the API gave it. Only with `include_message=True`; null unless succeeded.",
+    value="result.message",
+)
+"""The whole message, last, and only where it is asked for: its bytes are spliced in as they came."""
 
+RESULT_COLUMNS = tuple(column.name for column in COLUMNS)
+MESSAGE_COLUMN = MESSAGE.name
 OUTPUT_COLUMNS = (*RESULT_COLUMNS, MESSAGE_COLUMN)

@@ -10,19 +10,17 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import msgspec
 
 from anthropic_batches_provider.batches.ledger import Storage
+from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT, OutputFormat, find_format
 from anthropic_batches_provider.batches.output.manifest import Manifest, decode_manifest
 from anthropic_batches_provider.errors import ConfigurationError, DestinationOwnedError
 
 MANIFEST_NAME = "_manifest.json"
 OWNER_NAME = "_owner.json"
 WRITE_CHECK_NAME = "_write_check"
-
-OutputFormat = Literal["jsonl", "jsonl.gz"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,18 +29,21 @@ class Destination:
 
     :param storage: the folder.
     :param owner: the unit of work that may write there, e.g. :attr:`UnitOfWork.owner`.
-    :param output_format: JSON Lines, plain or gzip.
+    :param output_format: a name of :data:`~formats.FORMATS`.
     :raises ConfigurationError: the format is unknown.
     """
 
     storage: Storage
     owner: str
-    output_format: OutputFormat = "jsonl"
+    output_format: str = DEFAULT_FORMAT
 
     def __post_init__(self) -> None:
-        if self.output_format not in get_args(OutputFormat):
-            known = " or ".join(map(repr, get_args(OutputFormat)))
-            raise ConfigurationError(f"output_format= must be {known}, not {self.output_format!r}. Nothing was spent.")
+        find_format(self.output_format)
+
+    @property
+    def format(self) -> OutputFormat:
+        """How files are written there."""
+        return find_format(self.output_format)
 
     @property
     def uri(self) -> str:

@@ -1,28 +1,20 @@
-"""Where encoded rows go: part files in a destination, or a bounded list in memory."""
+"""Part files: one for the rows of each batch, in the destination whole or not at all."""
 
 from __future__ import annotations
 
-import gzip
-import io
-import json
 import logging
-from collections.abc import Callable, Iterator, Set
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
 
-from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.ledger import TallyRecord
-from anthropic_batches_provider.batches.output.destination import Destination, OutputFormat
-from anthropic_batches_provider.batches.output.manifest import Tally
-from anthropic_batches_provider.batches.output.source import OutputPart, OutputSource
-from anthropic_batches_provider.errors import XComLimitError
+from anthropic_batches_provider.batches.output.destination import Destination
+from anthropic_batches_provider.batches.output.formats import OutputFormat
+from anthropic_batches_provider.batches.output.row_sink import CountedRows
+from anthropic_batches_provider.batches.output.source import OutputPart
+from anthropic_batches_provider.batches.output.tally import Tally
 
 log = logging.getLogger(__name__)
-
-_BUFFER_BYTES = 1 << 18
-_GZIP_LEVEL = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +48,16 @@ def write_part(
     path = spool / "part"
     tally = Tally()
     try:
-        with closing(part.rows(spool, tally)) as rows:
-            count = _write_lines(rows, path, destination.output_format)
+        with destination.format.open(path, part.layout) as sink:
+            part.write_to(CountedRows(sink, tally), spool)
         size = path.stat().st_size
         before_put()
         destination.storage.put_file(path, name)
     finally:
         path.unlink(missing_ok=True)
     part.close(spool)
-    log.info("Wrote %s/%s: %d rows of batch %s, %d bytes", destination.uri, name, count, part.batch.id, size)
-    return WrittenPart(name=name, rows=count, bytes=size, tally=tally.record())
+    log.info("Wrote %s/%s: %d rows of batch %s, %d bytes", destination.uri, name, tally.rows, part.batch.id, size)
+    return WrittenPart(name=name, rows=tally.rows, bytes=size, tally=tally.record())
 
 
 def part_names(short_id: str, parts: int, output_format: OutputFormat, taken: Set[str]) -> list[str]:
@@ -80,60 +72,7 @@ def part_names(short_id: str, parts: int, output_format: OutputFormat, taken: Se
     generation = 1
     while True:
         mark = "" if generation == 1 else f"-{generation}"
-        names = [f"part-{index:05d}-{short_id}{mark}.{output_format}" for index in range(parts)]
+        names = [f"part-{index:05d}-{short_id}{mark}{output_format.suffix}" for index in range(parts)]
         if taken.isdisjoint(names):
             return names
         generation += 1
-
-
-def rows_in_memory(work: OutputSource, spool: Path, tally: Tally, *, max_bytes: int) -> list[dict[str, Any]]:
-    """Return the rows as dicts.
-
-    :param max_bytes: of all rows as JSON Lines.
-    :raises XComLimitError: they are more; as soon as that is known.
-    """
-    found: list[dict[str, Any]] = []
-    size = 0
-    for part in work.parts:
-        with closing(part.rows(spool, tally)) as rows:
-            for line in split_lines(rows):
-                size += len(line) + 1
-                if size > max_bytes:
-                    raise _too_large(work, len(found) + 1, size, max_bytes)
-                found.append(json.loads(line))
-    for part in work.parts:
-        part.close(spool)
-    return found
-
-
-def _too_large(work: OutputSource, rows: int, size: int, max_bytes: int) -> XComLimitError:
-    total = sum(part.requests for part in work.parts)
-    return XComLimitError(
-        f"The first {rows:,} of {total:,} rows take {size:,} bytes as JSON; XCom is limited to {max_bytes:,} bytes "
-        "here, as it lies in Airflow's database. Give destination= the URI of a folder in place of 'xcom', such as "
-        "s3://conn_id@bucket/folder/: rows of any number are written there, and XCom gets the manifest. Nothing is "
-        "lost: the results stay at Anthropic for 29 days after submission, and collecting them again costs nothing."
-    )
-
-
-def _write_lines(blocks: Iterator[bytes], path: Path, output_format: OutputFormat) -> int:
-    count = 0
-    with _opened(path, output_format) as file:
-        for lines in blocks:
-            file.write(lines)
-            count += lines.count(b"\n")
-    return count
-
-
-@contextmanager
-def _opened(path: Path, output_format: OutputFormat) -> Iterator[BinaryIO]:
-    """Open a local file for lines; equal lines give equal files, so gzip's header holds neither time nor name."""
-    with path.open("wb", buffering=_BUFFER_BYTES) as file:
-        if output_format == "jsonl":
-            yield file
-            return
-        with (
-            gzip.GzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=file, mtime=0) as compressed,
-            io.BufferedWriter(cast("io.RawIOBase", compressed), _BUFFER_BYTES) as buffered,
-        ):
-            yield buffered

@@ -15,8 +15,9 @@ from typing import Any
 from anthropic_batches_provider import __version__
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import MANIFEST_NAME, Destination, check_destination
-from anthropic_batches_provider.batches.output.manifest import Manifest, PartFile, Tally, encode_manifest, times_of
+from anthropic_batches_provider.batches.output.manifest import Manifest, PartFile, encode_manifest, times_of
 from anthropic_batches_provider.batches.output.source import OutputSource
+from anthropic_batches_provider.batches.output.tally import Tally
 from anthropic_batches_provider.errors import LedgerError, MessageBatchesError
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""What there is to collect, as rows part by part.
+"""What there is to write: the rows of batches, part by part.
 
 Invariants: rows come one per request, whatever the results hold; of each round one batch at a time is on the disk and
 none in memory.
@@ -6,23 +6,21 @@ none in memory.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from anthropic_batches_provider.batches.message_batch import MessageBatch
-from anthropic_batches_provider.batches.output.manifest import Manifest, Tally
-from anthropic_batches_provider.batches.results import Result, SpooledResults, decode_result
+from anthropic_batches_provider.batches.output.columns import RowLayout
+from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.output.row_sink import CountedRows
 
 SHORT_ID_LENGTH = 8
 
-BLOCK_BYTES = 1 << 17
-"""Encoded rows travel in blocks of about this size: steps through generators and files cost more than their bytes."""
-
 
 class OutputPart(Protocol):
-    """The rows of one batch."""
+    """The rows of one batch, which become one file."""
 
     @property
     def batch(self) -> MessageBatch:
@@ -32,11 +30,14 @@ class OutputPart(Protocol):
     def requests(self) -> int:
         """How many rows there are."""
 
-    def rows(self, spool: Path, tally: Tally) -> Generator[bytes, None, None]:
-        """Fetch the results and yield the encoded output rows, one a line, in blocks of whole lines.
+    @property
+    def layout(self) -> RowLayout:
+        """Which columns of the result the rows have."""
+
+    def write_to(self, rows: CountedRows, spool: Path) -> None:
+        """Fetch the results and hand on the answered rows, in the order of the output.
 
         :param spool: local folder.
-        :param tally: counts each row as it is encoded.
         """
 
     def close(self, spool: Path) -> None:
@@ -66,6 +67,10 @@ class OutputSource(Protocol):
     def parts(self) -> Sequence[OutputPart]:
         """The batches, in order of output."""
 
+    @property
+    def layout(self) -> RowLayout:
+        """Which columns of the result the rows of all parts have."""
+
     def opened(self, spool: Path) -> AbstractContextManager[None]:
         """Have at hand what lies across the parts, while their rows are read."""
 
@@ -77,10 +82,3 @@ class OutputSource(Protocol):
 
     def close(self, manifest: Manifest) -> None:
         """Note that all is published, and let go of what is no longer needed."""
-
-
-def result_at(results: SpooledResults, position: int, batch: MessageBatch) -> Result | None:
-    line = results[position]
-    if line is None:
-        return None
-    return decode_result(line, batch_id=batch.id, line_number=lambda: results.line_number(position))

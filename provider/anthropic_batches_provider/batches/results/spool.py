@@ -85,6 +85,13 @@ class SpooledResults:
                     line, batch_id=batch_id, line_number=partial(self.line_number, position), with_message=with_message
                 )
 
+    def decoded_at(self, position: int, *, batch_id: str) -> Result | None:
+        """Return what one position holds; as :meth:`decoded`."""
+        line = self[position]
+        if line is None:
+            return None
+        return decode_result(line, batch_id=batch_id, line_number=partial(self.line_number, position))
+
     def line_number(self, position: int) -> int:
         """Return the number of a result's line in the stream, from 1; reads the file up to there, in blocks."""
         descriptor, end = self._file.fileno(), self._offsets[position]

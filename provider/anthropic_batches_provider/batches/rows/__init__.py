@@ -6,7 +6,7 @@ from anthropic_batches_provider.batches.rows.columns import (
     RowColumns,
 )
 from anthropic_batches_provider.batches.rows.fingerprints import RowsFingerprint
-from anthropic_batches_provider.batches.rows.json_lines import read_json_lines
+from anthropic_batches_provider.batches.rows.formats import read_row_file
 from anthropic_batches_provider.batches.rows.keys import UniqueKeys
 from anthropic_batches_provider.batches.rows.prepared import PreparedRow, prepare_requests, prepare_rows
 
@@ -19,5 +19,5 @@ __all__ = [
     "UniqueKeys",
     "prepare_requests",
     "prepare_rows",
-    "read_json_lines",
+    "read_row_file",
 ]

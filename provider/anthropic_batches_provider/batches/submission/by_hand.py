@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-import pendulum
-
-from anthropic_batches_provider.batches.clock import ServiceClock
+from anthropic_batches_provider.batches.clock import SERVICE_CLOCK_SKEW, ServiceClock
 from anthropic_batches_provider.batches.ledger import Adopted, BatchRecord, IntentRecord, JobFolder, OutcomeRecord, Void
 from anthropic_batches_provider.batches.ledger.records import Outcome
-from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
+from anthropic_batches_provider.batches.message_batch import moment
+from anthropic_batches_provider.batches.service import SettlingService
 from anthropic_batches_provider.batches.submission.settlement_rules import Proof
-from anthropic_batches_provider.batches.submission.settler import Settler, SettlingService, settles_at
+from anthropic_batches_provider.batches.submission.settler import Settler, settles_at
 from anthropic_batches_provider.errors import ConfigurationError
-
-
-class ByHandService(SettlingService, Protocol):
-    """What settling by hand asks of the client."""
-
-    def retrieve(self, batch_id: str) -> MessageBatch:
-        """Look at one batch."""
 
 
 def open_intents(job: JobFolder) -> list[IntentRecord]:
@@ -28,7 +18,7 @@ def open_intents(job: JobFolder) -> list[IntentRecord]:
 
 
 def adopt_by_hand(
-    job: JobFolder, intent: IntentRecord, batch_id: str, *, service: ByHandService, service_clock: ServiceClock
+    job: JobFolder, intent: IntentRecord, batch_id: str, *, service: SettlingService, service_clock: ServiceClock
 ) -> None:
     """Record that a batch is the one that a create call made.
 
@@ -41,12 +31,12 @@ def adopt_by_hand(
             f"{batch_id} has {batch.request_counts.total:,} requests, and shard {intent.shard} has "
             f"{intent.requests:,}: it is another batch. Nothing was recorded."
         )
-    if batch.created_at < moment(intent.at) - pendulum.duration(minutes=1):
+    if batch.created_at < moment(intent.at) - SERVICE_CLOCK_SKEW:
         raise ConfigurationError(
             f"{batch_id} was created at {batch.created_at}, before shard {intent.shard} was sent at {intent.at}: it is "
             "another batch. Nothing was recorded."
         )
-    settler = Settler(job, service, nonce=job.description().nonce, service_clock=service_clock)
+    settler = Settler(job, service, nonce=job.description().nonce, service_now=service_clock.now)
     if batch.has_ended and settler.prove(batch_id, intent) is Proof.FOREIGN:
         raise ConfigurationError(f"The first result of {batch_id} is not of this job. Nothing was recorded.")
     if not job.claim(batch_id, intent.shard):

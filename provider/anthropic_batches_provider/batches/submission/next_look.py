@@ -19,7 +19,7 @@ class NextLook:
 
     :param until: at this moment of the local clock at the latest.
     :param batch_ids: or as soon as one of these has ended; may be empty.
-    :param reason: for people.
+    :param reason: human-readable.
     """
 
     until: pendulum.DateTime

@@ -6,11 +6,12 @@ import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 import pendulum
 
 from anthropic_batches_provider.batches.account import Account
+from anthropic_batches_provider.batches.cancellation import cancel_if_in_progress, takes_cancellation
 from anthropic_batches_provider.batches.ledger import (
     AccountRecord,
     JobFolder,
@@ -21,7 +22,7 @@ from anthropic_batches_provider.batches.ledger import (
     create_job,
     jobs_of,
 )
-from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.service import CancelService
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.errors import BatchNotFoundError, ChangedInputError, ConfigurationError, LedgerError
 
@@ -57,92 +58,100 @@ class JobPlan:
     tries: str = ""
 
 
-class CancelService(Protocol):
-    """What opening asks of the client."""
-
-    def retrieve(self, batch_id: str) -> MessageBatch:
-        """Look at one batch."""
-
-    def cancel(self, batch_id: str) -> MessageBatch:
-        """Cancel a batch."""
-
-
-def open_job(
-    storage: Storage, plan: JobPlan, *, account: Account, service: CancelService, now: pendulum.DateTime
-) -> JobFolder:
-    """Return the job that this task is to bring forward.
-
-    The unit's latest job of the plan's edition, if there is one; else a new one. An unfinished job whose question was
-    changed by its author is the case of changed input.
+class JobOpener:
+    """Opens the job of one task's plan.
 
     :param account: the account that the connection leads to now.
-    :raises ConfigurationError: the job belongs to another account.
-    :raises ChangedInputError: the question changed, something was submitted, and the plan says ``fail``.
+    :param service: cancels what still runs of a job that is replaced.
     """
-    jobs = jobs_of(storage, plan.unit.folder)
-    job = _latest(jobs, plan.edition)
-    if job is None:
-        return _new_job(storage, plan, after=jobs, account=account, now=now)
-    description = job.description()
-    _check_identity(job, description, plan, account)
-    if job.is_abandoned():
-        # A replacement that did not come to its end: go on with it.
+
+    def __init__(
+        self, storage: Storage, plan: JobPlan, *, account: Account, service: CancelService, now: pendulum.DateTime
+    ) -> None:
+        self._storage = storage
+        self._plan = plan
+        self._account = account
+        self._service = service
+        self._now = now
+
+    def open(self) -> JobFolder:
+        """Return the job that this task is to bring forward.
+
+        The unit's latest job of the plan's edition, if there is one; else a new one. An unfinished job whose question
+        was changed by its author is the case of changed input.
+
+        :raises ConfigurationError: the job belongs to another account.
+        :raises ChangedInputError: the question changed, something was submitted, and the plan says ``fail``.
+        """
+        plan = self._plan
+        jobs = jobs_of(self._storage, plan.unit.folder)
+        job = _latest(jobs, plan.edition)
+        if job is None:
+            return self._new_job(after=jobs)
+        description = job.description()
+        _check_identity(job, description, plan, self._account)
+        if job.is_abandoned():
+            # A replacement that did not come to its end: go on with it.
+            _check_nothing_is_kept(job, plan)
+            _cancel_running(job, self._service)
+            return self._new_job(after=jobs)
+        if _asks_the_same(job, description, plan):
+            return job
+        return self.replace_changed(job, "the question (model, prompt, system or parameters)")
+
+    def replace_changed(self, job: JobFolder, what: str) -> JobFolder:
+        """Open a new job in place of one whose input changed, if the plan allows it.
+
+        The old job is always abandoned before the new one is opened, also if it has sent nothing: an attempt of it may
+        be reading its rows, and would send them. What it sent in the moment before is found by a look after that.
+
+        :param what: what changed, in words.
+        :raises ChangedInputError: something was submitted, and the plan says ``fail``.
+        :raises LedgerError: another attempt has replaced the job meanwhile.
+        """
+        plan = self._plan
+        jobs = jobs_of(self._storage, plan.unit.folder)
+        latest = _latest(jobs, plan.edition)
+        if latest is None or latest.path != job.path:
+            raise LedgerError(
+                f"{job.uri} was to be replaced, since {what} changed, but another attempt has just opened "
+                f"{latest.uri if latest else 'another job'} in its place. Nothing was sent by this one. Run it again: "
+                "it goes on from there."
+            )
+        states = _shards(job)
+        if any(state.attempts for state in states) and plan.on_changed_input == "fail":
+            raise ChangedInputError(
+                f"Since the job at {job.uri} was submitted, {what} changed. Nothing new was submitted, and what was "
+                "paid for stays where it is. To keep the old answers, undo the change. To ask again and pay again, set "
+                'edition="2" (or any name not used before for this unit), or on_changed_input="restart".'
+            )
+        _check_no_doubts(job, states)
+        job.record_abandonment(self._now.to_iso8601_string(), keeps_batches=plan.on_changed_input == "fail")
         _check_nothing_is_kept(job, plan)
-        _cancel_running(job, service)
-        return _new_job(storage, plan, after=jobs, account=account, now=now)
-    is_the_same = description.question == plan.question
-    if job.find_seal() is None:
-        # Nothing was sent yet: what the output shall look like may still change, too.
-        is_the_same = is_the_same and (description.key_columns, description.column_prefix) == (
-            plan.key_columns,
-            plan.column_prefix,
+        _cancel_running(job, self._service)
+        log.warning("%s changed since %s: a new job is opened.", what[0].upper() + what[1:], job.uri)
+        return self._new_job(after=jobs)
+
+    def _new_job(self, *, after: Sequence[JobFolder]) -> JobFolder:
+        plan = self._plan
+        return create_job(
+            self._storage,
+            plan.unit.folder,
+            JobRecord(
+                nonce=secrets.token_hex(6),
+                owner=plan.unit.owner,
+                edition=plan.edition,
+                account=AccountRecord.of(self._account),
+                conn_id=plan.conn_id,
+                run_id=plan.run_id,
+                opened_at=self._now.to_iso8601_string(),
+                question=plan.question,
+                betas=plan.betas,
+                key_columns=plan.key_columns,
+                column_prefix=plan.column_prefix,
+            ),
+            after=after,
         )
-    if is_the_same:
-        return job
-    what = "the question (model, prompt, system or parameters)"
-    return replace_changed_job(storage, job, plan, what, account=account, service=service, now=now)
-
-
-def replace_changed_job(
-    storage: Storage,
-    job: JobFolder,
-    plan: JobPlan,
-    what: str,
-    *,
-    account: Account,
-    service: CancelService,
-    now: pendulum.DateTime,
-) -> JobFolder:
-    """Open a new job in place of one whose input changed, if the plan allows it.
-
-    The old job is always abandoned before the new one is opened, also if it has sent nothing: an attempt of it may be
-    reading its rows, and would send them. What it sent in the moment before is found by a look after that.
-
-    :param what: what changed, for people.
-    :raises ChangedInputError: something was submitted, and the plan says ``fail``.
-    :raises LedgerError: another attempt has replaced the job meanwhile.
-    """
-    jobs = jobs_of(storage, plan.unit.folder)
-    latest = _latest(jobs, plan.edition)
-    if latest is None or latest.path != job.path:
-        raise LedgerError(
-            f"{job.uri} was to be replaced, since {what} changed, but another attempt has just opened "
-            f"{latest.uri if latest else 'another job'} in its place. Nothing was sent by this one. Run it again: it "
-            "goes on from there."
-        )
-    states = _shards(job)
-    if any(state.attempts for state in states) and plan.on_changed_input == "fail":
-        raise ChangedInputError(
-            f"Since the job at {job.uri} was submitted, {what} changed. Nothing new was submitted, and what was paid "
-            "for stays where it is. To keep the old answers, undo the change. To ask again and pay again, set "
-            'edition="2" (or any name not used before for this unit), or on_changed_input="restart".'
-        )
-    _check_no_doubts(job, states)
-    job.record_abandonment(now.to_iso8601_string(), keeps_batches=plan.on_changed_input == "fail")
-    _check_nothing_is_kept(job, plan)
-    _cancel_running(job, service)
-    log.warning("%s changed since %s: a new job is opened.", what[0].upper() + what[1:], job.uri)
-    return _new_job(storage, plan, after=jobs, account=account, now=now)
 
 
 def reopened_job(job: JobFolder, *, account: Account, conn_id: str) -> JobFolder:
@@ -161,6 +170,17 @@ def reopened_job(job: JobFolder, *, account: Account, conn_id: str) -> JobFolder
             "sent or written by it."
         )
     return job
+
+
+def _asks_the_same(job: JobFolder, description: JobRecord, plan: JobPlan) -> bool:
+    is_the_same = description.question == plan.question
+    if job.find_seal() is None:
+        # Nothing was sent yet: what the output shall look like may still change, too.
+        is_the_same = is_the_same and (description.key_columns, description.column_prefix) == (
+            plan.key_columns,
+            plan.column_prefix,
+        )
+    return is_the_same
 
 
 def _check_identity(job: JobFolder, description: JobRecord, plan: JobPlan, account: Account) -> None:
@@ -226,8 +246,7 @@ def _cancel_running(job: JobFolder, service: CancelService) -> None:
     batches = [state.batch for state in _shards(job) if state.batch is not None]
     for batch in batches:
         try:
-            if not service.retrieve(batch.batch_id).has_ended:
-                service.cancel(batch.batch_id)
+            if takes_cancellation(cancel_if_in_progress(service, batch.batch_id)):
                 log.warning("Canceled %s of %s; what it has finished is billed.", batch.batch_id, job.uri)
         except BatchNotFoundError as error:
             log.warning("%s of %s is not canceled: %s", batch.batch_id, job.uri, error)
@@ -238,26 +257,3 @@ def _latest(jobs: Sequence[JobFolder], edition: str) -> JobFolder | None:
         if job.description().edition == edition:
             return job
     return None
-
-
-def _new_job(
-    storage: Storage, plan: JobPlan, *, after: Sequence[JobFolder], account: Account, now: pendulum.DateTime
-) -> JobFolder:
-    return create_job(
-        storage,
-        plan.unit.folder,
-        JobRecord(
-            nonce=secrets.token_hex(6),
-            owner=plan.unit.owner,
-            edition=plan.edition,
-            account=AccountRecord.of(account),
-            conn_id=plan.conn_id,
-            run_id=plan.run_id,
-            opened_at=now.to_iso8601_string(),
-            question=plan.question,
-            betas=plan.betas,
-            key_columns=plan.key_columns,
-            column_prefix=plan.column_prefix,
-        ),
-        after=after,
-    )

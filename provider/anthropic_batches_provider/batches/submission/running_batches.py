@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 import pendulum
 
-from anthropic_batches_provider.batches.clock import Clock
+from anthropic_batches_provider.batches.clock import SERVICE_CLOCK_SKEW, Clock
 from anthropic_batches_provider.batches.ledger import BatchRecord, EndRecord, JobFolder, ShardState
-from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER
+from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER, EXPIRY_GRACE
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
+from anthropic_batches_provider.batches.service import LookingService
 from anthropic_batches_provider.batches.submission.settler import settles_at
 from anthropic_batches_provider.errors import ApiConnectionError, ApiError
 
 log = logging.getLogger(__name__)
 
 _LISTED_FROM = 10  # batches: fewer are asked for one by one
-_CLOCK_SKEW = pendulum.duration(minutes=1)
-_EXPIRY_GRACE = pendulum.duration(hours=1)
-_LOOK_AGAIN = pendulum.duration(seconds=10)
-
-
-class LookingService(Protocol):
-    """Who tells how batches stand."""
-
-    def retrieve(self, batch_id: str) -> MessageBatch:
-        """Look at one batch."""
-
-    def list(self) -> Iterator[MessageBatch]:
-        """Iterate over the account's batches, newest first."""
+_BETWEEN_RUNNING_LOOKS = pendulum.duration(seconds=10)
 
 
 class RunningBatches:
@@ -61,7 +49,7 @@ class RunningBatches:
         :returns: whether anything was seen to end.
         """
         now = self._clock.now()
-        if self._looked_at is not None and pendulum.duration() <= now - self._looked_at < _LOOK_AGAIN:
+        if self._looked_at is not None and pendulum.duration() <= now - self._looked_at < _BETWEEN_RUNNING_LOOKS:
             return False
         self._looked_at = now
         running = {state.batch.batch_id: state for state in self._job.shards() if state.is_running and state.batch}
@@ -75,9 +63,9 @@ class RunningBatches:
     def is_in_queue(self, state: ShardState) -> bool:
         """Return whether a shard may take room in the account's queue: it runs, or a batch of it may exist."""
         if state.batch is not None:
-            return state.end is None and self._service_now() < moment(state.batch.expires_at) + _EXPIRY_GRACE
+            return state.end is None and self._service_now() < moment(state.batch.expires_at) + EXPIRY_GRACE
         intent = state.open_intent
-        return intent is not None and self._service_now() < settles_at(intent) + BATCH_EXPIRES_AFTER + _EXPIRY_GRACE
+        return intent is not None and self._service_now() < settles_at(intent) + BATCH_EXPIRES_AFTER + EXPIRY_GRACE
 
     def _seen(self, running: dict[str, ShardState]) -> Iterator[MessageBatch]:
         unseen = list(running)
@@ -101,7 +89,7 @@ class RunningBatches:
         found: list[MessageBatch] = []
         try:
             for batch in self._service.list():
-                if batch.created_at < born - _CLOCK_SKEW:
+                if batch.created_at < born - SERVICE_CLOCK_SKEW:
                     break
                 if batch.id in running:
                     found.append(batch)

@@ -12,13 +12,9 @@ import pendulum
 from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.ledger import JobFolder, SealRecord, ShardRecord, Storage
 from anthropic_batches_provider.batches.rows import PreparedRow, RowsFingerprint
+from anthropic_batches_provider.batches.service import CancelService
 from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_shards
-from anthropic_batches_provider.batches.submission.opening import (
-    CancelService,
-    JobPlan,
-    open_job,
-    replace_changed_job,
-)
+from anthropic_batches_provider.batches.submission.opening import JobOpener, JobPlan
 from anthropic_batches_provider.errors import EmptyInputError
 
 log = logging.getLogger(__name__)
@@ -43,12 +39,13 @@ def sealed_job(
     :param spool_folder: a local folder of this attempt alone.
     :raises ConfigurationError: bad rows, no rows, changed input, another account.
     """
-    job = open_job(storage, plan, account=account, service=service, now=now)
+    opener = JobOpener(storage, plan, account=account, service=service, now=now)
+    job = opener.open()
     if job.find_seal() is not None and job.is_finished() and not job.was_finished_by(plan.tries):
         if fingerprint_rows(read_rows()) == job.first_seal().fingerprint:
             log.info("%s is finished, and question and rows are still the same: nothing is sent again.", job.uri)
             return job
-        job = replace_changed_job(storage, job, plan, "the rows", account=account, service=service, now=now)
+        job = opener.replace_changed(job, "the rows")
     if job.find_seal() is None:
         seal = seal_job(job, read_rows(), limits=plan.limits, spool_folder=spool_folder)
         log.info("Sealed %d rows in %d shards at %s", seal.rows, len(seal.shards), job.uri)

@@ -12,6 +12,7 @@ from enum import Enum
 
 import pendulum
 
+from anthropic_batches_provider.batches.limits import EXPIRY_GRACE
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 
 
@@ -92,8 +93,7 @@ class GiveUp:
 
 Decision = Adopt | DeclareVoid | Prove | WaitToSettle | GiveUp
 
-_EXPIRY_GRACE = pendulum.duration(hours=1)
-_LOOK_AGAIN = pendulum.duration(minutes=30)  # at batches whose results could not be read
+_BETWEEN_UNREADABLE_LOOKS = pendulum.duration(minutes=30)  # at results that could not be read
 
 
 def settle(candidates: Sequence[Candidate], *, appears_until: pendulum.DateTime, now: pendulum.DateTime) -> Decision:
@@ -111,9 +111,9 @@ def settle(candidates: Sequence[Candidate], *, appears_until: pendulum.DateTime,
         return Prove(batch_ids=ended)
     doubtful = [c.batch for c in candidates if c.proof is not Proof.FOREIGN]
     if doubtful:
-        bound = max(batch.expires_at for batch in doubtful) + _EXPIRY_GRACE
+        bound = max(batch.expires_at for batch in doubtful) + EXPIRY_GRACE
         if now >= bound:
             return GiveUp(batch_ids=tuple(batch.id for batch in doubtful))
         running = tuple(batch.id for batch in untried)
-        return WaitToSettle(until=bound if running else min(bound, now + _LOOK_AGAIN), batch_ids=running)
+        return WaitToSettle(until=bound if running else min(bound, now + _BETWEEN_UNREADABLE_LOOKS), batch_ids=running)
     return WaitToSettle(until=appears_until) if now < appears_until else DeclareVoid()

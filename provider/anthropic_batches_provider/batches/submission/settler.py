@@ -1,17 +1,16 @@
-"""Finds out what became of a create call whose answer was lost: lists, proves, and lets ``settlement`` decide."""
+"""Finds out what became of a create call whose answer was lost: lists, proves, and lets ``settlement_rules`` decide."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import pendulum
 
-from anthropic_batches_provider.batches.clock import ServiceClock
+from anthropic_batches_provider.batches.clock import SERVICE_CLOCK_SKEW
 from anthropic_batches_provider.batches.ledger import IntentRecord, JobFolder
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
+from anthropic_batches_provider.batches.service import SettlingService
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.batches.submission.settlement_rules import (
     Candidate,
@@ -22,23 +21,12 @@ from anthropic_batches_provider.batches.submission.settlement_rules import (
 )
 from anthropic_batches_provider.errors import AuthenticationFailedError, BatchNotFoundError, ResultsStreamError
 
-_CLOCK_SKEW = pendulum.duration(seconds=60)  # between the service's own machines
-
-
-class SettlingService(Protocol):
-    """What settling asks of the client; nothing here creates a batch."""
-
-    def list(self) -> Iterator[MessageBatch]:
-        """Iterate over the account's batches, newest first."""
-
-    def results(self, batch_id: str) -> AbstractContextManager[Iterator[bytes]]:
-        """Open the results of an ended batch as chunks of bytes."""
-
 
 class Settler:
     """Looks at the service for the batch of a create call in doubt.
 
     :param nonce: the job's, which begins the custom_ids of its requests.
+    :param service_now: tells the service's time.
     """
 
     def __init__(
@@ -47,12 +35,12 @@ class Settler:
         service: SettlingService,
         *,
         nonce: str,
-        service_clock: ServiceClock,
+        service_now: Callable[[], pendulum.DateTime],
     ) -> None:
         self._job = job
         self._service = service
         self._nonce = nonce
-        self.service_clock = service_clock
+        self._service_now = service_now
         self._proofs: dict[tuple[str, int], Proof] = {}
 
     def look(self, intent: IntentRecord) -> Decision:
@@ -62,7 +50,7 @@ class Settler:
         """
         appears_until = settles_at(intent)
         # The moment is taken before the listing: what the listing does not show did not exist at it.
-        now = self.service_clock.now()
+        now = self._service_now()
         batches = self._possible_batches(intent)
         decision = settle(self._candidates(batches, intent.shard), appears_until=appears_until, now=now)
         if isinstance(decision, Prove):
@@ -71,12 +59,12 @@ class Settler:
             decision = settle(self._candidates(batches, intent.shard), appears_until=appears_until, now=now)
         return decision
 
-    def belongs_to_another(self, batch_id: str, shard: int) -> None:
+    def note_foreign(self, batch_id: str, shard: int) -> None:
         """Take note that a batch turned out to be claimed for something else than this shard."""
         self._proofs[batch_id, shard] = Proof.FOREIGN
 
     def _possible_batches(self, intent: IntentRecord) -> list[MessageBatch]:
-        since = moment(intent.at) - _CLOCK_SKEW
+        since = moment(intent.at) - SERVICE_CLOCK_SKEW
         found = []
         for batch in self._service.list():
             if batch.created_at < since:

@@ -5,29 +5,35 @@ An unsettled shard holds up no other; a full window or queue is waited for, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pendulum
 
 from anthropic_batches_provider.batches.clock import Clock, ServiceClock
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.limits import REQUESTS_IN_QUEUE
+from anthropic_batches_provider.batches.pauses import bounded_retry_after, doubled
+from anthropic_batches_provider.batches.service import SubmissionService
+from anthropic_batches_provider.batches.submission.job_signals import JobSignals
 from anthropic_batches_provider.batches.submission.next_look import NextLook, combined
 from anthropic_batches_provider.batches.submission.running_batches import RunningBatches, running_ids
-from anthropic_batches_provider.batches.submission.service import SubmissionService
 from anthropic_batches_provider.batches.submission.settlement_rules import SubmissionBounds
 from anthropic_batches_provider.batches.submission.shard_sender import ShardSender, submitted_summary
-from anthropic_batches_provider.batches.submission.window import (
-    Window,
-    asked_to_wait_until,
-    believed_pause,
-    lowered_window,
-)
+from anthropic_batches_provider.batches.submission.window import Window, asked_to_wait_until, lowered_window
 from anthropic_batches_provider.errors import ApiError, RateLimitedError, SubmissionOutcomeUnknownError
 
 _QUEUE_FULL_PAUSE = pendulum.duration(seconds=60)
 _LONGEST_PAUSE = pendulum.duration(minutes=10)
 _WINDOW_LOOK = pendulum.duration(minutes=30)
+_NO_SIGNALS = JobSignals()
+
+
+def queue_full_pause_seconds(attempts: int) -> float:
+    """Return for how long to send nothing after a refusal for want of room: a minute, doubling up to ten.
+
+    :param attempts: how often the shard was sent before.
+    """
+    return doubled(_QUEUE_FULL_PAUSE.total_seconds(), attempts, longest=_LONGEST_PAUSE.total_seconds())
 
 
 class Submission:
@@ -35,9 +41,7 @@ class Submission:
 
     :param job: a sealed job.
     :param service_clock: the service's time, from a list call that was made just now and also proved key and account.
-    :param should_stop: checked before each create call; ends the submission.
-    :param may_send: whether more may be sent by now; what is in doubt is settled all the same.
-    :param moved: called whenever a shard was sent.
+    :param signals: to and from the task that advances the job.
     :param max_requests_in_flight: most requests of this job in batches that have not ended; a shard that is larger goes
         out alone.
     """
@@ -50,19 +54,16 @@ class Submission:
         clock: Clock,
         service_clock: ServiceClock,
         bounds: SubmissionBounds,
-        should_stop: Callable[[], bool] = lambda: False,
-        may_send: Callable[[], bool] = lambda: True,
-        moved: Callable[[], None] = lambda: None,
+        signals: JobSignals = _NO_SIGNALS,
         max_requests_in_flight: int = REQUESTS_IN_QUEUE,
     ) -> None:
         self._job = job
         self._clock = clock
         self.service = service
-        self.may_send = may_send
-        self._moved = moved
+        self.signals = signals
         self._most_in_flight = max_requests_in_flight
         self._sender = ShardSender(
-            job, service, clock=clock, service_clock=service_clock, bounds=bounds, should_stop=should_stop
+            job, service, clock=clock, service_clock=service_clock, bounds=bounds, should_stop=signals.should_stop
         )
         self.running = RunningBatches(job, service, clock=clock, service_now=self._sender.service_now)
         self._alone_until: pendulum.DateTime | None = None
@@ -94,7 +95,7 @@ class Submission:
             except RateLimitedError as error:
                 full = self._pause(state, window, error)
             except ApiError as error:
-                raise self._with_account(error) from error.__cause__
+                raise self._with_summary(error) from error.__cause__
         if full is not None and any(state.batch is None for state in self._job.shards()):
             waits.append(full)
         if waits:
@@ -117,14 +118,14 @@ class Submission:
         requests = state.shard.requests
         if not self._has_room(window, requests):
             return self._until_there_is_room(window)
-        if not self.may_send():
+        if not self.signals.may_send():
             return self._time_is_over()
         beside = window.in_flight
         window.in_flight += requests
         try:
             wait = self._sender.send(state, beside)
         finally:
-            self._moved()
+            self.signals.moved()
         waits += [wait] if wait is not None else []
         return None
 
@@ -133,7 +134,7 @@ class Submission:
         return self._sender.service_now()
 
     def _reason_to_send_nothing(self, states: Sequence[ShardState]) -> NextLook | None:
-        return self._pause_in_force(states) if self.may_send() else self._time_is_over()
+        return self._pause_in_force(states) if self.signals.may_send() else self._time_is_over()
 
     def _time_is_over(self) -> NextLook:
         until = self._clock.now() + _WINDOW_LOOK
@@ -160,9 +161,8 @@ class Submission:
         )
 
     def _pause(self, state: ShardState, window: Window, error: RateLimitedError) -> NextLook:
-        asked = believed_pause(error.retry_after_seconds)
-        grown = min(_QUEUE_FULL_PAUSE * 2 ** min(len(state.attempts), 4), _LONGEST_PAUSE)
-        until = self._clock.now() + max(asked, grown)
+        grown, asked = queue_full_pause_seconds(len(state.attempts)), bounded_retry_after(error.retry_after_seconds)
+        until = self._clock.now().add(seconds=max(grown, asked))
         if window.in_flight == state.shard.requests:
             # Nothing else is in flight whose end would make room: the whole pause is kept.
             self._alone_until = until
@@ -183,8 +183,8 @@ class Submission:
             return None
         return NextLook(until=until, batch_ids=(), reason="the service has asked for a pause")
 
-    def _with_account(self, error: ApiError) -> ApiError:
+    def _with_summary(self, error: ApiError) -> ApiError:
         """Return an error that also says what of the job is already paid for."""
-        told = submitted_summary(self._job)
-        error.args = (f"{error} {told[0].upper()}{told[1:]}", *error.args[1:])
+        summary = submitted_summary(self._job)
+        error.args = (f"{error} {summary[0].upper()}{summary[1:]}", *error.args[1:])
         return error

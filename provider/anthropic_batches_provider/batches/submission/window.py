@@ -9,9 +9,9 @@ import pendulum
 
 from anthropic_batches_provider.batches.ledger import Refused, ShardState
 from anthropic_batches_provider.batches.message_batch import moment
+from anthropic_batches_provider.batches.pauses import bounded_retry_after
 
 _LOWERED_FOR = pendulum.duration(minutes=15)
-_LONGEST_ASKED = pendulum.duration(hours=1)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,18 +30,10 @@ class Window:
         return not self.in_flight or self.in_flight + requests <= self.most
 
 
-def believed_pause(retry_after_seconds: float | None) -> pendulum.Duration:
-    """Return how long to obey a ``Retry-After``."""
-    return min(pendulum.duration(seconds=retry_after_seconds or 0), _LONGEST_ASKED)
-
-
 def asked_to_wait_until(states: Sequence[ShardState]) -> pendulum.DateTime | None:
-    """Return until when the service has asked to be sent nothing, by its own clock; None if it has not.
-
-    It is believed for an hour at most: no limit of the API lasts longer but the spend limit, which is no pause.
-    """
+    """Return until when the service has asked to be sent nothing, by its own clock; None if it has not."""
     asked = [
-        moment(attempt.outcome.at) + believed_pause(attempt.outcome.outcome.retry_after_seconds)
+        moment(attempt.outcome.at).add(seconds=bounded_retry_after(attempt.outcome.outcome.retry_after_seconds))
         for state in states
         for attempt in state.attempts
         if attempt.outcome is not None

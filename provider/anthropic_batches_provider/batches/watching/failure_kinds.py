@@ -49,7 +49,7 @@ def classify_failure(error: Exception) -> FailureKind:
     if isinstance(error, RateLimitedError | SpendLimitReachedError):
         return "rate_limited"
     if isinstance(error, ApiStatusError):
-        return _kind_of_status(error.status)
+        return _classify_status(error.status)
     if isinstance(error, ApiConnectionError | TimeoutError):
         return "network"
     if isinstance(error, UnexpectedAnswerError):
@@ -77,7 +77,7 @@ def may_be_the_connections(kinds: Collection[FailureKind], *, in_a_row: int, age
     return is_old and in_a_row >= _MANY_FAILURES and not _NO_API.isdisjoint(kinds)
 
 
-def _kind_of_status(status: int) -> FailureKind:
+def _classify_status(status: int) -> FailureKind:
     if status == 529:
         return "overloaded"
     if status >= 500:

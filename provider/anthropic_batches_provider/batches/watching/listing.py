@@ -1,10 +1,11 @@
-"""The list, as the way to look at many batches at once: a scan through it, and whether it can be had at all."""
+"""The list, as the way to look at many batches at once: a scan through it, and whether it is available at all."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+from anthropic_batches_provider.batches.pauses import doubled
 from anthropic_batches_provider.batches.watching.failure_kinds import FailureKind, is_of_the_connection
 
 RETRIEVE_UP_TO = 3
@@ -13,10 +14,10 @@ MAX_PAGES = 20
 # Pages in a row that failed, before a few batches are retrieved to see whether only the list is to blame.
 PROBE_AFTER = 3
 
-_FIRST_BAN_SECONDS = 15.0
-LONGEST_BAN_SECONDS = 600.0
+_FIRST_LIST_PAUSE_SECONDS = 15.0
+LONGEST_LIST_PAUSE_SECONDS = 600.0
 
-# Nothing was asked of the list, or it has answered that it is not to be asked now: no word on whether it can be had.
+# Nothing was asked of the list, or it has answered that it is not to be asked now: no word on whether it is available.
 _SAYS_NOTHING_OF_THE_LIST: frozenset[FailureKind] = frozenset(("connection", "rate_limited"))
 
 
@@ -25,7 +26,7 @@ def list_pause_seconds(times: int) -> float:
 
     :param times: 1 or more.
     """
-    return min(LONGEST_BAN_SECONDS, _FIRST_BAN_SECONDS * 2.0 ** min(times - 1, 10))
+    return doubled(_FIRST_LIST_PAUSE_SECONDS, times - 1, longest=LONGEST_LIST_PAUSE_SECONDS)
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class ListScan:
 
 
 class ListAccess:
-    """Whether the list can be had; where it alone fails, batches are retrieved, and it is tried again now and then.
+    """Whether the list is available; where it alone fails, batches are retrieved, and it is tried again now and then.
 
     :ivar failures: pages in a row that failed.
     :ivar fails_alone: batches could be retrieved meanwhile.
@@ -62,7 +63,7 @@ class ListAccess:
         self.failures = 0
         self.fails_alone = False
         self._closed_until = -math.inf
-        self._bans = 0
+        self._pauses = 0
         self._probe_at = PROBE_AFTER
 
     def is_closed(self, now: float) -> bool:
@@ -75,12 +76,12 @@ class ListAccess:
         return self.failures >= self._probe_at and not self.fails_alone
 
     def failed(self, kind: FailureKind, now: float) -> None:
-        """Take note of a page that could not be had."""
+        """Take note of a page that did not come."""
         if kind in _SAYS_NOTHING_OF_THE_LIST:
             return
         self.failures += 1
         if self.fails_alone or kind == "answer" or not is_of_the_connection(kind):
-            self._ban(now)
+            self._pause(now)
 
     def retrieved(self, now: float, *, succeeded: bool) -> None:
         """Take note of batches that were retrieved, or could not be, while pages fail."""
@@ -90,12 +91,12 @@ class ListAccess:
         elif self.failures >= PROBE_AFTER and not self.fails_alone:
             self.fails_alone = True
             if not self.is_closed(now):
-                self._ban(now)
+                self._pause(now)
 
     def open_by(self, now: float) -> None:
-        """End a ban by a moment: the clock was set back."""
+        """End a pause by a moment: the clock was set back."""
         self._closed_until = min(self._closed_until, now)
 
-    def _ban(self, now: float) -> None:
-        self._bans += 1
-        self._closed_until = now + list_pause_seconds(self._bans)
+    def _pause(self, now: float) -> None:
+        self._pauses += 1
+        self._closed_until = now + list_pause_seconds(self._pauses)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from anthropic_batches_provider.batches.pauses import bounded_retry_after, doubled
+
 # A Start account has 1,000 calls a minute on all batch endpoints, for submissions, collections and every process of the
 # deployment together. https://platform.claude.com/docs/en/api/rate-limits#message-batches-api (seen 2026-10)
 CALLS_PER_MINUTE = 240
 BURST = 16
 
+_FIRST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 120.0
-LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
 
 def backoff_seconds(failures: int, jitter: float) -> float:
@@ -17,7 +19,7 @@ def backoff_seconds(failures: int, jitter: float) -> float:
     :param failures: 1 or more.
     :param jitter: 0 to 1.
     """
-    return min(LONGEST_PAUSE_SECONDS, 2.0 * 2.0 ** min(failures - 1, 10)) * (1.0 - 0.2 * jitter)
+    return doubled(_FIRST_PAUSE_SECONDS, failures - 1, longest=LONGEST_PAUSE_SECONDS) * (1.0 - 0.2 * jitter)
 
 
 class CallBudget:
@@ -61,8 +63,8 @@ class CallGate:
         self.hold(now, max(backoff_seconds(self.failures, jitter), retry_after))
 
     def hold(self, now: float, seconds: float) -> None:
-        """Close it for some seconds, at most an hour: a header must not park a wait for days."""
-        self.opens_at = max(self.opens_at, now + min(seconds, LONGEST_RETRY_AFTER_SECONDS))
+        """Close it for as long as the service asks, at most an hour."""
+        self.opens_at = max(self.opens_at, now + bounded_retry_after(seconds))
 
     def succeeded(self) -> None:
         """Forget the failures."""

@@ -1,8 +1,8 @@
 """What a connection's watcher does next: which calls, and when. Holds no loop, no client and no clock.
 
 Few batches are retrieved, many are found in pages of the list, newest first: so that looking at young batches costs one
-page however many old ones there are. Where the list cannot be had (:mod:`listing`), each batch is retrieved. All calls
-together stay below :data:`~pace.CALLS_PER_MINUTE`.
+page however many old ones there are. Where the list is not available (:mod:`listing`), each batch is retrieved. All
+calls together stay below :data:`~pace.CALLS_PER_MINUTE`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from anthropic_batches_provider.batches.pauses import bounded_retry_after
 from anthropic_batches_provider.batches.watching.failure_kinds import classify_failure, is_of_the_connection
 from anthropic_batches_provider.batches.watching.listing import RETRIEVE_UP_TO, ListAccess, ListScan
-from anthropic_batches_provider.batches.watching.pace import (
-    LONGEST_RETRY_AFTER_SECONDS,
-    CallBudget,
-    CallGate,
-    backoff_seconds,
-)
+from anthropic_batches_provider.batches.watching.pace import CallBudget, CallGate, backoff_seconds
 from anthropic_batches_provider.batches.watching.watched_batch import WatchedBatch
 
 if TYPE_CHECKING:
@@ -133,7 +129,7 @@ class Schedule:
         for sighting in look.sightings:
             watched = self.batches.get(sighting.id)
             if watched is not None:
-                watched.was_listed(scan.page)
+                watched.note_listed(scan.page)
                 if watched.saw(sighting, now, since=scan.began_at, not_before=now, jitter=scan.jitter):
                     news.append(watched)
         self.gate.succeeded()
@@ -150,7 +146,7 @@ class Schedule:
         news = []
         for batch_id, look in looks.items():
             watched = self.batches.get(batch_id)
-            not_before = now + min(look.retry_after_seconds, LONGEST_RETRY_AFTER_SECONDS)
+            not_before = now + bounded_retry_after(look.retry_after_seconds)
             (sighting,) = look.sightings
             if watched is not None and watched.saw(sighting, now, since=now, not_before=not_before, jitter=jitter):
                 news.append(watched)
@@ -165,7 +161,7 @@ class Schedule:
         return news
 
     def page_failed(self, error: Exception, now: float) -> list[WatchedBatch]:
-        """Take note of a page that could not be had; return the wanted batches of which that is news."""
+        """Take note of a page that did not come; return the wanted batches of which that is news."""
         scan, self._scan = self._scan, None
         jitter = self._jitter()
         self._slow_down([error], now, jitter)
@@ -188,7 +184,7 @@ class Schedule:
         return self.batches[batch_id].failures if batch_id in self.batches else 1
 
     def _new_scan(self, due: list[WatchedBatch], now: float) -> ListScan | None:
-        """ListScan for what is due, or else for what nearly is: batches that were retrieved have drifted apart."""
+        """Scan for what is due, or else for what nearly is: batches that were retrieved have drifted apart."""
         if self._list.is_closed(now) or self._list.wants_probe:
             return None
         for batches in (due, self.batches.values()):
@@ -206,7 +202,7 @@ class Schedule:
         return LookAtEach(tuple(batch.id for batch in chosen))
 
     def _go_on(self, scan: ListScan, look: Look, now: float) -> None:
-        """ListScan on, unless the rest is few enough to be retrieved, or is not to be found in the list."""
+        """Go on with the scan, unless the rest is few enough to be retrieved, or is not to be found in the list."""
         scan.page += 1
         if scan.has_come_to_an_end(look.next_page):
             self._not_found_in_list([self.batches[name] for name in scan.wanted if name in self.batches], look, now)
@@ -217,12 +213,12 @@ class Schedule:
     def _not_found_in_list(self, missed: list[WatchedBatch], look: Look, now: float) -> None:
         """Retrieve what the list does not hold, but look once more in the list for many that are only young."""
         for watched in missed:
-            is_perhaps_late = watched.was_not_listed(now, is_whole=look.next_page is None)
+            is_perhaps_late = watched.note_not_listed(now, is_whole=look.next_page is None)
             if is_perhaps_late and len(missed) > RETRIEVE_UP_TO:
                 watched.due_at = now + backoff_seconds(1, 0.0)
 
     def _slow_down(self, errors: list[Exception], now: float, jitter: float) -> None:
-        """Close the line once for what failed together, for the longest that the service asks for."""
+        """Close the gate once for what failed together, for the longest that the service asks for."""
         retry_after = max((getattr(error, "retry_after_seconds", None) or 0.0 for error in errors), default=0.0)
         if any(is_of_the_connection(classify_failure(error)) for error in errors):
             self.gate.failed(now, retry_after=retry_after, jitter=jitter)

@@ -87,7 +87,7 @@ class Subscription:
         while True:
             self._wake.clear()
             now = self._now()
-            warnings = [Note(logging.WARNING, text) for text in self.wait.warnings(_moment(now))]
+            warnings = [Note(logging.WARNING, text) for text in self.wait.warnings(pendulum.from_timestamp(now))]
             notes, self._notes = self._notes + warnings, []
             if news := News(notes, self._outcome(now)):
                 return news
@@ -97,9 +97,8 @@ class Subscription:
 
     def event(self, outcome: Outcome) -> dict[str, Any]:
         """Return what a trigger fires: ids, counts, moments and sentences."""
-        for watched in self._watched.values():
-            if watched.last_error is not None:
-                self.wait.failed(watched.id, watched.last_error)
+        errors = {watched.id: watched.last_error for watched in self._watched.values()}
+        failures = {batch_id: error for batch_id, error in errors.items() if error is not None}
         return {
             "outcome": outcome,
             "reason": self._reason(outcome),
@@ -109,7 +108,7 @@ class Subscription:
                 batch.id: batch.ended_at.isoformat() for batch in self.wait.ended if batch.ended_at is not None
             },
             "lost": [batch_id for batch_id in self.wait.pending if batch_id in self._denied],
-            "still_running": [str(running) for running in self.wait.still_running()],
+            "still_running": [str(running) for running in self.wait.still_running(failures)],
             "request_counts": self.wait.request_counts.as_dict(),
         }
 
@@ -145,7 +144,7 @@ class Subscription:
     def _note_trouble(self, watched: WatchedBatch) -> None:
         """Tell once that looks have begun to fail, and once that they succeed again."""
         if watched.is_troubled and not self._troubled:
-            since = _moment(watched.failing_since).to_time_string()
+            since = pendulum.from_timestamp(watched.failing_since).to_time_string()
             self._notes.append(
                 Note(
                     logging.WARNING,
@@ -187,10 +186,6 @@ class Subscription:
             f"{found} {cause} Then clear this task, or let it retry. Nothing was canceled or sent again: batches run "
             "on, what they finish is billed, and results are kept for 29 days."
         )
-
-
-def _moment(seconds: float) -> pendulum.DateTime:
-    return pendulum.from_timestamp(seconds)
 
 
 def _described(batch: Any) -> str:

@@ -5,8 +5,9 @@ Pure: it takes what was seen and the moment. A failed look decides nothing: it i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import pendulum
@@ -72,8 +73,8 @@ class BatchWait:
         self.wait_for: WaitFor = wait_for
         self._seen: dict[str, MessageBatch | None] = dict.fromkeys(batch_ids)
         self._pending = dict.fromkeys(batch_ids)
-        self._failures: dict[str, str] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._failures: dict[str, Exception] = {}
+        self._warned: set[tuple[str, str]] = set()
 
     @property
     def batch_ids(self) -> tuple[str, ...]:
@@ -116,14 +117,16 @@ class BatchWait:
 
     def failed(self, batch_id: str, error: Exception) -> None:
         """Take note of a failed look; it never ends the wait."""
-        self._failures[batch_id] = (
-            str(error) if isinstance(error, MessageBatchesError) else f"{type(error).__name__}: {error}"
-        )
+        self._failures[batch_id] = error
 
-    def still_running(self) -> list[StillRunning]:
-        """Return what is known of each pending batch."""
+    def still_running(self, failures: Mapping[str, Exception] = MappingProxyType({})) -> list[StillRunning]:
+        """Return what is known of each pending batch.
+
+        :param failures: by batch, why its latest look failed, beside what :meth:`failed` has noted.
+        """
+        latest = {**self._failures, **failures}
         return [
-            StillRunning(batch_id=batch_id, batch=self._seen[batch_id], last_failure=self._failures.get(batch_id))
+            StillRunning(batch_id=batch_id, batch=self._seen[batch_id], last_failure=_described(latest.get(batch_id)))
             for batch_id in self.pending
         ]
 
@@ -132,10 +135,19 @@ class BatchWait:
         found = []
         moment = now.timestamp()
         for batch in self._seen.values():
-            if batch is not None and (warning := _warning(batch, moment)) and (batch.id, warning[0]) not in self._told:
-                self._told.add((batch.id, warning[0]))
-                found.append(warning[1])
+            if batch is None or (warning := _warning(batch, moment)) is None:
+                continue
+            name, text = warning
+            if (batch.id, name) not in self._warned:
+                self._warned.add((batch.id, name))
+                found.append(text)
         return found
+
+
+def _described(failure: Exception | None) -> str | None:
+    if failure is None:
+        return None
+    return str(failure) if isinstance(failure, MessageBatchesError) else f"{type(failure).__name__}: {failure}"
 
 
 def _warning(batch: MessageBatch, now: float) -> tuple[str, str] | None:

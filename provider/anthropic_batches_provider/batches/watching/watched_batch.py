@@ -106,11 +106,11 @@ class WatchedBatch:
         self._look_again_at(math.inf if sighting.has_ended else max(since + delay, not_before))
         return is_news
 
-    def was_listed(self, page: int) -> None:
+    def note_listed(self, page: int) -> None:
         """Take note of the page of the list on which it was found."""
         self.depth, self.missed, self.unlisted_until = page, 0, -math.inf
 
-    def was_not_listed(self, now: float, *, is_whole: bool) -> bool:
+    def note_not_listed(self, now: float, *, is_whole: bool) -> bool:
         """Take note that it was not found in the list; return whether that may be only because it is young.
 
         :param is_whole: the list was walked to its end.
@@ -130,10 +130,10 @@ class WatchedBatch:
         if self.failures == 1:
             self.failing_since = now
         self._look_again_at(now + backoff_seconds(self.failures, jitter))
-        was_told, was_denied = self.is_troubled, self.is_denied
+        was_troubled, was_denied = self.is_troubled, self.is_denied
         self.is_troubled |= self.failures >= _TROUBLE_LOOKS and now - self.failing_since >= _TROUBLE_SECONDS
         self._deny(classify_failure(error), now)
-        return (self.is_troubled, self.is_denied) != (was_told, was_denied)
+        return (self.is_troubled, self.is_denied) != (was_troubled, was_denied)
 
     def begin_anew(self, due_at: float) -> None:
         """Forget that it was denied, and look again."""

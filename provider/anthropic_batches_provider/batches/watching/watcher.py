@@ -32,7 +32,7 @@ _CONNECT_SECONDS = 60.0
 _CLOSE_SECONDS = 5.0
 _LONGEST_REST_SECONDS = 300.0  # bounds what a clock that is set forward can do
 _AFTER_A_BUG_SECONDS = 30.0
-_TOLD_AT_ONCE = 20
+_NEWS_AT_ONCE = 20
 
 
 class LooksAtBatches(Protocol):
@@ -233,14 +233,14 @@ class Watcher:
 
     async def _tell(self, news: list[WatchedBatch]) -> None:
         """Pass news on, a few at a time: a thousand waits that go on at once would hold up the loop."""
-        told = 0
+        delivered = 0
         for watched in news:
             if (sighting := watched.sighting) is not None and sighting.has_ended and sighting.ended_at is not None:
                 self._meter.ended((sighting.ended_at - sighting.created_at).total_seconds())
             for subscription in list(self._subscriptions.get(watched.id, ())):
                 subscription.learn(watched)
-                told += 1
-                if told % _TOLD_AT_ONCE == 0:
+                delivered += 1
+                if delivered % _NEWS_AT_ONCE == 0:
                     await asyncio.sleep(0)
 
 

@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar, cast
 
-import pendulum
-
-from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER
+from anthropic_batches_provider.batches.limits import LONGEST_LIFE
+from anthropic_batches_provider.batches.message_batch import moment
 
 # How much later than it says a batch may come into the list, or be shown there as ended.
 _LATE = timedelta(minutes=10)
-_LONGEST_LIFE = BATCH_EXPIRES_AFTER + timedelta(hours=2)  # a canceled or expired batch takes a while to end
 
 
 class Listed(Protocol):
@@ -79,8 +77,8 @@ class Watermark:
         :raises ValueError: somebody else wrote it.
         """
         try:
-            told = {str(id_): _moment(end) for id_, end in stored["told"].items()}
-            return cls(until=_moment(stored["until"]), told=told)
+            told = {str(id_): moment(end) for id_, end in stored["told"].items()}
+            return cls(until=moment(stored["until"]), told=told)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"This is no watermark of told batches: {str(stored)[:200]!r}") from error
 
@@ -98,7 +96,7 @@ class UntoldBatches:
     @property
     def floor(self) -> datetime:
         """A batch that was created before this moment is no news: a list, newest first, may end there."""
-        earliest = _plain(self.watermark.until) - _LONGEST_LIFE
+        earliest = _plain(self.watermark.until) - LONGEST_LIFE
         return earliest if self._floor is None else max(earliest, self._floor)
 
     def saw(self, batches: Sequence[Listed]) -> None:
@@ -118,13 +116,6 @@ def _pruned(until: datetime, before: Watermark, told: Mapping[str, datetime]) ->
     return Watermark(until=until, told={id_: end for id_, end in told.items() if end > until})
 
 
-def _plain(moment: datetime) -> datetime:
+def _plain(at: datetime) -> datetime:
     """Return the same moment without the zone of a library, which is asked anew at each comparison."""
-    return datetime.fromtimestamp(moment.timestamp(), UTC)
-
-
-def _moment(text: str) -> pendulum.DateTime:
-    moment = pendulum.parse(text)
-    if not isinstance(moment, pendulum.DateTime):
-        raise TypeError(f"{text!r} is no moment")
-    return moment.in_timezone("UTC")
+    return datetime.fromtimestamp(at.timestamp(), UTC)

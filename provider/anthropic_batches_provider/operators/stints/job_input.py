@@ -79,11 +79,10 @@ class JobInput:
 
         :param spool: a local folder of this attempt alone.
         """
-        from anthropic_batches_provider.batches.requests import decode_ready_line
         from anthropic_batches_provider.batches.rows import prepare_requests, prepare_rows
 
         if self._question.ready_requests:
-            requests = self.arguments.requests.read(self.context, decode=decode_ready_line)
+            requests = self.arguments.requests.read(self.context, ready_requests=True)
             return prepare_requests(requests, spool_folder=spool)
         rows = self.arguments.rows.read(self.context)
         return prepare_rows(rows, columns=self._columns, encode=self._question.encode_params, spool_folder=spool)

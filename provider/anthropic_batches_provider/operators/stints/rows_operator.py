@@ -218,7 +218,7 @@ class RowsOperator(BaseOperator):
     def _submission(
         self, job: JobFolder, client: MessageBatchClient, clock: Clock, progress: ProgressReport
     ) -> Submission:
-        from anthropic_batches_provider.batches.submission import Submission, ask_time
+        from anthropic_batches_provider.batches.submission import JobSignals, Submission, ask_time
 
         return Submission(
             job,
@@ -226,9 +226,9 @@ class RowsOperator(BaseOperator):
             clock=clock,
             service_clock=ask_time(client, clock),
             bounds=submission_bounds(),
-            should_stop=lambda: self._told_to_stop,
-            may_send=self.may_send,
-            moved=lambda: progress.of(job),
+            signals=JobSignals(
+                should_stop=lambda: self._told_to_stop, may_send=self.may_send, moved=lambda: progress.of(job)
+            ),
             max_requests_in_flight=self.max_requests_in_flight,
         )
 

@@ -28,10 +28,7 @@ from anthropic_batches_provider.batches.ledger import (
 )
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
-from anthropic_batches_provider.batches.output.destination import (
-    Destination,
-    OutputFormat,
-)
+from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.errors import BatchNotFoundError, ResultsStreamError
 
 NOW = pendulum.datetime(2026, 11, 21, 6)
@@ -150,7 +147,7 @@ class EndedJob:
     def settings(self) -> CollectionSettings:
         return CollectionSettings(spool_folder=self.spool, clock=self.clock)
 
-    def destination(self, *, owner: str = OWNER, output_format: OutputFormat = "jsonl") -> Destination:
+    def destination(self, *, owner: str = OWNER, output_format: str = "jsonl") -> Destination:
         return Destination(storage=LocalStorage(self.output), owner=owner, output_format=output_format)
 
     def files(self) -> dict[str, bytes]:

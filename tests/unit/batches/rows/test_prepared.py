@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,13 +12,7 @@ import pytest
 from jinja2.sandbox import SandboxedEnvironment
 
 from anthropic_batches_provider.batches.requests import PromptTemplate, Question
-from anthropic_batches_provider.batches.rows import (
-    PreparedRow,
-    RowColumns,
-    RowsFingerprint,
-    prepare_requests,
-    prepare_rows,
-)
+from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns, prepare_requests, prepare_rows
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 SPOOL = Path(tempfile.gettempdir())  # too few rows here for anything to be written
@@ -32,13 +25,6 @@ def encode(row: Mapping[str, Any], number: int) -> bytes:
 
 def prepare(rows: Any, **columns: Any) -> list[PreparedRow]:
     return list(prepare_rows(rows, columns=RowColumns(**columns), encode=encode, spool_folder=SPOOL))
-
-
-def fingerprint(rows: list[PreparedRow]) -> str:
-    seen = RowsFingerprint()
-    for row in rows:
-        seen.add(row)
-    return seen.hexdigest()
 
 
 def test_rows_become_columns_and_params_in_order() -> None:
@@ -122,26 +108,3 @@ def test_a_repeated_custom_id_is_named() -> None:
 def test_a_custom_id_that_is_not_unicode_is_refused() -> None:
     with pytest.raises(InvalidRowError, match="surrogate"):
         list(prepare_requests([{"custom_id": "\ud800", "params": PARAMS}], spool_folder=SPOOL))
-
-
-def test_the_fingerprint_of_rows_does_not_depend_on_their_order() -> None:
-    rows = [PreparedRow(n, b'{"id":%d}' % n, b'{"n":%d}' % n) for n in range(100)]
-    shuffled = random.Random(1).sample(rows, len(rows))
-    assert fingerprint(shuffled) == fingerprint(rows)
-    assert len(fingerprint(rows)) == 32
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        [],
-        [PreparedRow(0, b'{"id":1}', b'{"n":1}')],
-        [PreparedRow(0, b'{"id":1}', b'{"n":1}'), PreparedRow(1, b'{"id":2}', b'{"n":3}')],
-        [PreparedRow(0, b'{"id":1}', b'{"n":1}'), PreparedRow(1, b'{"id":3}', b'{"n":2}')],
-        [PreparedRow(0, b'{"id":1}', b'{"n":2}'), PreparedRow(1, b'{"id":2}', b'{"n":1}')],
-        [PreparedRow(0, b'{"id":1}', b'{"n":1}'), PreparedRow(1, b'{"id":2}', b'{"n":2}')] * 2,
-    ],
-)
-def test_other_rows_have_another_fingerprint(other: list[PreparedRow]) -> None:
-    rows = [PreparedRow(0, b'{"id":1}', b'{"n":1}'), PreparedRow(1, b'{"id":2}', b'{"n":2}')]
-    assert fingerprint(other) != fingerprint(rows)

@@ -100,6 +100,7 @@ def test_a_refusal_lowers_the_window_for_a_quarter_of_an_hour_or_until_a_batch_h
         ([shard(0, (0, SENT))], None),
         ([shard(0, (0, refused(8)))], None),
         ([shard(0, (0, refused(8, retry_after=120)))], 2),
+        ([shard(0, (0, refused(8, retry_after=1e300)))], 60),
         ([shard(0, (0, refused(8, retry_after=600)), (1, refused(8, retry_after=60)))], 10),
         ([shard(0, (0, refused(None, retry_after=60))), shard(1, (5, refused(4, retry_after=60)))], 6),
     ],

@@ -7,8 +7,9 @@ import math
 
 import pytest
 
+from anthropic_batches_provider.batches.pauses import LONGEST_RETRY_AFTER_SECONDS
 from anthropic_batches_provider.batches.watching.listing import MAX_PAGES, RETRIEVE_UP_TO
-from anthropic_batches_provider.batches.watching.pace import CALLS_PER_MINUTE, LONGEST_RETRY_AFTER_SECONDS
+from anthropic_batches_provider.batches.watching.pace import CALLS_PER_MINUTE
 from anthropic_batches_provider.batches.watching.schedule import (
     AT_ONCE,
     LookAtEach,

@@ -1,0 +1,25 @@
+"""Keeps the HTTP library from logging every call: a wait of a day would fill logs with polls."""
+
+from __future__ import annotations
+
+import logging
+
+_HTTP_LIBRARY = "httpx2"
+_OUR_CALLS = "/v1/messages/batches"
+
+
+class NoLinePerCall(logging.Filter):
+    """Leaves out the line at INFO for each call of the Message Batches API, unless the library is set to DEBUG."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is to be logged."""
+        if record.levelno > logging.INFO or logging.getLogger(_HTTP_LIBRARY).isEnabledFor(logging.DEBUG):
+            return True
+        return not any(_OUR_CALLS in str(argument) for argument in record.args or ())
+
+
+def filter_http_log() -> None:
+    """Add the filter to the library's logger, once in a process."""
+    logger = logging.getLogger(_HTTP_LIBRARY)
+    if not any(isinstance(known, NoLinePerCall) for known in logger.filters):
+        logger.addFilter(NoLinePerCall())

@@ -1,0 +1,77 @@
+"""The formats of an output file: the one list from which operators, checks, messages and docs take theirs.
+
+A further format is one file beside this one, and one entry here. Imported when a DAG is parsed: a writer is imported
+when a file is opened.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anthropic_batches_provider.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from anthropic_batches_provider.batches.output.columns import RowLayout
+    from anthropic_batches_provider.batches.output.row_sink import RowSink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFormat:
+    """A format of an output file.
+
+    :param name: what ``output_format=`` says.
+    :param suffix: of the file's name.
+    :param writer: ``module:function``; takes a local path and a :class:`RowLayout`, and returns a context manager of
+        the :class:`RowSink` that writes the file. The file is whole when the context ends without an error.
+    """
+
+    name: str
+    suffix: str
+    writer: str
+
+    def open(self, path: Path, layout: RowLayout) -> AbstractContextManager[RowSink]:
+        """Open a local file for rows.
+
+        :param path: the file; what is there is overwritten.
+        :param layout: which columns of the result the rows have.
+        """
+        module, _, function = self.writer.partition(":")
+        opened: AbstractContextManager[RowSink] = getattr(import_module(module), function)(path, layout)
+        return opened
+
+
+FORMATS = (
+    OutputFormat(
+        name="jsonl",
+        suffix=".jsonl",
+        writer="anthropic_batches_provider.batches.output.json_lines:open_plain",
+    ),
+    OutputFormat(
+        name="jsonl.gz",
+        suffix=".jsonl.gz",
+        writer="anthropic_batches_provider.batches.output.json_lines:open_gzip",
+    ),
+)
+
+DEFAULT_FORMAT = FORMATS[0].name
+
+
+def format_names() -> tuple[str, ...]:
+    """Return what ``output_format=`` may say."""
+    return tuple(output_format.name for output_format in FORMATS)
+
+
+def find_format(name: str) -> OutputFormat:
+    """Return the format of a name.
+
+    :raises ConfigurationError: there is none of that name.
+    """
+    for output_format in FORMATS:
+        if output_format.name == name:
+            return output_format
+    known = " or ".join(map(repr, format_names()))
+    raise ConfigurationError(f"output_format= must be {known}, not {name!r}. Nothing was spent.")

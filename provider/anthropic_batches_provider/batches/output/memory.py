@@ -1,0 +1,47 @@
+"""Rows in memory, for XCom: bounded, since Airflow's database holds them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
+from anthropic_batches_provider.batches.output.columns import RowLayout
+from anthropic_batches_provider.batches.output.row_json import RowEncoder
+from anthropic_batches_provider.errors import XComLimitError
+
+
+class RowsInMemory:
+    """A sink that keeps rows as dicts, with the same columns as in a file.
+
+    :param max_bytes: of all rows as JSON Lines.
+    :param total_rows: how many rows there will be, for the message.
+    :ivar rows: in the order of the output.
+    """
+
+    def __init__(self, layout: RowLayout, *, max_bytes: int, total_rows: int) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self._encode = RowEncoder(layout).encode
+        self._max_bytes = max_bytes
+        self._total_rows = total_rows
+        self._bytes = 0
+
+    def add(self, row: AnsweredRow) -> None:
+        """Take the next row.
+
+        :raises XComLimitError: the rows so far take more than is allowed; as soon as that is known.
+        """
+        line = self._encode(row)
+        self._bytes += len(line) + 1
+        if self._bytes > self._max_bytes:
+            raise self._too_large()
+        self.rows.append(json.loads(line))
+
+    def _too_large(self) -> XComLimitError:
+        return XComLimitError(
+            f"The first {len(self.rows) + 1:,} of {self._total_rows:,} rows take {self._bytes:,} bytes as JSON; "
+            f"XCom is limited to {self._max_bytes:,} bytes here, as it lies in Airflow's database. Give destination= "
+            "the URI of a folder in place of 'xcom', such as s3://conn_id@bucket/folder/: rows of any number are "
+            "written there, and XCom gets the manifest. Nothing is lost: the results stay at Anthropic for 29 days "
+            "after submission, and collecting them again costs nothing."
+        )

@@ -1,0 +1,38 @@
+"""What takes answered rows: a sink writes them, one at a time, and knows nothing of where they come from."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
+from anthropic_batches_provider.batches.output.tally import Tally
+
+
+class RowSink(Protocol):
+    """Takes rows in the order of the output."""
+
+    def add(self, row: AnsweredRow) -> None:
+        """Take the next row."""
+
+
+class CountedRows:
+    """Counts each row and hands it to a sink.
+
+    :param sink: takes the rows.
+    :param tally: counts them.
+    """
+
+    def __init__(self, sink: RowSink, tally: Tally) -> None:
+        self._count = tally.add
+        self._hand_on = sink.add
+        self._tally = tally
+
+    def add(self, row: AnsweredRow) -> None:
+        """Take the next row."""
+        self._count(row.result)
+        self._hand_on(row)
+
+    def count_strays(self, *, foreign: int, duplicates: int) -> None:
+        """Count results that are no row: those that answer no request, and those that repeat an answer."""
+        self._tally.foreign_results += foreign
+        self._tally.duplicate_results += duplicates

@@ -1,0 +1,84 @@
+"""The formats that files of rows may have: one list. A new format is a module with its reader, and an entry here.
+
+Readers import heavy packages such as pyarrow inside their functions, so that this module stays cheap to import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from anthropic_batches_provider.batches.requests import ReadyLine
+from anthropic_batches_provider.batches.rows import json_lines
+from anthropic_batches_provider.batches.rows.plain_bytes import BrokenFileError, RowFile
+from anthropic_batches_provider.errors import InvalidRowError
+
+RowReader = Callable[[RowFile], Iterator[dict[str, Any]]]
+ReadyRequestReader = Callable[[RowFile], Iterator[ReadyLine | dict[str, Any]]]
+
+_ZIPPED_SUFFIX = ".gz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowFormat:
+    """How a kind of file is read.
+
+    A reader lets :class:`.BrokenFileError` pass, and raises :class:`.InvalidRowError` for a row that it cannot read,
+    with the file's name and a row number that counts from ``first_row_number``.
+
+    :ivar name: for errors.
+    :ivar suffixes: ends of file names, in lower case with their dot; ``.gz`` may follow them.
+    :ivar read_rows: yields the rows of a file as dicts.
+    :ivar read_ready_requests: yields ready requests faster than as dicts; None where there is no faster way.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    read_rows: RowReader
+    read_ready_requests: ReadyRequestReader | None = None
+
+    def reader(self, *, ready_requests: bool) -> RowReader | ReadyRequestReader:
+        if ready_requests and self.read_ready_requests is not None:
+            return self.read_ready_requests
+        return self.read_rows
+
+
+JSON_LINES = RowFormat(
+    name="JSON Lines",
+    suffixes=(".jsonl", ".ndjson"),
+    read_rows=json_lines.read_objects,
+    read_ready_requests=json_lines.read_ready_requests,
+)
+ROW_FORMATS: tuple[RowFormat, ...] = (JSON_LINES,)
+
+
+def find_format(file_name: str) -> RowFormat:
+    """Return the format that a file's name promises; an unknown suffix is taken for JSON Lines."""
+    plain_name = file_name.lower().removesuffix(_ZIPPED_SUFFIX)
+    return next((each for each in ROW_FORMATS if plain_name.endswith(each.suffixes)), JSON_LINES)
+
+
+def read_row_file(
+    stream: BinaryIO, *, name: str, first_row_number: int = 0, ready_requests: bool = False
+) -> Generator[Any, None, int]:
+    """Yield the rows of an open file, and return the number of the row that would come next.
+
+    :param stream: is not closed; see :class:`.RowFile` for what it must support.
+    :param name: the file's name, which decides on the format.
+    :param first_row_number: number of rows before this file, so that errors number the rows of the whole input.
+    :param ready_requests: whether the rows are ready requests; they may then come as :class:`.ReadyLine`.
+    :raises InvalidRowError: a row cannot be read, or the file is damaged; names the file and the place in it.
+    """
+    file_format = find_format(name)
+    file = RowFile(stream=stream, name=name, format_name=file_format.name, first_row_number=first_row_number)
+    read = file_format.reader(ready_requests=ready_requests)
+    row_number = first_row_number
+    try:
+        for row in read(file):
+            yield row
+            row_number += 1
+    except BrokenFileError as error:
+        place = name if error.after_line is None else f"{name}, after line {error.after_line}"
+        raise InvalidRowError(f"{place}: {error}", row_number=row_number) from error
+    return row_number

@@ -1,0 +1,119 @@
+"""The bytes of a file of rows, whatever its format: unzipped, without a byte order mark, in bounded memory."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import BinaryIO
+
+from anthropic_batches_provider.batches.byte_lines import LineTooLongError, grouped_lines
+from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
+from anthropic_batches_provider.batches.requests.wording import shortened
+
+MAX_LINE_BYTES = MAX_BYTES_PER_BATCH
+"""A longer line is no row; the bound keeps a file without line ends from filling the memory."""
+
+_READ_BYTES = 1 << 18
+_GZIP_MAGIC = b"\x1f\x8b"
+_UTF8_BOM = b"\xef\xbb\xbf"
+
+
+class BrokenFileError(Exception):
+    """The bytes themselves cannot be read on; the text completes a sentence.
+
+    :ivar after_line: number of the last line that could be read, counted from 1; None where bytes are not read by line.
+    """
+
+    def __init__(self, problem: str, *, after_line: int | None = None) -> None:
+        super().__init__(problem)
+        self.after_line = after_line
+
+
+@dataclass(frozen=True)
+class RowFile:
+    """An open file of rows, as a format's reader gets it. It can be read once.
+
+    :ivar stream: the raw bytes, for a format that seeks in them; for the others ``read(n)`` is enough. The reader does
+        not close it.
+    :ivar name: the file's name, for errors.
+    :ivar format_name: the name of its format, for errors.
+    :ivar first_row_number: number of rows before this file, so that errors number the rows of the whole input.
+    """
+
+    stream: BinaryIO
+    name: str
+    format_name: str
+    first_row_number: int = 0
+
+    def plain_chunks(self) -> Iterator[bytes]:
+        """Yield the bytes in bounded chunks, unzipped if need be, without a byte order mark.
+
+        Gzip is recognised by its first bytes, whatever the name says, and may have several members.
+
+        :raises BrokenFileError: the gzip data is cut short or damaged.
+        """
+        chunks = _read_chunks(self.stream)
+        first = next(chunks, b"")
+        if first.startswith(_GZIP_MAGIC):
+            chunks = _unzipped(first, chunks)
+            first = next(chunks, b"")
+            while len(first) < len(_UTF8_BOM) and (more := next(chunks, b"")):
+                first += more
+        yield first.removeprefix(_UTF8_BOM)
+        yield from chunks
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines of the plain bytes with their line feed, which only the last may lack.
+
+        :raises BrokenFileError: as :meth:`plain_chunks`, and for a line above :data:`MAX_LINE_BYTES`.
+        """
+        return chain.from_iterable(self._grouped_lines())
+
+    def _grouped_lines(self) -> Iterator[list[bytes]]:
+        after_line = 0
+        try:
+            for lines in grouped_lines(self.plain_chunks(), missing_end=b"", max_line_bytes=MAX_LINE_BYTES):
+                yield lines
+                after_line += len(lines)
+        except LineTooLongError as error:
+            raise BrokenFileError(
+                f"a line of more than {MAX_LINE_BYTES:,} bytes, which cannot be a row. Is this a {self.format_name} "
+                f"file? It begins: {shortened(error.beginning)}",
+                after_line=after_line,
+            ) from error
+        except BrokenFileError as error:
+            raise BrokenFileError(str(error), after_line=after_line) from error
+
+
+def _read_chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield chunks; the first has at least the three bytes that identify gzip and a mark, if the file has them."""
+    first = stream.read(_READ_BYTES)
+    while first and len(first) < len(_UTF8_BOM) and (more := stream.read(_READ_BYTES)):
+        first += more
+    yield first
+    while chunk := stream.read(_READ_BYTES):
+        yield chunk
+
+
+def _unzipped(first: bytes, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Unzip all members in bounded steps; zero bytes after the last member are padding."""
+    member = zlib.decompressobj(wbits=31)
+    for zipped in chain((first,), chunks):
+        rest = zipped
+        while rest:
+            if member.eof:
+                rest = rest.lstrip(b"\0")
+                if not rest:
+                    break
+                member = zlib.decompressobj(wbits=31)
+            try:
+                data = member.decompress(rest, _READ_BYTES)
+            except zlib.error as error:
+                raise BrokenFileError(f"the gzip data is damaged ({error}). Write or copy the file again.") from error
+            if data:
+                yield data
+            rest = member.unused_data if member.eof else member.unconsumed_tail
+    if not member.eof:
+        raise BrokenFileError("the gzip data is cut short. The file is incomplete; write or copy it again.")

@@ -1,0 +1,114 @@
+"""Settles create calls whose answer was lost: carries out what the rules of settlement decide. Nothing is sent here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pendulum
+
+from anthropic_batches_provider.batches.clock import Clock
+from anthropic_batches_provider.batches.ledger import Adopted, BatchRecord, IntentRecord, JobFolder, ShardRecord, Void
+from anthropic_batches_provider.batches.limits import LONGEST_LIFE
+from anthropic_batches_provider.batches.message_batch import moment
+from anthropic_batches_provider.batches.service import SettlingService
+from anthropic_batches_provider.batches.sharding import custom_id_prefix
+from anthropic_batches_provider.batches.submission.next_look import NextLook
+from anthropic_batches_provider.batches.submission.outcomes import OutcomeRecorder
+from anthropic_batches_provider.batches.submission.settlement_rules import Adopt, DeclareVoid, GiveUp, WaitToSettle
+from anthropic_batches_provider.batches.submission.settler import Settler
+from anthropic_batches_provider.errors import ApiError, SubmissionOutcomeUnknownError
+
+log = logging.getLogger(__name__)
+
+_FAILED_LOOK_PAUSE = pendulum.duration(minutes=5)
+
+
+class LostAnswers:
+    """Settles the open intents of one job.
+
+    :param nonce: the job's.
+    :param clock: the local clock.
+    :param service_now: tells the service's time.
+    """
+
+    def __init__(
+        self,
+        job: JobFolder,
+        service: SettlingService,
+        outcomes: OutcomeRecorder,
+        *,
+        nonce: str,
+        clock: Clock,
+        service_now: Callable[[], pendulum.DateTime],
+    ) -> None:
+        self._job = job
+        self._outcomes = outcomes
+        self._nonce = nonce
+        self._clock = clock
+        self._service_now = service_now
+        self._settler = Settler(job, service, nonce=nonce, service_now=service_now)
+
+    def settle(self, shard: ShardRecord, intent: IntentRecord) -> NextLook | None:
+        """Look for the batch of an intent.
+
+        :returns: None once the intent has its outcome; else what to wait for.
+        :raises SubmissionOutcomeUnknownError: nothing will ever prove it.
+        """
+        try:
+            decision = self._settler.look(intent)
+        except ApiError as error:
+            return self._look_again(intent, error)
+        if self._job.outcome_of(intent) is not None:
+            # Settled by another attempt while we looked: a batch that was listed may be of a later intent.
+            return None
+        if isinstance(decision, Adopt):
+            return self._adopt(shard, intent, decision)
+        if isinstance(decision, DeclareVoid):
+            self._outcomes.conclude(intent, Void(reason="the service shows no batch that could be this shard's"))
+            return None
+        if isinstance(decision, WaitToSettle):
+            wait = decision.until - self._service_now()
+            reason = f"shard {intent.shard}: whether its create call made a batch is not known yet"
+            return NextLook(until=self._clock.now() + wait, batch_ids=decision.batch_ids, reason=reason)
+        assert isinstance(decision, GiveUp)  # noqa: S101 - narrows the type; Settler carries out Prove itself
+        raise self._unknown(
+            intent, f"{', '.join(decision.batch_ids)} may hold it, but what would prove it cannot be read."
+        )
+
+    def _look_again(self, intent: IntentRecord, error: ApiError) -> NextLook:
+        """A look that failed decides nothing; it is repeated until a batch of the call would long be gone."""
+        if self._service_now() > moment(intent.at) + LONGEST_LIFE:
+            raise self._unknown(intent, f"The service could not be asked what came of it: {error}") from error
+        log.warning("Shard %d of %s is in doubt, and a look failed: %s", intent.shard, self._job.uri, error)
+        return NextLook(
+            until=self._clock.now() + _FAILED_LOOK_PAUSE,
+            batch_ids=(),
+            reason=f"shard {intent.shard}: whether its create call made a batch could not be asked ({error})",
+        )
+
+    def _adopt(self, shard: ShardRecord, intent: IntentRecord, decision: Adopt) -> NextLook | None:
+        batch = decision.batch
+        if not self._job.claim(batch.id, intent.shard):
+            self._settler.note_foreign(batch.id, intent.shard)
+            return self.settle(shard, intent)
+        duplicates = tuple(duplicate.id for duplicate in decision.duplicates)
+        adopted = Adopted(batch=BatchRecord.of(batch), duplicates=duplicates)
+        self._outcomes.record_batch(shard, intent, batch, adopted)
+        log.info("Shard %d: found its batch %s; nothing was sent again.", intent.shard, batch.id)
+        known = self._job.shard_state(shard).batch
+        for duplicate in duplicates:
+            if known is None or duplicate != known.batch_id:
+                self._job.claim(duplicate, intent.shard)
+                self._outcomes.cancel_surplus(duplicate, shard)
+        return None
+
+    def _unknown(self, intent: IntentRecord, why: str) -> SubmissionOutcomeUnknownError:
+        return SubmissionOutcomeUnknownError(
+            f"Shard {intent.shard} of {self._job.uri} was sent at {intent.at}, and its answer was lost. {why} Nothing "
+            "is sent again on a doubt; all other shards have been seen to. Look at the batches of that time in the "
+            f"Claude Console: the shard has {intent.requests:,} requests, and their custom_ids begin with "
+            f"{custom_id_prefix(self._nonce, intent.shard)!r}. Then settle it by hand: python -m "
+            f"anthropic_batches_provider settle '{self._job.uri}' --shard {intent.shard} --adopt BATCH, or --none.",
+            shard=intent.shard,
+        )

@@ -1,0 +1,58 @@
+"""Records what became of create calls, each once, and cancels a batch that a shard has too many."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pendulum
+
+from anthropic_batches_provider.batches.cancellation import cancel_if_in_progress
+from anthropic_batches_provider.batches.ledger import IntentRecord, JobFolder, OutcomeRecord, ShardRecord
+from anthropic_batches_provider.batches.ledger.records import Outcome
+from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.service import CancelService
+from anthropic_batches_provider.errors import ApiError
+
+log = logging.getLogger(__name__)
+
+
+class OutcomeRecorder:
+    """Writes outcomes into the ledger of one job.
+
+    :param service_now: tells the service's time.
+    """
+
+    def __init__(self, job: JobFolder, service: CancelService, *, service_now: Callable[[], pendulum.DateTime]) -> None:
+        self._job = job
+        self._service = service
+        self._service_now = service_now
+
+    def conclude(self, intent: IntentRecord, outcome: Outcome) -> bool:
+        """Record what became of a create call; return False where another attempt came first."""
+        at = self._service_now().to_iso8601_string()
+        return self._job.record_outcome(
+            OutcomeRecord(shard=intent.shard, attempt=intent.attempt, at=at, outcome=outcome)
+        )
+
+    def record_batch(self, shard: ShardRecord, intent: IntentRecord, batch: MessageBatch, outcome: Outcome) -> None:
+        """Record the batch of a shard; one that comes too late, or for a replaced job, is canceled."""
+        is_recorded = self.conclude(intent, outcome)
+        abandonment = self._job.abandonment()
+        if is_recorded and (abandonment is None or abandonment.keeps_batches):
+            return
+        known = self._job.shard_state(shard).batch
+        if is_recorded or known is None or known.batch_id != batch.id:
+            self.cancel_surplus(batch.id, shard)
+
+    def cancel_surplus(self, batch_id: str, shard: ShardRecord) -> None:
+        """Cancel a batch that is proven to be the shard's, but is not the one that counts."""
+        log.error(
+            "%s holds shard %d of %s, which has another batch or is no longer wanted. It is canceled; what it had "
+            "finished is billed needlessly.",
+            batch_id, shard.shard, self._job.uri,
+        )  # fmt: skip
+        try:
+            cancel_if_in_progress(self._service, batch_id)
+        except ApiError as error:
+            log.error("%s could not be canceled: %s", batch_id, error)  # noqa: TRY400 - the message says it all

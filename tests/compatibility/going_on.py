@@ -1,0 +1,42 @@
+"""A task that was deferred, or had ended, before the package was replaced: what Airflow kept of it, given back."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tests.compatibility.stored import class_at
+
+
+class GoesOn:
+    """Stands before an operator's class and plays its first stint as the stored commit has played it.
+
+    If the run's ``stored`` names a file that knows the task, the first stint does no work: it pushes the XComs that
+    were stored, and hands Airflow the trigger and the method that were stored. What comes after is the operator's. A
+    task that had ended returns what it returned.
+    """
+
+    task_id: str
+    defer: Any
+
+    def execute(self, context: Any) -> Any:
+        file = context["params"]["stored"]
+        kept = json.loads(Path(file).read_text()).get(self.task_id) if file else None
+        if kept is None:
+            return super().execute(context)  # type: ignore[misc]  # of the operator behind
+        for key, value in kept["xcoms"].items():
+            if key != "return_value":
+                context["ti"].xcom_push(key=key, value=value)
+        return kept["xcoms"]["return_value"] if kept["deferred"] is None else self._defer_as(kept["deferred"])
+
+    def _defer_as(self, deferred: dict[str, Any]) -> NoReturn:
+        seconds = deferred["timeout_seconds"]
+        self.defer(
+            trigger=class_at(deferred["class_path"])(**deferred["trigger_kwargs"]),
+            method_name=deferred["method_name"],
+            kwargs=deferred["method_kwargs"],
+            timeout=None if seconds is None else timedelta(seconds=seconds),
+        )
+        raise AssertionError("defer returns nothing")

@@ -1,0 +1,44 @@
+"""The list of the result's columns: the docs' table is made of it, and a further column is one entry."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from anthropic_batches_provider.batches.output import row_json
+from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
+from anthropic_batches_provider.batches.output.columns import COLUMNS, OUTPUT_COLUMNS, ResultColumn, RowLayout
+from anthropic_batches_provider.batches.output.row_json import RowEncoder
+from anthropic_batches_provider.batches.results import decode_result
+from tests.unit.batches.results.ended_jobs import succeeded
+from tools.columns_table import columns_table
+
+PAGE = Path(__file__).parents[4] / "docs" / "output.md"
+
+
+def test_the_table_in_the_docs_is_that_of_the_list() -> None:
+    block = PAGE.read_text().partition("<!-- generated: output-columns -->\n")[2].partition("\n<!-- end -->")[0]
+    assert block.splitlines() == columns_table()
+
+
+def test_names_are_in_order_and_each_is_there_once() -> None:
+    assert OUTPUT_COLUMNS == (
+        "custom_id", "batch_id", "result_type", "text", "parsed", "stop_reason", "error_type", "error_message", "model",
+        "usage", "message",
+    )  # fmt: skip
+
+
+def test_a_further_column_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    def letters(row: AnsweredRow, layout: RowLayout) -> int:
+        return len(row.result.text or "") * (2 if layout.structured else 1)
+
+    column = ResultColumn(name="letters", json_type="integer", arrow_type="int64", meaning="…", value=letters)
+    monkeypatch.setattr(row_json, "COLUMNS", (*COLUMNS, column))
+    row = AnsweredRow(b'{"id":7}', "msgbatch_1", decode_result(succeeded("a", "yes"), batch_id="b"))
+    for structured, expected in ((False, 3), (True, 6)):
+        encoder = RowEncoder(RowLayout(column_prefix="answer_", structured=structured, include_message=True))
+        found = json.loads(encoder.encode(row))
+        assert found["answer_letters"] == expected
+        assert list(found)[-2:] == ["answer_letters", "answer_message"]

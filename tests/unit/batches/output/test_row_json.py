@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS, AnsweredRow
+from anthropic_batches_provider.batches.output.columns import OUTPUT_COLUMNS, RESULT_COLUMNS, RowLayout
+from anthropic_batches_provider.batches.output.row_json import RowEncoder
+from anthropic_batches_provider.batches.results import (
+    Result,
+    decode_result,
+    missing_result,
+)
+from tests.unit.batches.results.ended_jobs import errored, message, succeeded
+
+
+def answered(columns: bytes, result: Result, batch_id: str = "b") -> AnsweredRow:
+    return AnsweredRow(columns, batch_id, result)
+
+
+def row(encoder: RowEncoder, line: bytes, columns: bytes = NO_COLUMNS, batch_id: str = "b") -> dict[str, Any]:
+    decoded: dict[str, Any] = json.loads(
+        encoder.encode(answered(columns, decode_result(line, batch_id=batch_id), batch_id))
+    )
+    return decoded
+
+
+def test_a_row_is_its_own_columns_then_those_of_the_result() -> None:
+    found = row(RowEncoder(RowLayout()), succeeded("n-0-7"), b'{"id":7,"year":1900}', batch_id="msgbatch_1")
+    assert list(found) == ["id", "year", *RESULT_COLUMNS]
+    assert found == {
+        "id": 7,
+        "year": 1900,
+        "custom_id": "n-0-7",
+        "batch_id": "msgbatch_1",
+        "result_type": "succeeded",
+        "text": "yes",
+        "parsed": None,
+        "stop_reason": "end_turn",
+        "error_type": None,
+        "error_message": None,
+        "model": "claude-haiku-5-5",
+        "usage": {"input_tokens": 10, "output_tokens": 3, "service_tier": "batch"},
+    }
+
+
+def test_the_bytes_of_the_rows_own_columns_are_left_as_they_are() -> None:
+    columns = b'{"big":123456789012345678901234567890,"exact":1.10,"a":"\\u00e9"}'
+    assert (
+        RowEncoder(RowLayout())
+        .encode(answered(columns, missing_result("a")))
+        .startswith(columns[:-1] + b',"custom_id":"a"')
+    )
+
+
+def test_a_prefix_goes_before_the_results_columns_alone() -> None:
+    found = row(RowEncoder(RowLayout(column_prefix='a"é_', include_message=True)), succeeded("a"), b'{"text":"mine"}')
+    assert list(found) == ["text", *(f'a"é_{name}' for name in OUTPUT_COLUMNS)]
+
+
+def test_the_message_comes_whole_when_asked_for() -> None:
+    encoder = RowEncoder(RowLayout(include_message=True))
+    assert row(encoder, succeeded("a"))["message"] == message()
+    assert row(encoder, errored("a"))["message"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ('{"label": "war"}', {"label": "war"}),
+        ('{\n "label":\n "\u2028" }\n', {"label": "\u2028"}),
+        ("[1, 123456789012345678901234567890]", [1, 123456789012345678901234567890]),
+        ("null", None),
+        ('{"label": "wa', None),
+        ("Sorry, no.", None),
+        ("NaN", None),
+        ("1e999", None),
+        ("", None),
+        (None, None),
+        ("[" * 5000, None),
+    ],
+)
+def test_structured_answers_are_parsed_where_they_can_be(text: str | None, parsed: object) -> None:
+    encoded = RowEncoder(RowLayout(structured=True)).encode(
+        answered(NO_COLUMNS, decode_result(succeeded("a", text), batch_id="b"))
+    )
+    assert b"\n" not in encoded
+    assert json.loads(encoded)["parsed"] == parsed
+
+
+def test_text_is_not_parsed_unless_the_job_is_structured() -> None:
+    assert row(RowEncoder(RowLayout()), succeeded("a", "{}"))["parsed"] is None
+
+
+def test_a_request_without_a_result_is_missing() -> None:
+    found = json.loads(RowEncoder(RowLayout()).encode(answered(b'{"id":1}', missing_result("n-0-1"))))
+    assert (found["id"], found["custom_id"], found["result_type"], found["usage"]) == (1, "n-0-1", "missing", None)
+
+
+@pytest.mark.parametrize("include_message", [False, True])
+@pytest.mark.parametrize("columns", [NO_COLUMNS, b'{"id":7}', '{"id":"a\u2028b}"}'.encode()])
+def test_lines_that_are_appended_are_the_rows_encoded_one_by_one(columns: bytes, include_message: bool) -> None:
+    encoder = RowEncoder(RowLayout(structured=True, include_message=include_message))
+    results = [decode_result(each, batch_id="b") for each in (succeeded("a", "[1]"), errored("b"), succeeded("c", "x"))]
+    lines = bytearray(b"before\n")
+    for result in results:
+        encoder.append_line(lines, answered(columns, result))
+    rows = [encoder.encode(answered(columns, result)) for result in results]
+    assert bytes(lines) == b"".join(row + b"\n" for row in [b"before", *rows])
+    assert [json.loads(row)["custom_id"] for row in rows] == ["a", "b", "c"]
+    assert all(("message" in json.loads(row)) == include_message for row in rows)

@@ -1,0 +1,263 @@
+"""The constants that decide something, for the table of docs/constants.md: module, name, unit, and what each decides.
+
+Values are not typed here: the table reads them from the modules. The unit is that of a plain number: ``s``, ``bytes``
+or a word; "" where the value has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# By module below the package, and by name; ``Class.field`` stands for the default of a dataclass's field.
+CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "batches.limits": {
+        "MAX_REQUESTS_PER_BATCH": ("requests", "The API's limit of one batch."),
+        "MAX_BYTES_PER_BATCH": ("bytes", "The API's limit of one batch, in the stricter reading of MB."),
+        "MAX_LIST_PAGE": ("batches", "The API's largest page of a list."),
+        "REQUESTS_IN_QUEUE": (
+            "requests",
+            "The queue of the smallest published tier; the default of `max_requests_in_flight`.",
+        ),
+        "BATCH_EXPIRES_AFTER": ("", "The API ends a batch so long after its creation."),
+        "RESULTS_AVAILABLE_FOR": ("", "The API keeps results so long after the creation of their batch."),
+        "REFUSING_STATUSES": (
+            "",
+            "Statuses of a create call after which no batch exists; any other leaves a doubt, which is settled.",
+        ),
+        "EXPIRY_GRACE": (
+            "",
+            "So long after its expiry a batch leaves the window, and a doubt about it is left to settling by hand.",
+        ),
+        "LONGEST_LIFE": (
+            "",
+            "By then a batch has ended and can be read. A further round starts only if earlier results outlast it.",
+        ),
+    },
+    "batches.submission.settlement_rules": {
+        "SubmissionBounds.start_within": (
+            "",
+            "A create call starts only so long after its intent, so that a paused process never posts late.",
+        ),
+        "SubmissionBounds.post_deadline": (
+            "",
+            "The body of a create call breaks off so long after its start.",
+        ),
+        "SubmissionBounds.settle_time": (
+            "",
+            "How long the service may still show a batch. After all three, a lost call is void.",
+        ),
+        "_BETWEEN_UNREADABLE_LOOKS": (
+            "",
+            "When to read again the results that would prove a batch, if they could not be read.",
+        ),
+    },
+    "batches.clock": {
+        "SERVICE_CLOCK_SKEW": (
+            "",
+            "How far the service's machines may be apart: a batch may be so much older than its intent.",
+        ),
+    },
+    "batches.submission.service_time": {
+        "_LONGEST_GREETING": (
+            "",
+            "An answer that took longer says too little of the service's time, and is asked for again.",
+        ),
+        "_TIME_IS_FRESH": ("", "The service's time is asked anew after so long: a local clock may be set meanwhile."),
+    },
+    "batches.submission.shard_sender": {
+        "_MOST_VOIDS": (
+            "calls",
+            "So many create calls of one shard may be lost without a batch; then the shard stops.",
+        ),
+        "_OTHER_ATTEMPT_LOOK": ("", "When to look again at a shard that another attempt is sending."),
+    },
+    "batches.submission.lost_answers": {
+        "_FAILED_LOOK_PAUSE": (
+            "",
+            "When to look again for the batch of a lost call after the service could not be asked.",
+        ),
+    },
+    "batches.further_rounds": {
+        "DEFAULT_MAX_ROUNDS": ("rounds", "How often a row without a usable result is sent in all."),
+    },
+    "batches.submission.window": {
+        "_LOWERED_FOR": ("", "How long a 429 lowers the window to what was in flight then."),
+    },
+    "batches.submission.submission": {
+        "_QUEUE_FULL_PAUSE": ("", "The first pause after a 429 to a create call; it doubles."),
+        "_LONGEST_PAUSE": ("", "The longest such pause."),
+        "_WINDOW_LOOK": ("", "The longest time between two looks for room in the window."),
+    },
+    "batches.submission.running_batches": {
+        "_BETWEEN_RUNNING_LOOKS": ("", "The shortest time between two looks at the running batches of a job."),
+        "_LISTED_FROM": (
+            "batches",
+            "From so many on, running batches are looked for in the list; fewer are retrieved one by one.",
+        ),
+    },
+    "batches.job_advance": {
+        "_LONGEST_WAIT": ("", "The longest time that one task waits for batches without looking itself."),
+    },
+    "batches.pauses": {
+        "LONGEST_RETRY_AFTER_SECONDS": (
+            "s",
+            "The longest `Retry-After` that is believed: no limit of the API lasts longer but the spend limit.",
+        ),
+    },
+    "batches.client.failures": {
+        "MAX_RETRIES": ("repetitions", "How often a call is repeated, by default. A create call never is."),
+        "_FIRST_PAUSE_SECONDS": ("s", "The first pause before a repetition; it doubles."),
+        "_LONGEST_PAUSE_SECONDS": ("s", "The longest such pause."),
+        "LONGEST_WAIT_SECONDS": (
+            "s",
+            "The longest `Retry-After` that the client waits for itself; a longer one is its caller's.",
+        ),
+    },
+    "batches.client.transport": {
+        "_TIMEOUT_SECONDS": (
+            "s",
+            "How long a small call may wait for each part of its answer. The SDK's ten minutes would hold a worker.",
+        ),
+        "_CONNECT_TIMEOUT_SECONDS": ("s", "How long such a call may take to connect."),
+    },
+    "batches.results.fetching": {
+        "PAUSES_SECONDS": ("s", "The pauses before results that broke off are fetched again."),
+    },
+    "batches.watching.pace": {
+        "CALLS_PER_MINUTE": (
+            "calls a minute",
+            "What one watcher may ask in the long run: a Start account has 1,000 for all its processes.",
+        ),
+        "BURST": ("calls", "What it may ask at once after a pause."),
+        "_FIRST_PAUSE_SECONDS": ("s", "The first pause after a look that failed; it doubles."),
+        "LONGEST_PAUSE_SECONDS": ("s", "The longest such pause."),
+    },
+    "batches.watching.schedule": {
+        "AT_ONCE": ("batches", "How many batches are retrieved at once."),
+        "_GATHER_SECONDS": (
+            "s",
+            "Waits that begin within this time, and batches that are due within it, are looked at together.",
+        ),
+        "_CLOCK_SET_BACK_SECONDS": ("s", "A clock that went back by more was set: everything is due at once."),
+    },
+    "batches.watching.listing": {
+        "RETRIEVE_UP_TO": ("batches", "So many due batches are retrieved; more are looked for in the list."),
+        "MAX_PAGES": ("pages", "How deep a scan goes into the list."),
+        "PROBE_AFTER": (
+            "pages",
+            "After so many failed pages in a row a few batches are retrieved, to see whether only the list fails.",
+        ),
+        "_FIRST_LIST_PAUSE_SECONDS": ("s", "The first pause without the list; it doubles."),
+        "LONGEST_LIST_PAUSE_SECONDS": ("s", "The longest such pause."),
+    },
+    "batches.watching.wait": {
+        "_SHORTEST_DELAY_SECONDS": ("s", "The shortest time between two looks at a young batch."),
+        "_SHARE_OF_AGE": ("of its age", "When a young batch is looked at again."),
+        "_EXPIRY_WARNINGS_HOURS": ("h", "When the log warns that a batch is about to expire."),
+        "_RESULTS_WARNING_HOURS": ("h", "When the log warns that results are about to be lost."),
+    },
+    "batches.watching.watched_batch": {
+        "PATIENCE_SECONDS": (
+            "s",
+            "How long a batch may be denied (404, 401, 403) before its wait ends: a key is rotated within minutes.",
+        ),
+        "PATIENCE_LOOKS": ("looks", "And in how many looks."),
+        "_TROUBLE_SECONDS": ("s", "How long looks may fail before the task's log says so."),
+        "_TROUBLE_LOOKS": ("looks", "And how many of them."),
+        "_YOUNG_SECONDS": ("s", "A batch that was made within this time may come late into the list."),
+    },
+    "batches.watching.failure_kinds": {
+        "_FRESH_SECONDS": ("s", "A connection is not read again sooner."),
+        "_OLD_SECONDS": ("s", "After so long it is read again while the network or the service fails."),
+        "_MANY_FAILURES": ("failures", "In a row, before that is done."),
+    },
+    "batches.watching.subscription": {
+        "_LONGEST_DOZE_SECONDS": ("s", "Bounds how late a warning or a deadline is, if the clock was set."),
+        "_LAST_LOOK_SECONDS": ("s", "Left at a deadline for a last look at each batch."),
+        "_FIRST_LOOK_SECONDS": ("s", "The same where the deadline had passed before the wait began."),
+    },
+    "batches.watching.watcher": {
+        "_CALL_SECONDS": ("s", "How long one look may take as a whole."),
+        "_CONNECT_SECONDS": ("s", "How long reading the connection may take."),
+        "_LONGEST_REST_SECONDS": ("s", "Bounds what a clock that is set forward can do."),
+        "_AFTER_A_BUG_SECONDS": ("s", "The pause after an error of our own, so that the watch goes on."),
+    },
+    "batches.watching.watermark": {
+        "_LATE": (
+            "",
+            "How much later than it says a batch may be shown as ended; reported ends are remembered so long.",
+        ),
+    },
+    "batches.requests.params": {
+        "MAX_PARAMS_BYTES": ("bytes", "The longest params of one row: alone in a batch they still fit."),
+    },
+    "batches.rows.keys": {
+        "KEYS_PER_BLOCK": ("keys", "Keys in memory before they go to the disk: 6 to 12 MB."),
+    },
+    "batches.sharding": {
+        "_BUFFER_BYTES": ("bytes", "The buffer of each of the two files of a shard that is written."),
+    },
+    "batches.usage": {
+        "_MOST_DIFFERENT": ("usages", "Different usages that are held before they are added up."),
+    },
+    "batches.output.json_lines": {
+        "_BLOCK_BYTES": ("bytes", "How much encoded output is held before it is written."),
+    },
+    "batches.collection.entry_points": {
+        "DEFAULT_XCOM_MAX_BYTES": (
+            "bytes",
+            "The default of `xcom_max_bytes`: what a task may return in place of writing it.",
+        ),
+    },
+    "batches.outages": {
+        "_SHORTEST_PAUSE_SECONDS": ("s", "The first wait while the service cannot be asked; it doubles."),
+        "_LONGEST_PAUSE_SECONDS": ("s", "The longest such wait."),
+        "_LONGEST_OUTAGE_SECONDS": ("s", "How long an outage is waited out before the task fails."),
+    },
+    "batches.submission.next_look": {
+        "_FLOOR_SECONDS": ("s", "The shortest wait between two stints, where an end was seen that is not shown yet."),
+        "_LOST_SECONDS": ("s", "When to look again for room where every batch that was waited for is denied."),
+    },
+    # ---- the edge
+    "sensors": {
+        "_DEFAULT_TIMEOUT_SECONDS": (
+            "s",
+            "The sensor's default `timeout`: a batch ends within 24 h, and the rest is for outages.",
+        ),
+    },
+    "start_triggers": {
+        "TRIGGER_GRACE_SECONDS": (
+            "s",
+            "Airflow's own timeout of a deferral comes so much later than ours, which can say what still runs.",
+        ),
+    },
+    "triggers": {
+        "_KILL_SECONDS": (
+            "s",
+            "How long canceling may take when a deferred task is killed, of the 30 s that Airflow grants.",
+        ),
+    },
+    "edge.kill_policy": {
+        "_LOOK_SECONDS": (
+            "s",
+            "How long Airflow may take to say whether a killed task is over; after that nothing is canceled.",
+        ),
+    },
+    "edge.ended_batch_watch": {
+        "_HANDED_OVER_SECONDS": (
+            "s",
+            "A batch is marked as reported so long after its event: by then the triggerer has stored it.",
+        ),
+        "_LONGEST_PAUSE_INTERVALS": (
+            "intervals",
+            "The longest pause of the watch for ended batches after failures, in poll intervals.",
+        ),
+    },
+    "edge.progress_reports": {
+        "_EVERY_SECONDS": ("s", "How often a task reports how far its job is."),
+    },
+    "edge.object_storage": {
+        "_BLOCK_BYTES": ("bytes", "Read ahead from an object store, and the part of an upload."),
+        "_CREATE_ATTEMPTS": ("attempts", "How often an exclusive create is tried while the store cannot decide."),
+    },
+}
