@@ -200,8 +200,8 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "batches.usage": {
         "_MOST_DIFFERENT": ("usages", "Different usages that are held before they are added up."),
     },
-    "batches.output.source": {
-        "BLOCK_BYTES": ("bytes", "How much encoded output is held before it is written."),
+    "batches.output.json_lines": {
+        "_BLOCK_BYTES": ("bytes", "How much encoded output is held before it is written."),
     },
     "batches.collection.entry_points": {
         "DEFAULT_XCOM_MAX_BYTES": (
@@ -259,8 +259,5 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "edge.object_storage": {
         "_BLOCK_BYTES": ("bytes", "Read ahead from an object store, and the part of an upload."),
         "_CREATE_ATTEMPTS": ("attempts", "How often an exclusive create is tried while the store cannot decide."),
-    },
-    "edge.row_arguments": {
-        "_READ_AHEAD": ("bytes", "Read ahead of a file of rows."),
     },
 }
