@@ -25,6 +25,7 @@ def status_error(kind: type[ApiStatusError], status: int, retry_after_seconds: f
         pytest.param(status_error(RateLimitedError, 429, 300), 300, id="a pause that was asked for"),
         pytest.param(status_error(RateLimitedError, 429), 60, id="429"),
         pytest.param(status_error(ApiStatusError, 529), 60, id="529"),
+        pytest.param(status_error(ApiStatusError, 409), 60, id="409"),
         pytest.param(status_error(AuthenticationFailedError, 401), None, id="401"),
         pytest.param(status_error(SpendLimitReachedError, 402), None, id="402"),
         pytest.param(status_error(ApiStatusError, 400), None, id="400"),
