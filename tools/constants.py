@@ -129,6 +129,10 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "What one watcher may ask in the long run: a Start account has 1,000 for all its processes.",
         ),
         "BURST": ("calls", "What it may ask at once after a pause."),
+    },
+    "batches.watching.look_intervals": {
+        "_SHORTEST_DELAY_SECONDS": ("s", "The shortest time between two looks at a young batch."),
+        "_SHARE_OF_AGE": ("of its age", "When a young batch is looked at again."),
         "_FIRST_PAUSE_SECONDS": ("s", "The first pause after a look that failed; it doubles."),
         "LONGEST_PAUSE_SECONDS": ("s", "The longest such pause."),
     },
@@ -151,8 +155,6 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "LONGEST_LIST_PAUSE_SECONDS": ("s", "The longest such pause."),
     },
     "batches.watching.wait": {
-        "_SHORTEST_DELAY_SECONDS": ("s", "The shortest time between two looks at a young batch."),
-        "_SHARE_OF_AGE": ("of its age", "When a young batch is looked at again."),
         "_EXPIRY_WARNINGS_HOURS": ("h", "When the log warns that a batch is about to expire."),
         "_RESULTS_WARNING_HOURS": ("h", "When the log warns that results are about to be lost."),
     },

@@ -12,7 +12,8 @@ import pytest
 
 from anthropic_batches_provider.batches.client import AsyncMessageBatchClient
 from anthropic_batches_provider.batches.watching import Watcher
-from anthropic_batches_provider.batches.watching.pace import CALLS_PER_MINUTE, LONGEST_PAUSE_SECONDS
+from anthropic_batches_provider.batches.watching.look_intervals import LONGEST_PAUSE_SECONDS
+from anthropic_batches_provider.batches.watching.pace import CALLS_PER_MINUTE
 from anthropic_batches_provider.edge import watchers
 from anthropic_batches_provider.simulator.control.faults import Fault
 from anthropic_batches_provider.triggers import MessageBatchTrigger

@@ -45,12 +45,12 @@ class ProgressReport:
                 yield row
             self._tell_built(count)
 
-    def of(self, job: JobFolder, *, now: bool = False) -> None:
+    def report(self, job: JobFolder, *, force: bool = False) -> None:
         """Tell how far a sealed job is, if it is time to.
 
-        :param now: whether it is time in any case.
+        :param force: whether to tell in any case.
         """
-        if not (now or self._is_due()):
+        if not (force or self._is_due()):
             return
         import pendulum
 

@@ -194,7 +194,7 @@ class MessageBatchOperator(RowsOperator):
             include_message=self.include_message,
             keep_requests=self.keep_requests,
             tries=stint.input.tries,
-            moved=lambda: stint.progress.of(stint.job),
+            moved=lambda: stint.progress.report(stint.job),
         )
         if self.destination == XCOM:
             return XComCollection(stint.job, stint.client, settings, max_bytes=self.xcom_max_bytes)

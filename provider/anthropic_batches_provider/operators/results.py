@@ -112,12 +112,12 @@ class MessageBatchResultsOperator(BaseOperator):
                 spool_folder=spool,
                 include_message=self.include_message,
                 keep_requests=self.keep_requests,
-                moved=lambda: progress.of(what) if not isinstance(what, list) else None,
+                moved=lambda: progress.report(what) if not isinstance(what, list) else None,
             )
             with log_group("Collecting"):
                 manifest, value = self._published(context, what, client, settings)
         if not isinstance(what, list):
-            progress.of(what, now=True)
+            progress.report(what, force=True)
         announce(context, manifest, value)
         check_failed_rows(manifest, self.max_failed_rows)
         return value

@@ -12,7 +12,7 @@ from anthropic_batches_provider.batches.client.failures import seconds_before_re
 from anthropic_batches_provider.batches.pauses import bounded_retry_after, doubled
 from anthropic_batches_provider.batches.submission.submission import queue_full_pause_seconds
 from anthropic_batches_provider.batches.watching.listing import list_pause_seconds
-from anthropic_batches_provider.batches.watching.pace import backoff_seconds
+from anthropic_batches_provider.batches.watching.look_intervals import backoff_seconds
 from anthropic_batches_provider.edge.ended_batch_watch import pause_after_failures
 from anthropic_batches_provider.errors import ApiConnectionError
 

@@ -6,7 +6,8 @@ import pendulum
 import pytest
 
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts
-from anthropic_batches_provider.batches.watching.wait import BatchWait, delay_seconds
+from anthropic_batches_provider.batches.watching.look_intervals import delay_seconds
+from anthropic_batches_provider.batches.watching.wait import BatchWait
 from anthropic_batches_provider.errors import ApiConnectionError, BatchNotFoundError, RateLimitedError
 
 CREATED = pendulum.datetime(2026, 11, 21, 12)

@@ -74,9 +74,9 @@ def test_a_sealed_job_is_told_at_the_same_pace_or_when_asked(tmp_path: Path, tol
     report, job = ProgressReport(context(task_instance), seconds=lambda: clock[0]), a_job(tmp_path)
     for moment in range(100):
         clock[0] = moment
-        report.of(job)
+        report.report(job)
     assert len(task_instance.pushed) == 3, "after 30, 60 and 90 seconds"
-    report.of(job, now=True)
+    report.report(job, force=True)
     assert len(task_instance.pushed) == 4
     assert task_instance.pushed[-1][1]["rows"] == 5
     assert told.text.count("Progress: round 1: 0 of 1 shards submitted") == 4

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from anthropic_batches_provider.batches.pauses import bounded_retry_after, doubled
+from anthropic_batches_provider.batches.pauses import bounded_retry_after
+from anthropic_batches_provider.batches.watching.look_intervals import backoff_seconds
 
 # A Start account has 1,000 calls a minute on all batch endpoints, for submissions, collections and every process of the
 # deployment together. https://platform.claude.com/docs/en/api/rate-limits#message-batches-api (seen 2026-10)
 CALLS_PER_MINUTE = 240
 BURST = 16
-
-_FIRST_PAUSE_SECONDS = 2.0
-LONGEST_PAUSE_SECONDS = 120.0
-
-
-def backoff_seconds(failures: int, jitter: float) -> float:
-    """Return how long to pause after failures in a row: 2 s, doubling up to two minutes, shortened by up to a fifth.
-
-    :param failures: 1 or more.
-    :param jitter: 0 to 1.
-    """
-    return doubled(_FIRST_PAUSE_SECONDS, failures - 1, longest=LONGEST_PAUSE_SECONDS) * (1.0 - 0.2 * jitter)
 
 
 class CallBudget:

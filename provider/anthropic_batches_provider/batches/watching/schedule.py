@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING
 from anthropic_batches_provider.batches.pauses import bounded_retry_after
 from anthropic_batches_provider.batches.watching.failure_kinds import classify_failure, is_of_the_connection
 from anthropic_batches_provider.batches.watching.listing import RETRIEVE_UP_TO, ListAccess, ListScan
-from anthropic_batches_provider.batches.watching.pace import CallBudget, CallGate, backoff_seconds
+from anthropic_batches_provider.batches.watching.look_intervals import backoff_seconds
+from anthropic_batches_provider.batches.watching.pace import (
+    CallBudget,
+    CallGate,
+)
 from anthropic_batches_provider.batches.watching.watched_batch import WatchedBatch
 
 if TYPE_CHECKING:

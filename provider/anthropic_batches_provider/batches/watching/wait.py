@@ -1,4 +1,4 @@
-"""When a batch is looked at next, when a wait is over, and what people should be told meanwhile.
+"""What one wait has seen: when it is over, and what people should be told meanwhile.
 
 Pure: it takes what was seen and the moment. A failed look decides nothing: it is remembered for the message.
 """
@@ -16,26 +16,11 @@ from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER, RESUL
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts
 from anthropic_batches_provider.errors import MessageBatchesError
 
-_SHORTEST_DELAY_SECONDS = 2.0
-_SHARE_OF_AGE = 0.1
 _HOUR = 3600.0
 _EXPIRY_WARNINGS_HOURS = (6, 2)
 _RESULTS_WARNING_HOURS = 72
 
 WaitFor = Literal["all", "any"]
-
-
-def delay_seconds(*, poll_interval: float, age_seconds: float, jitter: float = 0.5) -> float:
-    """Return how long to wait before the next look at a batch.
-
-    Young batches are looked at early, since many end within minutes: after a tenth of their age, 2 s at least and
-    ``poll_interval`` at most.
-
-    :param poll_interval: the longest delay, in seconds.
-    :param jitter: 0 to 1; shortens the delay by up to a fifth, so that processes do not fall into step.
-    """
-    delay = min(poll_interval, max(_SHORTEST_DELAY_SECONDS, age_seconds * _SHARE_OF_AGE))
-    return delay * (1.0 - 0.2 * jitter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from anthropic_batches_provider.batches.watching.failure_kinds import FailureKind, classify_failure
 from anthropic_batches_provider.batches.watching.listing import list_pause_seconds
-from anthropic_batches_provider.batches.watching.pace import backoff_seconds
-from anthropic_batches_provider.batches.watching.wait import delay_seconds
+from anthropic_batches_provider.batches.watching.look_intervals import backoff_seconds, delay_seconds
 
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.client import Sighting

@@ -227,7 +227,7 @@ class RowsOperator(BaseOperator):
             service_clock=ask_time(client, clock),
             bounds=submission_bounds(),
             signals=JobSignals(
-                should_stop=lambda: self._told_to_stop, may_send=self.may_send, moved=lambda: progress.of(job)
+                should_stop=lambda: self._told_to_stop, may_send=self.may_send, moved=lambda: progress.report(job)
             ),
             max_requests_in_flight=self.max_requests_in_flight,
         )

@@ -107,6 +107,6 @@ def show(stint: Stint) -> None:
         batch_ids = [batch.batch_id for batch in job.batches()]
         shown = {"job": job.uri, "batch_ids": batch_ids, "requests": job.first_seal().rows}
         show_in_task_state(stint.context, "message_batches", shown)
-        stint.progress.of(job, now=True)
+        stint.progress.report(job, force=True)
     except Exception as error:  # noqa: BLE001 - what is shown must not hide how the stint ended
         log.warning("How far %s is could not be shown: %s", job.uri, error)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from anthropic_batches_provider.batches.watching.pace import BURST, CALLS_PER_MINUTE, CallBudget, backoff_seconds
+from anthropic_batches_provider.batches.watching.look_intervals import backoff_seconds
+from anthropic_batches_provider.batches.watching.pace import (
+    BURST,
+    CALLS_PER_MINUTE,
+    CallBudget,
+)
 
 
 def test_a_full_minute_never_holds_more_calls_than_a_quarter_of_the_smallest_account_and_a_burst() -> None:

@@ -1,0 +1,33 @@
+"""When the next look comes: at a batch that was seen to run, and after a look that failed."""
+
+from __future__ import annotations
+
+from anthropic_batches_provider.batches.pauses import doubled
+
+_SHORTEST_DELAY_SECONDS = 2.0
+_SHARE_OF_AGE = 0.1
+
+_FIRST_PAUSE_SECONDS = 2.0
+LONGEST_PAUSE_SECONDS = 120.0
+
+
+def delay_seconds(*, poll_interval: float, age_seconds: float, jitter: float = 0.5) -> float:
+    """Return how long to wait before the next look at a batch.
+
+    Young batches are looked at early, since many end within minutes: after a tenth of their age, 2 s at least and
+    ``poll_interval`` at most.
+
+    :param poll_interval: the longest delay, in seconds.
+    :param jitter: 0 to 1; shortens the delay by up to a fifth, so that processes do not fall into step.
+    """
+    delay = min(poll_interval, max(_SHORTEST_DELAY_SECONDS, age_seconds * _SHARE_OF_AGE))
+    return delay * (1.0 - 0.2 * jitter)
+
+
+def backoff_seconds(failures: int, jitter: float) -> float:
+    """Return how long to pause after failures in a row: 2 s, doubling up to two minutes, shortened by up to a fifth.
+
+    :param failures: 1 or more.
+    :param jitter: 0 to 1.
+    """
+    return doubled(_FIRST_PAUSE_SECONDS, failures - 1, longest=LONGEST_PAUSE_SECONDS) * (1.0 - 0.2 * jitter)
