@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from anthropic_batches_provider.batches.client import ClientSettings, result_lines
+from anthropic_batches_provider.batches.byte_lines import split_lines
+from anthropic_batches_provider.batches.client import ClientSettings
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiStatusError,
@@ -410,7 +411,7 @@ def test_results_are_fetched_by_path_under_the_base_url(client: BlockingClient, 
 def test_results_may_hold_other_line_separators_than_line_feeds(client: BlockingClient, api: ScriptedApi) -> None:
     lines = [line(1, "a\u2028b\u2029c\x85d"), line(2, "é")]
     api.answer(Answer(body=b"".join(lines)))
-    assert [found + b"\n" for found in result_lines([client.results("msgbatch_1")])] == lines
+    assert [found + b"\n" for found in split_lines([client.results("msgbatch_1")])] == lines
 
 
 def test_gzipped_results_are_unpacked(client: BlockingClient, api: ScriptedApi) -> None:

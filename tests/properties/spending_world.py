@@ -15,7 +15,12 @@ from pathlib import Path
 import msgspec
 import pendulum
 
-from anthropic_batches_provider.batches.client import ClientSettings, Greeting, MessageBatchClient, result_lines
+from anthropic_batches_provider.batches.byte_lines import split_lines
+from anthropic_batches_provider.batches.client import (
+    ClientSettings,
+    Greeting,
+    MessageBatchClient,
+)
 from anthropic_batches_provider.batches.collection import (
     JobCollection,
     collect_job,
@@ -237,7 +242,7 @@ class World:
     def beginning_of_batch(self, batch_id: str) -> str:
         """What the custom_ids of a batch that has ended begin with."""
         with self.client.results(batch_id) as chunks:
-            lines = list(result_lines(chunks))
+            lines = list(split_lines(chunks))
         return beginning(msgspec.json.decode(lines[0])["custom_id"])
 
 

@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from anthropic_batches_provider.batches.client import bodies, decoded_results, result_lines, spooled_body
+from anthropic_batches_provider.batches.byte_lines import split_lines
+from anthropic_batches_provider.batches.client import (
+    bodies,
+    decoded_results,
+    spooled_body,
+)
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.errors import EmptyInputError, InvalidRowError, ResultsStreamError
 
@@ -66,7 +71,7 @@ def test_null_is_json_and_nan_is_not() -> None:
 def test_lines_are_the_same_however_they_are_cut(size: int) -> None:
     data = "a\u2028b\n\n  \ncé\x85\r\nlast".encode()
     chunks = [data[start : start + size] for start in range(0, len(data), size)]
-    assert list(result_lines(chunks)) == ["a\u2028b".encode(), "cé\x85\r".encode(), b"last"]
+    assert list(split_lines(chunks)) == ["a\u2028b".encode(), "cé\x85\r".encode(), b"last"]
 
 
 def batch(total: int) -> MessageBatch:

@@ -8,7 +8,7 @@ from anthropic import Anthropic
 
 from anthropic_batches_provider.batches.account import Greeting
 from anthropic_batches_provider.batches.client.async_client import AsyncMessageBatchClient
-from anthropic_batches_provider.batches.client.bodies import SpooledBody, decoded_results, result_lines, spooled_body
+from anthropic_batches_provider.batches.client.bodies import SpooledBody, decoded_results, spooled_body
 from anthropic_batches_provider.batches.client.calls import BatchPage
 from anthropic_batches_provider.batches.client.connection import ConnectionFields, decoded_extra, settings_of
 from anthropic_batches_provider.batches.client.settings import DEFAULT_BASE_URL, ClientSettings
@@ -30,7 +30,6 @@ __all__ = [
     "SpooledBody",
     "decoded_extra",
     "decoded_results",
-    "result_lines",
     "settings_of",
     "spooled_body",
 ]

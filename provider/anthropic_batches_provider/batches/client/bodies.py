@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import msgspec
 
+from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.limits import CUSTOM_ID_PATTERN, MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.errors import EmptyInputError, InvalidRowError, ResultsStreamError
@@ -70,21 +71,6 @@ def spooled_body(requests: Iterable[Mapping[str, Any]]) -> Iterator[SpooledBody]
         yield SpooledBody(file, content_length=size, requests=len(seen))
 
 
-def result_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Split results at line feeds only: texts may hold other line separators, such as U+2028, unescaped."""
-    parts: list[bytes] = []
-    for chunk in chunks:
-        first, *others = chunk.split(b"\n")
-        parts.append(first)
-        for other in others:
-            line = b"".join(parts)
-            if line.strip():
-                yield line
-            parts = [other]
-    if (line := b"".join(parts)).strip():
-        yield line
-
-
 def decoded_results(chunks: Iterable[bytes], batch: MessageBatch) -> Iterator[dict[str, Any]]:
     """Decode a batch's results one by one and prove at the end that all came.
 
@@ -92,7 +78,7 @@ def decoded_results(chunks: Iterable[bytes], batch: MessageBatch) -> Iterator[di
     """
     count = 0
     decoder = msgspec.json.Decoder(dict[str, Any])
-    for line in result_lines(chunks):
+    for line in split_lines(chunks):
         try:
             result = decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:

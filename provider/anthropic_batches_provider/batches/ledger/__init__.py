@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anthropic_batches_provider.batches.ledger.job_folder import JobFolder, create_job, jobs_of
+from anthropic_batches_provider.batches.ledger.job_folder import JobFolder
 from anthropic_batches_provider.batches.ledger.paths import UnitOfWork, slug
 from anthropic_batches_provider.batches.ledger.records import (
     AccountRecord,
@@ -25,6 +25,10 @@ from anthropic_batches_provider.batches.ledger.records import (
 )
 from anthropic_batches_provider.batches.ledger.shard_state import Attempt, ShardState
 from anthropic_batches_provider.batches.ledger.storage import LocalStorage, Storage
+from anthropic_batches_provider.batches.ledger.unit_jobs import (
+    create_job,
+    jobs_of,
+)
 
 __all__ = [
     "AccountRecord",

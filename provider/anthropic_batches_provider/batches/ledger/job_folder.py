@@ -20,10 +20,11 @@ What was read once is not read again, since no record is ever rewritten; what is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TypeVar
 
 from anthropic_batches_provider.batches.byte_lines import split_lines
+from anthropic_batches_provider.batches.ledger.record_format import Record, create_once, decode
 from anthropic_batches_provider.batches.ledger.records import (
     AbandonedRecord,
     BatchRecord,
@@ -34,15 +35,12 @@ from anthropic_batches_provider.batches.ledger.records import (
     JobRecord,
     OutcomeRecord,
     PartRecord,
-    Record,
     SealRecord,
     ShardRecord,
-    decode,
-    encode,
 )
 from anthropic_batches_provider.batches.ledger.shard_state import Attempt, ShardState
 from anthropic_batches_provider.batches.ledger.storage import Storage
-from anthropic_batches_provider.errors import CorruptLedgerError, JobNotFoundError, LedgerError
+from anthropic_batches_provider.errors import CorruptLedgerError, JobNotFoundError
 
 _READ_BYTES = 1 << 20
 
@@ -191,7 +189,7 @@ class JobFolder:
 
     def claim(self, batch_id: str, shard: int) -> bool:
         """Claim a batch for this job; return False if it belongs to another job or shard."""
-        return _create_once(self.storage, f"claims/{batch_id}.json", ClaimRecord(job=self.path, shard=shard))
+        return create_once(self.storage, f"claims/{batch_id}.json", ClaimRecord(job=self.path, shard=shard))
 
     def claim_of(self, batch_id: str) -> ClaimRecord | None:
         """Return which job a batch belongs to, if one has claimed it."""
@@ -262,7 +260,7 @@ class JobFolder:
 
     def _create_once(self, name: str, record: Record) -> bool:
         """Create a record; return False if there is another of its name."""
-        return _create_once(self.storage, f"{self.path}/{name}", record)
+        return create_once(self.storage, f"{self.path}/{name}", record)
 
     def _read(self, name: str, kind: type[_Record]) -> _Record | None:
         known = self._known.get(name)
@@ -279,45 +277,3 @@ class JobFolder:
 
 def _seal_name(number: int) -> str:
     return "sealed.json" if number == 1 else f"sealed-{number:02d}.json"
-
-
-_JOB = re.compile(r"job-(\d{4,})\Z")
-
-
-def jobs_of(storage: Storage, unit_folder: str) -> list[JobFolder]:
-    """Return the jobs of a unit of work, oldest first.
-
-    A folder without a description is no job: a crash, or an attempt that is just opening it, leaves one for a moment.
-
-    :param unit_folder: see :attr:`UnitOfWork.folder`.
-    """
-    numbers = sorted(int(found[1]) for name in storage.list(unit_folder) if (found := _JOB.match(name)))
-    jobs = [JobFolder(storage, f"{unit_folder}/job-{number:04d}") for number in numbers]
-    return [job for job in jobs if job.exists()]
-
-
-def create_job(storage: Storage, unit_folder: str, record: JobRecord, *, after: Sequence[JobFolder]) -> JobFolder:
-    """Create the next job of a unit, or return the one that another attempt created since the listing.
-
-    :param after: the unit's jobs, by the listing that showed that a new one is wanted. It numbers the job: by a later
-        listing, two attempts that both found none would open one each, and pay for the whole unit twice.
-    :raises LedgerError: another attempt has created one that asks something else.
-    """
-    number = 1 + max((int(job.name.rpartition("-")[2]) for job in after), default=0)
-    folder = JobFolder(storage, f"{unit_folder}/job-{number:04d}")
-    if not _create_once(storage, f"{folder.path}/job.json", record):
-        found = folder.description()
-        if (found.question, found.edition, found.owner) != (record.question, record.edition, record.owner):
-            raise LedgerError(
-                f"Another attempt has just opened {folder.uri} for another question or edition. Nothing was sent by "
-                "this one. Run it again, once the other has ended."
-            )
-    return folder
-
-
-def _create_once(storage: Storage, path: str, record: Record) -> bool:
-    try:
-        storage.create(path, encode(record))
-    except FileExistsError:
-        return False
-    return True

@@ -1,25 +1,12 @@
-"""The facts of the ledger: each is one small JSON object, created once and never rewritten.
-
-A record that is unreadable, of another kind or of a newer version stops the work: nothing is spent on a doubt.
-"""
+"""The facts of the ledger: each is one small JSON object, created once and never rewritten."""
 
 from __future__ import annotations
-
-from typing import ClassVar, TypeVar
 
 import msgspec
 
 from anthropic_batches_provider.batches.account import Account
+from anthropic_batches_provider.batches.ledger.record_format import Record
 from anthropic_batches_provider.batches.message_batch import MessageBatch
-from anthropic_batches_provider.errors import CorruptLedgerError
-
-LEDGER_VERSION = 1
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A fact of the ledger; moments are ISO 8601 text in UTC."""
-
-    kind: ClassVar[str]
 
 
 class AccountRecord(Record, frozen=True, kw_only=True):
@@ -311,33 +298,3 @@ class CollectionRecord(Record, frozen=True, kw_only=True):
     shards: int
     unusable: tuple[UnusableRows, ...] = ()
     tries: str = ""
-
-
-_Record = TypeVar("_Record", bound=Record)
-
-
-def encode(record: Record) -> bytes:
-    """Return a record as JSON that a person can read."""
-    body = {"record": type(record).kind, "version": LEDGER_VERSION, **msgspec.to_builtins(record)}
-    return msgspec.json.format(msgspec.json.encode(body), indent=2) + b"\n"
-
-
-def decode(content: bytes, kind: type[_Record], *, where: str) -> _Record:
-    """Read a record.
-
-    :param where: the object's URI, for the message.
-    :raises CorruptLedgerError: it is not a record of this kind, or was written by a newer version of this package.
-    """
-    try:
-        body = msgspec.json.decode(content, type=dict)
-        if body.pop("record") != kind.kind:
-            raise ValueError("it is a record of another kind")
-        if body.pop("version") != LEDGER_VERSION:
-            raise ValueError("it was written by another version of this package")
-        return msgspec.convert(body, kind)
-    except (msgspec.MsgspecError, KeyError, ValueError, UnicodeDecodeError) as error:
-        raise CorruptLedgerError(
-            f"{where} cannot be read as a {kind.kind!r} record: {type(error).__name__}: {error}. Nothing was spent. "
-            "Was it changed or cut by hand or by another program? Restore it, or look up the job's batches in the "
-            "Claude Console before you remove the job's folder: removing it forgets what was paid for."
-        ) from error
