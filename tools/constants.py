@@ -20,10 +20,6 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         ),
         "BATCH_EXPIRES_AFTER": ("", "The API ends a batch so long after its creation."),
         "RESULTS_AVAILABLE_FOR": ("", "The API keeps results so long after the creation of their batch."),
-        "REFUSING_STATUSES": (
-            "",
-            "Statuses of a create call after which no batch exists; any other leaves a doubt, which is settled.",
-        ),
         "EXPIRY_GRACE": (
             "",
             "So long after its expiry a batch leaves the window, and a doubt about it is left to settling by hand.",
@@ -84,8 +80,6 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "_LOWERED_FOR": ("", "How long a 429 lowers the window to what was in flight then."),
     },
     "batches.submission.submission": {
-        "_QUEUE_FULL_PAUSE": ("", "The first pause after a 429 to a create call; it doubles."),
-        "_LONGEST_PAUSE": ("", "The longest such pause."),
         "_WINDOW_LOOK": ("", "The longest time between two looks for room in the window."),
     },
     "batches.submission.running_batches": {
@@ -98,7 +92,29 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "batches.job_advance": {
         "_LONGEST_WAIT": ("", "The longest time that one task waits for batches without looking itself."),
     },
+    "batches.create_answers": {
+        "REFUSING_STATUSES": (
+            "",
+            "Statuses of a create call after which no batch exists; any other leaves a doubt, which is settled.",
+        ),
+    },
     "batches.pauses": {
+        "CALL_FAILED.first_seconds": ("s", "The first pause after a call that the client repeats; it doubles."),
+        "CALL_FAILED.longest_seconds": ("s", "The longest such pause."),
+        "LOOK_FAILED.first_seconds": (
+            "s",
+            "The first pause after a failed look at a batch, or of a whole connection; it doubles.",
+        ),
+        "LOOK_FAILED.longest_seconds": ("s", "The longest such pause."),
+        "LIST_FAILED.first_seconds": ("s", "The first pause after a list that fails alone; it doubles."),
+        "LIST_FAILED.longest_seconds": ("s", "The longest such pause."),
+        "QUEUE_FULL.first_seconds": ("s", "The first pause after a 429 to a create call; it doubles."),
+        "QUEUE_FULL.longest_seconds": ("s", "The longest such pause."),
+        "SERVICE_AWAY.first_seconds": (
+            "s",
+            "The first pause after a service that cannot be asked when a wait is over; it doubles.",
+        ),
+        "SERVICE_AWAY.longest_seconds": ("s", "The longest such pause."),
         "LONGEST_RETRY_AFTER_SECONDS": (
             "s",
             "The longest `Retry-After` that is believed: no limit of the API lasts longer but the spend limit.",
@@ -106,8 +122,6 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "batches.client.failures": {
         "MAX_RETRIES": ("repetitions", "How often a call is repeated, by default. A create call never is."),
-        "_FIRST_PAUSE_SECONDS": ("s", "The first pause before a repetition; it doubles."),
-        "_LONGEST_PAUSE_SECONDS": ("s", "The longest such pause."),
         "LONGEST_WAIT_SECONDS": (
             "s",
             "The longest `Retry-After` that the client waits for itself; a longer one is its caller's.",
@@ -133,8 +147,6 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "batches.watching.look_intervals": {
         "_SHORTEST_DELAY_SECONDS": ("s", "The shortest time between two looks at a young batch."),
         "_SHARE_OF_AGE": ("of its age", "When a young batch is looked at again."),
-        "_FIRST_PAUSE_SECONDS": ("s", "The first pause after a look that failed; it doubles."),
-        "LONGEST_PAUSE_SECONDS": ("s", "The longest such pause."),
     },
     "batches.watching.schedule": {
         "AT_ONCE": ("batches", "How many batches are retrieved at once."),
@@ -151,8 +163,6 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "pages",
             "After so many failed pages in a row a few batches are retrieved, to see whether only the list fails.",
         ),
-        "_FIRST_LIST_PAUSE_SECONDS": ("s", "The first pause without the list; it doubles."),
-        "LONGEST_LIST_PAUSE_SECONDS": ("s", "The longest such pause."),
     },
     "batches.watching.wait": {
         "_EXPIRY_WARNINGS_HOURS": ("h", "When the log warns that a batch is about to expire."),
@@ -212,8 +222,6 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         ),
     },
     "batches.outages": {
-        "_SHORTEST_PAUSE_SECONDS": ("s", "The first wait while the service cannot be asked; it doubles."),
-        "_LONGEST_PAUSE_SECONDS": ("s", "The longest such wait."),
         "_LONGEST_OUTAGE_SECONDS": ("s", "How long an outage is waited out before the task fails."),
     },
     "batches.submission.next_look": {

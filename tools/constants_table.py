@@ -29,7 +29,7 @@ def constants_table() -> list[str]:
 def _value(module: str, name: str) -> Any:
     found: Any = import_module(f"{PACKAGE}.{module}")
     for part in name.split("."):
-        if is_dataclass(found):
+        if isinstance(found, type) and is_dataclass(found):
             found = next(field.default for field in fields(found) if field.name == part)
         else:
             found = getattr(found, part)

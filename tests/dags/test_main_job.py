@@ -10,9 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pendulum
 import pytest
 
+from anthropic_batches_provider.batches.pauses import GrowingPause
 from anthropic_batches_provider.batches.results import fetching
 from anthropic_batches_provider.batches.submission import submission
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
@@ -192,7 +192,7 @@ def test_a_full_queue_is_waited_out(
     conf: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(submission, "_QUEUE_FULL_PAUSE", pendulum.duration(seconds=1))
+    monkeypatch.setattr(submission, "QUEUE_FULL", GrowingPause(1.0, 600.0))
     message_batch_simulator.control.add_fault("create", "status", status=429, retry_after=1, times=2)
     assert dags.run("main_job", conf).state == "success"
     check_one_billing_each(message_batch_simulator, 3)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider.batches.client import AsyncMessageBatchClient
+from anthropic_batches_provider.batches.pauses import LOOK_FAILED
 from anthropic_batches_provider.batches.watching import Watcher
-from anthropic_batches_provider.batches.watching.look_intervals import LONGEST_PAUSE_SECONDS
 from anthropic_batches_provider.batches.watching.pace import CALLS_PER_MINUTE
 from anthropic_batches_provider.edge import watchers
 from anthropic_batches_provider.simulator.control.faults import Fault
@@ -89,7 +89,7 @@ def test_every_event_comes_once_in_time_and_with_few_calls(monkeypatch: pytest.M
         for (batch_id,) in groups[:ALONE]:
             ended = START + lasts[batch_id]
             in_outage = outage_ends - HOUR - POLL_INTERVAL <= ended <= outage_ends
-            known_by = (outage_ends + LONGEST_PAUSE_SECONDS if in_outage else ended) + POLL_INTERVAL
+            known_by = (outage_ends + LOOK_FAILED.longest_seconds if in_outage else ended) + POLL_INTERVAL
             assert ended <= triggerer.heard_at[batch_id] <= known_by + 15, "a failed look or two cost a few seconds"
         _check_calls(world, hours=24)
 

@@ -1,4 +1,4 @@
-"""The limits of the Message Batches API, in the API's units, and what its refusals prove.
+"""The limits of the Message Batches API, in the API's units.
 
 Source: https://platform.claude.com/docs/en/build-with-claude/batch-processing (seen 2026-09-26) and
 https://platform.claude.com/docs/en/api/rate-limits#message-batches-api (seen 2026-10).
@@ -22,6 +22,3 @@ MAX_LIST_PAGE = 1000
 
 # Of the smallest published tier (Start); Build has 300,000 and Scale 500,000. One pool for all models.
 REQUESTS_IN_QUEUE = 200_000
-
-# After these answers to a create call the service has made no batch; any other may come from a gateway after it had.
-REFUSING_STATUSES = frozenset((400, 401, 402, 403, 404, 413, 422, 429))

@@ -6,11 +6,9 @@ Pauses double from one failure in a row to the next. After a day the error is th
 from __future__ import annotations
 
 from anthropic_batches_provider.batches.passing_failures import passes_by_itself
-from anthropic_batches_provider.batches.pauses import doubled
+from anthropic_batches_provider.batches.pauses import SERVICE_AWAY
 from anthropic_batches_provider.errors import ApiError
 
-_SHORTEST_PAUSE_SECONDS = 60.0
-_LONGEST_PAUSE_SECONDS = 600.0
 _LONGEST_OUTAGE_SECONDS = 86_400.0
 
 
@@ -23,5 +21,4 @@ def pause_seconds(error: ApiError, *, failures: int, failing_seconds: float) -> 
     if not passes_by_itself(error) or failing_seconds > _LONGEST_OUTAGE_SECONDS:
         return None
     asked = getattr(error, "retry_after_seconds", None) or 0.0
-    pause = doubled(_SHORTEST_PAUSE_SECONDS, failures, longest=_LONGEST_PAUSE_SECONDS)
-    return max(pause, min(asked, _LONGEST_PAUSE_SECONDS))
+    return max(SERVICE_AWAY.seconds(failures), min(asked, SERVICE_AWAY.longest_seconds))

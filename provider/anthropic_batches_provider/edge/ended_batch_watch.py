@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from anthropic_batches_provider.batches.pauses import bounded_retry_after, doubled
+from anthropic_batches_provider.batches.pauses import GrowingPause, bounded_retry_after
 from anthropic_batches_provider.errors import MessageBatchesError
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ def pause_after_failures(failures: int, *, poll_interval: float) -> float:
 
     :param failures: in a row; 0 or more.
     """
-    return doubled(poll_interval, max(failures - 1, 0), longest=poll_interval * _LONGEST_PAUSE_INTERVALS)
+    pause = GrowingPause(poll_interval, poll_interval * _LONGEST_PAUSE_INTERVALS)
+    return pause.seconds(max(failures - 1, 0))
 
 
 class EndedBatchWatch:

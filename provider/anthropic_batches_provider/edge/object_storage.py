@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
@@ -16,8 +16,6 @@ from anthropic_batches_provider.edge.configuration import STORAGE
 from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
-
     from anthropic_batches_provider.batches.ledger import Storage
 
 _TASKS_SHARE_A_DISK = "LocalExecutor"
@@ -215,7 +213,7 @@ def _s3_code(error: OSError) -> str | None:
     return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
 
 
-def open_object(fs: AbstractFileSystem, key: str) -> BinaryIO:
+def open_object(fs: Any, key: str) -> BinaryIO:
     """Open an object of a store for reading, in the memory of one block: s3fs by itself would read 50 MB ahead."""
     return cast("BinaryIO", fs.open(key, "rb", block_size=_BLOCK_BYTES, cache_type="readahead"))
 

@@ -9,8 +9,7 @@ import pytest
 
 from anthropic_batches_provider.batches.client import calls
 from anthropic_batches_provider.batches.client.failures import seconds_before_retry
-from anthropic_batches_provider.batches.pauses import bounded_retry_after, doubled
-from anthropic_batches_provider.batches.submission.submission import queue_full_pause_seconds
+from anthropic_batches_provider.batches.pauses import QUEUE_FULL, GrowingPause, bounded_retry_after
 from anthropic_batches_provider.batches.watching.listing import list_pause_seconds
 from anthropic_batches_provider.batches.watching.look_intervals import backoff_seconds
 from anthropic_batches_provider.edge.ended_batch_watch import pause_after_failures
@@ -34,7 +33,7 @@ def before_a_repetition(attempt: int) -> float | None:
             [0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 96, 96, 96, 96, 96, 96],
         ),
         (list_pause_seconds, [7.5, 15, 30, 60, 120, 240, 480, 600, 600, 600, 600, 600, 600]),
-        (queue_full_pause_seconds, [60, 120, 240, 480, 600, 600, 600, 600, 600, 600, 600, 600, 600]),
+        (QUEUE_FULL.seconds, [60, 120, 240, 480, 600, 600, 600, 600, 600, 600, 600, 600, 600]),
         (
             lambda failures: pause_after_failures(failures, poll_interval=60),
             [60, 60, 120, 240, 480, 480, 480, 480, 480, 480, 480, 480, 480],
@@ -49,7 +48,7 @@ def test_each_room_pauses_longer_after_each_failure(
 
 
 def test_a_pause_is_bounded_however_often_it_is_doubled() -> None:
-    assert doubled(1.0, 100_000, longest=30.0) == 30.0
+    assert GrowingPause(1.0, 30.0).seconds(100_000) == 30.0
 
 
 @pytest.mark.parametrize(

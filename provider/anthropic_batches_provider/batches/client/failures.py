@@ -16,9 +16,9 @@ import httpx2
 from anthropic.lib.credentials import WorkloadIdentityError
 
 from anthropic_batches_provider.batches.client.calls import Call
-from anthropic_batches_provider.batches.limits import REFUSING_STATUSES
+from anthropic_batches_provider.batches.create_answers import REFUSING_STATUSES
 from anthropic_batches_provider.batches.passing_failures import passes_by_itself
-from anthropic_batches_provider.batches.pauses import doubled
+from anthropic_batches_provider.batches.pauses import CALL_FAILED
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiError,
@@ -43,8 +43,6 @@ SPEND_LIMIT_CODES = frozenset(("enforced_spend_limit_reached", "contract_spend_l
 _NEVER_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 MAX_RETRIES = 2
 LONGEST_WAIT_SECONDS = 60.0
-_FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 8.0
 _EXCERPT = 300
 
 
@@ -102,7 +100,7 @@ def seconds_before_retry(call: Call[Any], error: MessageBatchesError, attempt: i
         return None
     if isinstance(error, ApiStatusError) and error.retry_after_seconds is not None:
         return error.retry_after_seconds if error.retry_after_seconds <= LONGEST_WAIT_SECONDS else None
-    return doubled(_FIRST_PAUSE_SECONDS, attempt, longest=_LONGEST_PAUSE_SECONDS)
+    return CALL_FAILED.seconds(attempt)
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:

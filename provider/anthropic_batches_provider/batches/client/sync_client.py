@@ -68,8 +68,8 @@ class MessageBatchClient:
         :param content: the body, ``{"requests":[…]}`` as bytes, in chunks; streamed, never held.
         :param content_length: bytes of the whole body.
         :param betas: values of the ``anthropic-beta`` header, for the whole batch.
-        :raises ApiStatusError: refused for sure if the status is one of ``limits.REFUSING_STATUSES``; else a batch may
-            exist.
+        :raises ApiStatusError: refused for sure if the status is one of ``create_answers.REFUSING_STATUSES``; else a
+            batch may exist.
         :raises ApiConnectionError: a batch may exist unless ``connected`` is False.
         :raises UnexpectedAnswerError: an answer that proves no batch; one may exist.
         """

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import pendulum
 
 from anthropic_batches_provider.batches.clock import Clock, ServiceClock
+from anthropic_batches_provider.batches.create_answers import check_accepted, is_refusal
 from anthropic_batches_provider.batches.ledger import (
     BatchRecord,
     IntentRecord,
@@ -26,7 +27,6 @@ from anthropic_batches_provider.batches.ledger import (
 )
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.service import SubmissionService
-from anthropic_batches_provider.batches.submission.answers import check_accepted, is_refusal
 from anthropic_batches_provider.batches.submission.lost_answers import LostAnswers
 from anthropic_batches_provider.batches.submission.next_look import NextLook
 from anthropic_batches_provider.batches.submission.outcomes import OutcomeRecorder

@@ -12,7 +12,7 @@ import pendulum
 from anthropic_batches_provider.batches.clock import Clock, ServiceClock
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.limits import REQUESTS_IN_QUEUE
-from anthropic_batches_provider.batches.pauses import bounded_retry_after, doubled
+from anthropic_batches_provider.batches.pauses import QUEUE_FULL, bounded_retry_after
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.submission.job_signals import JobSignals
 from anthropic_batches_provider.batches.submission.next_look import NextLook, combined
@@ -22,18 +22,8 @@ from anthropic_batches_provider.batches.submission.shard_sender import ShardSend
 from anthropic_batches_provider.batches.submission.window import Window, asked_to_wait_until, lowered_window
 from anthropic_batches_provider.errors import ApiError, RateLimitedError, SubmissionOutcomeUnknownError
 
-_QUEUE_FULL_PAUSE = pendulum.duration(seconds=60)
-_LONGEST_PAUSE = pendulum.duration(minutes=10)
 _WINDOW_LOOK = pendulum.duration(minutes=30)
 _NO_SIGNALS = JobSignals()
-
-
-def queue_full_pause_seconds(attempts: int) -> float:
-    """Return for how long to send nothing after a refusal for want of room: a minute, doubling up to ten.
-
-    :param attempts: how often the shard was sent before.
-    """
-    return doubled(_QUEUE_FULL_PAUSE.total_seconds(), attempts, longest=_LONGEST_PAUSE.total_seconds())
 
 
 class Submission:
@@ -161,7 +151,7 @@ class Submission:
         )
 
     def _pause(self, state: ShardState, window: Window, error: RateLimitedError) -> NextLook:
-        grown, asked = queue_full_pause_seconds(len(state.attempts)), bounded_retry_after(error.retry_after_seconds)
+        grown, asked = QUEUE_FULL.seconds(len(state.attempts)), bounded_retry_after(error.retry_after_seconds)
         until = self._clock.now().add(seconds=max(grown, asked))
         if window.in_flight == state.shard.requests:
             # Nothing else is in flight whose end would make room: the whole pause is kept.

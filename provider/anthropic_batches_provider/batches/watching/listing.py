@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from anthropic_batches_provider.batches.pauses import doubled
+from anthropic_batches_provider.batches.pauses import LIST_FAILED
 from anthropic_batches_provider.batches.watching.failure_kinds import FailureKind, is_of_the_connection
 
 RETRIEVE_UP_TO = 3
@@ -14,8 +14,6 @@ MAX_PAGES = 20
 # Pages in a row that failed, before a few batches are retrieved to see whether only the list is to blame.
 PROBE_AFTER = 3
 
-_FIRST_LIST_PAUSE_SECONDS = 15.0
-LONGEST_LIST_PAUSE_SECONDS = 600.0
 
 # Nothing was asked of the list, or it has answered that it is not to be asked now: no word on whether it is available.
 _SAYS_NOTHING_OF_THE_LIST: frozenset[FailureKind] = frozenset(("connection", "rate_limited"))
@@ -26,7 +24,7 @@ def list_pause_seconds(times: int) -> float:
 
     :param times: 1 or more.
     """
-    return doubled(_FIRST_LIST_PAUSE_SECONDS, times - 1, longest=LONGEST_LIST_PAUSE_SECONDS)
+    return LIST_FAILED.seconds(times - 1)
 
 
 @dataclass(slots=True)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from anthropic_batches_provider.batches.pauses import doubled
+from anthropic_batches_provider.batches.pauses import LOOK_FAILED
 
 _SHORTEST_DELAY_SECONDS = 2.0
 _SHARE_OF_AGE = 0.1
-
-_FIRST_PAUSE_SECONDS = 2.0
-LONGEST_PAUSE_SECONDS = 120.0
 
 
 def delay_seconds(*, poll_interval: float, age_seconds: float, jitter: float = 0.5) -> float:
@@ -30,4 +27,4 @@ def backoff_seconds(failures: int, jitter: float) -> float:
     :param failures: 1 or more.
     :param jitter: 0 to 1.
     """
-    return doubled(_FIRST_PAUSE_SECONDS, failures - 1, longest=LONGEST_PAUSE_SECONDS) * (1.0 - 0.2 * jitter)
+    return LOOK_FAILED.seconds(failures - 1) * (1.0 - 0.2 * jitter)

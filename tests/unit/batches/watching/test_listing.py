@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
+from anthropic_batches_provider.batches.pauses import LIST_FAILED
 from anthropic_batches_provider.batches.watching.listing import (
-    LONGEST_LIST_PAUSE_SECONDS,
     ListAccess,
     list_pause_seconds,
 )
@@ -47,12 +47,12 @@ def test_where_the_list_alone_fails_each_batch_is_retrieved_and_none_is_given_up
 
 def test_a_list_that_can_be_had_again_is_used_again_within_ten_minutes() -> None:
     watched = watch(names(20), poll_interval=20, seconds=7200, page_fault=lambda at: BAD_GATEWAY if at < 3600 else None)
-    assert max(watched.retrieved) < 3600 + LONGEST_LIST_PAUSE_SECONDS + 30
+    assert max(watched.retrieved) < 3600 + LIST_FAILED.longest_seconds + 30
 
 
 def test_batches_that_have_drifted_apart_are_found_together_again() -> None:
     watched = watch(names(40), poll_interval=10, seconds=3600, page_fault=lambda at: BAD_GATEWAY if at < 1800 else None)
-    assert max(watched.retrieved) < 1800 + LONGEST_LIST_PAUSE_SECONDS + 30
+    assert max(watched.retrieved) < 1800 + LIST_FAILED.longest_seconds + 30
     assert len([at for at in watched.pages if at > 3000]) <= 600 / 7
 
 

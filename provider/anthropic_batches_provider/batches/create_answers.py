@@ -1,10 +1,12 @@
-"""Sorts what came of a create call: refused for sure, or unknown; an acceptance is proven elsewhere."""
+"""Sorts what came of a create call: accepted, refused for sure, or unknown, which is settled and never guessed."""
 
 from __future__ import annotations
 
-from anthropic_batches_provider.batches.limits import REFUSING_STATUSES
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.errors import ApiConnectionError, ApiStatusError, UnexpectedAnswerError
+
+# After these answers the service has made no batch; any other may come from a gateway after it had.
+REFUSING_STATUSES = frozenset((400, 401, 402, 403, 404, 413, 422, 429))
 
 
 def is_refusal(error: Exception) -> bool:

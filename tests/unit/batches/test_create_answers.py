@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anthropic_batches_provider.batches.submission.answers import is_refusal
+from anthropic_batches_provider.batches.create_answers import is_refusal
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiError,
