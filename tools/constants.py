@@ -73,9 +73,7 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "When to look again for the batch of a lost call after the service could not be asked.",
         ),
     },
-    "batches.further_rounds": {
-        "DEFAULT_MAX_ROUNDS": ("rounds", "How often a row without a usable result is sent in all."),
-    },
+    "batches.further_rounds": {},
     "batches.submission.window": {
         "_LOWERED_FOR": ("", "How long a 429 lowers the window to what was in flight then."),
     },
@@ -215,12 +213,6 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "batches.output.json_lines": {
         "_BLOCK_BYTES": ("bytes", "How much encoded output is held before it is written."),
     },
-    "batches.collection.entry_points": {
-        "DEFAULT_XCOM_MAX_BYTES": (
-            "bytes",
-            "The default of `xcom_max_bytes`: what a task may return in place of writing it.",
-        ),
-    },
     "batches.outages": {
         "_LONGEST_OUTAGE_SECONDS": ("s", "How long an outage is waited out before the task fails."),
     },
@@ -261,6 +253,13 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "_LONGEST_PAUSE_INTERVALS": (
             "intervals",
             "The longest pause of the watch for ended batches after failures, in poll intervals.",
+        ),
+    },
+    "edge.arguments": {
+        "DEFAULT_MAX_ROUNDS": ("rounds", "How often a row without a usable result is sent in all."),
+        "DEFAULT_XCOM_MAX_BYTES": (
+            "bytes",
+            "The default of `xcom_max_bytes`: what a task may return in place of writing it.",
         ),
     },
     "edge.progress_reports": {

@@ -35,10 +35,10 @@ class SimulatedClock:
 
     def __init__(self, control: SimulatorControl, wrong_by: float = 0.0) -> None:
         self._control = control
-        self._wrong_by = wrong_by
+        self.wrong_by = wrong_by
 
     def now(self) -> pendulum.DateTime:
-        return pendulum.from_timestamp(self._control.now() + self._wrong_by)
+        return pendulum.from_timestamp(self._control.now() + self.wrong_by)
 
     def sleep(self, seconds: float) -> None:
         self._control.advance_clock(seconds)

@@ -223,7 +223,7 @@ def test_plain_batch_ids_and_xcom_hold_the_same_answers(
 ) -> None:
     job = submitted(tmp_path, client)
     message_batch_simulator.control.end_batches()
-    in_memory = rows_for_xcom(job.folder, client, replace(job.settings, keep_requests=True)).rows
+    in_memory = rows_for_xcom(job.folder, client, replace(job.settings, keep_requests=True), max_bytes=1_000_000).rows
     batch_ids = [batch.batch_id for batch in job.folder.batches()]
     plain = rows_of(job, collect_batches(batch_ids, client, job.destination(), job.settings))
     assert [row["id"] for row in in_memory] == list(range(ROWS))

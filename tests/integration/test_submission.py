@@ -36,6 +36,7 @@ from anthropic_batches_provider.batches.submission import (
     reopened_job,
     sealed_job,
 )
+from anthropic_batches_provider.batches.submission.by_hand import adopt_by_hand
 from anthropic_batches_provider.batches.submission.shard_body import ShardPost
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
@@ -638,6 +639,7 @@ class Meeting:
     """A storage that lets something happen at a write or a listing."""
 
     def __init__(self, storage: Storage, *, at: str, event: Callable[[], object], before: bool = False) -> None:
+        self.uri = storage.uri
         self._storage = storage
         self._at = at
         self._event: Callable[[], object] | None = event
@@ -729,34 +731,102 @@ def test_an_attempt_whose_job_was_replaced_before_it_sent_anything_sends_nothing
     world.check_each_row_billed_once(10)
 
 
-def test_what_a_job_began_to_send_while_it_was_replaced_is_kept_and_told(world: World) -> None:
+CONTESTED = "create dag/task/unit/-/job-0001/contested.json"
+VERDICT = "create dag/task/unit/-/job-0001/contest-verdict.json"
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the contest", "after it"])
+def test_what_a_job_began_to_send_while_it_was_to_be_replaced_is_kept_and_told(world: World, before: bool) -> None:
     job = world.job(rows=3)
     plan = world.plan(question="other")
-    storage = Meeting(world.storage, at="create dag/task/unit/-/job-0001/abandoned.json", before=True,
-                      event=lambda: world.finish(world.job(rows=3)))  # fmt: skip
+    storage = Meeting(world.storage, at=CONTESTED, before=before,
+                      event=lambda: world.finish(JobFolder(world.storage, job.path)))  # fmt: skip
     for _ in range(2):
-        with pytest.raises(ChangedInputError, match=r"nothing was canceled: the batches it made \(msgbatch_"):
+        with pytest.raises(ChangedInputError, match="nothing was canceled"):
             world.sealed(plan, lambda: prepared(3, "other"), storage=storage)
     assert (len(world.control.received().creates), world.control.received().calls.get("cancel", 0)) == (1, 0)
     assert jobs_in(world) == ["job-0001"]
-    assert job.batches()
+    assert world.finish(world.job(rows=3)) == job.batches(), "the change was undone: the job goes on"
     restarted = world.job(world.plan(question="other", on_changed_input="restart"), rows=3, text="other")
     assert (restarted.name, world.control.received().calls["cancel"]) == ("job-0002", 1)
 
 
-@pytest.mark.parametrize(("policy", "canceled"), [("fail", 0), ("restart", 1)])
-def test_a_call_under_way_while_its_job_is_replaced_is_canceled_only_by_a_restart(
-    world: World, policy: Literal["fail", "restart"], canceled: int
-) -> None:
+@pytest.mark.parametrize("at", [CONTESTED, VERDICT])
+def test_a_replacement_that_died_leaves_a_job_that_goes_on_or_is_replaced(world: World, at: str) -> None:
+    class DiedError(Exception):
+        pass
+
+    def die() -> None:
+        raise DiedError
+
+    world.job(rows=3)
+    plan = world.plan(question="other")
+    with pytest.raises(DiedError):
+        world.sealed(plan, lambda: prepared(3, "other"), storage=Meeting(world.storage, at=at, event=die))
     job = world.job(rows=3)
-    plan = world.plan(question="other", on_changed_input=policy)
+    assert job.name == ("job-0001" if at == CONTESTED else "job-0002")
+    world.finish(job)
+    with pytest.raises(ChangedInputError, match="Since the job at"):
+        world.job(plan, rows=3, text="other")
+    world.check_each_row_billed_once(3)
+
+
+def test_a_call_under_way_while_its_job_is_replaced_by_a_restart_is_canceled(world: World) -> None:
+    job = world.job(rows=3)
+    plan = world.plan(question="other", on_changed_input="restart")
+    storage = Meeting(world.storage, at="create dag/task/unit/-/job-0001/abandoned.json", before=True,
+                      event=lambda: job.record_intent(an_intent(world)))  # fmt: skip
+    with pytest.raises(LedgerError, match="could pay twice"):
+        world.sealed(plan, lambda: prepared(3, "other"), storage=storage)
+    with pytest.raises(LedgerError, match="settle"):
+        world.job(plan, rows=3, text="other")
+    assert jobs_in(world) == ["job-0001"], "no new job while a call may have made a batch"
+    body = b"".join(ShardPost(job, job.shards()[0].shard, clock=SimulatedClock(world.control), bounds=BOUNDS))
+    batch = world.client.create([body], content_length=len(body))
+    adopt_by_hand(job, an_intent(world), batch.id, service=world.client,
+                  service_clock=ask_time(world.client, SimulatedClock(world.control)))  # fmt: skip
+    assert world.job(plan, rows=3, text="other").name == "job-0002"
+    assert world.control.received().calls["cancel"] == 1
+
+
+def test_a_batch_that_is_recorded_after_its_job_was_replaced_is_canceled(world: World) -> None:
+    job = world.job(rows=3)
 
     def create_slowly(content: object, **options: Any) -> object:
-        with pytest.raises(ChangedInputError, match=r"Since the job at|could pay twice"):
-            world.job(plan, rows=3, text="other")
-        job.record_abandonment("2026-11-21T00:00:00Z", keeps_batches=policy == "fail")
+        job.record_abandonment("2026-11-21T00:00:00Z")
         return world.client.create(content, **options)  # type: ignore[arg-type]
 
     through(world, job, create=create_slowly)
-    assert world.control.received().calls.get("cancel", 0) == canceled
+    assert world.control.received().calls.get("cancel", 0) == 1
     assert outcomes(job) == [[Submitted]]
+
+
+def test_a_clock_that_is_set_forward_during_a_call_voids_nothing(world: World) -> None:
+    job, clock = world.job(rows=3), SimulatedClock(world.control)
+    world.control.add_fault("create", "late_commit", seconds=30)
+
+    def create_slowly(content: object, **options: Any) -> object:
+        try:
+            return world.client.create(content, **options)  # type: ignore[arg-type]
+        finally:
+            clock.wrong_by = 3 * HOUR
+
+    service = Proxy(world, create=create_slowly)
+    submission = Submission(job, service, clock=clock, service_clock=ask_time(service, clock), bounds=BOUNDS)
+    assert isinstance(submission.advance(), NextLook)
+    assert outcomes(job) == [[type(None)]]
+    world.finish(job)
+    assert len(world.control.received().creates) == 1
+    world.check_each_row_billed_once(3)
+
+
+def test_a_job_that_another_attempt_opened_with_another_account_is_not_taken_over(world: World) -> None:
+    other = replace(world.client.greet().account, workspace_id="wrkspc_other")
+    at = f"list {world.plan().unit.folder}"
+    storage = Meeting(world.storage, at=at, event=lambda: world.job(rows=3))
+    with pytest.raises(ConfigurationError, match="now leads to"):
+        sealed_job(
+            storage, world.plan(), read_rows=lambda: prepared(3), account=other,
+            service=world.client, now=SimulatedClock(world.control).now(), spool_folder=world.spool,
+        )  # fmt: skip
+    assert jobs_in(world) == ["job-0001"]

@@ -26,8 +26,6 @@ from anthropic_batches_provider.errors import ResultsUnavailableError
 
 log = logging.getLogger(__name__)
 
-DEFAULT_MAX_ROUNDS = 3
-
 
 @dataclass(frozen=True, slots=True)
 class _GoingAgain:

@@ -8,6 +8,9 @@ from typing import Any
 
 from anthropic_batches_provider.errors import ConfigurationError
 
+DEFAULT_MAX_ROUNDS = 3
+DEFAULT_XCOM_MAX_BYTES = 1_000_000
+
 # Names that only make sense to the Messages API: found in Airflow's own `params`, they are a mistake.
 _MESSAGE_PARAMS = frozenset(
     ("messages", "output_config", "stop_sequences", "thinking", "tool_choice", "tools", "top_k", "top_p", "temperature",

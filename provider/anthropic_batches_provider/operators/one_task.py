@@ -14,6 +14,7 @@ from anthropic_batches_provider.batches.output.failed_rows import check_max_fail
 from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT, format_names
 from anthropic_batches_provider.edge.announcing import announce
 from anthropic_batches_provider.edge.arguments import (
+    DEFAULT_XCOM_MAX_BYTES,
     check_choice,
     check_count,
     seconds_of,
@@ -122,7 +123,7 @@ class MessageBatchOperator(RowsOperator):
         max_failed_rows: int | float = 0,
         include_message: bool = False,
         keep_requests: bool = False,
-        xcom_max_bytes: int = 1_000_000,
+        xcom_max_bytes: int = DEFAULT_XCOM_MAX_BYTES,
         timeout: timedelta | float | None = None,
         on_timeout: Policy = "leave",
         **kwargs: Any,

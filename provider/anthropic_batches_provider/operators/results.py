@@ -11,6 +11,7 @@ from anthropic_batches_provider.batches.output.failed_rows import check_max_fail
 from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT, format_names
 from anthropic_batches_provider.edge.announcing import announce
 from anthropic_batches_provider.edge.arguments import (
+    DEFAULT_XCOM_MAX_BYTES,
     check_choice,
     check_count,
 )
@@ -74,7 +75,7 @@ class MessageBatchResultsOperator(BaseOperator):
         max_failed_rows: int | float = 0,
         include_message: bool = False,
         keep_requests: bool = False,
-        xcom_max_bytes: int = 1_000_000,
+        xcom_max_bytes: int = DEFAULT_XCOM_MAX_BYTES,
         conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:

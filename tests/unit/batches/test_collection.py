@@ -227,7 +227,7 @@ def test_batches_of_others_are_rows_in_the_order_of_their_results(tmp_path: Path
     ]
     assert next(iter(rows[0])) == "custom_id"
     assert (manifest.job, manifest.batch_ids, manifest.counts.rows) == (None, ("msgbatch_y", "msgbatch_x"), 3)
-    found = rows_for_xcom(ids, service, job.settings)
+    found = rows_for_xcom(ids, service, job.settings, max_bytes=1_000_000)
     assert (found.rows, found.manifest.counts) == (rows, manifest.counts)
 
 
@@ -237,7 +237,7 @@ def test_no_batch_ids_are_refused(tmp_path: Path, job: EndedJob) -> None:
 
 
 def test_xcom_gets_the_rows_that_a_file_would_hold(job: EndedJob) -> None:
-    found = rows_for_xcom(job.folder, job.service, job.settings)
+    found = rows_for_xcom(job.folder, job.service, job.settings, max_bytes=1_000_000)
     assert answers(found.rows) == ANSWERS
     assert (found.manifest.destination, found.manifest.owner, found.manifest.parts) == ("xcom", OWNER, ())
     collection = job.folder.last_collection()

@@ -246,7 +246,7 @@ def test_batches_that_have_not_ended_are_named_and_nothing_is_fetched(job: Ended
     service.batches["msgbatch_1"] = replace(service.batches["msgbatch_1"], processing_status="canceling")
     for attempt in (
         lambda: collect(job),
-        lambda: rows_for_xcom(job.folder, service, job.settings),
+        lambda: rows_for_xcom(job.folder, service, job.settings, max_bytes=1_000_000),
         lambda: collect_batches(["msgbatch_0", "msgbatch_1"], service, job.destination(), job.settings),
     ):
         with pytest.raises(BatchesNotEndedError, match=r"1 of 2 batches.*msgbatch_1 \(canceling\)") as raised:

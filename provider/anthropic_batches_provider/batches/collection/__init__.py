@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from anthropic_batches_provider.batches.collection.ended_batches import retrieve
 from anthropic_batches_provider.batches.collection.entry_points import (
-    DEFAULT_XCOM_MAX_BYTES,
     XComCollection,
     XComRows,
     collect_batches,
@@ -17,7 +16,6 @@ from anthropic_batches_provider.batches.collection.entry_points import (
 from anthropic_batches_provider.batches.collection.job_collection import JobCollection
 
 __all__ = [
-    "DEFAULT_XCOM_MAX_BYTES",
     "JobCollection",
     "XComCollection",
     "XComRows",

@@ -35,8 +35,6 @@ from anthropic_batches_provider.batches.output.row_sink import CountedRows
 from anthropic_batches_provider.batches.output.tally import Tally
 from anthropic_batches_provider.batches.service import ResultsSource
 
-DEFAULT_XCOM_MAX_BYTES = 1_000_000
-
 _XCOM = "xcom"
 
 
@@ -98,7 +96,7 @@ def rows_for_xcom(
     source: ResultsSource,
     settings: CollectionSettings,
     *,
-    max_bytes: int = DEFAULT_XCOM_MAX_BYTES,
+    max_bytes: int,
 ) -> XComRows:
     """Return the rows that a file would hold, as dicts.
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from anthropic_batches_provider.batches.ledger.collection_records import (
+    CollectionRecord,
+    PartRecord,
+    TallyRecord,
+    UnusableRows,
+)
 from anthropic_batches_provider.batches.ledger.job_folder import JobFolder
 from anthropic_batches_provider.batches.ledger.paths import UnitOfWork, slug
 from anthropic_batches_provider.batches.ledger.records import (
@@ -9,18 +15,14 @@ from anthropic_batches_provider.batches.ledger.records import (
     Adopted,
     BatchRecord,
     ClaimRecord,
-    CollectionRecord,
     EndRecord,
     IntentRecord,
     JobRecord,
     OutcomeRecord,
-    PartRecord,
     Refused,
     SealRecord,
     ShardRecord,
     Submitted,
-    TallyRecord,
-    UnusableRows,
     Void,
 )
 from anthropic_batches_provider.batches.ledger.shard_state import Attempt, ShardState

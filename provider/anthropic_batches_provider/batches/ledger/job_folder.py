@@ -1,7 +1,9 @@
 """The folder of one job: its description, its shards and the facts of the ledger.
 
     job.json                        what the job is (:class:`JobRecord`)
-    abandoned.json                  another job has taken this one's place; nothing more is sent
+    abandoned.json                  another job takes this one's place; nothing more is sent
+    contested.json                  a changed question asks for the place of a job that was seen to have sent nothing
+    contest-verdict.json            whether the job is kept, since it had begun to send, or abandoned
     sealed.json                     the shards; from here on the rows are never read again
     sealed-02.json                  the shards of a further round: rows that lacked a usable result
     requests/00000-{attempt}.jsonl  one request a line, exactly as sent
@@ -24,19 +26,24 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from anthropic_batches_provider.batches.byte_lines import split_lines
+from anthropic_batches_provider.batches.ledger.collection_records import (
+    CollectionRecord,
+    PartRecord,
+)
+from anthropic_batches_provider.batches.ledger.paths import seal_name
 from anthropic_batches_provider.batches.ledger.record_format import Record, create_once, decode
 from anthropic_batches_provider.batches.ledger.records import (
     AbandonedRecord,
     BatchRecord,
     ClaimRecord,
-    CollectionRecord,
+    ContestRecord,
     EndRecord,
     IntentRecord,
     JobRecord,
     OutcomeRecord,
-    PartRecord,
     SealRecord,
     ShardRecord,
+    VerdictRecord,
 )
 from anthropic_batches_provider.batches.ledger.shard_state import Attempt, ShardState
 from anthropic_batches_provider.batches.ledger.storage import Storage
@@ -103,7 +110,7 @@ class JobFolder:
 
     def find_seal(self) -> SealRecord | None:
         """Return the shards of the first round, or None while the rows have not been read to their end."""
-        return self._read(_seal_name(1), SealRecord)
+        return self._read(seal_name(1), SealRecord)
 
     def first_seal(self) -> SealRecord:
         """Return the shards of the first round.
@@ -125,7 +132,7 @@ class JobFolder:
         :raises JobNotFoundError: the job has none.
         """
         seals = [self.first_seal()]
-        while (seal := self._read(_seal_name(len(seals) + 1), SealRecord)) is not None:
+        while (seal := self._read(seal_name(len(seals) + 1), SealRecord)) is not None:
             seals.append(seal)
         return seals
 
@@ -144,8 +151,12 @@ class JobFolder:
             for shard in seal.shards
         ]
 
+    def has_intents(self) -> bool:
+        """Return whether anything was, or was about to be, sent for this job."""
+        return any(_INTENT.match(name) for name in self.storage.list(f"{self.path}/ledger"))
+
     def batches(self) -> list[BatchRecord]:
-        """Return the batches of all shards that are known to have one, in order of the shards."""
+        """Return the known batches of all shards, in order of the shards."""
         return [batch for state in self.shards() if (batch := state.batch) is not None]
 
     def shard_state(self, shard: ShardRecord) -> ShardState:
@@ -158,22 +169,37 @@ class JobFolder:
 
     def create_seal(self, seal: SealRecord) -> SealRecord:
         """Seal a round of the job, or return the seal of another attempt that came first."""
-        return seal if self._create_once(_seal_name(seal.round), seal) else self.rounds()[seal.round - 1]
+        return seal if self._create_once(seal_name(seal.round), seal) else self.rounds()[seal.round - 1]
 
-    def record_abandonment(self, at: str, *, keeps_batches: bool = False) -> None:
-        """Record that another job takes this one's place; before anything of this one is canceled.
-
-        :param keeps_batches: what it turns out to have sent meanwhile is left to run, and stands in the way.
-        """
-        self._create_once("abandoned.json", AbandonedRecord(at=at, keeps_batches=keeps_batches))
-
-    def abandonment(self) -> AbandonedRecord | None:
-        """Return how another job took this one's place; None if none has."""
-        return self._read("abandoned.json", AbandonedRecord)
+    def record_abandonment(self, at: str) -> None:
+        """Record that another job takes this one's place; before anything of this one is canceled."""
+        self._create_once("abandoned.json", AbandonedRecord(at=at))
 
     def is_abandoned(self) -> bool:
-        """Return whether another job has taken this one's place."""
-        return self.abandonment() is not None
+        """Return whether another job takes this one's place."""
+        return self._read("abandoned.json", AbandonedRecord) is not None
+
+    def record_contest(self, at: str) -> None:
+        """Record that a changed question asks for this job's place; look at what was sent after that."""
+        self._create_once("contested.json", ContestRecord(at=at))
+
+    def decide_contest(self, *, keep: bool) -> bool:
+        """Decide an open contest, unless another attempt has decided it first; return whether the job is kept."""
+        if self._create_once("contest-verdict.json", VerdictRecord(kept=keep)):
+            return keep
+        verdict = self._read("contest-verdict.json", VerdictRecord)
+        assert verdict is not None  # noqa: S101 - records are never removed
+        return verdict.kept
+
+    def keep_place(self) -> bool:
+        """Return whether this job may go on, for an attempt of its own; decides an open contest in its favour.
+
+        To be called between an intent and its POST: whoever contests the job looks for intents after that, so that
+        either they see this one, or the contest is seen here.
+        """
+        if self.is_abandoned():
+            return False
+        return self._read("contested.json", ContestRecord) is None or self.decide_contest(keep=True)
 
     def record_intent(self, intent: IntentRecord) -> bool:
         """Record an intent; return False if another attempt has already recorded this one."""
@@ -273,7 +299,3 @@ class JobFolder:
             return None
         record = self._known[name] = decode(content, kind, where=f"{self.storage.uri}/{path}")
         return record
-
-
-def _seal_name(number: int) -> str:
-    return "sealed.json" if number == 1 else f"sealed-{number:02d}.json"

@@ -50,3 +50,8 @@ class UnitOfWork:
     @property
     def _map_index(self) -> str:
         return "-" if self.map_index < 0 else str(self.map_index)
+
+
+def seal_name(number: int) -> str:
+    """Return the name of the seal of a round, from 1."""
+    return "sealed.json" if number == 1 else f"sealed-{number:02d}.json"

@@ -57,16 +57,30 @@ class JobRecord(Record, frozen=True, kw_only=True):
 
 
 class AbandonedRecord(Record, frozen=True, kw_only=True):
-    """Another job has taken this one's place: nothing more is sent for it.
-
-    :param keeps_batches: it was replaced because it had sent nothing, by a task that may not cancel: a batch that came
-        to be all the same is left to run, and no other job is opened over it.
-    """
+    """Another job takes this one's place: nothing more is sent for it."""
 
     kind = "abandoned"
 
     at: str
-    keeps_batches: bool = False
+
+
+class ContestRecord(Record, frozen=True, kw_only=True):
+    """A task with another question asks for the place of this job, which was seen to have sent nothing."""
+
+    kind = "contested"
+
+    at: str
+
+
+class VerdictRecord(Record, frozen=True, kw_only=True):
+    """How a contest ended; created exclusively, so that of two who decide at once one is obeyed by both.
+
+    :param kept: the job had begun to send, or its own task came back first: it goes on. Else it is abandoned.
+    """
+
+    kind = "contest verdict"
+
+    kept: bool
 
 
 class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,79 +236,3 @@ class EndRecord(Record, frozen=True, kw_only=True):
             ended_at=batch.ended_at.to_iso8601_string() if batch.ended_at else None,
             request_counts=batch.request_counts.as_dict(),
         )
-
-
-class UnusableRows(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows of a shard that have no usable result, kept so that they can be sent again.
-
-    :param shard: the shard of the first round.
-    :param file: path in the job folder; JSON Lines with number, result type, error type and params of each row.
-    """
-
-    shard: int
-    file: str
-
-
-class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What was counted while the rows of a part were written.
-
-    :param kinds: result type, stop reason, error type and number of rows of each kind.
-    :param error_examples: one message of each error type.
-    :param usage: per model, the fields of :class:`Usage`.
-    :param foreign_results: results that answered no request of the shard.
-    :param duplicate_results: further results for a request that had one.
-    """
-
-    kinds: tuple[tuple[str, str | None, str | None, int], ...] = ()
-    error_examples: dict[str, str] = {}
-    usage: dict[str, dict[str, int]] = {}
-    foreign_results: int = 0
-    duplicate_results: int = 0
-
-
-class PartRecord(Record, frozen=True, kw_only=True):
-    """The rows of a shard are in the destination, whole; the manifest that makes them count may still be missing.
-
-    :param shard: the shard of the first round.
-    :param collection: number of the collection that it belongs to, from 1.
-    :param name: of the file, in the destination.
-    :param bytes: size of the file.
-    :param shards: number of shards, of all rounds, whose results it holds.
-    :param written_as: 8 hex digits of where and how it was written: destination, format, columns, version.
-    :param tally: what was counted in it.
-    :param unusable_file: where its rows without a usable result are kept, in the job folder; None if it has none, or if
-        their requests are gone.
-    """
-
-    kind = "part"
-
-    shard: int
-    collection: int
-    name: str
-    rows: int
-    bytes: int
-    shards: int
-    written_as: str
-    tally: TallyRecord
-    unusable_file: str | None = None
-
-
-class CollectionRecord(Record, frozen=True, kw_only=True):
-    """The results of the job were written whole.
-
-    :param destination: URI of the folder, or ``xcom``.
-    :param usable_rows: rows with a succeeded result.
-    :param shards: number of shards, of all rounds, whose results it holds.
-    :param unusable: where the other rows are kept.
-    :param tries: names the tries of the task that wrote them, where that task submits, too; else "".
-    """
-
-    kind = "collected"
-
-    destination: str
-    rows: int
-    usable_rows: int
-    at: str
-    shards: int
-    unusable: tuple[UnusableRows, ...] = ()
-    tries: str = ""

@@ -17,8 +17,6 @@ import msgspec
 
 from anthropic_batches_provider.batches.requests.wording import shortened
 
-JsonObject = dict[str, Any]
-
 
 class NotJsonError(ValueError):
     """A value that JSON cannot hold; the text completes a sentence. Callers name the row or the argument."""

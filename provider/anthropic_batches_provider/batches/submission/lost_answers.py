@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 import pendulum
 
@@ -15,6 +14,7 @@ from anthropic_batches_provider.batches.service import SettlingService
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.batches.submission.next_look import NextLook
 from anthropic_batches_provider.batches.submission.outcomes import OutcomeRecorder
+from anthropic_batches_provider.batches.submission.service_time import ServiceTime
 from anthropic_batches_provider.batches.submission.settlement_rules import Adopt, DeclareVoid, GiveUp, WaitToSettle
 from anthropic_batches_provider.batches.submission.settler import Settler
 from anthropic_batches_provider.errors import ApiError, SubmissionOutcomeUnknownError
@@ -29,7 +29,8 @@ class LostAnswers:
 
     :param nonce: the job's.
     :param clock: the local clock.
-    :param service_now: tells the service's time.
+    :param time: the service's; asked anew before a look, since the call before it may have lasted long, and this
+        machine's clock may have been set meanwhile: by a clock that was set forward a doubt would be void at once.
     """
 
     def __init__(
@@ -40,14 +41,14 @@ class LostAnswers:
         *,
         nonce: str,
         clock: Clock,
-        service_now: Callable[[], pendulum.DateTime],
+        time: ServiceTime,
     ) -> None:
         self._job = job
         self._outcomes = outcomes
         self._nonce = nonce
         self._clock = clock
-        self._service_now = service_now
-        self._settler = Settler(job, service, nonce=nonce, service_now=service_now)
+        self._time = time
+        self._settler = Settler(job, service, nonce=nonce, service_now=time.now)
 
     def settle(self, shard: ShardRecord, intent: IntentRecord) -> NextLook | None:
         """Look for the batch of an intent.
@@ -56,6 +57,7 @@ class LostAnswers:
         :raises SubmissionOutcomeUnknownError: nothing will ever prove it.
         """
         try:
+            self._time.refresh_if_old()
             decision = self._settler.look(intent)
         except ApiError as error:
             return self._look_again(intent, error)
@@ -68,7 +70,7 @@ class LostAnswers:
             self._outcomes.conclude(intent, Void(reason="the service shows no batch that could be this shard's"))
             return None
         if isinstance(decision, WaitToSettle):
-            wait = decision.until - self._service_now()
+            wait = decision.until - self._time.now()
             reason = f"shard {intent.shard}: whether its create call made a batch is not known yet"
             return NextLook(until=self._clock.now() + wait, batch_ids=decision.batch_ids, reason=reason)
         assert isinstance(decision, GiveUp)  # noqa: S101 - narrows the type; Settler carries out Prove itself
@@ -78,7 +80,7 @@ class LostAnswers:
 
     def _look_again(self, intent: IntentRecord, error: ApiError) -> NextLook:
         """A look that failed decides nothing; it is repeated until a batch of the call would long be gone."""
-        if self._service_now() > moment(intent.at) + LONGEST_LIFE:
+        if self._time.now() > moment(intent.at) + LONGEST_LIFE:
             raise self._unknown(intent, f"The service could not be asked what came of it: {error}") from error
         log.warning("Shard %d of %s is in doubt, and a look failed: %s", intent.shard, self._job.uri, error)
         return NextLook(

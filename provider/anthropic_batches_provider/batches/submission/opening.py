@@ -11,9 +11,10 @@ from typing import Literal
 import pendulum
 
 from anthropic_batches_provider.batches.account import Account
-from anthropic_batches_provider.batches.cancellation import cancel_if_in_progress, takes_cancellation
+from anthropic_batches_provider.batches.cancellation import cancel_batches
 from anthropic_batches_provider.batches.ledger import (
     AccountRecord,
+    BatchRecord,
     JobFolder,
     JobRecord,
     ShardState,
@@ -24,7 +25,7 @@ from anthropic_batches_provider.batches.ledger import (
 )
 from anthropic_batches_provider.batches.service import CancelService
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.errors import BatchNotFoundError, ChangedInputError, ConfigurationError, LedgerError
+from anthropic_batches_provider.errors import ChangedInputError, ConfigurationError, LedgerError
 
 log = logging.getLogger(__name__)
 
@@ -90,12 +91,10 @@ class JobOpener:
             return self._new_job(after=jobs)
         description = job.description()
         _check_identity(job, description, plan, self._account)
-        if job.is_abandoned():
-            # A replacement that did not come to its end: go on with it.
-            _check_nothing_is_kept(job, plan)
-            _cancel_running(job, self._service)
-            return self._new_job(after=jobs)
-        if _asks_the_same(job, description, plan):
+        asks_the_same = _asks_the_same(job, description, plan)
+        if job.is_abandoned() or (asks_the_same and not job.keep_place()):
+            return self._successor_of(job, after=jobs)  # a replacement that did not come to its end: go on with it
+        if asks_the_same:
             return job
         return self.replace_changed(job, "the question (model, prompt, system or parameters)")
 
@@ -103,11 +102,12 @@ class JobOpener:
         """Open a new job in place of one whose input changed, if the plan allows it.
 
         The old job is always abandoned before the new one is opened, also if it has sent nothing: an attempt of it may
-        be reading its rows, and would send them. What it sent in the moment before is found by a look after that.
+        be reading its rows, and would send them. Where the plan may not cancel, that is contested first: if the job
+        turns out to have begun to send, it is kept, and this is an ordinary change after the submission.
 
         :param what: what changed, in words.
         :raises ChangedInputError: something was submitted, and the plan says ``fail``.
-        :raises LedgerError: another attempt has replaced the job meanwhile.
+        :raises LedgerError: another attempt has replaced the job meanwhile, or a call of it is in doubt.
         """
         plan = self._plan
         jobs = jobs_of(self._storage, plan.unit.folder)
@@ -118,23 +118,52 @@ class JobOpener:
                 f"{latest.uri if latest else 'another job'} in its place. Nothing was sent by this one. Run it again: "
                 "it goes on from there."
             )
-        states = _shards(job)
-        if any(state.attempts for state in states) and plan.on_changed_input == "fail":
-            raise ChangedInputError(
-                f"Since the job at {job.uri} was submitted, {what} changed. Nothing new was submitted, and what was "
-                "paid for stays where it is. To keep the old answers, undo the change. To ask again and pay again, set "
-                'edition="2" (or any name not used before for this unit), or on_changed_input="restart".'
-            )
-        _check_no_doubts(job, states)
-        job.record_abandonment(self._now.to_iso8601_string(), keeps_batches=plan.on_changed_input == "fail")
-        _check_nothing_is_kept(job, plan)
-        _cancel_running(job, self._service)
+        if plan.on_changed_input == "fail":
+            self._contest(job, what)
+        else:
+            _check_no_doubts(job)
+        job.record_abandonment(self._now.to_iso8601_string())
         log.warning("%s changed since %s: a new job is opened.", what[0].upper() + what[1:], job.uri)
-        return self._new_job(after=jobs)
+        return self._successor_of(job, after=jobs)
+
+    def _contest(self, job: JobFolder, what: str) -> None:
+        """Make sure that a job has sent nothing and never will.
+
+        :raises ChangedInputError: it has sent something, or just begun to: it is kept.
+        """
+        if not _has_sent(job):
+            job.record_contest(self._now.to_iso8601_string())
+            if not job.decide_contest(keep=_has_sent(job)):
+                return
+        raise ChangedInputError(
+            f"Since the job at {job.uri} was submitted, {what} changed. Nothing new was submitted, nothing was "
+            "canceled, and what was paid for stays where it is. To keep the old answers, undo the change. To ask again "
+            'and pay again, set edition="2" (or any name not used before for this unit), or '
+            'on_changed_input="restart".'
+        )
+
+    def _successor_of(self, job: JobFolder, *, after: Sequence[JobFolder]) -> JobFolder:
+        """Cancel what still runs of an abandoned job, and open the job that takes its place.
+
+        :raises LedgerError: whether a call of it made a batch is not known: a new job now could pay twice.
+        """
+        job.record_abandonment(self._now.to_iso8601_string())
+        doubtful = _in_doubt(job)
+        if doubtful:
+            raise LedgerError(
+                f"{job.uri} is replaced, but an attempt of it was just sending shards {', '.join(doubtful)}, and "
+                "whether that made batches is not known yet. Run this again once that attempt has ended, which cancels "
+                "them. If its process has died, settle them by hand (python -m anthropic_batches_provider settle "
+                f"'{job.uri}'). No new job was opened: it could pay twice."
+            )
+        canceled, _ = cancel_batches(self._service, [batch.batch_id for batch in _batches(job)])
+        if canceled:
+            log.warning("Canceled of %s: %s; what they have finished is billed.", job.uri, ", ".join(canceled))
+        return self._new_job(after=after)
 
     def _new_job(self, *, after: Sequence[JobFolder]) -> JobFolder:
         plan = self._plan
-        return create_job(
+        job = create_job(
             self._storage,
             plan.unit.folder,
             JobRecord(
@@ -152,6 +181,9 @@ class JobOpener:
             ),
             after=after,
         )
+        # Another attempt may have created it first, with another connection.
+        _check_identity(job, job.description(), plan, self._account)
+        return job
 
 
 def reopened_job(job: JobFolder, *, account: Account, conn_id: str) -> JobFolder:
@@ -164,7 +196,7 @@ def reopened_job(job: JobFolder, *, account: Account, conn_id: str) -> JobFolder
     """
     description = job.description()
     _check_account(job, description, conn_id, account)
-    if job.is_abandoned():
+    if not job.keep_place():
         raise LedgerError(
             f"{job.uri} was replaced by another job of the same unit while this attempt was deferred. Nothing more is "
             "sent or written by it."
@@ -210,9 +242,8 @@ def _check_account(job: JobFolder, description: JobRecord, conn_id: str, account
     )
 
 
-def _check_no_doubts(job: JobFolder, states: Sequence[ShardState]) -> None:
-    doubtful = [str(state.shard.shard) for state in states if state.open_intent is not None]
-    if doubtful:
+def _check_no_doubts(job: JobFolder) -> None:
+    if doubtful := _in_doubt(job):
         raise ChangedInputError(
             f"Whether the create calls of shards {', '.join(doubtful)} of {job.uri} made batches is not known, so that "
             "they cannot be canceled, and a new job now could pay twice. Nothing was canceled or submitted. Undo the "
@@ -221,35 +252,21 @@ def _check_no_doubts(job: JobFolder, states: Sequence[ShardState]) -> None:
         )
 
 
-def _check_nothing_is_kept(job: JobFolder, plan: JobPlan) -> None:
-    """Refuse to open another job over one that was found to have sent something after it was abandoned for "fail"."""
-    abandonment = job.abandonment()
-    if plan.on_changed_input != "fail" or abandonment is None or not abandonment.keeps_batches:
-        return
-    sent = [state for state in _shards(job) if state.batch is not None or state.open_intent is not None]
-    if sent:
-        batch_ids = ", ".join(state.batch.batch_id for state in sent if state.batch is not None)
-        raise ChangedInputError(
-            f"{job.uri} was replaced because its input had changed and it had sent nothing; but another attempt of it "
-            f"was just sending shards {', '.join(str(state.shard.shard) for state in sent)}. To ask again and pay "
-            'again, set edition="2" (or any name not used before for this unit), or on_changed_input="restart". '
-            f"Nothing new was submitted and nothing was canceled: the batches it made ({batch_ids or 'not known yet'}) "
-            "run on and are billed, and their results can be read with MessageBatchResultsOperator(batch_ids=…)."
-        )
+def _in_doubt(job: JobFolder) -> list[str]:
+    return [str(state.shard.shard) for state in _shards(job) if state.open_intent is not None]
+
+
+def _batches(job: JobFolder) -> list[BatchRecord]:
+    return [state.batch for state in _shards(job) if state.batch is not None]
+
+
+def _has_sent(job: JobFolder) -> bool:
+    """Return whether a batch of a job exists, or may."""
+    return any(state.batch is not None or state.open_intent is not None for state in _shards(job))
 
 
 def _shards(job: JobFolder) -> list[ShardState]:
     return job.shards() if job.find_seal() is not None else []
-
-
-def _cancel_running(job: JobFolder, service: CancelService) -> None:
-    batches = [state.batch for state in _shards(job) if state.batch is not None]
-    for batch in batches:
-        try:
-            if takes_cancellation(cancel_if_in_progress(service, batch.batch_id)):
-                log.warning("Canceled %s of %s; what it has finished is billed.", batch.batch_id, job.uri)
-        except BatchNotFoundError as error:
-            log.warning("%s of %s is not canceled: %s", batch.batch_id, job.uri, error)
 
 
 def _latest(jobs: Sequence[JobFolder], edition: str) -> JobFolder | None:

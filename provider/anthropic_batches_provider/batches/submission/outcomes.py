@@ -38,8 +38,7 @@ class OutcomeRecorder:
     def record_batch(self, shard: ShardRecord, intent: IntentRecord, batch: MessageBatch, outcome: Outcome) -> None:
         """Record the batch of a shard; one that comes too late, or for a replaced job, is canceled."""
         is_recorded = self.conclude(intent, outcome)
-        abandonment = self._job.abandonment()
-        if is_recorded and (abandonment is None or abandonment.keeps_batches):
+        if is_recorded and not self._job.is_abandoned():
             return
         known = self._job.shard_state(shard).batch
         if is_recorded or known is None or known.batch_id != batch.id:

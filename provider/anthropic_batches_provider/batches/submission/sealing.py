@@ -82,14 +82,18 @@ def seal_job(job: JobFolder, rows: Iterable[PreparedRow], *, limits: ShardLimits
 def seal_round(job: JobFolder, seal: SealRecord) -> SealRecord:
     """Seal a round whose files are uploaded; where another attempt came first, take over its shards."""
     sealed = job.create_seal(seal)
-    kept = {file for shard in sealed.shards for file in (shard.requests_file, shard.rows_file)}
-    numbers = {f"{shard.shard:05d}" for shard in (*sealed.shards, *seal.shards)}
-    for folder in ("requests", "rows"):
-        for name in job.storage.list(f"{job.path}/{folder}"):
-            # What attempts that died or lost have left of these shards; it holds prompts.
-            if name.partition("-")[0] in numbers and f"{folder}/{name}" not in kept:
-                job.storage.remove(f"{job.path}/{folder}/{name}")
+    there = [f"{folder}/{name}" for folder in ("requests", "rows") for name in job.storage.list(f"{job.path}/{folder}")]
+    kept, own = _files(sealed), _files(seal)
+    # What attempts that died or lost have left holds prompts. Once something was sent, such a file may be of a later
+    # round, which another attempt is about to seal: then only our own are certain to be nobody's.
+    obsolete = set(there) & own if job.has_intents() else set(there)
+    for file in sorted(obsolete - kept):
+        job.storage.remove(f"{job.path}/{file}")
     return sealed
+
+
+def _files(seal: SealRecord) -> set[str]:
+    return {file for shard in seal.shards for file in (shard.requests_file, shard.rows_file)}
 
 
 def fingerprint_rows(rows: Iterable[PreparedRow]) -> str:

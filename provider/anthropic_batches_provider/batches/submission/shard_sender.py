@@ -67,7 +67,7 @@ class ShardSender:
         self._description = job.description()
         self._outcomes = OutcomeRecorder(job, service, service_now=self._time.now)
         self._lost_answers = LostAnswers(
-            job, service, self._outcomes, nonce=self._description.nonce, clock=clock, service_now=self._time.now
+            job, service, self._outcomes, nonce=self._description.nonce, clock=clock, time=self._time
         )
 
     def service_now(self) -> pendulum.DateTime:
@@ -80,7 +80,6 @@ class ShardSender:
         :returns: how the shard stands since: with its batch, or to be sent again; or what to wait for.
         :raises LedgerError: its lost answer can never be settled, or the job was replaced by another.
         """
-        self._time.refresh_if_old()
         intent = state.open_intent
         waiting = self._lost_answers.settle(state.shard, intent) if intent is not None else None
         return waiting or self._job.shard_state(state.shard)
@@ -112,7 +111,7 @@ class ShardSender:
         intent = self._intent(state)
         if not self._job.record_intent(intent):
             return self._other_attempt(shard)
-        if self._job.is_abandoned():
+        if not self._job.keep_place():
             self._outcomes.conclude(intent, Refused(status=None, reason="not sent: another job has replaced this one"))
             raise LedgerError(
                 f"{self._job.uri} was replaced by another job while it was submitted. Nothing more is sent."

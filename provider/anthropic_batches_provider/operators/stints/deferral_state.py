@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowException
+
 from anthropic_batches_provider.edge.xcom_keys import DEFERRAL_KEY
 
 if TYPE_CHECKING:
@@ -76,3 +78,14 @@ class DeferralState:
         if pause is None:
             return None
         return replace(self, until=now.timestamp() + pause, failing_since=since, failures=self.failures + 1)
+
+
+def given_up(event: Mapping[str, Any]) -> AirflowException:
+    """Return the error of a task that waits no longer.
+
+    :param event: what the trigger has fired.
+    """
+    return AirflowException(
+        f"{event.get('reason')} Nothing was sent again or canceled: what was submitted is in the job folder, and a "
+        "retry goes on from there."
+    )

@@ -7,11 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from anthropic_batches_provider.batches.cancellation import cancel_batches
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH, REQUESTS_IN_QUEUE
-from anthropic_batches_provider.edge.arguments import check_choice, check_count, refuse_message_params, seconds_of
+from anthropic_batches_provider.edge.arguments import (
+    DEFAULT_MAX_ROUNDS,
+    check_choice,
+    check_count,
+    refuse_message_params,
+    seconds_of,
+)
 from anthropic_batches_provider.edge.configuration import submission_bounds
 from anthropic_batches_provider.edge.connection_form import DEFAULT_CONN_ID
 from anthropic_batches_provider.edge.job_references import find_job
@@ -23,7 +29,7 @@ from anthropic_batches_provider.edge.spools import task_spool
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.errors import ApiError, ConfigurationError
 from anthropic_batches_provider.links import ConsoleBatchesLink
-from anthropic_batches_provider.operators.stints.deferral_state import DeferralState
+from anthropic_batches_provider.operators.stints.deferral_state import DeferralState, given_up
 from anthropic_batches_provider.operators.stints.stint import Stint, open_job, reopen_job, running_batch_ids, show
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
@@ -72,7 +78,7 @@ class RowsOperator(BaseOperator):
         column_prefix: str = "",
         on_empty: Literal["fail", "skip"] = "fail",
         on_changed_input: Literal["fail", "restart"] = "fail",
-        max_rounds: int = 3,
+        max_rounds: int = DEFAULT_MAX_ROUNDS,
         on_kill: Policy = "leave",
         unit: str | None = None,
         edition: str = "",
@@ -155,7 +161,7 @@ class RowsOperator(BaseOperator):
         """
         event = event or {}
         if event.get("outcome") == "unreachable":
-            raise _given_up(event)
+            raise given_up(event)
         with as_task_failures():
             try:
                 return self._run_stint(context, event)
@@ -242,7 +248,7 @@ class RowsOperator(BaseOperator):
         now = stint.clock.now()
         planned = stint.next_wait(waiting, now)
         if planned is None:
-            raise _given_up(stint.event)
+            raise given_up(stint.event)
         before = stint.before.after(stint.event, now) if stint.before is not None else None
         state = DeferralState(
             job=stint.job.uri,
@@ -255,7 +261,7 @@ class RowsOperator(BaseOperator):
             planned.reason,
             planned.until.in_timezone("UTC").to_datetime_string(),
         )
-        self._defer(stint.context, state, planned.batch_ids)
+        self._defer(stint.context, state, planned.batch_ids, job=stint.job)
 
     def _wait_out(self, context: Context, error: ApiError) -> NoReturn:
         """Defer once more where the service could not be asked how the job stands: a wait of a day may meet an outage.
@@ -272,9 +278,9 @@ class RowsOperator(BaseOperator):
             "The service could not be asked how %s stands; what runs there runs on. Going on in %d s: %s",
             again.job, again.until - SystemClock().now().timestamp(), error,
         )  # fmt: skip
-        self._defer(context, again, ())
+        self._defer(context, again, (), job=find_job(again.job))
 
-    def _defer(self, context: Context, state: DeferralState, batch_ids: Sequence[str]) -> NoReturn:
+    def _defer(self, context: Context, state: DeferralState, batch_ids: Sequence[str], *, job: JobFolder) -> NoReturn:
         """Remember the state, and defer until its moment or the end of one of some batches."""
         state.remember(context)
         self.defer(
@@ -284,15 +290,8 @@ class RowsOperator(BaseOperator):
                 poll_interval=seconds_of(self.poll_interval),
                 deadline=state.until + state.ahead_seconds,
                 wait_for="any",
-                cancel_on_kill=running_batch_ids(find_job(state.job)) if self.kill_policy == "cancel" else (),
+                cancel_on_kill=running_batch_ids(job) if self.kill_policy == "cancel" else (),
             ),
             method_name="resume",
         )
         raise AssertionError("defer returns nothing")  # tells the type checker what defer() does
-
-
-def _given_up(event: Mapping[str, Any]) -> AirflowException:
-    return AirflowException(
-        f"{event.get('reason')} Nothing was sent again or canceled: what was submitted is in the job folder, and a "
-        "retry goes on from there."
-    )

@@ -10,11 +10,12 @@ import pytest
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
+from anthropic_batches_provider.batches.message_batch import RequestCounts
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission.sealing import seal_job
 from anthropic_batches_provider.edge.object_storage import ObjectStorage
-from tests.unit.batches.results.ended_jobs import opened_job
+from tests.unit.batches.results.ended_jobs import ended_batch, opened_job, submit
 
 SHARDS = 5
 ROWS_PER_SHARD = 4
@@ -78,3 +79,20 @@ def test_a_shard_is_in_the_store_before_the_rows_of_the_next_are_read(spool: Pat
     assert store.rows_taken_at_puts[::2] == [ROWS_PER_SHARD * shard + 1 for shard in range(1, SHARDS)] + [
         ROWS_PER_SHARD * SHARDS
     ]
+
+
+def test_a_slower_attempt_removes_what_dead_ones_left_but_no_file_of_a_later_round(spool: Path) -> None:
+    store = CopyingStore(spool)
+    job = opened_job(store)
+    limits = ShardLimits(max_requests=ROWS_PER_SHARD)
+    left = f"{job.path}/requests/00000-dead.jsonl"
+    store.create(left, b"a prompt")
+    first = seal_job(job, store.rows(ROWS_PER_SHARD), limits=limits, spool_folder=spool)
+    assert "00000-dead.jsonl" not in store.list(f"{job.path}/requests")
+    submit(job, 0, ended_batch("msgbatch_0", RequestCounts(succeeded=ROWS_PER_SHARD)))
+    later = f"{job.path}/requests/00001-aaaaaaaa.jsonl"
+    store.create(later, b"of the second round, which is about to be sealed")
+    # Another first attempt, whose source has more rows by now, comes to its seal.
+    assert seal_job(job, store.rows(3 * ROWS_PER_SHARD), limits=limits, spool_folder=spool) == first
+    names = store.list(f"{job.path}/requests")
+    assert names == sorted([first.shards[0].requests_file.partition("/")[2], "00001-aaaaaaaa.jsonl"])
