@@ -51,13 +51,15 @@ class Processes:
     :param python: the interpreter that has this package and both peers.
     :param home: where everything is written.
     :param control: of the simulator that they send to.
+    :param tree: the checkout whose programs and package are run; this one, unless another commit is to be measured.
     """
 
-    def __init__(self, python: str, home: Path, control: SimulatorControl) -> None:
+    def __init__(self, python: str, home: Path, control: SimulatorControl, *, tree: Path = REPOSITORY) -> None:
         self._python = python
+        self._programs = tree / "benchmarks" / "programs"
         self.home = home
         self.control = control
-        extra = {**connections(control.base_url, DEFAULT_API_KEY), "PYTHONPATH": str(REPOSITORY)}
+        extra = {**connections(control.base_url, DEFAULT_API_KEY), "PYTHONPATH": f"{tree / 'provider'}:{tree}"}
         self._environment = airflow_environment(home / "airflow", home, _UNUSED_PORT, extra)
 
     def run(self, program: str, step: str, source: Path, folder: Path) -> Used:
@@ -65,7 +67,7 @@ class Processes:
 
         :raises RuntimeError: the program failed; shows the end of its log.
         """
-        file = REPOSITORY / "benchmarks" / "programs" / f"{program}.py"
+        file = self._programs / f"{program}.py"
         started = time.monotonic()
         with (folder / f"{step}.log").open("wb") as log:
             process = subprocess.Popen(
