@@ -15,6 +15,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from anthropic_batches_provider.edge.kill_policy import is_over_async
 from anthropic_batches_provider.edge.watchers import prepare, subscribed
+from anthropic_batches_provider.errors import BatchNotFoundError
 
 __all__ = ["MessageBatchTrigger"]
 
@@ -115,8 +116,13 @@ class MessageBatchTrigger(BaseTrigger):
             return
         async with await MessageBatchHook(self.conn_id).aclient() as client:
             for batch_id in self.cancel_on_kill:
+                try:
+                    found = await client.retrieve(batch_id)
+                except BatchNotFoundError as error:  # holds up no other
+                    log.warning("%s cannot be canceled: %s", batch_id, error)
+                    continue
                 # A triggerer that stalled may find the task over because the batch has ended.
-                if not takes_cancellation(await client.retrieve(batch_id)):
+                if not takes_cancellation(found):
                     continue
                 await client.cancel(batch_id)
                 log.warning(

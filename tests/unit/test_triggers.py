@@ -63,6 +63,15 @@ async def test_a_task_that_is_over_cancels_what_it_named(
     assert kill.canceled() == kill.batch_ids[:1]
 
 
+async def test_a_batch_that_the_service_does_not_know_holds_up_no_other(
+    message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill = Kill(message_batch_simulator, monkeypatch, is_over=True)
+    kill.trigger.cancel_on_kill.insert(0, "msgbatch_gone")
+    await kill.trigger.on_kill()
+    assert kill.canceled() == kill.batch_ids[:1]
+
+
 async def test_a_task_that_is_over_because_its_batch_has_ended_cancels_nothing(
     message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
