@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from anthropic_batches_provider.batches import outages
+from anthropic_batches_provider.batches.pauses import GrowingPause
 from anthropic_batches_provider.edge import progress_reports
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import DagRunner
@@ -58,7 +59,7 @@ def test_an_outage_when_a_wait_is_over_is_waited_out(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(outages, "_SHORTEST_PAUSE_SECONDS", 1.0)
+    monkeypatch.setattr(outages, "SERVICE_AWAY", GrowingPause(1.0, 600.0))
     control = message_batch_simulator.control
     asked_by_the_first_stint, tries_of_a_call = 2, 3
     control.add_fault("list", "status", status=503, nth=asked_by_the_first_stint + 1, times=2 * tries_of_a_call)

@@ -830,3 +830,16 @@ def test_a_job_that_another_attempt_opened_with_another_account_is_not_taken_ove
             service=world.client, now=SimulatedClock(world.control).now(), spool_folder=world.spool,
         )  # fmt: skip
     assert jobs_in(world) == ["job-0001"]
+
+
+def test_a_contest_that_was_lost_leaves_no_doubt(world: World) -> None:
+    """An intent whose process died before it could meet the contest was certainly not sent."""
+    job = world.job(rows=3)
+    plan = world.plan(question="other")
+    storage = Meeting(world.storage, at=VERDICT, event=lambda: job.record_intent(an_intent(world)))
+    successor = world.sealed(plan, lambda: prepared(3, "other"), storage=storage)
+    assert successor.name == "job-0002"
+    assert isinstance(world.advance(JobFolder(world.storage, job.path)), NextLook)
+    assert world.control.received().creates == []
+    world.finish(successor)
+    world.check_each_row_billed_once(3)

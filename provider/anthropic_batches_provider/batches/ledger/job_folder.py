@@ -191,6 +191,15 @@ class JobFolder:
         assert verdict is not None  # noqa: S101 - records are never removed
         return verdict.kept
 
+    def has_lost_contest(self) -> bool:
+        """Return whether a contest was decided against this job: then nothing of it was or will be sent."""
+        verdict = self._read("contest-verdict.json", VerdictRecord)
+        return verdict is not None and not verdict.kept
+
+    def is_replaced(self) -> bool:
+        """Return whether nothing more may be sent for this job; decides nothing."""
+        return self.is_abandoned() or self.has_lost_contest()
+
     def keep_place(self) -> bool:
         """Return whether this job may go on, for an attempt of its own; decides an open contest in its favour.
 

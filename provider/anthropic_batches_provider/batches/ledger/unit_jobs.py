@@ -37,9 +37,13 @@ def create_job(storage: Storage, unit_folder: str, record: JobRecord, *, after: 
     folder = JobFolder(storage, f"{unit_folder}/job-{number:04d}")
     if not create_once(storage, f"{folder.path}/job.json", record):
         found = folder.description()
-        if (found.question, found.edition, found.owner) != (record.question, record.edition, record.owner):
+        if _asked(found) != _asked(record):
             raise LedgerError(
                 f"Another attempt has just opened {folder.uri} for another question or edition. Nothing was sent by "
                 "this one. Run it again, once the other has ended."
             )
     return folder
+
+
+def _asked(record: JobRecord) -> tuple[object, ...]:
+    return record.question, record.edition, record.owner, record.key_columns, record.column_prefix

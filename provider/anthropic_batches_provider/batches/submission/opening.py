@@ -91,10 +91,9 @@ class JobOpener:
             return self._new_job(after=jobs)
         description = job.description()
         _check_identity(job, description, plan, self._account)
-        asks_the_same = _asks_the_same(job, description, plan)
-        if job.is_abandoned() or (asks_the_same and not job.keep_place()):
+        if job.is_replaced():
             return self._successor_of(job, after=jobs)  # a replacement that did not come to its end: go on with it
-        if asks_the_same:
+        if _asks_the_same(job, description, plan):
             return job
         return self.replace_changed(job, "the question (model, prompt, system or parameters)")
 
@@ -123,7 +122,7 @@ class JobOpener:
         else:
             _check_no_doubts(job)
         job.record_abandonment(self._now.to_iso8601_string())
-        log.warning("%s changed since %s: a new job is opened.", what[0].upper() + what[1:], job.uri)
+        log.warning("%s changed since %s: it is replaced.", what[0].upper() + what[1:], job.uri)
         return self._successor_of(job, after=jobs)
 
     def _contest(self, job: JobFolder, what: str) -> None:
@@ -148,13 +147,14 @@ class JobOpener:
         :raises LedgerError: whether a call of it made a batch is not known: a new job now could pay twice.
         """
         job.record_abandonment(self._now.to_iso8601_string())
-        doubtful = _in_doubt(job)
+        # Whoever decided a contest against it had seen that nothing of it was sent, and nothing can be since.
+        doubtful = [] if job.has_lost_contest() else _in_doubt(job)
         if doubtful:
             raise LedgerError(
                 f"{job.uri} is replaced, but an attempt of it was just sending shards {', '.join(doubtful)}, and "
                 "whether that made batches is not known yet. Run this again once that attempt has ended, which cancels "
-                "them. If its process has died, settle them by hand (python -m anthropic_batches_provider settle "
-                f"'{job.uri}'). No new job was opened: it could pay twice."
+                "them. If this comes again although no attempt of it runs any more, settle them by hand (python -m "
+                f"anthropic_batches_provider settle '{job.uri}'). No new job was opened: it could pay twice."
             )
         canceled, _ = cancel_batches(self._service, [batch.batch_id for batch in _batches(job)])
         if canceled:
@@ -196,7 +196,7 @@ def reopened_job(job: JobFolder, *, account: Account, conn_id: str) -> JobFolder
     """
     description = job.description()
     _check_account(job, description, conn_id, account)
-    if not job.keep_place():
+    if job.is_replaced():
         raise LedgerError(
             f"{job.uri} was replaced by another job of the same unit while this attempt was deferred. Nothing more is "
             "sent or written by it."
@@ -246,9 +246,9 @@ def _check_no_doubts(job: JobFolder) -> None:
     if doubtful := _in_doubt(job):
         raise ChangedInputError(
             f"Whether the create calls of shards {', '.join(doubtful)} of {job.uri} made batches is not known, so that "
-            "they cannot be canceled, and a new job now could pay twice. Nothing was canceled or submitted. Undo the "
-            "change and run the task, which settles them, or settle them by hand (python -m anthropic_batches_provider "
-            "settle); then restart."
+            "they cannot be canceled, and a new job now could pay twice. Nothing was submitted. Undo the change and "
+            "run the task, which settles them, or settle them by hand (python -m anthropic_batches_provider settle "
+            f"'{job.uri}'); then restart."
         )
 
 
