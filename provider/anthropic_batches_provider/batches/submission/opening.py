@@ -121,7 +121,6 @@ class JobOpener:
             self._contest(job, what)
         else:
             _check_no_doubts(job)
-        job.record_abandonment(self._now.to_iso8601_string())
         log.warning("%s changed since %s: it is replaced.", what[0].upper() + what[1:], job.uri)
         return self._successor_of(job, after=jobs)
 
@@ -142,7 +141,7 @@ class JobOpener:
         )
 
     def _successor_of(self, job: JobFolder, *, after: Sequence[JobFolder]) -> JobFolder:
-        """Cancel what still runs of an abandoned job, and open the job that takes its place.
+        """Abandon a job, cancel what still runs of it, and open the job that takes its place.
 
         :raises LedgerError: whether a call of it made a batch is not known: a new job now could pay twice.
         """
