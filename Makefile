@@ -1,8 +1,8 @@
-# Every target sets up all that it needs (.ci/environment); the first time takes a minute or two.
+# Every target sets up everything it needs (.ci/environment); the first time takes a minute or two.
 #
 #   PYTHON=…     the Python to use; default: the first of python3.13, 3.12, 3.11, python3 that works. The oldest Airflow
-#                ends at 3.12: OLDEST_PYTHON=… names another one for it.
-#   ARGS=…       further arguments for pytest or the benchmarks
+#                supports Python up to 3.12: OLDEST_PYTHON=… names another Python for it.
+#   ARGS=…       more arguments for pytest or the benchmarks
 #   DEMO_ARGS=…  arguments for the demo (make demo DEMO_ARGS=--help)
 
 PYTHON ?=
@@ -20,9 +20,9 @@ stores = sh .ci/environment $(STORES) constraints/stores.txt $(FIRST_PYTHON) 4.0
 AZURITE := 3.35.0
 
 CODE = $(wildcard provider tests dags airflow_stack demo benchmarks tools)
-# The kills, which take minutes, hang on no version of Airflow.
+# The kill tests take minutes and do not depend on the Airflow version.
 QUICK = $(wildcard tests/integration tests/dags tests/compatibility) --ignore tests/integration/test_killed_at_every_boundary.py
-# The tests with a real Airflow wait much and share one: they keep to one process while others use the processors.
+# The tests with a real Airflow wait a lot and share one Airflow: they run in one process; others use the processors.
 SPREAD = --numprocesses 3 --dist loadgroup
 STORE_TESTS = $(wildcard tests/contracts/test_storage.py tests/contracts/test_store*.py)
 
@@ -43,7 +43,7 @@ demo: setup ## run the main job in a real Airflow, against the simulator; spends
 
 test: lint test-newest ## format check, lint, types, import contracts, tests
 
-lint: setup ## the checks of make test that run nothing
+lint: setup ## the checks of make test that do not run the code
 	$(NEWEST)/bin/python -m ruff format --check .
 	$(NEWEST)/bin/python -m ruff check .
 	$(NEWEST)/bin/python -m mypy $(CODE)
@@ -56,7 +56,7 @@ test-oldest: ## integration, DAG and compatibility tests on the oldest supported
 	@$(oldest)
 	$(OLDEST)/bin/python -m pytest $(SPREAD) $(QUICK) $(ARGS)
 
-test-stores: ## storage on S3, Google Cloud Storage and Azure, spoken by servers on loopback; Azure's needs npm
+test-stores: ## storage on S3, Google Cloud Storage and Azure, played by servers on loopback; the Azure server needs npm
 	@$(stores)
 	@sh .ci/azurite $(STORES) $(AZURITE)
 	$(STORES)/bin/python -m pytest $(SPREAD) $(STORE_TESTS) $(ARGS)
@@ -68,25 +68,25 @@ matrix: test-newest ## all tests, on the newest and on the oldest
 long: setup ## the tests that take minutes
 	$(NEWEST)/bin/python -m pytest -m long $(ARGS)
 
-format: setup ## put the code into its form, and mend what can be mended
+format: setup ## format the code, and fix what can be fixed
 	$(NEWEST)/bin/python -m ruff check --fix-only .
 	$(NEWEST)/bin/python -m ruff format .
 
-docs: setup ## write the tables of the docs that are made from the code
+docs: setup ## generate the tables of the docs from the code
 	@$(NEWEST)/bin/python -m tools.generate_docs
 
-bench: setup ## faults, sizes and waits beside the peers; takes three quarters of an hour (ARGS=faults, ARGS=--write)
+bench: setup ## faults, sizes and waits compared with the peers; takes three quarters of an hour (ARGS=faults, ARGS=--write)
 	$(NEWEST)/bin/python -m benchmarks $(ARGS)
 
 COMPILE = $(NEWEST)/bin/python -m uv pip compile --quiet --universal --python-version $(FIRST_PYTHON) --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --group dev --extra simulator $(ARGS)
 
-constraints: setup ## work out the pins again (ARGS=--upgrade: with newer versions)
+constraints: setup ## compute the pins again (ARGS=--upgrade: with newer versions)
 	$(COMPILE) -o constraints/newest.txt pyproject.toml constraints/newest.in
 	$(COMPILE) -o constraints/oldest.txt pyproject.toml constraints/oldest.in
 	$(COMPILE) -o constraints/peers.txt pyproject.toml constraints/peers.in
 	$(COMPILE) --extra s3 --extra gcs --extra azure --group stores -o constraints/stores.txt pyproject.toml constraints/stores.in
 
-clean: ## remove environments, caches and what was built
+clean: ## remove environments, caches and build results
 	rm -rf .venv .matrix build dist .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

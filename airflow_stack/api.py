@@ -1,6 +1,6 @@
 """Drives a running Airflow over its REST API: trigger, watch, clear, read.
 
-Invariant: nothing here decides by silence. A wait that does not see what it waits for raises, and says what it saw.
+Invariant: no call takes silence for an answer. A wait that does not see the expected state raises and says what it saw.
 """
 
 import json
@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import ProxyHandler, Request, build_opener
+
+from airflow_stack.patience import patient
 
 T = TypeVar("T")
 
@@ -32,7 +34,7 @@ class AirflowApiError(RuntimeError):
 
 
 class UnexpectedStateError(AssertionError):
-    """A DAG run or task ended in another state than was waited for, or did not get there in time."""
+    """A DAG run or task ended in another state than expected, or did not reach the state in time."""
 
 
 class DagRun(NamedTuple):
@@ -44,7 +46,7 @@ class DagRun(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TaskInstance:
-    """A task instance as the API server tells it; ``state`` is None before it is scheduled."""
+    """A task instance as the API server reports it; ``state`` is None before it is scheduled."""
 
     run: DagRun
     task_id: str
@@ -60,10 +62,10 @@ class TaskInstance:
 
 
 class AirflowApi:
-    """A client of one Airflow whose simple auth manager makes everybody an admin.
+    """A client of one Airflow whose simple auth manager makes every user an admin.
 
     :param url: the API server's base URL.
-    :param check: called at every poll; raises when waiting on is pointless, because a process has died.
+    :param check: called at every poll; raises if further waiting is pointless because a process has died.
     """
 
     def __init__(self, url: str, check: Callable[[], None] = lambda: None) -> None:
@@ -77,9 +79,9 @@ class AirflowApi:
         return self.call("GET", f"/api/v2{path}" + (f"?{urlencode(query)}" if query else ""))
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Call the API server; a locked database, and a connection dropped on a GET, are tried again for some seconds.
+        """Call the API server; retry for some seconds on a 503, on a locked database, and on a dropped GET.
 
-        :raises AirflowApiError: any other answer than 2xx.
+        :raises AirflowApiError: the answer is not 2xx.
         """
         deadline = time.monotonic() + _RETRY_SECONDS
         while True:
@@ -96,7 +98,7 @@ class AirflowApi:
             time.sleep(POLL_SECONDS)
 
     def health(self) -> dict[str, str | None]:
-        """Return each component's status, ``{}`` while the API server does not answer."""
+        """Return each component's status, or ``{}`` while the API server does not answer."""
         try:
             answer = self._send("GET", "/api/v2/monitor/health", None)
         except (AirflowApiError, OSError):
@@ -107,8 +109,10 @@ class AirflowApi:
         """Poll ``look`` until it returns something.
 
         :param what: completes "did not see …".
-        :raises UnexpectedStateError: it returned None for ``timeout`` seconds.
+        :param timeout: in seconds, on a machine of ordinary speed (:func:`~airflow_stack.patience.patient`).
+        :raises UnexpectedStateError: ``look`` returned None all that time.
         """
+        timeout = patient(timeout)
         deadline = time.monotonic() + timeout
         while (found := look()) is None:
             if time.monotonic() > deadline:
@@ -118,7 +122,7 @@ class AirflowApi:
         return found
 
     def wait_for_dag(self, dag_id: str, timeout: float = 60) -> None:
-        """Wait until the DAG processor has read the DAG; a DAG file that cannot be imported ends the wait."""
+        """Wait until the DAG processor has read the DAG; raise if a DAG file cannot be imported meanwhile."""
 
         def look() -> bool | None:
             try:
@@ -127,7 +131,7 @@ class AirflowApi:
                 if error.status != 404:
                     raise
                 if errors := self.import_errors():
-                    raise UnexpectedStateError(f"No DAG {dag_id}; import errors: {errors}") from None
+                    raise UnexpectedStateError(f"There is no DAG {dag_id}. Fix these import errors: {errors}") from None
                 return None
             return True
 
@@ -147,7 +151,7 @@ class AirflowApi:
         """Wait for the DAG, unpause it and start a run.
 
         :param conf: the run's configuration; it overrides the DAG's params.
-        :param logical_date: without one the run has none, as a manual run in Airflow 3.
+        :param logical_date: default: none, as in a manual run of Airflow 3.
         """
         self.wait_for_dag(dag_id)
         self.unpause(dag_id)
@@ -164,8 +168,9 @@ class AirflowApi:
     def wait_for_run(self, run: DagRun, timeout: float = 120, state: str | None = "success") -> str:
         """Wait until the run has ended and return its state.
 
-        :param state: what it must end in; None for any.
-        :raises UnexpectedStateError: it ended otherwise or not in time; with its tasks' states and failed tasks' logs.
+        :param state: the state in which it must end; None for any.
+        :raises UnexpectedStateError: it ended in another state or not in time; the message shows the states of its
+            tasks and the logs of failed tasks.
         """
 
         def look() -> str | None:
@@ -190,7 +195,8 @@ class AirflowApi:
     ) -> TaskInstance:
         """Wait until the task instance is in ``state``; another final state ends the wait.
 
-        :raises UnexpectedStateError: it is not, with its tasks' states and failed tasks' logs.
+        :raises UnexpectedStateError: it ended in another state (the message shows the states of all tasks and the
+            logs of failed tasks), or not in time.
         """
 
         def look() -> TaskInstance | None:
@@ -207,7 +213,7 @@ class AirflowApi:
     def xcom(self, run: DagRun, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """Return the value of a task's XCom.
 
-        :raises AirflowApiError: status 404: there is none.
+        :raises AirflowApiError: with status 404 if there is none.
         """
         path = f"{_task_path(run, task_id)}/xcomEntries/{quote(key)}"
         return self.get(path, map_index=map_index, stringify=False)["value"]
@@ -230,7 +236,7 @@ class AirflowApi:
         return "\n".join(_log_lines(content))
 
     def describe(self, run: DagRun, log_lines: int = 25) -> str:
-        """Tell the states of the run's tasks and the ends of the failed ones' logs."""
+        """Return the states of the run's tasks and the ends of the failed tasks' logs."""
         tasks = self.task_instances(run)
         parts = [", ".join(f"{ti.label}: {ti.state} (try {ti.try_number})" for ti in tasks)]
         for ti in tasks:

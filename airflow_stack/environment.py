@@ -1,7 +1,7 @@
-"""What an Airflow of our own is told through its environment.
+"""The environment variables of an Airflow that this package starts.
 
 Nothing of the user's gets in: every inherited ``AIRFLOW*`` setting and every ``ANTHROPIC*`` credential is dropped.
-Nothing is reachable from outside: all that listens does so on loopback.
+Nothing is reachable from outside: every server listens on loopback.
 """
 
 import base64
@@ -18,7 +18,7 @@ SCHEDULER_LOST_SECONDS = 30
 
 
 def database_path(home: Path) -> Path:
-    """Return where the SQLite database of the Airflow in ``home`` is."""
+    """Return the path of the SQLite database of the Airflow in ``home``."""
     return home / "airflow.db"
 
 
@@ -28,10 +28,10 @@ def airflow_environment(
     """Build the whole environment of a stack's processes.
 
     :param home: AIRFLOW_HOME.
-    :param dags_folder: the one DAGs folder.
+    :param dags_folder: the only DAGs folder.
     :param port: the API server's port on loopback.
-    :param extra: more variables, such as ``AIRFLOW_CONN_…``; they win over all others.
-    :param database_url: the metadata database, as SQLAlchemy names it; default: SQLite in ``home``.
+    :param extra: more variables, such as ``AIRFLOW_CONN_…``; they override all others.
+    :param database_url: the SQLAlchemy URL of the metadata database; default: SQLite in ``home``.
     """
     database_url = database_url or f"sqlite:///{database_path(home)}?timeout=30"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED_PREFIXES)}
@@ -52,7 +52,7 @@ def _process_variables(home: Path) -> dict[str, str]:
         "SCARF_ANALYTICS": "false",
         "PYTHONUNBUFFERED": "1",
         "NO_COLOR": "1",
-        # Airflow renames its processes; without this that would overwrite the marks we find them by.
+        # Airflow renames its processes; without this setting, that overwrites the marks by which we find them.
         "SPT_NOENV": "1",
     }
 
@@ -76,7 +76,7 @@ def _settings(dags_folder: Path, port: int, database_url: str) -> dict[str, str]
         "API__WORKERS": "1",
         "API__SECRET_KEY": secrets.token_hex(32),
         "API_AUTH__JWT_SECRET": secrets.token_hex(32),
-        # Airflow 3.0 with a newer PyJWT answers 500 where no issuer is set.
+        # Airflow 3.0 with a newer PyJWT answers 500 if no issuer is set.
         "API_AUTH__JWT_ISSUER": "airflow-stack",
         "LOGGING__COLORED_CONSOLE_LOG": "False",
         "USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -96,8 +96,8 @@ def _paces() -> dict[str, str]:
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(SCHEDULER_LOST_SECONDS),
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
-        # A worker may notice the end of a task only after this interval. A trigger that fires earlier makes the
-        # scheduler take the end of the deferral for a task killed from outside, and fail it.
+        # A worker may notice the end of a task only after this interval. If a trigger fires earlier, the scheduler
+        # takes the end of the deferral for a task killed from outside, and fails it.
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
         "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": str(TRIGGERER_LOST_SECONDS),

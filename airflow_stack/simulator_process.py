@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from airflow_stack.patience import patient
 from airflow_stack.processes import Processes, StackError
 from anthropic_batches_provider.simulator import DEFAULT_API_KEY, SimulatorControl
 
@@ -16,8 +17,8 @@ from anthropic_batches_provider.simulator import DEFAULT_API_KEY, SimulatorContr
 class SimulatorProcess:
     """A context manager that runs ``python -m anthropic_batches_provider.simulator`` on a free loopback port.
 
-    :param home: where its log and the record of its process id go; made if it does not exist.
-    :param settings: the simulator's settings that differ from its defaults, such as ``{"batch_duration": 15}``.
+    :param home: the folder for its log and the record of its process id; created if it does not exist.
+    :param settings: the simulator's settings that differ from the defaults, such as ``{"batch_duration": 15}``.
     """
 
     def __init__(self, home: Path, settings: Mapping[str, object] | None = None) -> None:
@@ -47,7 +48,7 @@ class SimulatorProcess:
 
     @property
     def control(self) -> SimulatorControl:
-        """A client of its control API: faults and outcomes in, what was received and billed out."""
+        """A client of its control API: sets faults and outcomes, reads what was received and billed."""
         return SimulatorControl(self.base_url)
 
     @property
@@ -56,6 +57,7 @@ class SimulatorProcess:
         return json.dumps({"conn_type": "anthropic_batches", "host": self.base_url, "password": DEFAULT_API_KEY})
 
     def _wait_for_url(self, file: Path, timeout: float = 30) -> str:
+        timeout = patient(timeout)
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             self.processes.check()

@@ -1,7 +1,7 @@
 """A real Airflow of its own: API server, scheduler, DAG processor and triggerers as separate processes.
 
-Invariants: nothing of the user's Airflow is read or written, all that listens does so on loopback, and leaving the
-context, however it is left, leaves no process.
+Invariants: nothing of the user's Airflow is read or written. Every server listens on loopback. No process outlives the
+context, however it is left.
 """
 
 import socket
@@ -16,6 +16,7 @@ from typing import Self
 
 from airflow_stack.api import POLL_SECONDS, AirflowApi
 from airflow_stack.environment import airflow_environment, database_path
+from airflow_stack.patience import patient
 from airflow_stack.processes import Processes, StackError, end_leftovers
 
 _COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
@@ -24,13 +25,13 @@ _COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 class AirflowStack:
     """A context manager that runs an Airflow in ``home``; ``api`` drives it.
 
-    :param home: AIRFLOW_HOME; made if it does not exist. It may hold spaces.
+    :param home: AIRFLOW_HOME; created if it does not exist. Its path may contain spaces.
     :param dags_folder: the DAGs folder; DAGs start paused, ``api.trigger`` unpauses.
-    :param python: the interpreter whose Airflow is run; another than this process's for another version.
-    :param env: variables for all processes, such as ``AIRFLOW_CONN_ANTHROPIC_DEFAULT``. They win over the stack's
+    :param python: the interpreter whose Airflow runs; give another one to run another version of Airflow.
+    :param env: variables for all processes, such as ``AIRFLOW_CONN_ANTHROPIC_DEFAULT``. They override the stack's
         own. Inherited ``AIRFLOW*`` and ``ANTHROPIC*`` variables are dropped.
-    :param database_url: an empty database, as SQLAlchemy names it; default: SQLite in ``home``, which is enough for one
-        triggerer and a few tasks. A process that stands still may hold SQLite's only lock.
+    :param database_url: the SQLAlchemy URL of an empty database; default: SQLite in ``home``, which is enough for one
+        triggerer and a few tasks. A stalled process may hold SQLite's only lock.
     :param triggerers: how many triggerers to start.
     :raises StackError: a process died or was not healthy in time; the message shows the end of its log.
     """
@@ -70,7 +71,7 @@ class AirflowStack:
         self.stop()
 
     def start(self) -> None:
-        """Make the database and start all processes; returns before they are healthy."""
+        """Create the database and start all processes; return before they are healthy."""
         self.home.mkdir(parents=True, exist_ok=True)
         end_leftovers(self.home)
         self.processes.run("db-migrate", self._command("db", "migrate"), timeout=120)
@@ -83,10 +84,12 @@ class AirflowStack:
             self.start_triggerer()
 
     def wait_until_healthy(self, timeout: float = 120) -> None:
-        """Wait until the API server says that every component is.
+        """Wait until the API server reports every component as healthy.
 
-        :raises StackError: a process died, or ``timeout`` seconds have passed; with the ends of the logs.
+        :param timeout: in seconds, on a machine of ordinary speed (:func:`~airflow_stack.patience.patient`).
+        :raises StackError: a process died, or the time has passed; the message shows the ends of the logs.
         """
+        timeout = patient(timeout)
         deadline = time.monotonic() + timeout
         while True:
             health = self.api.health()
@@ -107,17 +110,17 @@ class AirflowStack:
         return name
 
     def kill_triggerer(self, name: str | None = None) -> str:
-        """SIGKILL a triggerer (without ``name`` the oldest) with its subprocess, and return its name."""
+        """SIGKILL a triggerer (default: the oldest) with its subprocess, and return its name."""
         name = name or self.processes.names("triggerer")[0]
         self.processes.kill(name)
         return name
 
     def stall_triggerer(self, name: str) -> None:
-        """Let a triggerer stand still: to the others it is dead after the health threshold, to itself it never was."""
+        """Stall a triggerer: after the health threshold the others take it for dead; it does not notice."""
         self.processes.suspend(name)
 
     def continue_triggerer(self, name: str) -> None:
-        """Let a triggerer that was stalled go on where it stood."""
+        """Let a stalled triggerer continue where it stopped."""
         self.processes.resume(name)
 
     def start_scheduler(self) -> None:
@@ -125,7 +128,7 @@ class AirflowStack:
         self.processes.start("scheduler", self._command("scheduler", "--skip-serve-logs"))
 
     def kill_scheduler(self) -> None:
-        """SIGKILL the scheduler and with it the local executor's workers and the tasks that run in them."""
+        """SIGKILL the scheduler together with the local executor's workers and the tasks that they run."""
         self.processes.kill("scheduler")
 
     def stop(self, grace: float = 2.0) -> None:
@@ -146,4 +149,4 @@ def _free_port() -> int:
 
 def _let_readers_and_a_writer_work_side_by_side(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")  # stays with the file
+        connection.execute("PRAGMA journal_mode=WAL")  # persists in the file

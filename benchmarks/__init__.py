@@ -1,1 +1,1 @@
-"""Side by side with the two peers: the same faults, and the same sizes; every figure is measured by the run."""
+"""Side by side with the two peers: the same faults and the same sizes; the run measures every figure."""

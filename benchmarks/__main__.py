@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measures, prints the tables, and writes them into ``docs/benchmarks.md`` if asked to."""
+"""``python -m benchmarks``: measures, prints the tables and, on request, writes them into ``docs/benchmarks.md``."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _BENCHMARKS = ("faults", "size", "waiting", "imports")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="*", help=f"which benchmarks, of {', '.join(_BENCHMARKS)}; default: all")
+    parser.add_argument("what", nargs="*", help=f"benchmarks to run, of {', '.join(_BENCHMARKS)}; default: all")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/benchmarks.md")
-    parser.add_argument("--only", metavar="TEXT", help="of the faults only those whose name holds TEXT; not written")
+    parser.add_argument("--only", metavar="TEXT", help="run only the faults whose name contains TEXT; not written")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds of the size benchmark; default 3")
-    parser.add_argument("--home", type=Path, metavar="FOLDER", help="keep all that the runs write in this new folder")
+    parser.add_argument("--home", type=Path, metavar="FOLDER", help="keep all files of the runs in this new folder")
     options = parser.parse_args(arguments)
     if unknown := set(options.what) - set(_BENCHMARKS):
-        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
+        parser.error(f"unknown benchmark: {', '.join(sorted(unknown))}; --help lists the known ones")
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as passing:
         home = options.home or Path(passing)
         home.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The three that are held side by side."""
+"""The three packages that are compared."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Contestant:
-    """One of the three.
+    """One of the three packages.
 
-    :param dag_id: of its DAG, which is the name of the module in ``dags/`` too.
-    :param deferring_task: the task that is deferred while the batch runs; the DAG's first task is ``submit`` in all.
+    :param dag_id: the id of its DAG, which is also the name of the module in ``dags/``.
+    :param deferring_task: the task that is deferred while the batch runs; the first task of every DAG is ``submit``.
     :param key: the column of its output rows that identifies the input row.
-    :param outcome: the column that says what became of it.
-    :param success: what ``outcome`` says of a row with an answer.
+    :param outcome: the column that says how the row ended.
+    :param success: the value of ``outcome`` for a row with an answer.
     """
 
     dag_id: str
@@ -68,7 +68,7 @@ CONTESTANTS = (OFFICIAL, COMMON_AI, OURS)
 
 
 def connections(base_url: str, api_key: str) -> dict[str, str]:
-    """Return the variables that lead each contestant's default connection to a simulator."""
+    """Return the variables that point each contestant's default connection to a simulator."""
     address = {"host": base_url, "password": api_key}
     return {
         "AIRFLOW_CONN_ANTHROPIC_DEFAULT": json.dumps({"conn_type": "anthropic", **address}),

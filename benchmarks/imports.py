@@ -1,4 +1,4 @@
-"""What each package costs a process that parses a DAG: the CPU seconds of its imports, beyond Airflow's own."""
+"""The cost of each package to a process that parses a DAG: the CPU seconds of its imports, beyond Airflow's own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ print(time.process_time() - began)
 
 
 def measure(python: str) -> dict[str, float]:
-    """Return the CPU seconds of each package's imports, the least of several rounds that alternate.
+    """Return the CPU seconds of each package's imports, the lowest of several alternating rounds.
 
     :param python: the interpreter that has this package and both peers.
     """

@@ -1,4 +1,4 @@
-"""Writes measured tables into the page that explains them; the words around them are the page's own."""
+"""Writes measured tables into the page that explains them; the surrounding text belongs to the page."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from benchmarks.peers_environment import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
-_BUSY = 0.5  # processes that run or want to, at which figures are no longer those of an idle machine
+_BUSY = 0.5  # running or waiting processes from which on the machine does not count as idle
 
 
 @dataclass(frozen=True)
 class Section:
-    """A table, and where it belongs.
+    """A table and its place.
 
-    :param name: of the section of the page.
-    :param rounds: how often all of it was measured.
+    :param name: the name of its section of the page.
+    :param rounds: how often the whole table was measured.
     """
 
     name: str
@@ -27,14 +27,14 @@ class Section:
 
 
 def load() -> float:
-    """Return how many processes ran or wanted to, on average over the last minute."""
+    """Return how many processes ran or waited to run, on average over the last minute."""
     return os.getloadavg()[0]
 
 
 def measured(section: Section, versions: Mapping[str, str], seconds: float, load_before: float) -> list[str]:
-    """Return the table, headed by when, how often, with what and beside what it was measured.
+    """Return the table under a line that says when, how often, on which machine and with which versions.
 
-    :param load_before: :func:`load` before anything was measured.
+    :param load_before: the result of :func:`load` before anything was measured.
     """
     with_what = ", ".join(f"{name} {version}" for name, version in versions.items())
     when = datetime.now(UTC).date().isoformat()
@@ -50,7 +50,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def write(section: str, lines: Sequence[str]) -> None:
-    """Put the lines between the marks of a section of the page.
+    """Write the lines between the marks of a section of the page.
 
     :raises ValueError: the page has no such section.
     """
@@ -58,5 +58,5 @@ def write(section: str, lines: Sequence[str]) -> None:
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
     _, found, after = rest.partition(end)
     if not found:
-        raise ValueError(f"{PAGE.name} has no section {section}")
+        raise ValueError(f"{PAGE.name} has no section {section}; add the two marks of the section")
     PAGE.write_text(before + begin + "\n" + "\n".join(lines) + "\n\n" + end + after, encoding="utf-8")

@@ -1,11 +1,11 @@
-"""Collect whatever batches end in a workspace, whoever submitted them: a DAG that is scheduled on an asset.
+"""Collect all batches that end in a workspace, no matter who submitted them: a DAG that is scheduled on an asset.
 
-The asset's watcher looks at the workspace's list of batches once a minute and tells Airflow of each that has ended; no
-task waits. Batches that end close together may come to one run. A run that is started by hand collects the batches that
+The asset's watcher polls the workspace's list of batches once a minute and reports each ended batch to Airflow; no task
+waits. Batches that end close together may start a single run. A run that is started manually collects the batches that
 its parameter names.
 
-Needs the connection ``anthropic_default`` and a triggerer. What our own operators submit in the same workspace is told
-too: give such DAGs a workspace of their own.
+Needs the connection ``anthropic_default`` and a triggerer. The watcher also reports batches that this provider's own
+operators submit in the same workspace: give such DAGs a workspace of their own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ with DAG(
     catchup=False,
     params={
         "output": Param("/tmp/anthropic_batches_examples", type="string", description="Folder or URI for the output"),
-        "batch_ids": Param([], type="array", description="For a run by hand: the batches to collect"),
+        "batch_ids": Param([], type="array", description="For a manual run: the batches to collect"),
     },
     tags=["anthropic_batches", "example"],
     doc_md=__doc__,
@@ -38,7 +38,7 @@ with DAG(
 
     @task.short_circuit
     def ended_batches(params: dict[str, Any] | None = None, triggering_asset_events: Any = None) -> list[str]:
-        """Return the ids of the batches that this run was started for; with none, the rest is skipped."""
+        """Return the ids of the batches that started this run; without any, the remaining tasks are skipped."""
         events = [event for found in dict(triggering_asset_events or {}).values() for event in found]
         told = [event.extra["payload"]["batch_id"] for event in events]
         return list(dict.fromkeys(told)) or (params or {})["batch_ids"]

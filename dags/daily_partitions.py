@@ -1,10 +1,10 @@
-"""Translate each day's partition of a lake, once a day; made for backfills.
+"""Translate each day's partition of a lake, once a day; suited to backfills.
 
-Every path holds ``{{ ds }}``, so that each run reads and writes its own day: a backfill of a month makes thirty
-independent jobs, and a day that is cleared or reprocessed is collected again for nothing. If its rows have changed
-since, ``submit`` fails and says so; ``on_changed_input="restart"`` would pay for that day anew instead.
+Every path contains ``{{ ds }}``, so that each run reads and writes its own day. A backfill of a month makes thirty
+independent jobs. A day that is cleared or reprocessed is collected again at no cost. If its rows have changed since,
+``submit`` fails and says so; with ``on_changed_input="restart"`` it would pay for that day again.
 
-``extract`` stands for whatever fills the lake: it writes the day's passages as JSON Lines.
+``extract`` stands for any task that fills the lake: it writes the day's passages as JSON Lines.
 
 Needs the connection ``anthropic_default``.
 """

@@ -1,13 +1,13 @@
-"""Label passages of political speech in one task: it submits, waits without holding a worker, collects, and sends again
-what failed.
+"""Label passages of political speech in one task: it submits, waits without holding a worker, collects, and sends
+failed rows again.
 
-However many rows there are, no more than ``max_requests_in_flight`` are under way at a time. The numbers here are small
-so that it can be watched: five batches, two at a time. While the task runs, its XCom ``progress`` tells how far it is.
-DAGs that are scheduled on the asset ``passages_in_one_task`` start when the output is there; the event's ``extra``
-names job, manifest and counts.
+However many rows there are, at most ``max_requests_in_flight`` are in flight at a time. The numbers here are small so
+that you can watch it: five batches, two at a time. While the task runs, its XCom ``progress`` shows how far it is. DAGs
+that are scheduled on the asset ``passages_in_one_task`` start when the output is complete; the event's ``extra`` names
+the job, the manifest and the counts.
 
-Needs the connection ``anthropic_default``. With the simulator behind it nothing is spent; with a real key the 240
-passages cost some cents.
+Needs the connection ``anthropic_default``. With the simulator behind it, it costs nothing; with a real key, the 240
+passages cost a few cents.
 """
 
 from __future__ import annotations

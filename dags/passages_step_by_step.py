@@ -1,10 +1,10 @@
 """Label passages of political speech, step by step: submit, wait, collect.
 
-The three tasks are three operators, so that each step can be seen, retried and cleared by itself. ``cancel`` is a
-teardown: if the run fails or is stopped, batches that still run are canceled.
+The three tasks are three operators, so that you can watch, retry and clear each step by itself. ``cancel`` is a
+teardown: if the run fails or is stopped, it cancels the batches that still run.
 
-Needs the connection ``anthropic_default``. With the simulator behind it nothing is spent; with a real key the 240
-passages cost some cents.
+Needs the connection ``anthropic_default``. With the simulator behind it, it costs nothing; with a real key, the 240
+passages cost a few cents.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Ask about rows that a function makes: ``@task.message_batch`` sends what the function yields and returns the answers.
+"""Ask about rows that a function makes: ``@task.message_batch`` sends the rows it yields and returns the answers.
 
-The function runs on a worker like that of any ``@task``: it may query, join and filter, take the output of other tasks
-and context variables as arguments, and yield as many rows as it likes, since they are read as a stream. It should give
-the same rows when its run is cleared. Here the answers go on through XCom; give ``destination=`` for more than some
-hundred rows.
+The function runs on a worker, like that of any ``@task``. It may query, join and filter, and take the output of other
+tasks and context variables as arguments. It may yield any number of rows, since they are read as a stream. It should
+yield the same rows again when its run is cleared. Here the answers are passed on through XCom; give ``destination=``
+for more than a few hundred rows.
 
 Needs the connection ``anthropic_default``.
 """
@@ -39,7 +39,7 @@ with DAG(
         retries=3,
     )
     def ask(words: list[str], params: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-        """Yield a row for each passage of the century and each of the words that it holds."""
+        """Yield a row for each passage of the century and each of the words that it contains."""
         century = (params or {})["century"]
         for line in PASSAGES.read_text(encoding="utf-8").splitlines():
             passage = json.loads(line)

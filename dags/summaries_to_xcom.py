@@ -1,6 +1,6 @@
-"""Summarise a few rows of an upstream task and hand the answers on: small data, all through XCom.
+"""Summarize a few rows of an upstream task and pass the answers on: small data, all through XCom.
 
-The rows come from ``pick_passages``; the answers go to ``report`` as a list of dicts. For more than some hundred rows
+The rows come from ``pick_passages``; the answers go to ``report`` as a list of dicts. For more than a few hundred rows,
 give ``results`` a ``destination=`` in object storage instead.
 
 Needs the connection ``anthropic_default``.
@@ -41,7 +41,7 @@ with DAG(
         rows=pick_passages(),
         key=["year", "passage_id"],
         model="claude-haiku-4-5",
-        prompt="Summarise in one sentence what {{ row.president }} says here:\n\n{{ row.text }}",
+        prompt="Summarize in one sentence what {{ row.president }} says here:\n\n{{ row.text }}",
         max_tokens=120,
     )
 

@@ -1,7 +1,7 @@
-"""``python -m demo``: the first example DAG, run by a real Airflow against the simulator.
+"""``python -m demo``: a real Airflow runs the first example DAG against the simulator.
 
-Invariants: no money is spent without ``--spend-real-money`` and a key; nothing of the user's Airflow is touched;
-whatever ends the demonstration, no process is left.
+Invariants: the demonstration spends no money without ``--spend-real-money`` and a key. It does not touch the user's
+Airflow. It leaves no process, however it ends.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.spend_real_money and not os.environ.get("ANTHROPIC_API_KEY"):
-        parser.error("--spend-real-money needs an API key in ANTHROPIC_API_KEY")
+        parser.error("--spend-real-money needs an API key; set ANTHROPIC_API_KEY")
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
     try:
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _FAILURES as error:
         return _failed(error)
     except KeyboardInterrupt:
-        print("\nInterrupted; everything that was started has been ended.", file=sys.stderr)
+        print("\nInterrupted. All processes of the demonstration have been ended.", file=sys.stderr)
         return 130
 
 
@@ -112,10 +112,10 @@ def _run_dag(stack: AirflowStack, simulator: SimulatorProcess | None, output: Pa
     reference, came_out = stack.api.xcom(run, "submit"), read_output(output)
     for line in summary_lines(reference, came_out, control):
         print(line)
-    print(f"  times       Airflow up after {began:.0f} s, the run took {ended - began:.0f} s, {ended:.0f} s in all")
+    print(f"  times       Airflow up after {began:.0f} s, the run took {ended - began:.0f} s, {ended:.0f} s in total")
     print("  see it      make demo DEMO_ARGS=--keep keeps these files and leaves Airflow's UI running", flush=True)
     if wrong := shortcomings(reference, came_out, control):
-        print(f"\nThis is wrong: {'; '.join(wrong)}", file=sys.stderr)
+        print(f"\nThe output is wrong: {'; '.join(wrong)}", file=sys.stderr)
     return 1 if wrong else 0
 
 
@@ -130,14 +130,14 @@ def _page(url: str, run: DagRun) -> str:
 
 
 def _wait_for_enter(url: str) -> None:
-    print(f"\nAirflow's UI is at {url} (no login). Enter or Ctrl-C ends it.", flush=True)
+    print(f"\nAirflow's UI is at {url} (no login). Press Enter or Ctrl-C to end it.", flush=True)
     with suppress(KeyboardInterrupt, EOFError):
         input()
 
 
 @contextmanager
 def _home(*, keep: bool) -> Iterator[Path]:
-    """Give a new folder, and remove it in the end unless it is to be kept; first end what crashed runs left."""
+    """Yield a new folder and remove it at the end unless ``keep``; first end the processes of crashed runs."""
     for old in Path(tempfile.gettempdir()).glob(f"{_HOME_PREFIX}*"):
         _clear_away(old)
     home = Path(tempfile.mkdtemp(prefix=_HOME_PREFIX))
@@ -153,7 +153,7 @@ def _home(*, keep: bool) -> Iterator[Path]:
 def _clear_away(old: Path) -> None:
     if old.stat().st_uid != os.getuid():
         return
-    with suppress(StackError):  # in use by a demonstration that runs now
+    with suppress(StackError):  # a running demonstration uses it
         if sum(end_leftovers(old / part) for part in ("airflow", "simulator")):
             shutil.rmtree(old, ignore_errors=True)
 
@@ -164,7 +164,7 @@ def _failed(error: Exception) -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    for again in _SIGNALS:  # ending the processes takes two seconds and is not to be interrupted
+    for again in _SIGNALS:  # ending the processes takes two seconds and must not be interrupted
         signal.signal(again, signal.SIG_IGN)
     raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""Tells what happens while a DAG run goes on: a line for each change, with the time since the start."""
+"""Reports the progress of a DAG run: a line for each change, with the time since the start."""
 
 import time
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def watch_run(
 ) -> str:
     """Print every change of the run's tasks and of the simulator's batches until the run has ended.
 
-    :param control: of the simulator; None where there is none.
+    :param control: the simulator's control API; None without a simulator.
     :returns: the run's final state.
     :raises UnexpectedStateError: it has not ended after ``timeout`` seconds.
     """
@@ -41,7 +41,7 @@ def watch_run(
         watchers.append(_watch_batches(control, progress))
     deadline = time.monotonic() + timeout
     while True:
-        state = api.run_state(run)  # before the watchers look, so that they see the last change
+        state = api.run_state(run)  # read before the watchers look, so that they see the last change
         for watch in watchers:
             watch()
         if state in ("success", "failed"):

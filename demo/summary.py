@@ -1,4 +1,4 @@
-"""What came out of the demonstration: read from the files that the DAG wrote, not from what it says of itself."""
+"""The outcome of the demonstration, read from the files that the DAG wrote, not from its own report."""
 
 import gzip
 import json
@@ -62,10 +62,10 @@ def read_output(folder: Path) -> Output:
 
 
 def summary_lines(reference: Mapping[str, Any], output: Output, control: SimulatorControl | None) -> Iterator[str]:
-    """Describe what was asked, what came back and what was billed.
+    """Yield lines that say what was asked, what came back and what was billed.
 
     :param reference: the job reference that the submit task returned.
-    :param control: of the simulator; None with the real API.
+    :param control: the simulator's control API; None with the real API.
     """
     yield _line(
         "rows in", f"{reference['requests']:,} in {counted(len(reference['batch_ids']), 'message batch', 'es')}"
@@ -83,7 +83,7 @@ def summary_lines(reference: Mapping[str, Any], output: Output, control: Simulat
 
 
 def shortcomings(reference: Mapping[str, Any], output: Output, control: SimulatorControl | None) -> list[str]:
-    """Say what is not as it should be: a row that is missing or twice, a request that was billed twice."""
+    """Return what is wrong: a row that is missing or written twice, a request that was billed twice."""
     found = []
     if output.rows != reference["requests"]:
         found.append(f"{reference['requests']:,} rows went in and {output.rows:,} came out")

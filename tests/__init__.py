@@ -1,1 +1,1 @@
-"""A package, so that the name is ours: looker-sdk, which the Google provider needs, installs tests of its own."""
+"""A package, to reserve the name: looker-sdk, which the Google provider needs, installs its own ``tests``."""

@@ -1,7 +1,7 @@
-"""The constants that decide something, for the table of docs/constants.md: module, name, unit, and what each decides.
+"""The constants that decide something, for the table of docs/constants.md: module, name, unit, and effect.
 
-Values are not typed here: the table reads them from the modules. The unit is that of a plain number: ``s``, ``bytes``
-or a word; "" where the value has its own.
+Values are not repeated here: the table reads them from the modules. The unit belongs to a plain number: ``s``,
+``bytes`` or a word; "" if the value has its own.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "requests",
             "The queue of the smallest published tier; the default of `max_requests_in_flight`.",
         ),
-        "BATCH_EXPIRES_AFTER": ("", "The API ends a batch so long after its creation."),
-        "RESULTS_AVAILABLE_FOR": ("", "The API keeps results so long after the creation of their batch."),
+        "BATCH_EXPIRES_AFTER": ("", "The API ends a batch this long after its creation."),
+        "RESULTS_AVAILABLE_FOR": ("", "The API keeps results this long after the creation of their batch."),
         "EXPIRY_GRACE": (
             "",
-            "So long after its expiry a batch leaves the window, and a doubt about it is left to settling by hand.",
+            "This long after its expiry a batch leaves the window, and an unresolved call is left to settling by hand.",
         ),
         "LONGEST_LIFE": (
             "",
-            "By then a batch has ended and can be read. A further round starts only if earlier results outlast it.",
+            "By this age a batch has ended and can be read. A further round starts only if earlier results outlast it.",
         ),
     },
     "batches.submission.settlement_rules": {
         "SubmissionBounds.start_within": (
             "",
-            "A create call starts only so long after its intent, so that a paused process never posts late.",
+            "A create call starts only within this time after its intent, so that a paused process never posts late.",
         ),
         "SubmissionBounds.post_deadline": (
             "",
-            "The body of a create call breaks off so long after its start.",
+            "The body of a create call breaks off this long after its start.",
         ),
         "SubmissionBounds.settle_time": (
             "",
-            "How long the service may still show a batch. After all three, a lost call is void.",
+            "How long a batch may take to appear in the service. After all three, a lost call is void.",
         ),
         "_BETWEEN_UNREADABLE_LOOKS": (
             "",
@@ -50,50 +50,53 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "batches.clock": {
         "SERVICE_CLOCK_SKEW": (
             "",
-            "How far the service's machines may be apart: a batch may be so much older than its intent.",
+            "How far the clocks of the service's machines may differ: a batch may be this much older than its intent.",
         ),
     },
     "batches.submission.service_time": {
         "_LONGEST_GREETING": (
             "",
-            "An answer that took longer says too little of the service's time, and is asked for again.",
+            "A slower answer says too little about the service's time, and is requested again.",
         ),
-        "_TIME_IS_FRESH": ("", "The service's time is asked anew after so long: a local clock may be set meanwhile."),
+        "_TIME_IS_FRESH": (
+            "",
+            "The service's time is requested again after this long: a local clock may be set in the meantime.",
+        ),
     },
     "batches.submission.shard_sender": {
         "_MOST_VOIDS": (
             "calls",
-            "So many create calls of one shard may be lost without a batch; then the shard stops.",
+            "After this many create calls of one shard that were lost without a batch, the shard stops.",
         ),
-        "_OTHER_ATTEMPT_LOOK": ("", "When to look again at a shard that another attempt is sending."),
+        "_OTHER_ATTEMPT_LOOK": ("", "When to check again a shard that another attempt is sending."),
     },
     "batches.submission.lost_answers": {
         "_FAILED_LOOK_PAUSE": (
             "",
-            "When to look again for the batch of a lost call after the service could not be asked.",
+            "When to search again for the batch of a lost call after the service could not be asked.",
         ),
     },
     "batches.further_rounds": {},
     "batches.submission.window": {
-        "_LOWERED_FOR": ("", "How long a 429 lowers the window to what was in flight then."),
+        "_LOWERED_FOR": ("", "How long a 429 lowers the window to the requests in flight at that time."),
     },
     "batches.submission.submission": {
-        "_WINDOW_LOOK": ("", "The longest time between two looks for room in the window."),
+        "_WINDOW_LOOK": ("", "The longest time between two checks for room in the window."),
     },
     "batches.submission.running_batches": {
-        "_BETWEEN_RUNNING_LOOKS": ("", "The shortest time between two looks at the running batches of a job."),
+        "_BETWEEN_RUNNING_LOOKS": ("", "The shortest time between two checks of the running batches of a job."),
         "_LISTED_FROM": (
             "batches",
-            "From so many on, running batches are looked for in the list; fewer are retrieved one by one.",
+            "From this many on, running batches are searched in the list; fewer are retrieved one by one.",
         ),
     },
     "batches.job_advance": {
-        "_LONGEST_WAIT": ("", "The longest time that one task waits for batches without looking itself."),
+        "_LONGEST_WAIT": ("", "The longest time that one task waits for batches without checking them itself."),
     },
     "batches.create_answers": {
         "REFUSING_STATUSES": (
             "",
-            "Statuses of a create call after which no batch exists; any other leaves a doubt, which is settled.",
+            "Statuses of a create call after which no batch exists. After any other the call must be settled.",
         ),
     },
     "batches.pauses": {
@@ -101,7 +104,7 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "CALL_FAILED.longest_seconds": ("s", "The longest such pause."),
         "LOOK_FAILED.first_seconds": (
             "s",
-            "The first pause after a failed look at a batch, or of a whole connection; it doubles.",
+            "The first pause after a failed check of a batch, or of a whole connection; it doubles.",
         ),
         "LOOK_FAILED.longest_seconds": ("s", "The longest such pause."),
         "LIST_FAILED.first_seconds": ("s", "The first pause after a list that fails alone; it doubles."),
@@ -115,14 +118,14 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "SERVICE_AWAY.longest_seconds": ("s", "The longest such pause."),
         "LONGEST_RETRY_AFTER_SECONDS": (
             "s",
-            "The longest `Retry-After` that is believed: no limit of the API lasts longer but the spend limit.",
+            "The longest `Retry-After` that is believed: only the spend limit lasts longer.",
         ),
     },
     "batches.client.failures": {
-        "MAX_RETRIES": ("repetitions", "How often a call is repeated, by default. A create call never is."),
+        "MAX_RETRIES": ("repetitions", "How often a call is repeated by default. A create call is never repeated."),
         "LONGEST_WAIT_SECONDS": (
             "s",
-            "The longest `Retry-After` that the client waits for itself; a longer one is its caller's.",
+            "The longest `Retry-After` that the client waits itself; its caller handles a longer one.",
         ),
     },
     "batches.client.transport": {
@@ -133,33 +136,36 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "_CONNECT_TIMEOUT_SECONDS": ("s", "How long such a call may take to connect."),
     },
     "batches.results.fetching": {
-        "PAUSES_SECONDS": ("s", "The pauses before results that broke off are fetched again."),
+        "PAUSES_SECONDS": ("s", "The pauses before interrupted results are fetched again."),
     },
     "batches.watching.pace": {
         "CALLS_PER_MINUTE": (
             "calls a minute",
-            "What one watcher may ask in the long run: a Start account has 1,000 for all its processes.",
+            "The long-run rate of one watcher: a Start account has 1,000 for all its processes.",
         ),
-        "BURST": ("calls", "What it may ask at once after a pause."),
+        "BURST": ("calls", "How many calls it may make at once after a pause."),
     },
     "batches.watching.look_intervals": {
-        "_SHORTEST_DELAY_SECONDS": ("s", "The shortest time between two looks at a young batch."),
-        "_SHARE_OF_AGE": ("of its age", "When a young batch is looked at again."),
+        "_SHORTEST_DELAY_SECONDS": ("s", "The shortest time between two checks of a young batch."),
+        "_SHARE_OF_AGE": ("of its age", "When a young batch is checked again."),
     },
     "batches.watching.schedule": {
         "AT_ONCE": ("batches", "How many batches are retrieved at once."),
         "_GATHER_SECONDS": (
             "s",
-            "Waits that begin within this time, and batches that are due within it, are looked at together.",
+            "Waits that begin within this time, and batches that are due within it, are checked together.",
         ),
-        "_CLOCK_SET_BACK_SECONDS": ("s", "A clock that went back by more was set: everything is due at once."),
+        "_CLOCK_SET_BACK_SECONDS": (
+            "s",
+            "A clock that went back by more than this was set: everything is due at once.",
+        ),
     },
     "batches.watching.listing": {
-        "RETRIEVE_UP_TO": ("batches", "So many due batches are retrieved; more are looked for in the list."),
+        "RETRIEVE_UP_TO": ("batches", "Up to this many due batches are retrieved; more are searched in the list."),
         "MAX_PAGES": ("pages", "How deep a scan goes into the list."),
         "PROBE_AFTER": (
             "pages",
-            "After so many failed pages in a row a few batches are retrieved, to see whether only the list fails.",
+            "After this many failed pages in a row, a few batches are retrieved, to see whether only the list fails.",
         ),
     },
     "batches.watching.wait": {
@@ -171,66 +177,69 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "s",
             "How long a batch may be denied (404, 401, 403) before its wait ends: a key is rotated within minutes.",
         ),
-        "PATIENCE_LOOKS": ("looks", "And in how many looks."),
-        "_TROUBLE_SECONDS": ("s", "How long looks may fail before the task's log says so."),
-        "_TROUBLE_LOOKS": ("looks", "And how many of them."),
-        "_YOUNG_SECONDS": ("s", "A batch that was made within this time may come late into the list."),
+        "PATIENCE_LOOKS": ("checks", "And in how many checks."),
+        "_TROUBLE_SECONDS": ("s", "How long checks may fail before the task's log says so."),
+        "_TROUBLE_LOOKS": ("checks", "And how many of them."),
+        "_YOUNG_SECONDS": ("s", "A batch that was created within this time may appear late in the list."),
     },
     "batches.watching.failure_kinds": {
-        "_FRESH_SECONDS": ("s", "A connection is not read again sooner."),
-        "_OLD_SECONDS": ("s", "After so long it is read again while the network or the service fails."),
+        "_FRESH_SECONDS": ("s", "The shortest time before a connection is read again."),
+        "_OLD_SECONDS": ("s", "After this long, it is read again while the network or the service fails."),
         "_MANY_FAILURES": ("failures", "In a row, before that is done."),
     },
     "batches.watching.subscription": {
         "_LONGEST_DOZE_SECONDS": ("s", "Bounds how late a warning or a deadline is, if the clock was set."),
-        "_LAST_LOOK_SECONDS": ("s", "Left at a deadline for a last look at each batch."),
-        "_FIRST_LOOK_SECONDS": ("s", "The same where the deadline had passed before the wait began."),
+        "_LAST_LOOK_SECONDS": ("s", "Time left at a deadline for a last check of each batch."),
+        "_FIRST_LOOK_SECONDS": ("s", "The same if the deadline had passed before the wait began."),
     },
     "batches.watching.watcher": {
-        "_CALL_SECONDS": ("s", "How long one look may take as a whole."),
+        "_CALL_SECONDS": ("s", "How long one check may take in total."),
         "_CONNECT_SECONDS": ("s", "How long reading the connection may take."),
-        "_LONGEST_REST_SECONDS": ("s", "Bounds what a clock that is set forward can do."),
-        "_AFTER_A_BUG_SECONDS": ("s", "The pause after an error of our own, so that the watch goes on."),
+        "_LONGEST_REST_SECONDS": ("s", "Bounds the effect of a clock that is set forward."),
+        "_AFTER_A_BUG_SECONDS": ("s", "The pause after an error of our own, so that the watch continues."),
     },
     "batches.watching.watermark": {
         "_LATE": (
             "",
-            "How much later than it says a batch may be shown as ended; reported ends are remembered so long.",
+            "How long after its end a batch may first appear as ended; reported ends are remembered this long.",
         ),
     },
     "batches.requests.params": {
-        "MAX_PARAMS_BYTES": ("bytes", "The longest params of one row: alone in a batch they still fit."),
+        "MAX_PARAMS_BYTES": ("bytes", "The largest params of one row: they still fit if they are alone in a batch."),
     },
     "batches.rows.keys": {
         "KEYS_PER_BLOCK": ("keys", "Keys in memory before they go to the disk: 6 to 12 MB."),
     },
     "batches.sharding": {
-        "_BUFFER_BYTES": ("bytes", "The buffer of each of the two files of a shard that is written."),
+        "_BUFFER_BYTES": ("bytes", "The buffer of each of the two files of a shard while it is written."),
     },
     "batches.usage": {
-        "_MOST_DIFFERENT": ("usages", "Different usages that are held before they are added up."),
+        "_MOST_DIFFERENT": ("usages", "How many different usages are held before they are added up."),
     },
     "batches.output.json_lines": {
         "_BLOCK_BYTES": ("bytes", "How much encoded output is held before it is written."),
     },
     "batches.outages": {
-        "_LONGEST_OUTAGE_SECONDS": ("s", "How long an outage is waited out before the task fails."),
+        "_LONGEST_OUTAGE_SECONDS": ("s", "How long the task waits out an outage before it fails."),
     },
     "batches.submission.next_look": {
-        "_FLOOR_SECONDS": ("s", "The shortest wait between two stints, where an end was seen that is not shown yet."),
-        "_LOST_SECONDS": ("s", "When to look again for room where every batch that was waited for is denied."),
+        "_FLOOR_SECONDS": (
+            "s",
+            "The shortest wait between two stints if the triggerer saw an end that the worker was not shown yet.",
+        ),
+        "_LOST_SECONDS": ("s", "When to check again for room if the API denies every batch that the task waited for."),
     },
     # ---- the edge
     "sensors": {
         "_DEFAULT_TIMEOUT_SECONDS": (
             "s",
-            "The sensor's default `timeout`: a batch ends within 24 h, and the rest is for outages.",
+            "The sensor's default `timeout`: a batch ends within 24 h, and the rest allows for outages.",
         ),
     },
     "start_triggers": {
         "TRIGGER_GRACE_SECONDS": (
             "s",
-            "Airflow's own timeout of a deferral comes so much later than ours, which can say what still runs.",
+            "Airflow's own timeout of a deferral comes this much later than ours, which can say what still runs.",
         ),
     },
     "triggers": {
@@ -248,7 +257,7 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "edge.ended_batch_watch": {
         "_HANDED_OVER_SECONDS": (
             "s",
-            "A batch is marked as reported so long after its event: by then the triggerer has stored it.",
+            "A batch is marked as reported this long after its event: by then the triggerer has stored it.",
         ),
         "_LONGEST_PAUSE_INTERVALS": (
             "intervals",
@@ -256,17 +265,17 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         ),
     },
     "edge.arguments": {
-        "DEFAULT_MAX_ROUNDS": ("rounds", "How often a row without a usable result is sent in all."),
+        "DEFAULT_MAX_ROUNDS": ("rounds", "How often a row without a usable result is sent in total."),
         "DEFAULT_XCOM_MAX_BYTES": (
             "bytes",
-            "The default of `xcom_max_bytes`: what a task may return in place of writing it.",
+            "The default of `xcom_max_bytes`: how much a task may return instead of writing it.",
         ),
     },
     "edge.progress_reports": {
         "_EVERY_SECONDS": ("s", "How often a task reports how far its job is."),
     },
     "edge.object_storage": {
-        "_BLOCK_BYTES": ("bytes", "Read ahead from an object store, and the part of an upload."),
+        "_BLOCK_BYTES": ("bytes", "The size of a read ahead from an object store, and of a part of an upload."),
         "_CREATE_ATTEMPTS": ("attempts", "How often an exclusive create is tried while the store cannot decide."),
     },
 }

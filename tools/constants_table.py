@@ -1,4 +1,4 @@
-"""The table of docs/constants.md: the constants that decide something, with their values as the code has them."""
+"""The table of docs/constants.md: the constants that decide something, with their values from the code."""
 
 from __future__ import annotations
 

@@ -1,17 +1,18 @@
-"""Rewrites the tables of the docs that are made from the code: ``make docs``.
+"""Rewrites the tables of the docs that are generated from the code: ``make docs``.
 
-A page holds the place of a table with two lines, and all between them is generated::
+Two lines in a page mark the place of a table. All text between them is generated::
 
     <!-- generated: NAME -->
     <!-- end -->
 
-A new table takes one entry of :data:`TABLES`. ``tests/unit/test_docs.py`` compares every page with the code.
+A new table needs one entry in :data:`TABLES`. ``tests/unit/test_docs.py`` compares every page with the code.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import anthropic_batches_provider
 from anthropic_batches_provider.edge.configuration import BOUNDS, OPTIONS, SECTION, Option
 from tools.columns_table import columns_table
 from tools.constants_table import constants_table
+from tools.parameters_table import SECTIONS, parameters_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -58,13 +60,13 @@ def public_modules() -> list[str]:
 
 
 def public_module_names() -> list[str]:
-    """Return the modules that the package's docstring lists."""
+    """Return the public modules, as listed in the package's docstring."""
     listed = _PUBLIC_MODULES.findall(anthropic_batches_provider.__doc__ or "")
     return [name for names in listed for name in re.findall(r"\w+", names)]
 
 
 def public_names(module: str) -> list[str]:
-    """Return what a public module says that users may import from it."""
+    """Return the names that users may import from a public module."""
     names: list[str] = import_module(f"anthropic_batches_provider.{module}").__all__
     return names
 
@@ -75,11 +77,12 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "constants": constants_table,
     "output-columns": columns_table,
     "public-modules": public_modules,
+    **{name: partial(parameters_table, name) for name in SECTIONS},
 }
 
 
 def regenerated(text: str) -> str:
-    """Return a page with its tables as the code has them now.
+    """Return a page with its tables generated again from the code.
 
     :raises KeyError: a marker names no table.
     """

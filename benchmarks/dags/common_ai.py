@@ -1,4 +1,4 @@
-"""apache-airflow-providers-common-ai: one operator that submits, waits and writes the rows."""
+"""apache-airflow-providers-common-ai: one operator submits, waits and writes the rows."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ with DAG("common_ai", schedule=None, default_args=TASK_ARGUMENTS) as dag:
         llm_conn_id="pydanticai_default",
         model_id=f"anthropic:{MODEL}",
         max_tokens=MAX_TOKENS,
-        poll_interval=30,  # the least it takes
+        poll_interval=30,  # the lowest value it accepts
     )

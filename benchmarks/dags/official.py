@@ -33,7 +33,7 @@ with DAG("official", schedule=None, default_args=TASK_ARGUMENTS) as dag:
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         rows = 0
-        hook = AnthropicHook()  # kept: the stream ends with the hook that opened it
+        hook = AnthropicHook()  # kept alive: the stream ends with the hook that opened it
         with (path / "rows.jsonl").open("w", encoding="utf-8") as file:
             for result in hook.stream_batch_results(batch_id):
                 row = {"custom_id": result.custom_id, "result_type": result.result.type}

@@ -1,1 +1,1 @@
-"""The same faults against all three: what each run comes to, and what it is billed."""
+"""The same faults against all three packages: how each run ends, and what it is billed."""

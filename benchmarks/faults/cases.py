@@ -1,4 +1,4 @@
-"""What goes wrong, and what came of it."""
+"""The faults, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _LOST_ANSWER = {"operation": "create", "action": "drop_after_commit"}
 
 @dataclass(frozen=True)
 class Case:
-    """One thing that goes wrong.
+    """One fault.
 
-    :param how: a DAG run in a process of its own by ``dag.test()``, or an Airflow of its own: API server, scheduler,
-        DAG processor, triggerer.
-    :param faults: the simulator's faults that are set before the run.
-    :param batch_duration: how long a batch takes, in seconds; 0: it has ended when first looked at.
-    :param settings: of ``[anthropic_batches]``, where they are not the defaults.
+    :param how: ``dag.test()`` runs the DAG in a process of its own, or an Airflow of its own does: API server,
+        scheduler, DAG processor, triggerer.
+    :param faults: the simulator's faults, set before the run.
+    :param batch_duration: how long a batch takes, in seconds; 0: it has ended at the first poll.
+    :param settings: the options of ``[anthropic_batches]`` that differ from the defaults.
     """
 
     name: str
@@ -79,12 +79,12 @@ CASES = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case came to.
+    """How a case ended.
 
-    :param state: of the DAG run.
-    :param batches: that the service made.
-    :param billed: requests that the service billed, once every batch had ended.
-    :param delivered: input rows with an answer in the output.
+    :param state: the state of the DAG run.
+    :param batches: how many batches the service made.
+    :param billed: how many requests the service billed, once every batch had ended.
+    :param delivered: how many input rows have an answer in the output.
     :param struck: how many calls the faults struck.
     """
 
@@ -106,7 +106,7 @@ def outcome(
     tasks: Mapping[str, str],
     seconds: float,
 ) -> Outcome:
-    """Take stock: what still runs at the service runs to its end, and is billed."""
+    """Return the outcome; batches that still run at the service first run to their end, and are billed."""
     control.end_batches()
     return Outcome(
         state=state,

@@ -1,4 +1,4 @@
-"""Cases in which no Airflow process dies: a DAG run by ``dag.test()``, in a process and an Airflow home of its own."""
+"""Cases in which no Airflow process dies: ``dag.test()`` runs the DAG, in a process and an Airflow home of its own."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DagTestRuns:
     def run(self, case: Case, contestant: Contestant) -> Outcome:
         """Run one case.
 
-        :raises subprocess.CalledProcessError: the program that runs the DAG failed itself.
+        :raises subprocess.CalledProcessError: the program that runs the DAG failed.
         """
         home = self._home / f"{contestant.dag_id}-{_slug(case.name)}"
         home.mkdir()
@@ -76,7 +76,7 @@ class DagTestRuns:
 
 
 def benchmark_variables(output: Path) -> dict[str, str]:
-    """Return what the DAGs in ``dags/`` ask of their environment."""
+    """Return the environment variables that the DAGs in ``dags/`` need."""
     return {"BENCHMARK_ROWS": str(ROWS), "BENCHMARK_OUTPUT": str(output), "PYTHONPATH": str(REPOSITORY)}
 
 

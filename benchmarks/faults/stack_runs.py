@@ -1,4 +1,4 @@
-"""Cases in which something of Airflow itself is killed or cleared: a real Airflow, one DAG run at a time."""
+"""Cases in which a task is killed or cleared: a real Airflow, one DAG run at a time."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _LONGEST_SECONDS = 240
 
 
 class StackRuns:
-    """Runs DAGs in an Airflow of its own, to be used one at a time.
+    """Runs DAGs in an Airflow of its own, one at a time.
 
-    The answer to the create call is held back while a task is killed: so each is killed at the same point, after the
-    batch was made and before anything could be recorded, without a change to its code.
+    The simulator holds back the answer to the create call while a task is killed. So each contestant is killed at the
+    same point, after the batch was made and before anything could be recorded, without a change to its code.
     """
 
     def __init__(self, stack: AirflowStack, simulator: SimulatorProcess, output: Path) -> None:
@@ -81,7 +81,7 @@ class StackRuns:
         self._stack.api.wait_until("a batch", lambda: control.received().batches_created or None, timeout=90)
         callers = self._callers() - others
         if len(callers) != 1:
-            raise RuntimeError(f"one task was to be in its create call, not {callers}")
+            raise RuntimeError(f"Expected one process in a create call, found {callers}")
         callers.pop().kill()
 
     def _callers(self) -> set[psutil.Process]:
@@ -98,8 +98,8 @@ class StackRuns:
         return False
 
     def _clear_while_deferred(self, run: DagRun, contestant: Contestant) -> None:
-        """Clear the first task and all after it, once the triggerer has looked at the batch."""
+        """Clear the first task and all after it, once the triggerer has polled the batch."""
         api, control = self._stack.api, self._simulator.control
         api.wait_for_task(run, contestant.deferring_task, "deferred", timeout=90)
-        api.wait_until("a look at the batch", lambda: control.received().calls.get("retrieve"), timeout=60)
+        api.wait_until("a poll of the batch", lambda: control.received().calls.get("retrieve"), timeout=60)
         api.clear(run, ["submit"], downstream=True)

@@ -1,4 +1,4 @@
-"""Runs all cases and tells them as a table."""
+"""Runs all cases and reports them as a table."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _AT_ONCE = 2
 
 
 def run_cases(python: str, home: Path, tell: Tell, cases: Sequence[Case] = CASES) -> Outcomes:
-    """Run every case against all three; the real Airflow and the ``dag.test()`` processes at the same time.
+    """Run every case against all three packages; the real Airflow and the ``dag.test()`` processes run concurrently.
 
-    :param tell: is told each outcome as it comes.
+    :param tell: called with a line for each outcome as it comes.
     """
     outcomes: dict[tuple[str, str], Outcome] = {}
 

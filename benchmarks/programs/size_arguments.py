@@ -1,4 +1,4 @@
-"""How the programs are called, and what they tell of themselves."""
+"""How the programs are called, and what they report about themselves."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _STATUS = Path("/proc/self/status")
 
 @dataclass(frozen=True)
 class Arguments:
-    """What a program is called with: ``PROGRAM STEP INPUT FOLDER``.
+    """The arguments of a program: ``PROGRAM STEP INPUT FOLDER``.
 
     :param step: such as ``submit`` or ``collect``.
-    :param input: a JSON Lines file of ``{"custom_id", "params"}``, or of what else the program takes.
-    :param folder: where the program leaves what its ``collect`` needs, and its output.
+    :param input: a JSON Lines file of ``{"custom_id", "params"}``, or another input that the program takes.
+    :param folder: where the program leaves its output, and the files that its ``collect`` needs.
     """
 
     step: str
@@ -36,14 +36,14 @@ class Arguments:
 
     @property
     def told(self) -> Path:
-        """Where a program leaves what it alone can tell of itself."""
+        """Where a program leaves the figures that only it can report."""
         return self.folder / f"{self.step}-told.json"
 
 
 def run(steps: dict[str, Callable[[Arguments], None]]) -> None:
-    """Run the step that the command line names; all that it needs has been imported.
+    """Run the step that the command line names; call this after all imports.
 
-    Leaves the CPU seconds that the imports took and, at the end, the most resident memory in bytes.
+    Leaves the CPU seconds that the imports took and, at the end, the peak resident memory in bytes.
     """
     arguments = Arguments(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -53,10 +53,10 @@ def run(steps: dict[str, Callable[[Arguments], None]]) -> None:
 
 
 def _peak_memory() -> int:
-    """Return the most resident memory of this program, in bytes.
+    """Return the peak resident memory of this program, in bytes.
 
-    ``ru_maxrss`` outlives ``exec``: where Linux has it, a program counts as at least as large as what started it. Its
-    ``VmHWM`` belongs to the address space, which is a new one.
+    On Linux, ``ru_maxrss`` outlives ``exec``: it makes a program at least as large as the program that started it.
+    ``VmHWM`` of Linux belongs to the address space, which is a new one.
     """
     if _STATUS.exists():
         lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())

@@ -1,4 +1,4 @@
-"""common-ai: its operator submits, and goes on after the deferral by writing the rows."""
+"""common-ai: its operator submits, and writes the rows after the deferral."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operators ask of a running task, without an Airflow around it: all that is measured is the operator."""
+"""The parts of a running task that the operators use, without an Airflow around them: only the operator is measured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow.sdk import DAG
 
 @dataclass
 class TaskInstance:
-    """As much of a task instance as an operator looks at; pushed values are kept."""
+    """The parts of a task instance that an operator uses; pushed values are kept."""
 
     dag_id: str = "size"
     task_id: str = "submit"
@@ -25,7 +25,7 @@ class TaskInstance:
 
 @dataclass(frozen=True)
 class DagRun:
-    """As much of a run as an operator looks at."""
+    """The parts of a run that an operator uses."""
 
     run_id: str = "benchmark"
     logical_date: None = None
@@ -33,12 +33,12 @@ class DagRun:
 
 
 def context(task: Any) -> Any:
-    """Return what ``execute`` of an operator is given."""
+    """Return the context that ``execute`` of an operator receives."""
     task_instance = TaskInstance()
     return {
         "ti": task_instance,
         "task_instance": task_instance,
         "dag_run": DagRun(),
         "task": task,
-        "dag": DAG("size"),  # whose template environment renders prompts
+        "dag": DAG("size"),  # its template environment renders prompts
     }

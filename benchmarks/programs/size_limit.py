@@ -1,8 +1,8 @@
 """The limit: read, decode, encode, write the shard, send; receive, decode, encode, write.
 
-No Airflow, no SDK, no order, no check: ``msgspec`` and the standard library's HTTP client, with large buffers. Requests
-and texts become Python's objects on the way, as in a program that does something to each; ``size_limit_bytes.py`` is
-the same without.
+No Airflow, no SDK, no ordering, no checks: ``msgspec`` and the standard library's HTTP client, with large buffers.
+Requests and texts become Python objects on the way, as in a program that processes each of them;
+``size_limit_bytes.py`` omits that.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def submit(arguments: Arguments) -> None:
 def send(arguments: Arguments, decoder: msgspec.json.Decoder[Any]) -> None:
     """Write the shard and send it.
 
-    :param decoder: of a request: an object with ``custom_id`` and ``params``.
+    :param decoder: decodes a request into an object with ``custom_id`` and ``params``.
     """
     shard = arguments.folder / "shard.json"
     _write_shard(arguments.input, shard, decoder)
@@ -94,8 +94,8 @@ def receive(
 ) -> None:
     """Write a row for each result.
 
-    :param decoder: of a result: an object with ``custom_id`` and ``result``.
-    :param joined: makes one text of those of its text blocks.
+    :param decoder: decodes a result into an object with ``custom_id`` and ``result``.
+    :param joined: joins the texts of a result's text blocks.
     """
     batch_id = json.loads(arguments.reference.read_text())
     encoder = msgspec.json.Encoder()

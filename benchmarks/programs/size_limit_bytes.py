@@ -1,4 +1,4 @@
-"""The limit without what it makes of params and texts: their bytes go from one file to the other unread."""
+"""The limit without Python objects for params and texts: their bytes pass from one file to the other unread."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def collect(arguments: Arguments) -> None:
 
 
 def _joined(texts: Iterator[msgspec.Raw]) -> msgspec.Raw:
-    """Return one JSON string of several, whose quotes alone are in the way."""
+    """Join several JSON strings into one; only their quotes need to be removed."""
     return msgspec.Raw(b'"%b"' % b"".join(bytes(text)[1:-1] for text in texts))
 
 

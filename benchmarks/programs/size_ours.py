@@ -1,4 +1,4 @@
-"""This package: the submitting and the collecting operator."""
+"""This package: the operators that submit and collect."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ def collect(arguments: Arguments) -> None:
 
 
 if __name__ == "__main__":
-    with MessageBatchHook().client():  # the SDK is imported by the first client
+    with MessageBatchHook().client():  # the first client imports the SDK
         pass
     run({"submit": submit, "submit_rows": submit_rows, "collect": collect})

@@ -1,4 +1,4 @@
-"""common-ai: each trigger polls by itself, by blocking calls in threads; its operator allows 30 s and more only."""
+"""common-ai: each trigger polls by itself, by blocking calls in threads; its operator accepts only 30 s or more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An event loop that is watched without a task of its own: how long its turns take, and how late its timers come."""
+"""An event loop that is watched without a task of its own: how long its turns take, and how late its timers fire."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class WatchedLoop(asyncio.SelectorEventLoop):
 
 
 class TurnTimer(selectors.DefaultSelector):
-    """The loop's selector: what its thread does between two calls of :meth:`select` is one turn.
+    """The loop's selector: the work of its thread between two calls of :meth:`select` is one turn.
 
-    All are seconds of the thread's processor time.
+    All figures are seconds of the thread's processor time.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class TurnTimer(selectors.DefaultSelector):
 
 
 class LoopWatch:
-    """A context manager that watches the process and its running loop; ``use`` holds what it saw."""
+    """A context manager that watches the process and its running loop; ``use`` holds the figures."""
 
     use: LoopUse
 
@@ -108,7 +108,7 @@ class LoopWatch:
             return
         self._collections += info["generation"] == _FULL
         processor, wall = self._collecting_since
-        self._collecting += time.monotonic() - wall  # a collection in another thread holds the loop up, too
+        self._collecting += time.monotonic() - wall  # a collection in another thread delays the loop, too
         if threading.get_ident() == self._thread:
             self._loop.turns.collecting += time.thread_time() - processor
 

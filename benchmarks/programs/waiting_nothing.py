@@ -1,4 +1,4 @@
-"""The floor: triggers that only sleep, and so cost what Airflow, the event loop and the garbage collector cost."""
+"""The floor: triggers that only sleep, and so cost only what Airflow, the event loop and the garbage collector cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This package: all triggers share one watcher, and it one client."""
+"""This package: all triggers share one watcher, and the watcher has one client."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""One triggerer's process that runs one kind of trigger, and what that takes.
+"""A triggerer process that runs one kind of trigger, and measures the cost.
 
 Usage: waiting_triggerer.py NAME FOLDER [frozen]
 
 ``NAME`` is one of ``waiting_NAME.py``, which has ``trigger(batch_id, ends_after)``. ``FOLDER`` holds ``batches.json``:
-by id, the seconds from the start after which the batch ends. The program prints a line when all that it needs has been
-imported, starts when it gets a line, and writes ``measured.json`` when every trigger has fired. With ``frozen`` the
-garbage collector passes over all that was there by then, as Airflow's DAG processor has it and its triggerer has not.
+by id, the seconds from the start after which the batch ends. The program prints a line when all imports are done,
+starts when it reads a line, and writes ``measured.json`` when every trigger has fired. With ``frozen`` the garbage
+collector skips all objects that exist by then, as in Airflow's DAG processor but not in its triggerer.
 
-Airflow's own ``TriggerRunner`` starts and runs the triggers, from what a task that defers has stored: each in a task
-with its portal, its log context and its log lines. The supervisor's process, and what the runner tells it once a
-second, are left out: they cost the same, whatever is waited for.
+Airflow's own ``TriggerRunner`` starts and runs the triggers, from the data that a deferring task stores. Each runs in a
+task with its portal, its log context and its log lines. The supervisor's process is left out, and so are the runner's
+reports to it once a second: they cost the same for every kind of wait.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from benchmarks.waiting.measured import Measured
 
 
 class _Heard(deque[Any]):
-    """The runner's queue of events; it notes when each came."""
+    """The runner's queue of events; it records when each came."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,9 +79,9 @@ def _workload(number: int, trigger: BaseTrigger) -> RunTrigger:
 
 
 async def _run(workloads: list[RunTrigger], batch_ids: list[str]) -> Measured:
-    """Run them all to their events.
+    """Run the triggers until each has ended.
 
-    :raises RuntimeError: a trigger has ended without one.
+    :raises RuntimeError: a trigger has ended without an event.
     """
     runner = TriggerRunner()
     runner.events = heard = _Heard()
@@ -90,7 +90,7 @@ async def _run(workloads: list[RunTrigger], batch_ids: list[str]) -> Measured:
         await runner.create_triggers()
         await asyncio.wait([details["task"] for details in runner.triggers.values()])
     if silent := len(batch_ids) - len(heard.at):
-        raise RuntimeError(f"{silent} triggers have ended without an event")
+        raise RuntimeError(f"Triggers that ended without an event: {silent}")
     return Measured(use=watch.use, heard={batch_ids[number]: moment for number, moment in heard.at.items()})
 
 

@@ -1,7 +1,7 @@
-"""The whole path in one process, by the engine alone, as the one task drives it. Usage: whole_path.py STEP INPUT FOLDER
+"""The whole path in one process, by the engine alone, as one task drives it. Usage: whole_path.py STEP INPUT FOLDER
 
-``INPUT`` holds the number of rows. A stint goes as far as it goes without waiting, as the operator's does before it is
-deferred; the wait is over when one of its batches has ended, as the triggerer sees it.
+``INPUT`` holds the number of rows. A stint continues until it must wait, like the operator's before it is deferred. The
+wait is over when one of its batches has ended, as in the triggerer.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from anthropic_batches_provider.batches.submission import (
 )
 from benchmarks.programs.size_arguments import Arguments, run
 
-_PAUSE_SECONDS = 0.1  # the simulator's batches end at the next look
+_PAUSE_SECONDS = 0.1  # the simulator's batches end at the next poll
 _MOST_ROUNDS = 3
 _TEXT = "The quick brown fox jumps over the lazy dog. " * 6
 
 
 def whole_path(arguments: Arguments) -> None:
-    """Bring as many rows home as the input says."""
+    """Process as many rows as the input says, end to end."""
     rows = int(arguments.input.read_text())
     connection = json.loads(os.environ["AIRFLOW_CONN_ANTHROPIC_DEFAULT"])
     settings = ClientSettings(api_key=connection["password"], base_url=connection["host"])
@@ -57,7 +57,7 @@ def whole_path(arguments: Arguments) -> None:
         while isinstance(outcome := _stint(job, client, destination, spool), NextLook):
             _wait(outcome, client)
     if outcome.counts.succeeded != rows:
-        raise RuntimeError(f"Of {rows} rows {outcome.counts}")
+        raise RuntimeError(f"Not all of {rows} rows succeeded: {outcome.counts}")
 
 
 def _stint(job: JobFolder, client: MessageBatchClient, destination: Destination, spool: Path) -> Manifest | NextLook:

@@ -1,1 +1,1 @@
-"""The same size for all three and for a bare program: what it costs in processor time and memory."""
+"""The same size for all three packages and for a bare program: the cost in processor time and memory."""

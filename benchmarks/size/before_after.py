@@ -1,7 +1,7 @@
-"""This package at two commits, alternated in one run, so that a change can be shown to cost nothing.
+"""This package at two commits, alternated in one run, to show that a change costs nothing.
 
-``python -m benchmarks.size.before_after FOLDER [--rounds N]``, where FOLDER is a checkout of the commit before
-(``git worktree add FOLDER COMMIT``). Prints a table; runs in the environment that runs it, with the simulator of this
+``python -m benchmarks.size.before_after FOLDER [--rounds N]``, where FOLDER is a checkout of the earlier commit
+(``git worktree add FOLDER COMMIT``). Prints a table. Runs in the current environment, with the simulator of this
 checkout.
 """
 
@@ -33,9 +33,9 @@ Growths = Mapping[tuple[str, str], Used]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.size.before_after", description=__doc__)
-    parser.add_argument("before", type=Path, help="a checkout of the commit before")
+    parser.add_argument("before", type=Path, help="a checkout of the earlier commit")
     parser.add_argument(
-        "--rounds", type=int, default=5, metavar="N", help="rounds, of which the least counts; default 5"
+        "--rounds", type=int, default=5, metavar="N", help="number of rounds; the lowest figure counts; default 5"
     )
     options = parser.parse_args(arguments)
     trees = {"before": options.before.absolute(), "after": REPOSITORY}
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(trees: Mapping[str, Path], home: Path, control: SimulatorControl, rounds: int) -> Growths:
-    """Return what a large run of each step takes beyond a small one, by tree and step, at the least of the rounds."""
+    """Return what a large run of each step uses beyond a small one, by tree and step; lowest figures of the rounds."""
     processes = {}
     for name, tree in trees.items():
         (home / name).mkdir()

@@ -1,4 +1,4 @@
-"""Writes the files that the programs read."""
+"""Writes the input files of the programs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SENTENCE = "The quick brown fox jumps over the lazy dog. "
 class Shape:
     """Rows of one kind.
 
-    :param title: what the table calls it.
-    :param rows: how many.
-    :param sentence: what each text repeats, after words that no other row has.
-    :param text_bytes: the length of each text, about.
+    :param title: its name in the table.
+    :param rows: the number of rows.
+    :param sentence: the sentence that each text repeats, after words that no other row has.
+    :param text_bytes: the approximate length of each text.
     """
 
     name: str
@@ -38,12 +38,12 @@ class Shape:
 
 
 def write_requests(file: Path, shape: Shape) -> Path:
-    """Write ready requests whose text alone has the length of the shape."""
+    """Write ready requests; the text alone has the length that the shape gives."""
     return _write(file, (_request(number, text) for number, text in enumerate(shape.texts())))
 
 
 def write_requests_of(file: Path, rows: int, request_bytes: int) -> Path:
-    """Write ready requests that have a length with all that belongs to them."""
+    """Write ready requests, each with the given length in total."""
     frame = len(json.dumps(_request(rows, "")))
     return write_requests(file, Shape("", "", rows, request_bytes - frame))
 

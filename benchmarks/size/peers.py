@@ -1,4 +1,4 @@
-"""The same size for all three and for two bare programs."""
+"""The same size for all three packages and for two bare programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Growths = Mapping[tuple[str, str], Used]
 
 
 def measure(processes: Processes, rounds: int) -> Growths:
-    """Return what the large run takes beyond the small one, by program and step, each at the least of the rounds.
+    """Return what the large run uses beyond the small one, by program and step; lowest figures of the rounds.
 
     :raises RuntimeError: a program failed, or did not send or write every row.
     """
@@ -43,7 +43,7 @@ def measure(processes: Processes, rounds: int) -> Growths:
 
 
 def as_table(growths: Growths) -> list[str]:
-    """Return the lines of a Markdown table, a line per program, and what they come to."""
+    """Return the lines of a Markdown table, a line per program, and a summary."""
     lines = ["| | submit: CPU | memory | collect: CPU | memory |", "|---|---|---|---|---|"]
     for program, title in _TITLES.items():
         cells = []

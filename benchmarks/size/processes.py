@@ -1,7 +1,7 @@
-"""Runs the programs as whole processes and takes what they used.
+"""Runs the programs as whole processes and measures what they use.
 
-CPU is what the kernel says when a process is over. Memory the program says itself: the kernel's figure is never below
-that of the process which started it.
+The kernel reports the CPU time when a process has ended. The program itself reports its memory: the kernel's figure is
+never below that of the process that started it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _UNUSED_PORT = 9  # no API server is started
 
 @dataclass(frozen=True)
 class Used:
-    """What a process used.
+    """The resources that a process used.
 
     :param cpu: seconds, in the program and in the kernel on its behalf, once its imports were done.
-    :param memory: the most resident memory, in bytes.
+    :param memory: the peak resident memory, in bytes.
     :param elapsed: seconds from its start to its end, imports included.
     """
 
@@ -36,12 +36,12 @@ class Used:
     elapsed: float
 
     def beyond(self, small: Used) -> Used:
-        """Return what this run took more than a small one."""
+        """Return what this run used beyond a small one."""
         return Used(self.cpu - small.cpu, self.memory - small.memory, self.elapsed - small.elapsed)
 
 
 def least(used: Sequence[Used]) -> Used:
-    """Return the least of several rounds: a busy machine only ever adds to what a process uses."""
+    """Return the lowest figures of several rounds: a busy machine only ever adds to them."""
     return Used(*(min(getattr(one, name) for one in used) for name in ("cpu", "memory", "elapsed")))
 
 
@@ -50,12 +50,15 @@ class Processes:
 
     :param python: the interpreter that has this package and both peers.
     :param home: where everything is written.
-    :param control: of the simulator that they send to.
-    :param tree: the checkout whose programs and package are run; this one, unless another commit is to be measured.
+    :param control: the control API of the simulator to which they send.
+    :param tree: the checkout whose programs and package run; default: this one. Another one measures another commit.
+    :param under: a command that each program runs under, such as a profiler with its options.
     """
 
-    def __init__(self, python: str, home: Path, control: SimulatorControl, *, tree: Path = REPOSITORY) -> None:
-        self._python = python
+    def __init__(
+        self, python: str, home: Path, control: SimulatorControl, *, tree: Path = REPOSITORY, under: Sequence[str] = ()
+    ) -> None:
+        self._command = [*under, python]
         self._programs = tree / "benchmarks" / "programs"
         self.home = home
         self.control = control
@@ -63,15 +66,15 @@ class Processes:
         self._environment = airflow_environment(home / "airflow", home, _UNUSED_PORT, extra)
 
     def run(self, program: str, step: str, source: Path, folder: Path) -> Used:
-        """Run one step of a program in a folder that exists.
+        """Run one step of a program in an existing folder.
 
-        :raises RuntimeError: the program failed; shows the end of its log.
+        :raises RuntimeError: the program failed; the message shows the end of its log.
         """
         file = self._programs / f"{program}.py"
         started = time.monotonic()
         with (folder / f"{step}.log").open("wb") as log:
             process = subprocess.Popen(
-                [self._python, str(file), step, str(source), str(folder)],
+                [*self._command, str(file), step, str(source), str(folder)],
                 env=self._environment,
                 cwd=folder,
                 stdout=log,
@@ -88,7 +91,7 @@ class Processes:
     def submit_and_collect(
         self, program: str, source: Path, folder: Path, *, rows: int, submit: str = "submit"
     ) -> dict[str, Used]:
-        """Run both steps in a new folder, and let the simulator forget them.
+        """Run both steps in a new folder, and reset the simulator.
 
         :raises RuntimeError: a step failed, or did not send or write every row.
         """

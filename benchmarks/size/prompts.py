@@ -1,4 +1,4 @@
-"""Rows with a Jinja prompt beside plain requests."""
+"""Rows with a Jinja prompt, compared with ready requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STEPS = {"ready requests": "submit", "rows with a Jinja prompt": "submit_rows"}
 
 
 def measure(processes: Processes, rounds: int) -> Mapping[str, Used]:
-    """Return what submitting takes beyond few rows, by the kind of input.
+    """Return what submitting many rows uses beyond few rows, by the kind of input.
 
     :raises RuntimeError: the program failed, or did not send or write every row.
     """

@@ -1,4 +1,4 @@
-"""Many small rows, few large ones, other scripts, and text that other tools take for line ends."""
+"""Many small rows, few large ones, other scripts, and characters that other tools take for line ends."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SHAPES = (
 
 
 def measure(processes: Processes, rounds: int) -> Mapping[str, Mapping[str, Used]]:
-    """Return what each shape takes beyond few rows of it, by name and step.
+    """Return what each shape uses beyond few rows of it, by name and step.
 
-    :raises RuntimeError: the program failed, or a row is missing, or not in its place.
+    :raises RuntimeError: the program failed, or a row is missing or out of place.
     """
     seen: dict[tuple[str, int, str], list[Used]] = {}
     for number in range(rounds):
@@ -47,7 +47,7 @@ def measure(processes: Processes, rounds: int) -> Mapping[str, Mapping[str, Used
 def as_table(growths: Mapping[str, Mapping[str, Used]]) -> list[str]:
     """Return the lines of a Markdown table, a line per shape."""
     head = (
-        "| rows of | number | text in all | submit: CPU | per row | per MB | memory | collect: CPU | per row | memory |"
+        "| rows of | number | total text | submit: CPU | per row | per MB | memory | collect: CPU | per row | memory |"
     )
     lines = [head, "|---" * 10 + "|"]
     for shape in SHAPES:
@@ -74,4 +74,4 @@ def _check_order(output: Path, rows: int) -> None:
     for number, line in enumerate(lines):
         row = json.loads(line)
         if row["key"] != f"row-{number}" or f"passage {number}." not in row["text"]:
-            raise RuntimeError(f"Line {number} of {rows} in {output} is {line[:200]!r}")
+            raise RuntimeError(f"Line {number} of {rows} in {output} is not the expected row: {line[:200]!r}")

@@ -1,4 +1,4 @@
-"""Up to a million rows through the whole path in one process: memory that stays, time that grows with the rows."""
+"""Up to a million rows through the whole path in one process: constant memory, and time in proportion to the rows."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ ROWS = (10_000, 100_000, 1_000_000)
 
 @dataclass(frozen=True)
 class Brought:
-    """What it took to bring rows home.
+    """The cost of processing rows end to end.
 
-    :param shards: how many batches the service was asked for, which is one per shard.
+    :param shards: the number of create calls, which is one per shard.
     """
 
     used: Used
@@ -24,9 +24,9 @@ class Brought:
 
 
 def measure(processes: Processes) -> Mapping[int, Brought]:
-    """Return what each number of rows takes beyond few rows.
+    """Return what each number of rows uses beyond few rows.
 
-    :raises RuntimeError: the program failed, or did not send every row once, or not every row came home.
+    :raises RuntimeError: the program failed, did not send every row exactly once, or did not collect every row.
     """
     seen = {rows: _run(processes, rows) for rows in (FEW_ROWS, *ROWS)}
     few = seen[FEW_ROWS].used
@@ -42,7 +42,7 @@ def _run(processes: Processes, rows: int) -> Brought:
     creates = processes.control.received().creates
     sent = sum(create.requests or 0 for create in creates)
     if sent != rows:
-        raise RuntimeError(f"{sent} of {rows} rows were sent")
+        raise RuntimeError(f"The program sent {sent} requests for {rows} rows")
     shutil.rmtree(folder / "output")
     processes.control.reset()
     return Brought(used, len(creates))

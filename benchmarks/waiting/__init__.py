@@ -1,1 +1,1 @@
-"""What many deferred waits cost the one event loop that they share."""
+"""The cost of many deferred waits to the one event loop that they share."""

@@ -1,4 +1,4 @@
-"""What a triggerer's process found out about itself: passed on from the program to who started it."""
+"""The figures that a triggerer process measures about itself, and passes to the process that started it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class LoopUse:
-    """What a process and its event loop took while they were watched; seconds, where nothing else is said.
+    """What a process and its event loop used while they were watched; in seconds unless stated otherwise.
 
     :param cpu: processor time of all its threads, in the program and in the kernel on its behalf.
-    :param memory: bytes by which the resident memory grew, at the most, looked at every second.
-    :param stall: by how much the latest of a timer's calls, one every 20 ms, came too late.
-    :param stall_without_collections: the same, where Python's garbage collections are taken off.
+    :param memory: bytes by which the resident memory grew at most, checked every second.
+    :param stall: the longest delay of a timer that fires every 20 ms.
+    :param stall_without_collections: the same, without the time of Python's garbage collections.
     :param turn: processor time of the loop's thread in its longest turn.
     :param turn_without_collections: the same, without the collections.
-    :param collections: how many collections were full ones.
+    :param collections: the number of full collections.
     """
 
     cpu: float
@@ -30,10 +30,10 @@ class LoopUse:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A run of a triggerer's process.
+    """The figures of one run of a triggerer process.
 
     :param use: from the start of the first trigger to the end of the last.
-    :param heard: when the triggerer had each batch's event, in seconds since the epoch, by the id of the batch.
+    :param heard: when the triggerer received each batch's event, in seconds since the epoch, by batch id.
     """
 
     use: LoopUse

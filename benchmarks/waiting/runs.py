@@ -1,4 +1,4 @@
-"""Runs a triggerer's process against the simulator, ends its batches, and sees how soon it heard of each end."""
+"""Runs a triggerer process against the simulator, ends its batches, and measures how soon it learns of each end."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from benchmarks.waiting.scenario import PATIENCE_SECONDS, ends
 _PROGRAM = REPOSITORY / "benchmarks" / "programs" / "waiting_triggerer.py"
 _UNUSED_PORT = 9  # no API server is started
 _LONGEST_SECONDS = 600
-_STEP_SECONDS = 0.25  # batches whose ends are so close end in one call of the control API
+_STEP_SECONDS = 0.25  # batches whose ends are this close end in one call of the control API
 _REQUEST = {"model": "claude-haiku-4-5", "max_tokens": 8, "messages": [{"role": "user", "content": "Hello"}]}
 _BODY = json.dumps({"requests": [{"custom_id": "a", "params": _REQUEST}]}).encode()
 
 
 @dataclass(frozen=True)
 class Waited:
-    """What a run comes to.
+    """The result of a run.
 
     :param calls: HTTP calls that the simulator received.
-    :param delays: per batch, seconds from its end by the simulator's clock to its event; ascending. Empty where no
-        batches were looked at.
+    :param delays: per batch, seconds from its end by the simulator's clock to its event; ascending. Empty if no batch
+        was polled.
     """
 
     use: LoopUse
@@ -48,7 +48,7 @@ class Waits:
 
     :param python: the interpreter that has this package and both peers.
     :param home: where everything is written.
-    :param control: of the simulator that they ask.
+    :param control: the control API of the simulator that they poll.
     """
 
     def __init__(self, python: str, home: Path, control: SimulatorControl) -> None:
@@ -59,11 +59,11 @@ class Waits:
         self._environment = airflow_environment(home / "airflow", home, _UNUSED_PORT, extra)
 
     def run(self, program: str, triggers: int, *, frozen: bool = False) -> Waited:
-        """Let so many triggers of ``programs/waiting_{program}.py`` wait for a batch each.
+        """Let ``triggers`` triggers of ``programs/waiting_{program}.py`` wait for a batch each.
 
-        :param frozen: whether the garbage collector is to pass over what is there when they start.
-        :raises RuntimeError: the program failed, or a batch was heard of before it had ended.
-        :raises subprocess.TimeoutExpired: it did not come to an end.
+        :param frozen: whether the garbage collector skips the objects that exist when they start.
+        :raises RuntimeError: the program failed, or reported the end of a batch before it had ended.
+        :raises subprocess.TimeoutExpired: the program did not end in time.
         """
         folder = self._home / f"{program}-{triggers}{'-frozen' if frozen else ''}"
         folder.mkdir()
@@ -81,7 +81,7 @@ class Waits:
         measured = msgspec.json.decode((folder / "measured.json").read_bytes(), type=Measured)
         delays = sorted(measured.heard[batch_id] - ended for batch_id, ended in self._ended()) if calls else []
         if delays and delays[0] < 0:
-            raise RuntimeError(f"{program} told of the end of a batch {-delays[0]:.3f} s before it")
+            raise RuntimeError(f"{program} reported the end of a batch {-delays[0]:.3f} s too early")
         return Waited(measured.use, calls, delays)
 
     def _batches(self, number: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Everybody's thousand waits side by side, and ten thousand of ours."""
+"""A thousand waits of each package side by side, and ten thousand of this one."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Runs = Mapping[tuple[str, int, bool], Waited]
 
 
 def measure(waits: Waits) -> Runs:
-    """Return what each run comes to, by program, number of triggers, and whether the heap was frozen.
+    """Return the result of each run, by program, number of triggers, and whether the heap was frozen.
 
-    :raises RuntimeError: a program failed, or a batch was heard of before it had ended.
+    :raises RuntimeError: a program failed, or reported the end of a batch before it had ended.
     """
     return {
         (program, triggers, frozen): waits.run(program, triggers, frozen=frozen) for program, triggers, frozen in RUNS
@@ -35,7 +35,7 @@ def measure(waits: Waits) -> Runs:
 
 
 def as_table(runs: Runs) -> list[str]:
-    """Return the lines of two Markdown tables, a line per run, and what they come to."""
+    """Return the lines of two Markdown tables, a line per run, and a summary."""
     return [*_costs(runs), "", _beside_the_peers(runs), "", _with_more(runs), "", *_stalls(runs)]
 
 
@@ -88,21 +88,22 @@ def _median_and_latest(waited: Waited) -> tuple[float, ...]:
 
 
 def _beside_the_peers(runs: Runs) -> str:
-    """Say how many times as much as this package the better peer takes, in all and beyond what sleeping takes."""
+    """Say how many times as much as this package the better peer uses, in total and beyond what sleeping uses."""
     floor, ours = runs[_NOTHING, MANY, _AS_IT_IS].use, runs[OURS.dag_id, MANY, _AS_IT_IS]
     peers = [runs[peer.dag_id, MANY, _AS_IT_IS] for peer in (OFFICIAL, COMMON_AI)]
 
     def times(amount: Callable[[Waited], float], nothing: float) -> str:
         least = min(map(amount, peers))
         beyond = (least - nothing) / (amount(ours) - nothing)
-        return f"{beyond:.0f} times" + (f" ({least / amount(ours):.0f} in all)" if nothing else "")
+        return f"{beyond:.0f} times" + (f" ({least / amount(ours):.0f} in total)" if nothing else "")
 
     return (
         f"{MANY:,} waits: the better peer takes, beyond what sleeping takes, "
         f"{times(lambda waited: waited.use.cpu, floor.cpu)} the CPU of this package and "
         f"{times(lambda waited: waited.use.memory, floor.memory)} its memory, and makes "
-        f"{times(lambda waited: waited.calls, 0)} its calls. Later than one interval after the end of their batch, "
-        f"{INTERVAL_SECONDS} s, heard of it: {', '.join(_late(runs, each.dag_id, MANY) for each in CONTESTANTS)}."
+        f"{times(lambda waited: waited.calls, 0)} its calls. Events that came later than one interval "
+        f"({INTERVAL_SECONDS} s) after the end of their batch: "
+        f"{', '.join(_late(runs, each.dag_id, MANY) for each in CONTESTANTS)}."
     )
 
 
@@ -114,7 +115,7 @@ def _with_more(runs: Runs) -> str:
     return (
         f"{VERY_MANY:,} waits of this package take, beyond what sleeping takes, {cpu:.1f} times the CPU and "
         f"{memory:.1f} times the memory of {MANY:,}, and make {many.calls} calls, of the 1,000 that a Start account "
-        f"has in a minute. Later than one interval heard of the end: {_late(runs, OURS.dag_id, VERY_MANY)}."
+        f"may make in a minute. Events that came later than one interval: {_late(runs, OURS.dag_id, VERY_MANY)}."
     )
 
 

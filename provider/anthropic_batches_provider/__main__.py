@@ -6,10 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import MessageBatchesError
 
-_SETTLE_HELP = """Say by hand what became of a create call whose answer was lost, where the service cannot prove it.
-Look the batches up in the Claude Console first: a wrong --none pays twice, a wrong --adopt mixes up answers."""
+_SETTLE_HELP = """Settle a create call whose answer was lost, if the service cannot prove its outcome.
+Find the batches in the Claude Console first: a wrong --none pays twice, a wrong --adopt mixes up answers."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,9 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m anthropic_batches_provider")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    settle = commands.add_parser("settle", help="settle a create call in doubt by hand", description=_SETTLE_HELP)
+    settle = commands.add_parser("settle", help="settle an unresolved create call manually", description=_SETTLE_HELP)
     settle.add_argument("job", help="URI of the job folder, as the error message names it")
-    settle.add_argument("--shard", type=int, help="the shard; needed where several are in doubt")
+    settle.add_argument("--shard", type=int, help="the shard; required if several create calls are unresolved")
     settle.add_argument("--conn-id", help="the Airflow connection; default: the one the job was submitted with")
     word = settle.add_mutually_exclusive_group()
     word.add_argument("--adopt", metavar="BATCH", help="this batch holds the shard")
@@ -48,9 +49,9 @@ def _settle(options: argparse.Namespace) -> str:
     chosen = [intent for intent in doubts if options.shard in (None, intent.shard)]
     if len(chosen) != 1 or not (options.adopt or options.none):
         listed = "".join(
-            f"\n  shard {doubt.shard}: {doubt.requests:,} requests, sent at {doubt.at}" for doubt in doubts
+            f"\n  shard {doubt.shard}: {counted(doubt.requests, 'request')}, sent at {doubt.at}" for doubt in doubts
         )
-        return f"{len(doubts)} create calls of {job.uri} are in doubt.{listed}"
+        return f"{counted(len(doubts), 'unresolved create call')} of {job.uri}.{listed}"
     (intent,) = chosen
     with MessageBatchHook(options.conn_id or job.description().conn_id).client() as client:
         service_clock = ask_time(client, SystemClock())
@@ -58,7 +59,7 @@ def _settle(options: argparse.Namespace) -> str:
             void_by_hand(job, intent, service_clock=service_clock)
             return f"Shard {intent.shard} is recorded as not sent. Clear the submitting task: it sends the shard again."
         adopt_by_hand(job, intent, options.adopt, service=client, service_clock=service_clock)
-        return f"Shard {intent.shard} is recorded as {options.adopt}. Clear the submitting task: it goes on from there."
+        return f"Shard {intent.shard} is recorded as {options.adopt}. Clear the submitting task: it resumes from there."
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``@task.message_batch``: a function whose rows go to the Message Batches API, and come back answered."""
+"""``@task.message_batch``: sends the rows of a function to the Message Batches API and collects the answers."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _NAME = "@task.message_batch"
 
 
 class FunctionRows(RowsArgument):
-    """The rows that a function returns or yields, as ``rows=`` holds them.
+    """The rows that a function returns or yields, as a value of ``rows=``.
 
-    Text among the arguments is templated, the output of other tasks is resolved, and neither is shown or stored.
+    Text among the arguments is templated, and the output of other tasks is resolved. Neither is shown or stored.
     """
 
     def __init__(self, function: Callable[..., Any], args: Collection[Any], kwargs: Mapping[str, Any]) -> None:
@@ -39,7 +39,7 @@ class FunctionRows(RowsArgument):
         yield from XComArg.iter_xcom_references([*self._args, *self._kwargs.values()])
 
     def resolve(self, context: Context, *_: Any, **__: Any) -> FunctionRows:
-        """Return this with its arguments resolved; called by Airflow per task instance."""
+        """Return this with its arguments resolved; Airflow calls it once per task instance."""
         args = [_resolved(value, context, may_render=True) for value in self._args]  # positional ones are never mapped
         kwargs = {
             name: _resolved(value, context, may_render=is_literal_function_argument(context, name))
@@ -50,7 +50,7 @@ class FunctionRows(RowsArgument):
     def read(self, context: Context, *, ready_requests: bool = False) -> Iterator[Any]:
         """Call the function and iterate over its rows.
 
-        :raises ConfigurationError: what it returned is nothing that rows can come from.
+        :raises ConfigurationError: it returned something that cannot be read as rows.
         """
         known = {**cast("Mapping[str, Any]", context), **self._kwargs}
         kwargs = determine_kwargs(self.source, self._args, known)
@@ -58,7 +58,7 @@ class FunctionRows(RowsArgument):
 
 
 def _resolved(value: Any, context: Context, *, may_render: bool) -> Any:
-    """Return an argument with what it refers to in its place; the output of other tasks is never rendered."""
+    """Return an argument with its references replaced; the output of other tasks is never rendered."""
     if isinstance(value, ResolveMixin):
         return value.resolve(context)
     if isinstance(value, str):
@@ -80,7 +80,7 @@ class MessageBatchDecoratedOperator(DecoratedOperator, MessageBatchOperator):
     """
 
     custom_operator_name: ClassVar[str] = _NAME
-    # The first two wire what a mapped task gets from others; in a task itself they are empty, and rows= holds all.
+    # The first two wire a mapped task to the tasks whose output it takes. In a task they are empty: rows= has all.
     template_fields: Sequence[str] = (*DecoratedOperator.template_fields, *MessageBatchOperator.template_fields)
     template_fields_renderers: ClassVar[dict[str, str]] = {**MessageBatchOperator.template_fields_renderers}
     shallow_copy_attrs: Sequence[str] = (
@@ -97,9 +97,11 @@ class MessageBatchDecoratedOperator(DecoratedOperator, MessageBatchOperator):
         **kwargs: Any,
     ) -> None:
         if "rows" in kwargs or "requests" in kwargs:
-            raise ConfigurationError(f"{_NAME} takes no rows= or requests=: the function returns or yields the rows.")
+            raise ConfigurationError(
+                f"{_NAME} takes no rows= or requests=. Remove them: the function returns or yields the rows."
+            )
         if inspect.iscoroutinefunction(python_callable) or inspect.isasyncgenfunction(python_callable):
-            raise ConfigurationError(f"{_NAME} takes a plain function or generator, not an async one.")
+            raise ConfigurationError(f"{_NAME} takes no async function. Use a plain function or generator.")
         super().__init__(
             python_callable=python_callable,
             op_args=op_args,
@@ -110,15 +112,15 @@ class MessageBatchDecoratedOperator(DecoratedOperator, MessageBatchOperator):
         self.op_args, self.op_kwargs = (), {}
 
     def execute(self, context: Context) -> Any:
-        """Run as the operator does; what a decorated operator adds around it is not for a task that defers."""
+        """Run as the operator does; the code that a decorated operator adds does not suit a task that defers."""
         return MessageBatchOperator.execute(self, context)
 
 
 def message_batch_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
-    """Make a task of a function that returns or yields rows; known as ``@task.message_batch``.
+    """Make a task from a function that returns or yields rows; available as ``@task.message_batch``.
 
     :param python_callable: the function; it may take context variables as arguments, as in any ``@task``.
-    :param kwargs: parameters of :class:`MessageBatchOperator`, but for ``rows`` and ``requests``.
+    :param kwargs: parameters of :class:`MessageBatchOperator`, except for ``rows`` and ``requests``.
     """
     return task_decorator_factory(
         python_callable=python_callable, decorated_operator_class=MessageBatchDecoratedOperator, **kwargs

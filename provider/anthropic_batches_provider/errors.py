@@ -6,30 +6,30 @@
     ├── ConfigurationError            fix the DAG, its rows or the connection; a retry would only repeat it
     │   ├── InvalidRowError           one row or request cannot be sent; names it
     │   ├── EmptyInputError           there are no rows
-    │   ├── ChangedInputError         the unit's job asked another question, or of other rows
+    │   ├── ChangedInputError         the unit's job was opened with a different question or different rows
     │   ├── DestinationOwnedError     the destination holds another job's output
     │   └── XComLimitError            the results are too large for XCom; names the alternative
-    ├── ApiError                      the service said no, or nothing
-    │   ├── ApiConnectionError        no answer; ``connected`` tells whether a request may have arrived
+    ├── ApiError                      the service refused, failed or did not answer
+    │   ├── ApiConnectionError        no answer; ``connected`` says whether a request may have arrived
     │   ├── ApiStatusError            an HTTP error; carries status, type and request id
     │   │   ├── AuthenticationFailedError       401 or 403
     │   │   ├── BatchNotFoundError              404
     │   │   ├── RateLimitedError                429; carries ``retry_after_seconds``
     │   │   └── SpendLimitReachedError          402, or a 429 that lasts until the spend limit is raised
-    │   ├── UnexpectedAnswerError     an answer that is not what the API promises
+    │   ├── UnexpectedAnswerError     an answer that differs from the form the API documents
     │   └── ResultsStreamError        the results broke off or are incomplete
-    ├── LedgerError                   we know too little to spend
-    │   ├── JobNotFoundError          a reference names a job whose folder is not there
-    │   ├── CorruptLedgerError        a record is unreadable or foreign
+    ├── LedgerError                   the ledger says too little to spend safely
+    │   ├── JobNotFoundError          a reference names a job whose folder does not exist
+    │   ├── CorruptLedgerError        a record is unreadable or was not written by this package
     │   └── SubmissionOutcomeUnknownError   a create call may or may not have made a batch
     ├── SpoolFullError                the worker's disk has no room for a task's temporary files
-    └── BatchOutcomeError             it ended, or did not end, other than wished
+    └── BatchOutcomeError             batches did not end as intended
         ├── FailedRowsError           more rows failed than ``max_failed_rows`` allows
-        ├── JobStoppedError           errors of rows say that no request would be answered now
-        ├── BatchesNotEndedError      results were asked for, or waited for, too early
+        ├── JobStoppedError           the errors of rows show that no request would be answered now
+        ├── BatchesNotEndedError      batches are still running when results are collected or a wait times out
         └── ResultsUnavailableError   archived after 29 days, deleted, or downloads disabled
 
-A message says what happened (ids, numbers), what is true now (running or not, billed or not) and what to do next.
+A message says what happened (ids, numbers), what to do next, and what is true now (running or not, billed or not).
 Every error survives pickling with its attributes.
 """
 
@@ -88,7 +88,7 @@ class ConfigurationError(MessageBatchesError):
 class InvalidRowError(ConfigurationError):
     """A row cannot become a request.
 
-    :param message: what is wrong and how to mend it.
+    :param message: what is wrong and how to fix it.
     :param row_number: position of the row in the input, from 0.
     """
 
@@ -98,11 +98,11 @@ class InvalidRowError(ConfigurationError):
 
 
 class EmptyInputError(ConfigurationError):
-    """The input holds no rows and the operator was not told to skip."""
+    """The input holds no rows, and ``on_empty`` is not ``"skip"``."""
 
 
 class ChangedInputError(ConfigurationError):
-    """The job of this unit was opened for another question or other rows; nothing new was submitted."""
+    """The job of this unit was opened with a different question or different rows; nothing new was submitted."""
 
 
 class DestinationOwnedError(ConfigurationError):
@@ -110,7 +110,7 @@ class DestinationOwnedError(ConfigurationError):
 
 
 class XComLimitError(ConfigurationError):
-    """The results exceed what may go to XCom; they can still be collected to object storage for nothing."""
+    """The results are too large for XCom; they can still be collected to object storage at no cost."""
 
 
 class ApiError(MessageBatchesError):
@@ -128,7 +128,7 @@ class ApiError(MessageBatchesError):
 class ApiConnectionError(ApiError):
     """No complete answer arrived.
 
-    :param connected: False only if the connection was provably never made, so that nothing can have arrived.
+    :param connected: False only if it is proven that no connection was made, so that nothing can have arrived.
     """
 
     def __init__(self, message: str, *, connected: bool, request_id: str | None = None) -> None:
@@ -140,7 +140,7 @@ class ApiStatusError(ApiError):
     """An answer with an HTTP error status.
 
     :param status: the HTTP status, 300 to 599.
-    :param error_type: the API's ``error.type``, e.g. ``invalid_request_error``; None where the body is not the API's.
+    :param error_type: the API's ``error.type``, e.g. ``invalid_request_error``; None if the body is not the API's.
     :param error_code: the API's ``error.details.error_code``, e.g. ``enforced_spend_limit_reached``.
     :param retry_after_seconds: the ``retry-after`` header, in seconds.
     """
@@ -179,7 +179,7 @@ class SpendLimitReachedError(ApiStatusError):
 
 
 class UnexpectedAnswerError(ApiError):
-    """A successful status whose body is not what the API promises, such as a proxy's HTML page."""
+    """A successful status with a body that differs from the form the API documents, such as a proxy's HTML page."""
 
 
 class ResultsStreamError(ApiError):
@@ -187,7 +187,7 @@ class ResultsStreamError(ApiError):
 
 
 class LedgerError(MessageBatchesError):
-    """Our own durable memory is missing, unreadable or undecided: nothing is spent on a doubt."""
+    """A record of the ledger is missing, unreadable or undecided: while that is so, nothing is spent."""
 
 
 class JobNotFoundError(LedgerError):
@@ -201,7 +201,7 @@ class CorruptLedgerError(LedgerError):
 class SubmissionOutcomeUnknownError(LedgerError):
     """A create call ended without a usable answer and cannot be settled yet: a batch may exist.
 
-    :param shard: the shard whose create call is in doubt.
+    :param shard: the shard of the unresolved create call.
     """
 
     def __init__(self, message: str, *, shard: int) -> None:
@@ -210,10 +210,10 @@ class SubmissionOutcomeUnknownError(LedgerError):
 
 
 class SpoolFullError(MessageBatchesError):
-    """The worker's disk has no room for a task's temporary files; a retry goes on, perhaps on another worker.
+    """The worker's disk has no room for a task's temporary files; a retry resumes, perhaps on another worker.
 
-    :param folder: the local folder that they were written to.
-    :param free_bytes: what its disk had left for this user.
+    :param folder: the local folder of these files.
+    :param free_bytes: the bytes that its disk had left for this user.
     """
 
     def __init__(self, message: str, *, folder: str, free_bytes: int) -> None:
@@ -223,7 +223,7 @@ class SpoolFullError(MessageBatchesError):
 
 
 class BatchOutcomeError(MessageBatchesError):
-    """The batches ended, or did not end, other than wished; what was paid for is kept."""
+    """Batches did not end as intended; everything that was paid for is kept."""
 
 
 class FailedRowsError(BatchOutcomeError):
@@ -240,11 +240,11 @@ class FailedRowsError(BatchOutcomeError):
 
 
 class JobStoppedError(BatchOutcomeError):
-    """Rows errored for want of credit or of permission: nothing more is sent until that is mended."""
+    """Rows failed because credit ran out or permission is missing; nothing more is sent until that is fixed."""
 
 
 class BatchesNotEndedError(BatchOutcomeError):
-    """Some batches have not ended; they run on and will be billed.
+    """Some batches have not ended; they keep running and will be billed.
 
     :param batch_ids: the batches that have not ended.
     """
@@ -255,4 +255,4 @@ class BatchesNotEndedError(BatchOutcomeError):
 
 
 class ResultsUnavailableError(BatchOutcomeError):
-    """The results of an ended batch can no longer be had."""
+    """The results of an ended batch are no longer available."""

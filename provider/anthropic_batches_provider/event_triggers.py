@@ -1,4 +1,4 @@
-"""Tells Airflow of message batches that end, whoever made them: for DAGs that are scheduled on an asset."""
+"""Reports to Airflow each message batch that ends, by whomever it was created: for DAGs scheduled on an asset."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ __all__ = ["MessageBatchEventTrigger"]
 class MessageBatchEventTrigger(BaseEventTrigger):
     """Fires for each message batch of a workspace that ends; for ``AssetWatcher(name, trigger=…)``, not for tasks.
 
-    The event is ``{"batch_id", "conn_id", "request_counts", "created_at", "ended_at"}``, moments in ISO 8601.
+    The event is ``{"batch_id", "conn_id", "request_counts", "created_at", "ended_at"}``, with times in ISO 8601.
 
-    The first time it runs for an asset, batches that have ended already are not told. From then on, Airflow 3.3 and
-    later remember with the asset what was told: after a restart of the triggerer, what ended meanwhile is told, and
-    what was told is not told again, unless the triggerer went down within seconds after telling it. Below 3.3 nothing
-    is remembered: each start of the trigger is a first time.
+    The first time it runs for an asset, it does not report batches that have already ended. From then on, Airflow 3.3
+    and later store with the asset which batches were reported. After a restart of the triggerer, the trigger reports
+    the batches that ended in the meantime. It does not report a batch twice, unless the triggerer went down within
+    seconds after a report. Airflow below 3.3 stores nothing: each start of the trigger is a first time.
 
-    :param conn_id: the Airflow connection; its key's workspace is watched, with all batches that anybody makes in it.
-    :param poll_interval: time between two looks at the list of batches, in seconds.
-    :param with_results: tell only of batches with at least one request that ended so: ``succeeded``, ``errored``,
-        ``canceled``, ``expired``. Default: of all.
-    :raises ConfigurationError: an argument cannot be right.
+    :param conn_id: the Airflow connection. The trigger watches its key's workspace, with all batches that anyone
+        creates in it.
+    :param poll_interval: time between two checks of the list of batches, in seconds.
+    :param with_results: report only batches with at least one request that ended with one of these result types:
+        ``succeeded``, ``errored``, ``canceled``, ``expired``. Default: report all.
+    :raises ConfigurationError: an argument is invalid.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class MessageBatchEventTrigger(BaseEventTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look, tell, pause, for ever."""
+        """Check, report and pause, forever."""
         watch = EndedBatchWatch(self._connect, self._memory(), poll_interval=self.poll_interval)
         async with aclosing(watch.batches()) as batches:
             async for batch in batches:

@@ -1,7 +1,7 @@
-"""An Airflow connection as a client of the Message Batches API.
+"""Makes an Airflow connection a client of the Message Batches API.
 
-The SDK is imported when a client is first wanted, never with this module. A task's method may block; what a trigger
-uses is async, and imports the SDK and builds its client in a thread.
+The SDK is imported when a client is first needed, never with this module. Methods for tasks may block. Methods for
+triggers are async, and import the SDK and build their client in a thread.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.edge.connection_form import (
     CONNECTION_TYPE,
     CONNECTION_TYPE_LABEL,
@@ -41,12 +42,12 @@ __all__ = ["MessageBatchHook"]
 class MessageBatchHook(BaseHook):
     """Every call of the Message Batches API, with the credential of an Airflow connection.
 
-    All methods raise :class:`~anthropic_batches_provider.errors.ConfigurationError` where the connection cannot be
-    used, and :class:`~anthropic_batches_provider.errors.ApiError` and its kinds where the service does not do as asked.
-    Calls other than :meth:`create_batch` are repeated up to twice where that may help.
+    All methods raise :class:`~anthropic_batches_provider.errors.ConfigurationError` if the connection cannot be used,
+    and :class:`~anthropic_batches_provider.errors.ApiError` and its kinds if the service refuses or does not answer.
+    Calls other than :meth:`create_batch` are repeated up to twice if that may help.
 
-    :param conn_id: a connection of type ``anthropic_batches``, or of the official provider's type ``anthropic``:
-        password is the API key, host the base URL.
+    :param conn_id: a connection of type ``anthropic_batches``, or of the official provider's type ``anthropic``. Its
+        password is the API key, its host the base URL.
     """
 
     conn_name_attr = "conn_id"
@@ -60,7 +61,7 @@ class MessageBatchHook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's fields for Airflow below 3.2; none where its form library is not installed."""
+        """Return the form's fields for Airflow below 3.2; none if its form library is not installed."""
         return form_widgets()
 
     @classmethod
@@ -71,7 +72,7 @@ class MessageBatchHook(BaseHook):
     # ------------------------------------------------------------------------------------------ connection and clients
 
     def settings(self) -> ClientSettings:
-        """Read the connection; secrets that Airflow does not mask by itself are masked.
+        """Read the connection, and mask the secrets that Airflow does not mask by itself.
 
         :raises ConfigurationError: the connection is missing or cannot be used; names the field.
         """
@@ -90,14 +91,14 @@ class MessageBatchHook(BaseHook):
     async def aclient(self) -> AsyncMessageBatchClient:
         """Return a new async client; close it, or use it in an ``async with`` statement.
 
-        Make one and keep it: it costs a look at the connection and a TLS context, both off the loop.
+        Make one and keep it: each one reads the connection and builds a TLS context, both off the loop.
         """
         return await new_async_client(await self.asettings())
 
     def get_conn(self) -> Anthropic:
         """Return the SDK's own client with the connection's credential, for calls that this hook does not have.
 
-        It has the SDK's habits: creating a batch with it repeats lost calls, which can make two batches.
+        It behaves as the SDK does: it repeats a create call whose answer was lost, which can make two batches.
         """
         return self._client.sdk
 
@@ -114,14 +115,14 @@ class MessageBatchHook(BaseHook):
     def create_batch(self, requests: Iterable[Mapping[str, Any]], *, betas: Sequence[str] = ()) -> MessageBatch:
         """Create one message batch with one POST; the requests go through a temporary file, not through memory.
 
-        This is the bare call: after an error other than a refusal a batch may exist and be billed. The submit operator
-        remembers what it sent and settles such doubts.
+        This is the bare call: after an error other than a refusal, a batch may exist and be billed. The submit operator
+        records what it sends, and settles such calls.
 
-        :param requests: ``{"custom_id", "params"}`` each; at most 100,000 with 256,000,000 bytes in all. custom_ids
+        :param requests: ``{"custom_id", "params"}`` each; at most 100,000 with 256,000,000 bytes in total. custom_ids
             have 1 to 64 letters, digits, ``-`` or ``_`` and are unique.
         :param betas: values of the ``anthropic-beta`` header, for the whole batch.
-        :raises InvalidRowError: a request cannot be sent, or they are too many; nothing was sent.
-        :raises EmptyInputError: there are none.
+        :raises InvalidRowError: a request cannot be sent, or there are too many; nothing was sent.
+        :raises EmptyInputError: there are no requests.
         """
         from anthropic_batches_provider.batches.client import spooled_body
 
@@ -129,21 +130,21 @@ class MessageBatchHook(BaseHook):
             return self._client.create(body, content_length=body.content_length, betas=betas)
 
     def retrieve_batch(self, batch_id: str) -> MessageBatch:
-        """Return what the API says of a batch now.
+        """Return the current state of a batch.
 
         :raises BatchNotFoundError: the workspace has no such batch.
         """
         return self._client.retrieve(batch_id)
 
     def list_batches(self, *, limit: int | None = None) -> Iterator[MessageBatch]:
-        """Iterate over the workspace's batches, newest first; a page of up to 1000 at a time.
+        """Iterate over the workspace's batches, newest first, fetching pages of up to 1000.
 
         :param limit: how many at most; None for all.
         """
         return self._client.list(limit=limit)
 
     def cancel_batch(self, batch_id: str) -> MessageBatch:
-        """Ask for a batch to be canceled; it ends later, and the results it has by then are kept and billed."""
+        """Request the cancellation of a batch; it ends later, and the results it has by then are kept and billed."""
         return self._client.cancel(batch_id)
 
     def delete_batch(self, batch_id: str) -> None:
@@ -154,30 +155,31 @@ class MessageBatchHook(BaseHook):
         """Iterate over the results of an ended batch in bounded memory, each exactly once.
 
         :returns: ``{"custom_id", "result": {"type", …}}`` as the API sends them, in no particular order. Only after the
-            last is it known that all came: publish what you write after that.
+            last one is it certain that all came: publish your output only then.
         :raises BatchesNotEndedError: the batch has not ended.
         :raises ResultsUnavailableError: its results were archived, 29 days after its creation.
-        :raises ResultsStreamError: the download broke off, or lines are missing; read it again from the start.
+        :raises ResultsStreamError: the download broke off, or lines are missing; read the results again from the start.
         """
         from anthropic_batches_provider.batches.client import decoded_results
 
         batch = self.retrieve_batch(batch_id)
         if not batch.has_ended:
             raise BatchesNotEndedError(
-                f"Message batch {batch_id} is {batch.processing_status}, with {batch.request_counts.processing:,} of "
-                f"{batch.request_counts.total:,} requests to go. It runs on; wait with MessageBatchSensor.",
+                f"Message batch {batch_id} is {batch.processing_status}: {batch.request_counts.processing:,} of "
+                f"{counted(batch.request_counts.total, 'request')} not done. Wait with MessageBatchSensor; it runs on.",
                 batch_ids=(batch_id,),
             )
         if batch.archived_at is not None:
             raise ResultsUnavailableError(
                 f"The results of message batch {batch_id} were archived at {batch.archived_at}: the API keeps them for "
-                "29 days after the batch's creation. They cannot be had any more."
+                "29 days after the batch's creation. To get them again, send the requests as a new batch, which is "
+                "billed again. The archived results are no longer available."
             )
         with self._client.results(batch_id) as chunks:
             yield from decoded_results(chunks, batch)
 
     def count_tokens(self, params: Mapping[str, Any]) -> int:
-        """Return the input tokens of one request's params; costs nothing, but has a rate limit of its own."""
+        """Return the number of input tokens of one request's params; free, but with a rate limit of its own."""
         return self._client.count_tokens(params)
 
     def list_models(self) -> list[dict[str, Any]]:
@@ -206,7 +208,7 @@ class MessageBatchHook(BaseHook):
 
     @cached_property
     def _client(self) -> MessageBatchClient:
-        """The client of this hook's own methods: one for all of them, so that connections are used again."""
+        """The client that this hook's own methods share, so that they reuse its connections."""
         return self.client()
 
     def __getstate__(self) -> dict[str, Any]:

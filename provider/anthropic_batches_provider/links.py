@@ -1,4 +1,4 @@
-"""Links that Airflow's UI shows beside a task."""
+"""Links that Airflow's UI shows next to a task."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ CONSOLE_BATCHES_URL = "https://platform.claude.com/settings/workspaces/default/b
 
 
 class ConsoleBatchesLink(BaseOperatorLink):
-    """The page of batches in the Claude Console; it opens on the default workspace, where another can be chosen.
+    """The page of batches in the Claude Console; it opens on the default workspace, and you can switch to another.
 
-    Only for the public host: a gateway's or a simulator's batches are not shown there.
+    The link exists only for the public host: the Console does not show the batches of a gateway or a simulator.
     """
 
     name = "Claude Console: batches"
 
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
-        """Return the link for the host that the task has noted, or nothing."""
+        """Return the link for the host that the task has recorded, or an empty string."""
         return console_link(getattr(operator, "host", None))
 
 
 def console_link(host: str | None) -> str:
-    """Return the Console's page of batches for the public host, else an empty string.
+    """Return the URL of the Console's page of batches for the public host, else an empty string.
 
     :param host: the connection's host, with or without a scheme; empty for the public one; None if it is not known yet.
     """

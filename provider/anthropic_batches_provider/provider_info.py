@@ -1,6 +1,6 @@
-"""What Airflow learns about this provider from its entry point.
+"""The facts about this provider that Airflow reads through its entry point.
 
-Imports nothing outside the standard library: Airflow calls :func:`get_provider_info` in each of its processes.
+This module imports nothing outside the standard library: Airflow calls :func:`get_provider_info` in each process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _modules(*names: str) -> list[dict[str, Any]]:
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return what Airflow's ``provider_info.schema.json`` describes (entry point ``apache_airflow_provider``)."""
+    """Return the provider info of Airflow's ``provider_info.schema.json`` (entry point ``apache_airflow_provider``)."""
     return {
         "package-name": DISTRIBUTION,
         "name": INTEGRATION,

@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow.triggers.base import StartTriggerArgs
 
 from anthropic_batches_provider.batches.cancellation import cancel_batches
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.edge.arguments import check_choice, seconds_of
 from anthropic_batches_provider.edge.connection_form import DEFAULT_CONN_ID
 from anthropic_batches_provider.edge.connections import connection_of, host_of
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MessageBatchSensor"]
 
-_DEFAULT_TIMEOUT_SECONDS = 26 * 3600.0  # batches end within 24 h; the rest is for outages
+_DEFAULT_TIMEOUT_SECONDS = 26 * 3600.0  # batches end within 24 h; the rest allows for outages
 _TRIGGER_GRACE = timedelta(seconds=TRIGGER_GRACE_SECONDS)
 _STARTS_IN_TRIGGERER = tuple(int(part) for part in airflow_version.split(".")[:2]) >= (3, 3)
 
@@ -47,33 +48,43 @@ _STARTS_IN_TRIGGERER = tuple(int(part) for part in airflow_version.split(".")[:2
 class MessageBatchSensor(BaseSensorOperator):
     """Waits until every batch of a job, or every batch of a list, has ended; returns their ids and request counts.
 
-    A batch has ended when each of its requests has succeeded, errored, expired or been canceled: failed rows do not
-    fail the sensor. A failed look (network, 401, 404, 5xx) or a restart of the triggerer never ends the wait and never
-    touches a batch. Warns when a batch is less than 6 h, then less than 2 h from its expiry, and when results are less
-    than 3 days from the end of the 29 days that the API keeps them.
+    A batch has ended when each of its requests has succeeded, errored, expired or been canceled. So failed rows do not
+    fail the sensor.
 
-    :param job: what a submitting task returned (``submit.output``), the URI of a job folder, or a list of either.
+    No failed check (network, 401, 404, 5xx) touches a batch. A failed check or a restart of the triggerer does not end
+    the wait. Only a deferred sensor gives up, if the API refuses the key or denies a batch for ten minutes.
+
+    The log warns when a batch is less than 6 h, then less than 2 h from its expiry. It also warns when results are less
+    than 3 days from the end of the 29 days for which the API keeps them.
+
+    :param job: what a submitting task returned (``submit.output``), the URI of a job folder, or a list of either. A
+        mapped submitting task returns a list; its jobs should share one connection, because the first one's is used.
         (templated)
-    :param batch_ids: batches that something else submitted: one id, a list of ids, or a template that renders to
-        either. Either this or ``job``. (templated)
-    :param conn_id: the Airflow connection; default: the job's own, else ``anthropic_default``. (templated)
-    :param poke_interval: longest time between two looks at a batch, in seconds or as a timedelta; default 60.
-        While deferred, young batches are looked at sooner.
-    :param timeout: how long to wait before failing, in seconds or as a timedelta; default 26 hours. The batches run on
-        and can still be collected. With ``soft_fail=True`` the task is skipped instead.
-    :param on_timeout: what to do with batches that have not ended then: ``"leave"`` (default), or ``"cancel"`` them,
-        which keeps and bills what they have finished.
-    :param on_kill: what to do with batches that have not ended when the task is killed: ``"leave"`` (default), or
-        ``"cancel"`` them once the task is seen to be over (marked failed or success, or its run ended). A clear, a
-        restart or a doubt leaves them. While deferred this takes Airflow 3.3.
-    :param deferrable: wait in the triggerer and hold no worker slot; default True. Otherwise ``mode`` says how.
-    :param start_in_triggerer: let the scheduler hand the task to the triggerer at once, so that it takes no worker
-        slot before its batches have ended; default False. Takes Airflow 3.3, ``batch_ids`` as text, no mapping, and no
-        ``execution_timeout``, ``pre_execute`` or ``on_execute_callback``; else the task defers at once from a worker,
-        as it does without. Templates are rendered in the triggerer: ``ti.xcom_pull`` there needs ``map_indexes=-1``,
-        or Airflow hangs.
+    :param batch_ids: batches that something else submitted: one id, a list of ids, or a template that renders to either
+        (``"{{ params.batch_ids }}"``: the text of a list is read as a list). Either this or ``job``. (templated)
+    :param conn_id: the Airflow connection. Default: the job's own, else ``anthropic_default``. (templated)
+    :param poke_interval: longest time between two checks of a batch, in seconds or as a timedelta. While the task is
+        deferred, young batches are checked sooner: after a tenth of their age, at least 2 s apart. Failed checks double
+        it, up to sixteenfold; ``Retry-After`` is obeyed. Default: ``60``.
+    :param timeout: how long to wait, from the start of this attempt, in seconds or as a timedelta. Then the task fails
+        with ``AirflowSensorTimeout``, which names the batches that have not ended. With Airflow's ``soft_fail=True`` it
+        is skipped instead. The batches run on (see ``on_timeout``) and can still be collected. Default: ``93_600`` (26
+        hours).
+    :param on_timeout: what to do with batches that have not ended at the ``timeout``: ``"leave"`` them running, or
+        ``"cancel"`` them, which keeps and bills what they have finished. Default: ``"leave"``.
+    :param on_kill: what to do with batches that have not ended when the task is killed: ``"leave"`` them running, or
+        ``"cancel"`` them once the task is confirmed to be over (marked failed or success, or its run ended). After a
+        clear or a restart, or if the state cannot be read, they are left running. Canceling while the task is deferred
+        requires Airflow 3.3 or later. Default: ``"leave"``.
+    :param deferrable: wait in the triggerer, and hold no worker slot. With ``False`` the task waits as Airflow's
+        ``mode`` says: ``"poke"`` or ``"reschedule"``. Default: ``True``.
+    :param start_in_triggerer: let the scheduler hand the task to the triggerer at once, so that it takes no worker slot
+        before its batches have ended. Requires Airflow 3.3, ``deferrable=True``, and ``batch_ids`` and ``conn_id`` as
+        text. Mapped tasks, ``execution_timeout``, ``pre_execute`` and ``on_execute_callback`` rule it out; the task
+        then starts on a worker and defers at once. Templates are rendered in the triggerer: ``ti.xcom_pull`` needs
+        ``map_indexes=-1`` there, or Airflow hangs. Default: ``False``.
     :raises AirflowException: the API refuses the key, or does not know a batch. Nothing was canceled.
-    :raises AirflowSensorTimeout: some batches have not ended within ``timeout``; names them and says what they do.
+    :raises AirflowSensorTimeout: some batches have not ended within ``timeout``; names them and their state.
     """
 
     template_fields: Sequence[str] = ("conn_id", "job", "batch_ids")
@@ -113,7 +124,7 @@ class MessageBatchSensor(BaseSensorOperator):
             self.start_trigger_args = self._start_trigger_args()
 
     def _can_start_in_triggerer(self) -> bool:
-        """Return whether Airflow would start this task rightly, with all that was asked of it."""
+        """Return whether Airflow would start this task correctly, with every option honored."""
         ids = self.batch_ids if isinstance(self.batch_ids, list | tuple) else [self.batch_ids]
         return (
             _STARTS_IN_TRIGGERER
@@ -152,7 +163,9 @@ class MessageBatchSensor(BaseSensorOperator):
             batch_ids = self._batch_ids()
             conn_id = connection_of(self.conn_id, self.job)
             self.host = host_of(conn_id)
-        self.log.info("Waiting for %d message batches, deferred: %s", len(batch_ids), ", ".join(batch_ids[:20]))
+        self.log.info(
+            "Waiting for %s, deferred: %s", counted(len(batch_ids), "message batch"), ", ".join(batch_ids[:20])
+        )
         self.defer(
             trigger=MessageBatchTrigger(
                 batch_ids=batch_ids,
@@ -166,14 +179,14 @@ class MessageBatchSensor(BaseSensorOperator):
         )
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Go on after the wait.
+        """Continue after the wait.
 
-        The first that a worker does for a task that started in the triggerer.
+        This is the first code that a worker runs for a task that started in the triggerer.
 
-        :param event: what :class:`MessageBatchTrigger` or :class:`MessageBatchStartTrigger` has fired.
+        :param event: the event that :class:`MessageBatchTrigger` or :class:`MessageBatchStartTrigger` fired.
         """
         if event is None:
-            raise ValueError("The trigger fired without an event.")
+            raise ValueError("The trigger fired without an event. Clear the task to wait again; no batch was touched.")
         if event["outcome"] == "invalid":
             raise AirflowFailException(event["reason"])
         with as_task_failures():
@@ -185,11 +198,11 @@ class MessageBatchSensor(BaseSensorOperator):
             self._time_out(running, event["still_running"])
         counts = event["request_counts"]
         show_in_task_state(context, "request_counts", counts)
-        self.log.info("All %d batches have ended: %s", len(event["ended"]), counts)
+        self.log.info("All batches have ended (%s): %s", counted(len(event["ended"]), "batch"), counts)
         return {"batch_ids": event["batch_ids"], "request_counts": counts}
 
     def poke(self, context: Context) -> Any:
-        """Look once at the batches that are not known to have ended.
+        """Check once the batches that are not known to have ended.
 
         :returns: a ``PokeReturnValue`` with ids and counts when all have ended, else False.
         """
@@ -206,13 +219,13 @@ class MessageBatchSensor(BaseSensorOperator):
                 for batch_id in wait.pending:
                     try:
                         wait.saw(client.retrieve(batch_id))
-                    except Exception as error:  # noqa: BLE001 - a failed look never ends the wait
-                        self.log.warning("Could not look at %s; it runs on untouched: %s", batch_id, error)
+                    except Exception as error:  # noqa: BLE001 - a failed check never ends the wait
+                        self.log.warning("%s could not be checked; it runs on untouched: %s", batch_id, error)
                         wait.failed(batch_id, error)
         for warning in wait.warnings(pendulum.now("UTC")):
             self.log.warning("%s", warning)
         if not wait.is_over:
-            self.log.info("%d of %d batches have ended", len(wait.ended), len(wait.ended) + len(wait.pending))
+            self.log.info("%d of %s ended", len(wait.ended), counted(len(wait.ended) + len(wait.pending), "batch"))
             return False
         value = {"batch_ids": [batch.id for batch in wait.ended], "request_counts": wait.request_counts.as_dict()}
         return PokeReturnValue(is_done=True, xcom_value=value)
@@ -227,7 +240,7 @@ class MessageBatchSensor(BaseSensorOperator):
             self._time_out(wait.pending, [str(running) for running in wait.still_running()])
 
     def on_kill(self) -> None:
-        """Cancel what has not ended, if the policy says so and the task is really over."""
+        """Cancel the batches that have not ended, if the policy says so and the task is really over."""
         if self.kill_policy == "cancel" and self._task_instance is not None and is_over(self._task_instance):
             self._cancel(self._poked_wait().pending)
 
@@ -254,14 +267,15 @@ class MessageBatchSensor(BaseSensorOperator):
         if self.timeout_policy == "cancel":
             self._cancel(batch_ids)
             message = (
-                f"{len(batch_ids)} batches had not ended within {waited} and were canceled, as on_timeout says. What "
-                f"they had finished is billed, and can be collected. They were: {named}"
+                f"{counted(len(batch_ids), 'batch')} had not ended within {waited} and were canceled, as on_timeout "
+                "says. Collect the results that they had finished: these are billed and kept for 29 days. Canceled: "
+                f"{named}"
             )
         else:
             message = (
-                f"{len(batch_ids)} batches have not ended within {waited}. They were not canceled: they run on, and "
-                "what they finish is billed and kept for 29 days. Clear this task to wait on, or collect them later. "
-                f"Not ended: {named}"
+                f"{counted(len(batch_ids), 'batch')} had not ended within {waited}. Clear this task to continue "
+                "waiting, or collect the results later. No batch was canceled: they run on, and their results are "
+                f"billed and kept for 29 days. Not ended: {named}"
             )
         if self.soft_fail:
             raise AirflowSkipException(message)

@@ -19,21 +19,21 @@ __all__ = ["MessageBatchStartTrigger"]
 
 log = logging.getLogger(__name__)
 
-# Airflow's own timeout of a deferral is the net under ours, which can say what still runs.
+# Airflow's own timeout of a deferral is the safety net for ours, which can say what still runs.
 TRIGGER_GRACE_SECONDS = 600.0
 
 
 class MessageBatchStartTrigger(BaseTrigger):
-    """Waits as :class:`MessageBatchTrigger` does, from arguments that no worker has rendered or reckoned with.
+    """Waits as :class:`MessageBatchTrigger` does, with arguments that no worker has rendered or validated.
 
     Airflow renders ``batch_ids`` and ``conn_id`` before it runs the trigger. The event is that of
-    :class:`MessageBatchTrigger`; where an argument turns out to be of no use, its ``outcome`` is ``"invalid"`` and
+    :class:`MessageBatchTrigger`. If an argument turns out to be unusable, its ``outcome`` is ``"invalid"`` and
     ``reason`` says why.
 
-    :param batch_ids: as :func:`batch_ids_in` takes them.
+    :param batch_ids: ids, in any form that :func:`batch_ids_in` accepts.
     :param conn_id: the Airflow connection.
-    :param poll_interval: longest time between two looks at a batch, in seconds.
-    :param timeout: how long to wait from the start of the task on, in seconds.
+    :param poll_interval: longest time between two checks of a batch, in seconds.
+    :param timeout: how long to wait, from the start of the task, in seconds.
     :param cancel_on_kill: cancel the batches when the task is killed for good while it waits.
     """
 
@@ -63,7 +63,7 @@ class MessageBatchStartTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Check what was rendered, then wait; yield one event."""
+        """Check the rendered arguments, then wait; yield one event."""
         try:
             self._wait = await self._checked_wait()
         except ConfigurationError as error:
@@ -92,7 +92,11 @@ class MessageBatchStartTrigger(BaseTrigger):
         except ConfigurationError:
             raise
         except Exception as error:  # noqa: BLE001 - the connection could not be read now; the wait reads it again
-            log.warning("The connection %s could not be read for now (%s).", self.conn_id, type(error).__name__)
+            log.warning(
+                "The connection %s could not be read (%s). The wait will read it again.",
+                self.conn_id,
+                type(error).__name__,
+            )
         wait = MessageBatchTrigger(
             batch_ids=batch_ids,
             conn_id=self.conn_id,
@@ -104,7 +108,7 @@ class MessageBatchStartTrigger(BaseTrigger):
         return wait
 
     def _deadline(self) -> float:
-        """Return a moment that does not move when another triggerer takes over: what Airflow keeps, less the grace."""
+        """Return a deadline that stays the same when another triggerer takes over: Airflow's, less the grace."""
         if self.timeout_after is None:
             return time.time() + self.timeout
         ends = self.timeout_after if self.timeout_after.tzinfo else self.timeout_after.replace(tzinfo=UTC)

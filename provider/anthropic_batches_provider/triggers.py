@@ -1,4 +1,4 @@
-"""Waits for message batches in the triggerer: asynchronously, and together with all others who wait.
+"""Waits for message batches in the triggerer: asynchronously, and sharing checks with all other waits.
 
 This module is imported on the triggerer's event loop: it imports nothing heavy.
 """
@@ -25,24 +25,32 @@ _KILL_SECONDS = 28.0  # of the 30 that [triggerer] on_kill_timeout grants by def
 
 
 class MessageBatchTrigger(BaseTrigger):
-    """Fires once: when batches have ended, when a moment has come, or when the API keeps denying them.
+    """Fires once: when batches have ended, when the deadline has come, or when the API keeps denying the batches.
 
-    The event is a small dict. ``outcome`` is ``"ended"``, ``"deadline"``, ``"not_found"`` (the API has answered 404 for
-    ten minutes) or ``"unreachable"`` (it has refused the key for ten minutes, with the connection read again in
-    between); in the last two cases ``reason`` says what was seen and what to do, and ``lost`` names the batches.
-    ``batch_ids`` is what was waited for, ``ended`` the ids that have ended, ``ended_at`` when, by id, ``still_running``
-    a sentence for each of the others, ``request_counts`` the sum over the ended.
+    The event is a small dict:
 
-    Other failed looks (network, 429, 5xx) never end the wait, and none ever touches a batch. All triggers of a
-    triggerer share one watcher for each connection. Airflow stores these arguments in clear text: ids and numbers only.
+    - ``outcome``: ``"ended"``, ``"deadline"``, ``"not_found"`` (the API has answered 404 for ten minutes) or
+      ``"unreachable"`` (it has refused the key for ten minutes, although the connection was read again in between)
+    - ``reason`` and ``lost``, for the last two outcomes only: the cause and what to do; the ids of the batches
+    - ``batch_ids``: the batches that the trigger waited for
+    - ``ended``: the ids of those that have ended; ``ended_at``: when, by id
+    - ``still_running``: a sentence for each of the others
+    - ``request_counts``: the sum over the batches that have ended
 
-    :param batch_ids: message batches to wait for; empty to wait for the deadline alone.
+    Other failed checks (network, 429, 5xx) never end the wait, and no check ever touches a batch. All triggers of a
+    triggerer share one watcher for each connection. Airflow stores these arguments in clear text: they are ids and
+    numbers only.
+
+    :param batch_ids: list of ids of the message batches to wait for. May be empty, to wait for the deadline alone.
     :param conn_id: the Airflow connection.
-    :param poll_interval: longest time between two looks at a batch, in seconds.
-    :param deadline: moment at which to stop waiting, seconds since the epoch; None for none.
-    :param wait_for: ``all`` batches, or ``any`` one. With ``any``, the batches must all be denied to end the wait.
-    :param cancel_on_kill: batches to cancel when the task is killed for good while it waits: marked failed or success,
-        or its run ended. Cleared or moved to another triggerer, it leaves them. Airflow 3.3 and later; default none.
+    :param poll_interval: longest time between two checks of a batch, in seconds; as the ``poke_interval`` of
+        :class:`MessageBatchSensor`.
+    :param deadline: when to stop waiting, in seconds since the epoch. Default: never.
+    :param wait_for: ``"all"`` batches, or ``"any"`` one. With ``"any"``, the API must deny all of them to end the wait.
+        Default: ``"all"``.
+    :param cancel_on_kill: list of ids of batches to cancel when the task is killed for good while it waits: marked
+        failed or success, or its run ended. If the task is cleared, or moved to another triggerer, they are left
+        running. Requires Airflow 3.3 or later. Default: ``()``.
     """
 
     def __init__(
@@ -77,7 +85,7 @@ class MessageBatchTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait; yield one event, after everything that waiting took has been given back."""
+        """Wait; yield one event, after all that the wait held has been released."""
         yield TriggerEvent(await self._wait())
 
     async def _wait(self) -> dict[str, Any]:
@@ -88,16 +96,16 @@ class MessageBatchTrigger(BaseTrigger):
         async with subscribed(self.conn_id, wait, deadline=self.deadline) as subscription:
             while True:
                 news = await subscription.news()
-                for note in news.notes:  # told here, so that they land in the log of the task that waits
+                for note in news.notes:  # logged here, so that they reach the log of the task that waits
                     log.log(note.level, "%s", note.text)
                 if news.outcome is not None:
                     return subscription.event(news.outcome)
 
     async def on_kill(self) -> None:
-        """Cancel what the task said, if it is really over.
+        """Cancel the batches of ``cancel_on_kill``, if the task is really over.
 
-        Airflow 3.3 cancels a trigger again at each of its heartbeats, also while it is in here: that must not break off
-        what takes longer than a heartbeat. The time for it is bounded here instead.
+        Airflow 3.3 cancels a trigger again at each of its heartbeats, even while this method runs. That must not
+        interrupt work that takes longer than a heartbeat. This method limits the time instead.
         """
         if not self.cancel_on_kill:
             return
@@ -108,7 +116,7 @@ class MessageBatchTrigger(BaseTrigger):
         work.result()
 
     async def _cancel_if_over(self) -> None:
-        """Cancel by a client of its own: by now the watcher may be gone, and its client repeats no call."""
+        """Cancel with a client of its own: the watcher may be gone by now, and its client repeats no call."""
         from anthropic_batches_provider.batches.cancellation import takes_cancellation
         from anthropic_batches_provider.hooks import MessageBatchHook
 
@@ -118,7 +126,7 @@ class MessageBatchTrigger(BaseTrigger):
             for batch_id in self.cancel_on_kill:
                 try:
                     found = await client.retrieve(batch_id)
-                except BatchNotFoundError as error:  # holds up no other
+                except BatchNotFoundError as error:  # does not block the others
                     log.warning("%s cannot be canceled: %s", batch_id, error)
                     continue
                 # A triggerer that stalled may find the task over because the batch has ended.
@@ -126,5 +134,6 @@ class MessageBatchTrigger(BaseTrigger):
                     continue
                 await client.cancel(batch_id)
                 log.warning(
-                    "Canceled %s, since its task was killed; what it has finished is kept and billed.", batch_id
+                    "Canceled %s because its task was killed; the results it has finished are kept and billed.",
+                    batch_id,
                 )

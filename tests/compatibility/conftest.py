@@ -30,7 +30,7 @@ def dags_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def kept_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KeptCase]:
-    """Gives a stored case by its name; from then on storage and connection are the case's."""
+    """Return a function that restores a case by name; from then on storage and connection are those of the case."""
     with ExitStack() as stack:
 
         def give(name: str) -> Case:
@@ -46,10 +46,10 @@ def kept_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KeptC
 
 @pytest.fixture
 def run(dags_folder: Path) -> Callable[..., Run]:
-    """Runs a DAG on a case.
+    """Return a function that runs a DAG on a case.
 
-    From a moment that was stored: what was deferred then goes on, what had ended has ended. Without one the DAG runs
-    from its beginning, which is what clearing its run is.
+    It runs from a stored moment: tasks that were deferred then resume, and ended tasks stay ended. Without a moment the
+    DAG runs from its beginning, as when its run is cleared.
     """
 
     def go(dag: str, case: Case, moment: str | None = None, **conf: Any) -> Run:

@@ -1,4 +1,4 @@
-"""A task that was deferred, or had ended, before the package was replaced: what Airflow kept of it, given back."""
+"""Restores a task that was deferred, or had ended, before the package was replaced, from the data that Airflow kept."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.compatibility.stored import class_at
 
 
 class GoesOn:
-    """Stands before an operator's class and plays its first stint as the stored commit has played it.
+    """Precedes an operator's class among the bases and replays its first stint as the stored commit played it.
 
-    If the run's ``stored`` names a file that knows the task, the first stint does no work: it pushes the XComs that
-    were stored, and hands Airflow the trigger and the method that were stored. What comes after is the operator's. A
-    task that had ended returns what it returned.
+    If the run's ``stored`` names a file that knows the task, the first stint does no work: it pushes the stored XComs,
+    and hands Airflow the stored trigger and method. The operator does all that follows. A task that had ended returns
+    its stored return value.
     """
 
     task_id: str

@@ -1,13 +1,14 @@
-"""Makes ``written_by_1ed7f96``: run by hand, once, on the commit in its name, with Airflow 3.3.2 and anthropic 1.x.
+"""Makes ``written_by_1ed7f96``: run manually, once, on the commit in its name, with Airflow 3.3.2 and anthropic 1.x.
 
     python -m tests.compatibility.make_fixtures
 
-Everything is written by the package itself against the bundled simulator. The DAGs of ``dags/`` run by ``dag.test()``;
-at the moments that are wanted, what Airflow would store of a deferral is taken from the task runner's own message,
-XComs and task states from Airflow's database, and the local folder as it lies there. The simulator's time and the
-worker's are moved by hand, and random names are counted through, so that a second run writes the same, but for the ids
-of runs, and the names and contents of part records, which hold a hash of where the output lies. It reaches into the
-package in a few places, and need not run on any later commit.
+The package itself writes everything, against the bundled simulator. ``dag.test()`` runs the DAGs of ``dags/``.
+At chosen moments the program takes three things: the deferral that Airflow would store, from the task runner's own
+message; XComs and task states, from Airflow's database; and the local folder as it is.
+
+The program sets the time of the simulator and of the worker, and numbers random names. A second run therefore writes
+the same, except for the ids of runs, and for the names and contents of part records, which hold a hash of the output's
+location. The program reaches into the package in a few places, and need not run on any later commit.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ COMMIT = "1ed7f96"
 
 
 class StoppedError(BaseException):
-    """The run is left as it is: what is wanted was taken."""
+    """Leaves the run as it is, once everything needed has been taken."""
 
 
 @dataclass
@@ -67,12 +68,12 @@ class Case:
         self.control.advance_clock(seconds)
 
     def end(self, _: object = None) -> None:
-        """Let what runs end after an hour."""
+        """Let running batches end after an hour."""
         self.pass_time(HOUR)
         self.control.end_batches()
 
     def take(self, moment: str = "deferred") -> Callable[[dict[str, Any]], None]:
-        """Return what takes a deferral and then leaves the run."""
+        """Return a function that takes a deferral and then leaves the run."""
 
         def taken(deferral: dict[str, Any]) -> None:
             self.keep(deferral, moment)
@@ -86,7 +87,7 @@ class Case:
         self.deferred[moment] = tasks
 
     def run(self, dag: str, *at_deferral: Callable[[dict[str, Any]], None], **conf: Any) -> None:
-        """Run a DAG; each deferral is handed to the next callable, and waited out if that returns."""
+        """Run a DAG; hand each deferral to the next callable, and wait it out if that returns."""
         from tests.dags.conftest import LOGICAL_DATE, DagRunner, known_dags_folder
 
         self.at_deferral = list(at_deferral)
@@ -120,7 +121,7 @@ class Case:
         return text.replace(str(self.folder), FOLDER).replace(self.server.base_url, SERVICE)
 
     def held(self) -> Iterator[dict[str, Any]]:
-        """What the service holds, moments in seconds after its start: how it stands, then each batch."""
+        """Return the content of the service, with moments in seconds after its start: its state, then each batch."""
         api = self.server.simulator
         start, now = api.clock.start, api.clock.now()
         yield {"started_at": start, "until": now - start, "outcomes": self.outcomes}
@@ -147,7 +148,7 @@ def shown(value: Any) -> str:
 
 
 def xcoms_of(dag_id: str) -> dict[str, Any]:
-    """The XComs and task states of each task of a DAG that has any."""
+    """Return the XComs and task states of each task of a DAG that has any."""
     from airflow.models.task_state_store import TaskStateStoreModel
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
@@ -166,7 +167,7 @@ def xcoms_of(dag_id: str) -> dict[str, Any]:
 
 @contextmanager
 def case(name: str, hours: int, rows: int = 0) -> Iterator[Case]:
-    """Give a case, in which all time is the simulator's and each random name is the next of a count."""
+    """Yield a case in which the simulator sets all time and each random name is the next number."""
     import pendulum
 
     from anthropic_batches_provider import sensors
@@ -203,7 +204,7 @@ def case(name: str, hours: int, rows: int = 0) -> Iterator[Case]:
 
 @contextmanager
 def deferrals_of(made: Case) -> Iterator[None]:
-    """Hand each deferral, as the task runner tells it to Airflow, to the case's next callable."""
+    """Hand each deferral, as the task runner reports it to Airflow, to the case's next callable."""
     from airflow.sdk.execution_time import supervisor
     from airflow.sdk.execution_time.comms import DeferTask
     from airflow.sdk.serde import deserialize
@@ -312,7 +313,7 @@ def in_steps() -> None:
 
 
 def started_in_triggerer(deferral: dict[str, Any]) -> dict[str, Any]:
-    """What Airflow 3.3 keeps of the same sensor if its DAG says that it starts in the triggerer."""
+    """Store what Airflow 3.3 keeps of the same sensor if its DAG says that it starts in the triggerer."""
     from anthropic_batches_provider.sensors import MessageBatchSensor
 
     ids = deferral["deferred"]["trigger_kwargs"]["batch_ids"]
@@ -344,7 +345,7 @@ def questions() -> None:
 
 
 class AssetState:
-    """What Airflow 3.3 gives an event trigger to keep values in: those of one asset."""
+    """The store that Airflow 3.3 gives an event trigger for the values of one asset."""
 
     def __init__(self) -> None:
         self.kept: dict[str, Any] = {}

@@ -1,8 +1,8 @@
-"""What a commit has left behind, as its own code wrote it, and how a test gives it a folder and a service again.
+"""The data that an earlier commit left behind, as its own code wrote it; a test restores its folder and its service.
 
-Each folder of ``written_by_1ed7f96`` is one case: ``files/`` is a task's local folder, with the job folders and claims
-under ``storage/``; ``service.jsonl`` what the Message Batches API held then; ``deferred/`` what Airflow kept of the
-tasks, one file for each moment. ``{FOLDER}`` and ``{SERVICE}`` stand where the folder and the base URL were.
+Each folder of ``written_by_1ed7f96`` is one case. ``files/`` is a task's local folder, with the job folders and claims
+under ``storage/``. ``service.jsonl`` is the content of the Message Batches API at that time. ``deferred/`` holds what
+Airflow kept of the tasks, one file for each moment. ``{FOLDER}`` and ``{SERVICE}`` replace the folder and the base URL.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ WHAT_HAPPENS = ("created_at", "canceled_at", "ended_at")  # in the order of one 
 
 
 def class_at(path: str) -> Any:
-    """Import what a class path names, as Airflow does."""
+    """Import the class of a class path, as Airflow does."""
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)
 
 
 def names() -> dict[str, Any]:
-    """Class paths, method names and trigger arguments that Airflow's database and users' DAGs hold."""
+    """Return the class paths, method names and trigger arguments that Airflow's database and users' DAGs hold."""
     stored: dict[str, Any] = json.loads((STORED / "names.json").read_text())
     return stored
 
 
 @contextmanager
 def simulator(start: float) -> Iterator[SimulatorServer]:
-    """A simulator whose time is moved by hand alone."""
+    """Return a simulator whose time moves only when the test moves it."""
     with SimulatorServer(Simulator(clock=Clock(start=start, speed=0))) as server:
         yield server
 
 
 @dataclass(frozen=True)
 class Case:
-    """One stored case in a folder of its own, and the service as it was when it was stored.
+    """One stored case in a folder of its own, and the service as it was when the case was stored.
 
-    :param replacements: what stands here for what was stored: places, and ids of batches, oldest first.
+    :param replacements: by stored text, the text that replaces it here: locations, and batch ids, oldest first.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Case:
 
     @property
     def batch_ids(self) -> list[str]:
-        """The batches that the service held then, oldest first."""
+        """Return the batches that the service held then, oldest first."""
         return [new for stored, new in self.replacements.items() if stored not in (FOLDER, SERVICE)]
 
     @property
@@ -74,16 +74,16 @@ class Case:
         return self.folder / "out"
 
     def jobs(self) -> dict[str, dict[str, bytes]]:
-        """The files of each job folder, by the job's path."""
+        """Return the files of each job folder, by the job's path."""
         folders = [file.parent for file in sorted(self.storage.rglob("job.json"))]
         return {str(folder.relative_to(self.storage)): files_in(folder) for folder in folders}
 
     def deferred_file(self, moment: str = "deferred") -> Path:
-        """What Airflow kept of each task at a moment."""
+        """Return the file with what Airflow kept of each task at a moment."""
         return self.folder / "deferred" / f"{moment}.json"
 
     def kept(self, task_id: str, moment: str = "deferred", case: str | None = None) -> dict[str, Any]:
-        """What Airflow kept of a task.
+        """Return what Airflow kept of a task.
 
         :param case: another one, of the same run.
         """
@@ -92,7 +92,7 @@ class Case:
         return found
 
     def sent_since(self) -> list[int | None]:
-        """How many requests each create call held that was made since the case was stored."""
+        """Return the number of requests in each create call that was made since the case was stored."""
         return [create.requests for create in self.control.received().creates[len(self.batch_ids) :]]
 
     def check_each_row_billed_once(self, rows: int) -> None:
@@ -106,7 +106,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 @contextmanager
 def restored(name: str, folder: Path) -> Iterator[Case]:
-    """Give a stored case: its files under ``folder``, and a simulator that holds what the service held."""
+    """Yield a stored case: its files under ``folder``, and a simulator that holds what the service held."""
     held, *batches = [json.loads(line) for line in (STORED / name / "service.jsonl").read_text().splitlines()]
     with simulator(held["started_at"]) as server:
         ids = _held_again(server, held, batches)
@@ -120,7 +120,7 @@ def restored(name: str, folder: Path) -> Iterator[Case]:
 
 
 def _held_again(server: SimulatorServer, held: dict[str, Any], batches: list[dict[str, Any]]) -> dict[str, str]:
-    """Let the simulator hold the same batches at the same moments; return their new ids by the stored ones."""
+    """Recreate the same batches at the same moments in the simulator; return their new ids by the stored ids."""
     control, ids = server.control, dict[str, str]()
     control.change_settings(batch_duration=LOOKS_LIKE_FOREVER)
     for rule in held["outcomes"]:
@@ -143,7 +143,7 @@ def _move_to(control: SimulatorControl, moment: float) -> None:
 
 
 def post(server: SimulatorServer, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Call the Message Batches API as somebody else would."""
+    """Call the Message Batches API as another program would."""
     headers = {"x-api-key": server.api_key, "anthropic-version": "2023-06-01", "content-type": "application/json"}
     url = f"{server.base_url}/v1/messages/batches{path}"
     request = urllib.request.Request(url, data=json.dumps(body).encode(), headers=headers)  # noqa: S310  loopback

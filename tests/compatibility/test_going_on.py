@@ -1,4 +1,4 @@
-"""A task that was deferred by an earlier commit goes on: in Airflow, from the trigger and the method stored for it."""
+"""A task that an earlier commit deferred resumes in Airflow, from the trigger and the method stored for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOPICS = {"law", "peace", "trade"}
 
 
 def rows_in(folder: Path) -> list[dict[str, Any]]:
-    """The rows of the parts that the manifest lists, in its order."""
+    """Return the rows of the parts that the manifest lists, in its order."""
     parts = json.loads((folder / "_manifest.json").read_text())["parts"]
     return [json.loads(line) for part in parts for line in (folder / part["name"]).read_text().splitlines()]
 
@@ -32,7 +32,7 @@ def check_labelled(rows: list[dict[str, Any]]) -> None:
 
 
 def batches_end(case: Case) -> None:
-    """Let all that was submitted end an hour later, and all that comes at once."""
+    """Let all submitted batches end an hour later, and all new batches at once."""
     case.control.advance_clock(3600)
     case.control.end_batches()
     case.control.change_settings(batch_duration=0)
@@ -104,7 +104,7 @@ def test_a_second_round_is_collected_into_the_parts_it_belongs_to(
     check_labelled(rows)
     assert [row["batch_id"] for row in rows if row["number"] == 5] == case.batch_ids[-1:]
     assert {path.name for path in out.iterdir()} >= {part["name"] for part in after["parts"]}
-    if before["provider_version"] == __version__:  # another version writes all parts anew
+    if before["provider_version"] == __version__:  # another version writes all parts again
         kept = [new["name"] == old["name"] for new, old in zip(after["parts"], before["parts"], strict=True)]
         assert kept == [True, False, True]
 
@@ -191,7 +191,7 @@ async def test_a_watcher_of_an_asset_tells_what_has_ended_since_and_not_what_was
 
 
 class AssetState:
-    """What Airflow 3.3 gives an event trigger to keep values in: those of one asset."""
+    """The store that Airflow 3.3 gives an event trigger for the values of one asset."""
 
     def __init__(self, kept: dict[str, Any]) -> None:
         self.kept = kept

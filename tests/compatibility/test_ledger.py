@@ -1,4 +1,4 @@
-"""A ledger that an earlier commit wrote is read on by a task that starts anew: by a retry or a clear."""
+"""A task that starts again, by a retry or a clear, continues from a ledger that an earlier commit wrote."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def manifest_in(folder: Path) -> dict[str, Any]:
 
 
 def facts(case: Case) -> dict[str, bytes]:
-    """The ledger's records, of which none is ever rewritten."""
+    """Return the ledger's records; none is ever rewritten."""
     return {name: content for name, content in files_in(case.storage).items() if name.endswith(".json")}
 
 

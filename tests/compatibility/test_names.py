@@ -1,4 +1,4 @@
-"""What Airflow's database, its configuration and users' DAGs name of this package is still there."""
+"""Every name of this package that Airflow's database, its configuration and users' DAGs use still exists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = names()
 
 
 def deferrals() -> dict[str, dict[str, Any]]:
-    """What Airflow kept of each deferral of the stored cases, by where it is stored."""
+    """Return what Airflow kept of each deferral of the stored cases, by its location."""
     return {
         f"{file.parent.parent.name} {file.stem}": kept["deferred"]
         for file in sorted(STORED.glob("*/deferred/*.json"))

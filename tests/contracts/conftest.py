@@ -1,4 +1,4 @@
-"""Object stores and DAGs for the tests that want them; where a store's packages are missing its tests are skipped."""
+"""Object stores and DAGs for the tests that need them; if a store's packages are missing, its tests are skipped."""
 
 from tests.contracts.store_fixtures import azure, gcs, s3, store
 from tests.dags.conftest import dags, dags_folder

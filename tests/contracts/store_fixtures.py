@@ -1,4 +1,4 @@
-"""Fixtures of the object stores: a server is started once, when the first test wants it."""
+"""Fixtures of the object stores: a server starts once, when the first test needs it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ def azure() -> Iterator[Store]:
 
 @pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest) -> Store:
-    """Each object store in turn."""
+    """Return each object store in turn."""
     running: Store = request.getfixturevalue(request.param)
     return running

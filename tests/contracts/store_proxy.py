@@ -1,4 +1,4 @@
-"""A proxy on loopback in front of a store's server, which lets chosen requests go wrong."""
+"""A proxy on loopback in front of a store's server, which makes chosen requests fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CONFLICT = b"<Error><Code>ConditionalRequestConflict</Code><Message>Another put
 
 
 class Fault(Enum):
-    """What becomes of a request: refused (403), refused for now (409), done but not answered, or held until the end."""
+    """The fate of a request: refused (403), refused for now (409), done but not answered, or held until the end."""
 
     FORBID = auto()
     CONFLICT = auto()
@@ -26,7 +26,7 @@ class Fault(Enum):
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came."""
+    """A request as it arrived."""
 
     method: str
     path: str
@@ -37,7 +37,7 @@ Rule = Callable[[Request], Fault | None]
 
 
 class StoreProxy:
-    """Forwards to a port of this machine; a rule picks the requests that go wrong."""
+    """Forwards to a port of this machine; a rule picks the requests that fail."""
 
     def __init__(self, port: int) -> None:
         self.upstream_port = port
@@ -57,7 +57,7 @@ class StoreProxy:
 
     @contextmanager
     def faults(self, rule: Rule) -> Iterator[None]:
-        """Let what a rule picks go wrong within this block."""
+        """Make the requests that a rule picks fail within this block."""
         self.rule = rule
         self.held.clear()
         self._released.clear()
@@ -72,7 +72,7 @@ class StoreProxy:
         self._released.wait()
 
     def release(self) -> None:
-        """Let what is held go on."""
+        """Let held requests continue."""
         self._released.set()
 
     def __enter__(self) -> Self:
@@ -86,7 +86,7 @@ class StoreProxy:
 
 
 def after(number: int, fault: Fault, *, picks: Callable[[Request], bool], times: int | None = None) -> Rule:
-    """Return a rule for the requests that ``picks`` names, but for the first ``number``, and at most ``times``."""
+    """Return a rule for the requests that ``picks`` names, except the first ``number``, and at most ``times``."""
     lock, seen = threading.Lock(), 0
 
     def rule(request: Request) -> Fault | None:
@@ -113,7 +113,7 @@ def _handler(proxy: StoreProxy) -> type[BaseHTTPRequestHandler]:
             if fault in (Fault.FORBID, Fault.CONFLICT):
                 self._answer(403 if fault is Fault.FORBID else 409, _CONFLICT if fault is Fault.CONFLICT else b"")
                 return
-            with suppress(ConnectionError):  # who was held may be gone
+            with suppress(ConnectionError):  # the client of a held request may be gone
                 self._forward(body, answers=fault is not Fault.LOSE_ANSWER)
             self.close_connection = self.close_connection or fault is not None
 

@@ -1,4 +1,4 @@
-"""One attempt at a sealed job, as a process: says that it is ready, waits for a line, and sends what it can."""
+"""One attempt at a sealed job, as a process: reports that it is ready, waits for a line, and sends all it can."""
 
 from __future__ import annotations
 

@@ -22,11 +22,11 @@ import pytest
 from anthropic_batches_provider.edge.object_storage import object_path
 from tests.contracts.store_proxy import StoreProxy
 
-HOW_TO_RUN = "make test-stores runs this with what it needs"
+HOW_TO_RUN = "make test-stores installs everything it needs and runs it"
 BUCKET = "bucket"
 _START_SECONDS = 60
 _AZURITE = Path(sys.prefix) / "node_modules/.bin/azurite-blob"
-# Of every Azurite, by its documentation: no secret.
+# The same in every Azurite, and documented: no secret.
 _AZURITE_ACCOUNT = "devstoreaccount1"
 _AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
@@ -36,7 +36,7 @@ class Store:
     """A running server with one bucket.
 
     :param part_bytes: a file of more than twice this is uploaded in several parts.
-    :param proxy: what the connection of :meth:`faulty_folder` leads through.
+    :param proxy: the connection of :meth:`faulty` leads through it.
     """
 
     name: str
@@ -71,7 +71,7 @@ def gcs() -> Iterator[Store]:
     url = f"http://127.0.0.1:{port}"
     command = [str(binary), "-scheme", "http", "-backend", "memory", "-host", "127.0.0.1", "-port", str(port)]
     with (
-        # gcsfs would otherwise ask Google, over gRPC, of what kind the bucket is.
+        # gcsfs would otherwise ask Google, over gRPC, for the kind of the bucket.
         mock.patch.dict(os.environ, {"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}),
         _served([*command, "-external-url", url], port) as proxy,
         _connections("gcs", _gcs_connection, proxy),

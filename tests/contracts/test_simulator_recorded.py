@@ -1,6 +1,6 @@
 """The simulator against recorded exchanges with the real service: status, shape, types, content type and wording.
 
-The recordings lie beside the repository; without them these tests are skipped.
+The recordings are stored next to the repository; without them these tests are skipped.
 """
 
 import json
@@ -19,16 +19,16 @@ RECORDED = Path(__file__).parents[3] / "shared" / "recorded"
 EXCHANGES = sorted(path for path in RECORDED.glob("*_[0-9]*.json") if not path.name.startswith("quoted"))
 HEADERS = {"authorization": "Bearer sk-ant-simulator", "anthropic-version": "2023-06-01"}
 
-pytestmark = pytest.mark.skipif(not EXCHANGES, reason="the recorded exchanges are not here")
+pytestmark = pytest.mark.skipif(not EXCHANGES, reason="the recorded exchanges are missing")
 
-# What the service has added since the recordings were made (2025).
+# Fields that the service has added since the recordings were made (2025).
 ADDED = {"request_id", "stop_details", "cache_creation", "service_tier", "inference_geo", "output_tokens_details"}
-# What it says otherwise since then.
+# Texts that the service has changed since then.
 REWORDED = {"invalid x-api-key": "API key is invalid."}
 
 
 def shape(value: Any) -> Any:
-    """The keys and types of a JSON value; of a list, those of its first item."""
+    """Return the keys and types of a JSON value; of a list, those of its first item."""
     if isinstance(value, dict):
         return {key: shape(part) for key, part in value.items() if key not in ADDED}
     if isinstance(value, list):
@@ -51,7 +51,7 @@ def when(exchange: dict[str, Any]) -> Any:
 
 
 def creating_body(path: Path) -> Any:
-    """The recorded body that made the batch of this exchange, or one like it."""
+    """Return the recorded body that made the batch of this exchange, or one like it."""
     stem = re.sub(r"_\d\d_\w+$", "", path.stem)
     for other in EXCHANGES:
         if other.stem.startswith(stem) and "_create_" in other.name:
@@ -76,7 +76,7 @@ def serve() -> Any:
 
 
 def played(path: Path, server: SimulatorServer, key: str = "sk-ant-simulator") -> Any:
-    """The simulator's answer to a recorded request, in the state that the recording was made in."""
+    """Return the simulator's answer to a recorded request, in the state in which the recording was made."""
     exchange = recorded(path)
     answer = json.loads(exchange["response"]["body"]) if exchange["response"]["body"] else {}
     headers = HEADERS | {"authorization": f"Bearer {key}"}
@@ -161,7 +161,7 @@ def request(custom_id: str = "a", **params: Any) -> Any:
     return {"custom_id": custom_id, "params": kept}
 
 
-# By what was done when the service said it; what needs pictures to be fetched or tools to be checked is left out.
+# By the call that the service answered so; calls that need pictures to be fetched or tools to be checked are left out.
 REFUSED_CREATES = {
     "custom_id longer than 64": create_body(request("a" * 65)),
     "duplicate custom_id": create_body(request("dup"), request("dup")),

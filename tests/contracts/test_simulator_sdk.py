@@ -1,4 +1,4 @@
-"""The real SDK, over loopback, finds in the simulator what it expects of the service."""
+"""The real SDK, over loopback, gets from the simulator the answers that it expects of the service."""
 
 from typing import Any
 
@@ -147,7 +147,7 @@ def test_the_spend_limit_has_its_code_and_no_hint(client: Any, control: Simulato
 
 
 def test_the_sdks_own_retry_after_a_lost_answer_is_a_second_batch(client: Any, control: SimulatorControl) -> None:
-    """This is what the provider must avoid; the simulator shows it."""
+    """The provider must avoid this; the simulator reproduces it."""
     control.add_fault("create", "drop_after_commit")
     client.with_options(max_retries=1).messages.batches.create(requests=requests())
     assert control.received().batches_created == 2

@@ -1,4 +1,4 @@
-"""Every storage keeps the promises that the ledger is built on."""
+"""Every storage keeps the promises on which the ledger is built."""
 
 from __future__ import annotations
 

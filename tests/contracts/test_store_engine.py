@@ -1,4 +1,4 @@
-"""The engine's whole path, with its ledger and its output on an object store; the simulator's bill is the witness."""
+"""The engine end to end, with its ledger and its output on an object store; the tests check the simulator's bill."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_two_processes_that_race_for_a_job_send_each_shard_once(world: World, st
     ]  # fmt: skip
     for racer in racers:
         assert racer.stdout is not None
-        assert "ready\n" in iter(racer.stdout.readline, "")  # Airflow has said other things before
+        assert "ready\n" in iter(racer.stdout.readline, "")  # Airflow has printed other lines before
     for racer in racers:
         racer.communicate("go\n", timeout=60)
     assert [racer.returncode for racer in racers] == [0, 0]

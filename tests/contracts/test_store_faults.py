@@ -1,4 +1,4 @@
-"""What an object store keeps when uploads break off, answers are lost, and several clients write at once."""
+"""The content of an object store after uploads break off, answers are lost, and several clients write at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.contracts.store_proxy import Fault, Request, after
 from tests.contracts.store_servers import BUCKET, Store
 
 OLD = b"what was there before"
-# From here on the clients create in several parts; a record of the ledger is far below.
+# From this size on the clients create objects in several parts; a record of the ledger is far smaller.
 MULTI_PART_CREATE_BYTES = {"s3": 101 << 20, "gcs": 51 << 20, "azure": 65 << 20}
 PUT_A_FILE = """
 import sys
@@ -47,7 +47,7 @@ def is_create(request: Request) -> bool:
 
 
 def is_last(request: Request) -> bool:
-    """Whether it makes an object of the parts of an upload."""
+    """Return whether the request makes an object of the parts of an upload."""
     last_of_gcs = request.method == "POST" and "upload_id=" in request.path and len(request.body) % (8 << 20) != 0
     return b"CompleteMultipartUpload" in request.body or "comp=blocklist" in request.path or last_of_gcs
 
@@ -68,13 +68,13 @@ def storage(uri: str) -> Storage:
 
 @pytest.fixture
 def faulty(store: Store, uri: str) -> Storage:
-    """The same folder, through a client of its own that meets the faults."""
+    """Return the same folder, through a client of its own that meets the faults."""
     return open_storage(store.faulty(uri))
 
 
 @pytest.fixture
 def large_file(store: Store, tmp_path: Path) -> Path:
-    """A file that is uploaded in three parts at least."""
+    """Return a file that is uploaded in at least three parts."""
     file = tmp_path / "large"
     with file.open("wb") as content:
         content.truncate(3 * store.part_bytes)
@@ -83,7 +83,7 @@ def large_file(store: Store, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def target(request: pytest.FixtureRequest, storage: Storage, tmp_path: Path) -> Callable[[], bool]:
-    """Whether what was under the name ``folder/target`` (nothing, or :data:`OLD`) still is."""
+    """Return a function that says whether ``folder/target`` is unchanged (nothing, or :data:`OLD`)."""
     if request.param == "nothing":
 
         def is_absent() -> bool:
@@ -140,12 +140,12 @@ def test_an_upload_that_airflow_times_out_leaves_what_was_there_until_it_is_whol
         assert target()
     if store.name == "azure":
         assert target()
-    else:  # its client uploads in a thread of its own, which goes on for as long as the process lives
+    else:  # its client uploads in a thread of its own, which continues for as long as the process lives
         assert changed_content(storage, before) == large_file.read_bytes()
 
 
 def changed_content(storage: Storage, before: bytes | None) -> bytes | None:
-    """Wait until something else is under the name ``folder/target``, and return it."""
+    """Wait until the name ``folder/target`` has another content, and return it."""
     deadline = time.monotonic() + 30
     while (found := content_of(storage)) == before and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -159,7 +159,7 @@ def content_of(storage: Storage) -> bytes | None:
 
 
 def at_the_second_block(path: Path, act: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let something happen in this process when the second block of a local file is read, whoever reads it."""
+    """Call a function in this process when the second block of a local file is read, no matter by which client."""
     plain_open = io.open
 
     class Acting(io.BufferedReader):
@@ -178,7 +178,7 @@ def at_the_second_block(path: Path, act: Callable[[], None], monkeypatch: pytest
 
 
 def ring_once() -> Callable[[], None]:
-    """Return what sends the alarm to the main thread, where Airflow's does ring, when it is called first."""
+    """Return a function whose first call sends the alarm to the main thread, where Airflow's alarm rings, too."""
     main, rung = threading.main_thread(), threading.Event()
 
     def ring() -> None:
@@ -191,7 +191,7 @@ def ring_once() -> Callable[[], None]:
 
 @contextmanager
 def airflows_alarm() -> Iterator[None]:
-    """Have the signal of ``execution_timeout`` do what it does in a task."""
+    """Make the signal of ``execution_timeout`` act as it does in a task."""
 
     def time_out(*_: object) -> NoReturn:
         raise AirflowTaskTimeout

@@ -1,4 +1,4 @@
-"""Rows are read from object stores as from a disk."""
+"""Rows are read from object stores in the same way as from a disk."""
 
 from __future__ import annotations
 

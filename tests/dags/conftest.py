@@ -1,4 +1,4 @@
-"""DAGs run whole and in this process, by ``dag.test()``, against a simulator."""
+"""Whole DAGs run in this process, by ``dag.test()``, against a simulator."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ LOGICAL_DATE = pendulum.datetime(2026, 3, 14, tz="UTC")
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its state, the states of its tasks and how to get at their XComs."""
+    """A finished run: its state, the states of its tasks and access to their XComs."""
 
     state: str
     tasks: dict[str, str]
     dag_run: Any
 
     def xcom(self, task_id: str, key: str = "return_value") -> Any:
-        """Return what a task has pushed."""
+        """Return a value that a task has pushed."""
         from airflow.models.xcom import XComModel
         from airflow.utils.session import create_session
 
@@ -46,7 +46,7 @@ class Run:
 
 @cache
 def known_dags_folder() -> Path:
-    """Return a DAGs folder in the tests' own AIRFLOW_HOME, known to a database; made once in a process."""
+    """Return a DAGs folder in the tests' own AIRFLOW_HOME, known to a database; created once per process."""
     from airflow.utils.db import initdb
 
     folder = Path(os.environ["AIRFLOW_HOME"]) / "dags"
@@ -59,7 +59,7 @@ def known_dags_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def dags_folder() -> Iterator[Path]:
-    """A DAGs folder with the example DAGs and the tests' own."""
+    """Return a DAGs folder with the example DAGs and the tests' own DAGs."""
     folder = str(known_dags_folder())
     sys.path.insert(0, folder)
     yield Path(folder)
@@ -82,7 +82,7 @@ class DagRunner:
         return module.dag
 
     def run(self, name: str, conf: dict[str, Any] | None = None, logical_date: datetime = LOGICAL_DATE) -> Run:
-        """Run a DAG; a second run of the same logical date is what clearing the whole run is."""
+        """Run a DAG; a second run of the same logical date has the effect of clearing the whole run."""
         dag_run = self.load(name).test(logical_date=logical_date, run_conf=conf)
         tasks = {task.task_id: str(task.state) for task in dag_run.get_task_instances()}
         return Run(state=str(dag_run.state), tasks=tasks, dag_run=dag_run)
@@ -92,7 +92,7 @@ class DagRunner:
 def dags(
     dags_folder: Path, message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> DagRunner:
-    """A runner whose default connection leads to this test's simulator and whose storage is this test's own."""
+    """Return a runner whose default connection leads to this test's simulator and whose storage is this test's own."""
     monkeypatch.setenv("AIRFLOW_CONN_ANTHROPIC_DEFAULT", message_batch_simulator.airflow_connection_json)
     monkeypatch.setenv("AIRFLOW__ANTHROPIC_BATCHES__STORAGE", (tmp_path / "storage").as_uri())
     return DagRunner(dags_folder)

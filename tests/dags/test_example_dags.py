@@ -16,7 +16,7 @@ from tests.dags.conftest import ROOT, DagRunner
 
 
 def rows_in(folder: Path) -> list[dict[str, Any]]:
-    """Read the rows of every part, in order."""
+    """Return the rows of every part, in order."""
     rows: list[dict[str, Any]] = []
     for part in sorted(folder.glob("part-*")):
         content = part.read_bytes()

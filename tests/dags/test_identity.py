@@ -1,7 +1,7 @@
 """What counts as the same work, through Airflow: the lines of the identity table in docs/spending.md.
 
-A second ``dag.test()`` of a logical date deletes the first run and makes another with a run id of its own: what happens
-when a DAG run is deleted and made anew, and, as far as the ledger can see, when a finished run is cleared.
+A second ``dag.test()`` of a logical date deletes the first run and makes another one with its own run id. The same
+happens when a DAG run is deleted and created again and, as far as the ledger can see, when a finished run is cleared.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def control(message_batch_simulator: MessageBatchSimulator) -> SimulatorControl:
 
 
 class Runs:
-    """Runs of the DAGs of ``identity.py``, whose output goes to a folder of the test."""
+    """Runs the DAGs of ``identity.py``; their output goes to a folder of the test."""
 
     def __init__(self, dags: DagRunner, output: Path) -> None:
         self._dags = dags
@@ -69,12 +69,12 @@ def runs(dags: DagRunner, tmp_path: Path) -> Runs:
 
 
 def sent(control: SimulatorControl) -> list[int]:
-    """Return how many requests each create call had that made a batch."""
+    """Return the number of requests in each create call that made a batch."""
     return [create.requests or 0 for create in control.received().creates if create.batch_id]
 
 
 def billed(control: SimulatorControl) -> tuple[int, int]:
-    """Return how many rows were billed, and how often the same row at most."""
+    """Return how many rows were billed, and how often the same row was billed at most."""
     billing = control.billing()
     return billing.rows_billed, billing.max_times_billed
 
@@ -123,7 +123,7 @@ def test_a_restart_pays_for_the_new_job_alone_and_each_change_is_one(runs: Runs,
     assert runs.ids() == [*WORDS[:3], "five"]
     assert sent(control) == [4, 4]
     runs.check_success("restarting")
-    assert sent(control) == [4, 4, 4], "changing back is a change too: the last job alone is looked at"
+    assert sent(control) == [4, 4, 4], "changing back is a change too: only the last job is checked"
 
 
 def test_another_date_is_another_unit(runs: Runs, control: SimulatorControl) -> None:
@@ -186,7 +186,7 @@ def test_a_renamed_connection_of_the_same_account_pays_nothing_again(
 
 @pytest.fixture
 def account_of_keys(dags: DagRunner, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatorServer]:
-    """A service with two keys of one workspace and one of another."""
+    """Yield a service with two API keys of one workspace and one of another."""
     workspaces = {"sk-ant-old": ("wrkspc_a",), "sk-ant-new": ("wrkspc_a",), "sk-ant-other": ("wrkspc_b",)}
     with SimulatorServer(Simulator(api_keys=workspaces)) as server:
         use_key(server, "sk-ant-old", monkeypatch)

@@ -1,4 +1,4 @@
-"""What an account's limits and a service that fails for a while do to whole tasks."""
+"""How an account's limits, and a service that fails for a while, affect whole tasks."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def test_a_spend_limit_is_not_retried_and_says_what_is_submitted(
     assert [create.status for create in control.received().creates] == [200, 429, 429], "one refusal for each task"
     assert {instance.try_number for instance in run.dag_run.get_task_instances()} == {1}
     told = capfd.readouterr().out
-    assert "Retrying is futile until credit is added or the spend limit is raised" in told
-    assert "Of the 3 shards" in told
-    assert "1 are submitted and billed as they run" in told
+    assert "Add credit or raise the spend limit in the Claude Console; every retry fails until then" in told
+    assert "of 3 shards of" in told
+    assert "Submitted, and billed as they run: 1 of 3 shards" in told
 
     control.clear_faults()
     assert dags.run("retried").state == "success"

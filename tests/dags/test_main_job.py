@@ -1,6 +1,6 @@
-"""The main job as a whole: at its full size, and with each thing that can go wrong on the way.
+"""The main job as a whole: at its full size, and with every failure that can occur on the way.
 
-Each failure gives an error that says what to do, and a later run of the same unit completes with nothing paid again.
+Each failure raises an error that says what to do, and a later run of the same unit completes without paying again.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ CORPUS = ROOT.parent / "shared" / "data" / "sotu_passages_1790_1933.jsonl.gz"
 
 @pytest.fixture
 def conf(tmp_path: Path) -> dict[str, str]:
-    """Three rows to read, and a destination."""
+    """Return a run's conf: three rows to read, and a destination."""
     lines = (ROOT / "dags/data/sotu_passages.jsonl").read_text().splitlines()[:3]
     (tmp_path / "rows.jsonl").write_text("\n".join(lines) + "\n")
     return {"rows": str(tmp_path / "rows.jsonl"), "destination": str(tmp_path / "out")}
 
 
-@pytest.mark.skipif(not CORPUS.exists(), reason="the corpus is not beside the project")
+@pytest.mark.skipif(not CORPUS.exists(), reason="the corpus is not next to the project")
 def test_the_whole_corpus_goes_through_with_failures_mixed_in(
     dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
 ) -> None:
@@ -219,7 +219,7 @@ def test_rows_that_failed_go_again_when_the_run_is_cleared_and_only_they_are_pai
 ) -> None:
     message_batch_simulator.control.add_outcome("errored", error_type="overloaded_error", times=1)
     first = dags.run("main_job", conf)
-    assert first.tasks["results"] == "failed", "one of three rows is more than the tenth that may fail"
+    assert first.tasks["results"] == "failed", "one of three rows is more than the tenth that is allowed to fail"
     assert [row["result_type"] for row in rows_in(Path(conf["destination"]))].count("succeeded") == 2
     again = dags.run("main_job", conf)
     assert again.state == "success"

@@ -1,4 +1,4 @@
-"""One task submits within its window, waits, collects, sends again what failed, and tells what it did."""
+"""One task submits within its window, waits, collects, sends failed rows again, and reports what it did."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IS_OLDEST = airflow.__version__.startswith("3.0.")
 
 @pytest.fixture
 def conf(tmp_path: Path) -> dict[str, str]:
-    """22 rows to read, and a destination."""
+    """Return a run's conf: 22 rows to read, and a destination."""
     write_rows(tmp_path / "rows.jsonl", ROWS)
     return {"rows": str(tmp_path / "rows.jsonl"), "destination": str(tmp_path / "out")}
 
@@ -36,7 +36,7 @@ def manifest_in(folder: Path) -> dict[str, Any]:
 
 
 def check_told(folder: Path, text: str) -> None:
-    """Hold that the task's error says something; Airflow 3.0 does not hand it to the callback that keeps it."""
+    """Check that the task's error contains a text; Airflow 3.0 does not pass it to the callback that keeps it."""
     if not IS_OLDEST:
         assert text in Path(f"{folder}.error").read_text()
 
@@ -71,7 +71,7 @@ def test_rows_that_failed_go_again_and_only_they(
     run = dags.run("one_task", conf)
     check_whole(run, message_batch_simulator, tmp_path / "out")
     assert [create.requests for create in control.received().creates] == [4, 4, 4, 4, 4, 2, 2]
-    # Parts that the second round did not touch are the files that the first one wrote.
+    # Parts that the second round did not touch are the files that the first round wrote.
     names = [part["name"] for part in manifest_in(tmp_path / "out")["parts"]]
     assert [name.endswith("-2.jsonl") for name in names] == [True, False, True, False, False, False]
     assert sorted(path.name for path in (tmp_path / "out").glob("part-*")) == sorted(names)
@@ -92,7 +92,7 @@ def test_of_rows_that_always_fail_all_results_are_written_and_a_retry_is_not_tri
     assert len(rows) == ROWS == run.xcom("label", "manifest")["counts"]["rows"]
     assert [create.requests for create in control.received().creates][6:] == [2, 2]
     check_told(tmp_path / "out", "raise max_rounds=")
-    # Cleared when the failure has passed, but without further rounds: nothing is sent, nothing is paid.
+    # Cleared after the failure has passed, but without further rounds: nothing is sent, nothing is paid.
     control.clear_outcomes()
     assert dags.run("one_task", conf).tasks == {"label": "failed"}
     assert len(control.received().creates) == 8
@@ -107,7 +107,7 @@ def test_an_exhausted_credit_stops_the_job_and_a_retry_sends_the_rest(
     control = message_batch_simulator.control
     control.add_outcome("errored", text_matches=r"passage 2\d", error_type="billing_error")
     assert dags.run("one_task", conf).tasks == {"label": "failed"}
-    check_told(tmp_path / "out", "every further request would meet the same")
+    check_told(tmp_path / "out", "every further request would fail the same way")
     assert len(control.received().creates) == 6
     assert manifest_in(tmp_path / "out")["counts"]["succeeded"] == 20
 
@@ -201,7 +201,7 @@ def test_mapped_tasks_and_groups_have_jobs_and_folders_of_their_own(
         "texts/0": [1], "texts/1": [1],
     }  # fmt: skip
     assert len(message_batch_simulator.control.billing().batches) == 12
-    # What a task returned is data, and never rendered; what the DAG's author wrote is.
+    # A task's return value is data and is never rendered; text that the DAG's author wrote is rendered.
     told = [row for index in (0, 1) for row in rows_in(tmp_path / f"texts/map_index={index}")]
     assert [row["text"] for row in told] == ["{{ conn.secret.password }}", "{{ 6 * 7 }}"]
     assert [row["day"] for row in told] == ["2026-03-14", "2026-03-14"]

@@ -17,10 +17,10 @@ _DESTINATION = "file:///tmp/labels/"
 
 @pytest.fixture
 def first_dag(dags: DagRunner) -> DagRunner:
-    """The first DAG of the README in the DAGs folder, unchanged but for where its output goes."""
+    """Return the first DAG of the README in the DAGs folder, unchanged except for the place of its output."""
     code = _PYTHON.findall((ROOT / "README.md").read_text())[0]
     assert _DESTINATION in code
-    # The same text each time: Airflow would take another one for a new version of the DAG.
+    # The same text each time: Airflow would take another text for a new version of the DAG.
     text = code.replace(_DESTINATION, f"{labels(dags).as_uri()}/")
     (dags.folder / "label_reviews.py").write_text(text)
     return dags

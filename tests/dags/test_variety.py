@@ -1,4 +1,4 @@
-"""Every kind of input, every way to wait, and what Airflow is shown of them."""
+"""Every kind of input, every way to wait, and what Airflow shows of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECRETS = ("secret of the user's", "not rendered")
 
 
 def shown(run: Run) -> str:
-    """Return all that Airflow stores of a run's rendered fields and of its DAG."""
+    """Return everything that Airflow stores of a run's rendered fields and of its DAG."""
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
     from airflow.models.serialized_dag import SerializedDagModel
     from airflow.utils.session import create_session

@@ -1,4 +1,4 @@
-"""However a sensor waits, it ends with the same answer, and gives up in the same way."""
+"""Every way in which a sensor waits ends with the same answer, and gives up in the same way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WAYS = ("deferred", "from_the_start", "poked", "rescheduled")
 
 
 def submitted(*sizes: int) -> list[str]:
-    """Create batches as somebody else would; return their ids."""
+    """Create batches as another program would; return their ids."""
     params = {"model": "claude-haiku-4-5", "max_tokens": 5, "messages": [{"role": "user", "content": "Hello"}]}
     hook = MessageBatchHook()
     return [hook.create_batch([{"custom_id": str(n), "params": params} for n in range(size)]).id for size in sizes]

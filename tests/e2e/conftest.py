@@ -14,33 +14,35 @@ from tests.e2e.postgres import Databases, postgres
 
 REPOSITORY = Path(__file__).parents[2]
 _WITH_THEIR_OWN_STACK = ("test_one_task", "test_waiting")
+_SECONDS = 600  # an Airflow that does not come up is an error of its own, with the ends of its logs, after 240 at most
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share an Airflow and a simulator in one process; some modules have their own."""
+    """Keep the tests that share an Airflow and a simulator in one process; some modules have their own."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             has_its_own = item.path.stem in _WITH_THEIR_OWN_STACK
             item.add_marker(pytest.mark.xdist_group(item.path.stem if has_its_own else "the common Airflow"))
+            item.add_marker(pytest.mark.timeout(_SECONDS))
 
 
 @pytest.fixture(scope="session")
 def e2e_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of everything that the end-to-end tests write; its path holds a space on purpose."""
+    """Return the folder for everything that the end-to-end tests write; its path contains a space on purpose."""
     return tmp_path_factory.mktemp("end to end")
 
 
 @pytest.fixture(scope="session")
 def simulator_process(e2e_home: Path) -> Iterator[SimulatorProcess]:
-    """Give a simulator in a process of its own. Its state is shared by all tests: count per DAG run, or reset."""
+    """Yield a simulator in a process of its own. All tests share its state: count per DAG run, or reset it."""
     with SimulatorProcess(e2e_home / "simulator") as simulator:
         yield simulator
 
 
 @pytest.fixture(scope="session")
 def e2e_dags(e2e_home: Path) -> Path:
-    """Return a DAGs folder that holds the repository's example DAGs and those of the tests."""
+    """Return a DAGs folder with the repository's example DAGs and the tests' own DAGs."""
     folder = e2e_home / "dags"
     for source in (REPOSITORY / "dags", Path(__file__).parent / "dags"):
         if source.exists():
@@ -50,7 +52,7 @@ def e2e_dags(e2e_home: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    """Give a PostgreSQL that makes a database for each Airflow."""
+    """Yield a PostgreSQL server that makes a database for each Airflow."""
     with postgres(tmp_path_factory.getbasetemp().parent / "postgres.lock") as databases:
         yield databases
 
@@ -59,9 +61,9 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
 def airflow_stack(
     e2e_home: Path, e2e_dags: Path, databases: Databases, simulator_process: SimulatorProcess
 ) -> Iterator[AirflowStack]:
-    """Give a running Airflow whose ``anthropic_default`` is the simulator; hold that it leaves nothing behind."""
+    """Yield a running Airflow whose ``anthropic_default`` is the simulator; check that it leaves nothing behind."""
     if run := os.environ.get("PYTEST_XDIST_TESTRUNUID"):
-        (e2e_home.parents[1] / f"common-airflow-{run}").touch(exist_ok=False)  # there is one in all processes
+        (e2e_home.parents[1] / f"common-airflow-{run}").touch(exist_ok=False)  # all processes share one
     env = {"AIRFLOW_CONN_ANTHROPIC_DEFAULT": simulator_process.airflow_connection_json}
     database = databases.create("common")
     with AirflowStack(e2e_home / "airflow", e2e_dags, env=env, database_url=database) as stack:

@@ -1,4 +1,4 @@
-"""Airflow's own processes die while a job is submitted; it goes on, and nothing is paid twice."""
+"""Airflow's own processes die while a job is submitted; the job continues, and nothing is paid twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def submitting(airflow_stack: AirflowStack, simulator_process: SimulatorProcess) -> DagRun:
-    """A run whose ``submit`` is inside its create call: the batch is made, and the answer does not come."""
+    """Return a run whose ``submit`` is inside its create call: the batch is made, and the answer does not come."""
     control = simulator_process.control
     control.reset()
     control.add_fault("create", "hang", seconds=30, when="after")

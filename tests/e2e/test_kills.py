@@ -20,9 +20,9 @@ pytestmark = [
 
 @pytest.fixture
 def waiting(airflow_stack: AirflowStack, simulator_process: SimulatorProcess) -> DagRun:
-    """A run whose ``wait`` is deferred, its trigger running, its batch in progress for a minute."""
+    """Return a run whose ``wait`` is deferred, its trigger running, its batch in progress until a test ends it."""
     simulator_process.control.reset()
-    simulator_process.control.change_settings(batch_duration=60.0)
+    simulator_process.control.change_settings(batch_duration=3600.0)
     api = airflow_stack.api
     run = api.trigger("kills")
     api.wait_for_task(run, "wait", "deferred", timeout=90)

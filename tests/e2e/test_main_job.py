@@ -19,7 +19,7 @@ PASSAGES = Path(__file__).parents[2] / "dags" / "data" / "sotu_passages.jsonl"
 
 
 def output_rows(stack: AirflowStack, run: DagRun) -> list[dict[str, Any]]:
-    """Read what the results task's manifest names, in its order."""
+    """Return the rows of the parts that the results task's manifest lists, in its order."""
     manifest = stack.api.xcom(run, "results", "manifest")
     rows: list[dict[str, Any]] = []
     for part in manifest["parts"]:
@@ -45,7 +45,7 @@ def test_every_row_arrives_once_in_order_though_the_triggerer_is_killed_meanwhil
     airflow_stack.kill_triggerer()
     airflow_stack.start_triggerer()
     api.wait_until("another triggerer", lambda: triggerer() not in (None, first) or None, timeout=60)
-    assert control.billing().rows_billed == 0, "the batch must still run while the triggerers change"
+    assert control.billing().rows_billed == 0, "the batch must still run while one triggerer replaces the other"
     api.wait_for_run(run, timeout=180)
 
     passages = [json.loads(line) for line in PASSAGES.read_text(encoding="utf-8").splitlines()]

@@ -1,4 +1,4 @@
-"""One task brings a job of twelve shards home through a window of three, though Airflow's processes die meanwhile."""
+"""One task completes a job of twelve shards through a window of three, although Airflow's processes die meanwhile."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ pytestmark = pytest.mark.e2e
 SHARDS, SHARD, WINDOW = 12, 5, 3
 ROWS = SHARDS * SHARD
 TASK = "label"
-A_ROW = "Passage of a speech"  # what the text of every row begins with
+A_ROW = "Passage of a speech"  # the text of every row begins with it
 
 
 @pytest.fixture
 def home(e2e_home: Path) -> Path:
-    """A folder with the rows; the output goes beside them."""
+    """Return a folder with the rows; the output goes next to them."""
     folder = e2e_home / "one-task"
     folder.mkdir()
     lines = [json.dumps({"number": number, "text": f"{A_ROW}, number {number}"}) for number in range(ROWS)]
@@ -37,7 +37,7 @@ def home(e2e_home: Path) -> Path:
 
 @pytest.fixture
 def stack(home: Path, databases: Databases, simulator_process: SimulatorProcess) -> Iterator[AirflowStack]:
-    """An Airflow of this test's own, with a spool of its own."""
+    """Yield an Airflow of this test's own, with a spool of its own."""
     dags = home / "dags"
     dags.mkdir()
     shutil.copy(Path(__file__).parent / "dags" / "one_task.py", dags)
@@ -51,7 +51,7 @@ def stack(home: Path, databases: Databases, simulator_process: SimulatorProcess)
 
 
 class Job:
-    """One run of the DAG, with batches that end only when they are told to."""
+    """One run of the DAG, with batches that end only when the test ends them."""
 
     def __init__(self, stack: AirflowStack, simulator: SimulatorProcess, home: Path) -> None:
         self.stack, self.home = stack, home
@@ -72,7 +72,7 @@ class Job:
         return self.api.task_instances(self.run)[0].triggerer_job_id
 
     def progress(self) -> dict[str, Any]:
-        """The XCom ``progress``, empty while there is none."""
+        """Return the XCom ``progress``, empty while there is none."""
         try:
             found: dict[str, Any] = self.api.xcom(self.run, TASK, "progress")
         except AirflowApiError as error:
@@ -82,20 +82,20 @@ class Job:
         return found
 
     def wait_for_progress(self, timeout: float = 60, **figures: int) -> None:
-        """Wait until the XCom, which everybody can read while the task goes on, says so; the task is deferred then."""
+        """Wait until the XCom, which anyone can read while the task runs, shows this; the task is deferred then."""
         self.api.wait_until(
             f"progress {figures}", lambda: (figures.items() <= self.progress().items()) or None, timeout
         )
         self.api.wait_for_task(self.run, TASK, "deferred", timeout)
 
     def end(self, shard: int) -> None:
-        """End the batch that was created as the ``shard``-th."""
+        """End the ``shard``-th batch that was created."""
         batch_id = self.control.received().creates[shard].batch_id
         assert batch_id is not None
         self.control.end_batches([batch_id])
 
     def spools(self) -> list[Path]:
-        """What attempts have on the local disk, locks aside."""
+        """Return the files of attempts on the local disk, except locks."""
         return [path for path in (self.home / "spool").glob("*/*") if path.is_dir()]
 
     def end_batches_until_it_is_done(self, timeout: float = 300) -> str:
@@ -113,7 +113,7 @@ class Job:
 
 @pytest.fixture
 def job(stack: AirflowStack, simulator_process: SimulatorProcess, home: Path) -> Job:
-    """A job that was killed twice, and then came home."""
+    """Return a job that was killed twice and then completed."""
     job = Job(stack, simulator_process, home)
     job.wait_for_progress(timeout=120, shards_submitted=3, rows_in_flight=15, rows_collected=0)
     _kill_the_triggerer(job)
@@ -133,11 +133,11 @@ def _kill_the_triggerer(job: Job) -> None:
     job.stack.kill_triggerer()
     job.stack.start_triggerer()
     job.api.wait_until("another triggerer", lambda: job.triggerer() not in (None, first) or None, timeout=60)
-    assert job.control.billing().rows_billed == 0, "all batches must still run while the triggerers change"
+    assert job.control.billing().rows_billed == 0, "all batches must still run while one triggerer replaces the other"
 
 
 def _kill_the_worker_in_a_create_call(job: Job) -> None:
-    """The batch of a fifth shard is made, its answer does not come, and the scheduler dies with its workers."""
+    """Kill the scheduler with its workers, after the batch of a fifth shard is made and before its answer comes."""
     job.control.add_fault("create", "hang", seconds=30, when="after")
     job.end(1)
     job.api.wait_until(
@@ -172,7 +172,7 @@ def _check_spending(job: Job) -> None:
     assert (billing.rows_billed, billing.max_times_billed) == (ROWS, 1)
     assert received.batches_created == len(received.creates) == SHARDS, "no call was refused: the window was kept"
     assert received.calls.get("cancel", 0) == 0
-    # Once for each part, and once for the first line that proves whose the batch of the lost answer is.
+    # Once for each part, and once for the first line, which proves whose batch the lost answer was about.
     assert received.calls["results"] == SHARDS + 1
 
 
@@ -192,10 +192,10 @@ def _check_what_others_see(job: Job) -> None:
 
 def _check_log(job: Job) -> None:
     log = job.logs()
-    assert log.count("::group::") == log.count("::endgroup::") + 1, "one group was cut off by the kill"
+    assert log.count("::group::") == log.count("::endgroup::") + 1, "the kill cut off one group"
     assert "Progress: round 1: 12 of 12 shards submitted" in log
     stretches = log.count("::group::Submitting and collecting")
-    assert log.count("Progress: ") <= 2 * stretches, "a line for each stretch on a worker, or so; none for each row"
+    assert log.count("Progress: ") <= 2 * stretches, "about one line for each stint on a worker; none for each row"
     assert A_ROW not in log
     assert "HTTP Request" not in log
     assert DEFAULT_API_KEY not in log

@@ -1,5 +1,5 @@
-"""Waits and watches in a real Airflow whose triggerers are killed, stalled and restarted: nothing is canceled by it,
-nothing is missed, nothing is counted twice."""
+"""Waits and watches in a real Airflow whose triggerers are killed, stalled and restarted: nothing is canceled, missed
+or counted twice."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WAITS = ("wait_0", "wait_1", "wait_2")
 
 @pytest.fixture(scope="module")
 def stack(e2e_home: Path, databases: Databases, simulator_process: SimulatorProcess) -> Iterator[AirflowStack]:
-    """An Airflow of these tests' own, since they kill and stall its triggerers."""
+    """Yield an Airflow of these tests' own, since they kill and stall its triggerers."""
     folder = e2e_home / "waiting-dags"
     folder.mkdir()
     for name in ("waiting.py", "watching.py"):
@@ -43,7 +43,7 @@ def stack(e2e_home: Path, databases: Databases, simulator_process: SimulatorProc
 
 @pytest.fixture
 def batch_ids(simulator_process: SimulatorProcess, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Three batches that somebody else submitted, of one, two and three requests; they run for an hour."""
+    """Return three batches that another program submitted, of one, two and three requests; they run for an hour."""
     simulator_process.control.reset()
     simulator_process.control.change_settings(batch_duration=3600.0)
     monkeypatch.setenv("AIRFLOW_CONN_SOMEBODY_ELSE", simulator_process.airflow_connection_json)
@@ -56,7 +56,7 @@ def batch_ids(simulator_process: SimulatorProcess, monkeypatch: pytest.MonkeyPat
 
 
 def canceled(batch_ids: list[str]) -> list[str]:
-    """Those that somebody has canceled; a call for a batch that has ended already changes nothing."""
+    """Return the batches that were canceled; a call for a batch that has already ended changes nothing."""
     hook = MessageBatchHook("somebody_else")
     return [batch_id for batch_id in batch_ids if hook.retrieve_batch(batch_id).cancel_initiated_at is not None]
 
@@ -66,7 +66,7 @@ def looks(simulator: SimulatorProcess) -> int:
 
 
 def only_triggerer(stack: AirflowStack) -> str:
-    """Leave one triggerer, so that it is known which one runs what is deferred next."""
+    """Leave one triggerer, so that the test knows which one runs the next deferred task."""
     for name in stack.processes.names("triggerer"):
         stack.kill_triggerer(name)
     return stack.start_triggerer()
@@ -90,7 +90,7 @@ def task_instance(stack: AirflowStack, run: DagRun, task_id: str) -> dict[str, A
 
 
 def wait_for_the_false_kill(stack: AirflowStack, run: DagRun, task_id: str) -> None:
-    """Airflow takes it for a kill when a triggerer comes back and finds its trigger with another."""
+    """Wait for the kill that Airflow sees when a triggerer comes back and finds its trigger with another triggerer."""
     what = f"a false kill of {task_id}"
     stack.api.wait_until(what, lambda: "invoking on_kill" in stack.api.task_log(run, task_id) or None, timeout=60)
 
@@ -112,7 +112,7 @@ def test_a_killed_triggerer_cancels_nothing_and_another_finishes_each_wait_once(
     (lost,) = triggerers(stack, run)
     stack.start_triggerer()
     stack.kill_triggerer(killed)
-    simulator_process.control.end_batches([batch_ids[0]])  # while nobody looks
+    simulator_process.control.end_batches([batch_ids[0]])  # while no triggerer watches
     stack.api.wait_until("another triggerer", lambda: lost not in triggerers(stack, run) or None, timeout=90)
     simulator_process.control.end_batches()
     stack.api.wait_for_run(run, timeout=120)
@@ -183,7 +183,7 @@ def test_a_dag_runs_once_for_each_batch_that_ends_also_across_restarts_of_the_tr
     stack: AirflowStack, simulator_process: SimulatorProcess, batch_ids: list[str]
 ) -> None:
     api, control = stack.api, simulator_process.control
-    control.end_batches([batch_ids[0]])  # before anybody watches: nobody is told
+    control.end_batches([batch_ids[0]])  # before anyone watches: it is reported to nobody
     only_triggerer(stack)
     api.wait_for_dag("watching")
     api.unpause("watching")

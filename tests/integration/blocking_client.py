@@ -1,4 +1,4 @@
-"""Drives the sync and the async client by one set of tests."""
+"""Lets one set of tests drive both the sync and the async client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from anthropic_batches_provider.batches.client import AsyncMessageBatchClient, C
 
 
 class BlockingClient:
-    """Either client behind blocking methods, one client for each call; remembers how long it was told to pause."""
+    """Either client behind blocking methods, one client for each call; remembers the pauses it was asked for."""
 
     def __init__(self, kind: str, settings: ClientSettings) -> None:
         self.kind = kind
@@ -37,7 +37,7 @@ class BlockingClient:
         return asyncio.run(collect())
 
     def results(self, batch_id: str, into: Any = None) -> bytes:
-        """Read all results; with ``into``, hand each chunk to it instead of keeping them."""
+        """Return all results; with ``into``, hand each chunk to it instead of keeping them."""
         kept: list[bytes] = []
         take = into or kept.append
         if self.kind == "sync":

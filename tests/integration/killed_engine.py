@@ -1,7 +1,7 @@
 """The engine in processes that kill themselves: imported once, forked for each run, SIGKILLed at a chosen boundary.
 
-Run as a module it reads one :class:`Order` a line and answers each with one :class:`Report`; it has one thread, so that
-forking it is safe.
+Run as a module, it reads one :class:`Order` a line and answers each with one :class:`Report`. It has one thread, so
+that forking it is safe.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ MOST_LOOKS = 100
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """Bring the job under ``folder`` to its end, or be killed on the way.
+    """An order to complete the job under ``folder``, or to be killed on the way.
 
     :param rows: how many rows the job has.
     :param kill_at: number of the boundary, from 0; None: no kill.
-    :param in_flight: bring it home as one task does, through such a window; None: submit all, wait, collect.
+    :param in_flight: complete it as one task does, through a window of this size; None: submit all, wait, collect.
     """
 
     folder: str
@@ -66,7 +66,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VirtualClock:
-    """The simulator's time, which passes where the engine sleeps."""
+    """The simulator's time, which passes when the engine sleeps."""
 
     def __init__(self, control: SimulatorControl) -> None:
         self._control = control
@@ -101,7 +101,7 @@ class Run:
         collect_job(job, self._client, self._destination, self._settings)
 
     def bring_home(self, rows: int, in_flight: int) -> None:
-        """Do it all as one task does, which is deferred in between."""
+        """Do all three as one task does, which is deferred in between."""
         for _ in range(MOST_LOOKS):
             job = self._sealed(rows)
             collection = JobCollection(job, self._client, self._destination, self._settings)
@@ -110,7 +110,7 @@ class Run:
             if isinstance(outcome, Manifest):
                 return
             self._wait(outcome)
-        raise AssertionError("the job does not come to its end")
+        raise AssertionError("the job does not end")
 
     def _submit(self, rows: int) -> tuple[JobFolder, list[BatchRecord]]:
         for _ in range(MOST_LOOKS):
@@ -120,7 +120,7 @@ class Run:
                 return job, outcome
             seconds = (outcome.until - self._clock.now()).total_seconds() + 1
             self._clock.sleep(min(max(seconds, 1), LOOK_SECONDS))
-        raise AssertionError("the submission does not come to an end")
+        raise AssertionError("the submission does not end")
 
     def _sealed(self, rows: int) -> JobFolder:
         self._spool.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ class Run:
         )  # fmt: skip
 
     def _wait(self, waiting: NextLook) -> None:
-        """Let time pass as the triggerer does, which is another process."""
+        """Let time pass, as during a deferral, in which the triggerer, another process, waits."""
         while (left := (waiting.until - self._clock.now()).total_seconds()) > 0:
             if {bill.batch_id for bill in self._control.billing().batches if bill.ended} & set(waiting.batch_ids):
                 return

@@ -1,6 +1,6 @@
-"""What kills itself: a storage and a client with a boundary on each side of what they do, in a forked process.
+"""A storage and a client that kill their forked process at a boundary before or after one of their actions.
 
-A boundary is the moment before or after a write (and just before an object gets its name), before or after a call of
+A boundary is the moment before or after a write (and just before an object gets its name), before or after a call to
 the service, and inside a create call before and after its body.
 """
 
@@ -25,10 +25,10 @@ from anthropic_batches_provider.batches.message_batch import MessageBatch
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a run.
+    """The outcome of a run.
 
-    :param boundaries: names of those reached, in order.
-    :param error: traceback of what ended it.
+    :param boundaries: the names of the boundaries that it reached, in order.
+    :param error: the traceback of the error that ended it.
     """
 
     boundaries: list[str]
@@ -37,7 +37,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Boundaries:
-    """Names each boundary on a pipe, and kills this process at the chosen one."""
+    """Writes the name of each boundary to a pipe, and kills this process at the chosen one."""
 
     def __init__(self, pipe: int, kill_at: int | None) -> None:
         self._pipe = pipe
@@ -128,7 +128,7 @@ class MortalClient(MessageBatchClient):
 
 
 def run_forked(work: Callable[[Boundaries], None], kill_at: int | None) -> Report:
-    """Do some work in a new process and wait for its end."""
+    """Do some work in a new process, and wait for its end."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -145,7 +145,7 @@ def run_forked(work: Callable[[Boundaries], None], kill_at: int | None) -> Repor
 
 
 def _be_the_child(work: Callable[[Boundaries], None], boundaries: Boundaries, pipe: int) -> None:
-    """Never returns: nothing of the parent's may run twice."""
+    """Do the work and never return: no code of the parent may run twice."""
     code = 1
     try:
         with naming(boundaries):
@@ -159,7 +159,7 @@ def _be_the_child(work: Callable[[Boundaries], None], boundaries: Boundaries, pi
 
 @contextmanager
 def naming(boundaries: Boundaries) -> Iterator[None]:
-    """Add a boundary where LocalStorage has written and flushed an object that has no name yet."""
+    """Add a boundary at which LocalStorage has written and flushed an object that has no name yet."""
     link, replace = os.link, Path.replace
 
     def naming_link(source: Path, target: Path) -> None:
@@ -182,7 +182,7 @@ _RANDOM = re.compile("-[0-9a-f]{8}(?=[-.]|$)")  # in the names of parts, of thei
 
 
 def _kind(path: str) -> str:
-    """Return the name of a file, without what differs from run to run."""
+    """Return the name of a file without the parts that differ from run to run."""
     folder, _, name = path.rpartition("/")
     if name.startswith(".spool-"):
         return "a file without a name yet"

@@ -1,6 +1,6 @@
-"""The one-task way without Airflow: stints on a worker, each a new process's view of the job, and waits in between.
+"""The work of the one-task operator without Airflow: stints on a worker, each as in a new process, and waits.
 
-A wait is played as the triggerer plays it: it is over when one of its batches has ended, or at its last moment.
+A wait ends as in the triggerer: when one of its batches has ended, or at its last moment.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ LOOK_SECONDS = 900.0
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What a task's author may set, and change between two attempts.
+    """The arguments that a task's author may set, and change between two attempts.
 
     :param destination: name of the output's folder; "xcom" for memory.
-    :param owner: whose the destination is.
-    :param wrong_by: seconds that the worker's clock is ahead of the service's.
-    :param may_send: whether the time of the try is not over.
+    :param owner: the owner of the destination.
+    :param wrong_by: by how many seconds the worker's clock is ahead of the service's.
+    :param may_send: whether the try still has time left.
     """
 
     rows: int = 12
@@ -65,10 +65,10 @@ class Arguments:
 
 @dataclass
 class OneTask:
-    """A task that brings the rows of a unit of work home.
+    """A task that completes a unit of work, from its rows to the output.
 
-    :param folder: local, for the output and the spools.
-    :ivar rows_in_memory: what an output to XCom has brought last.
+    :param folder: a local folder for the output and the spools.
+    :ivar rows_in_memory: the rows of the last output to XCom.
     """
 
     world: World
@@ -80,7 +80,7 @@ class OneTask:
     def stint(
         self, *, client: MessageBatchClient | None = None, storage: Storage | None = None, **changes: Any
     ) -> Manifest | NextLook:
-        """Go as far as one process goes; changed arguments hold from now on.
+        """Run one stint, as one process does; changed arguments hold from now on.
 
         :param client: in place of the world's, for this stint alone.
         :param storage: of the jobs, for this stint alone.
@@ -98,7 +98,7 @@ class OneTask:
         return outcome
 
     def finish(self, **changes: Any) -> Manifest:
-        """Go on to the end, waiting in between."""
+        """Run stints until the job is complete, waiting in between."""
         reason = ""
         for _ in range(MOST_STINTS):
             outcome = self.stint(**changes)
@@ -106,7 +106,7 @@ class OneTask:
                 return outcome
             changes, reason = {}, outcome.reason
             self.wait(outcome)
-        raise AssertionError(f"the job does not come to its end: {reason}")
+        raise AssertionError(f"the job does not end: {reason}")
 
     def wait(self, waiting: NextLook) -> None:
         """Let time pass until the wait is over."""
@@ -116,7 +116,7 @@ class OneTask:
             self.world.control.advance_clock(min(left + 1, LOOK_SECONDS) if waiting.batch_ids else left + 1)
 
     def job(self) -> JobFolder:
-        """The unit's job, as a bystander sees it."""
+        """Return the unit's job, as another process sees it."""
         folder = f"{self._plan().unit.folder}/job-0001"
         return JobFolder(self.world.storage, folder)
 
@@ -136,7 +136,7 @@ class OneTask:
         return JobCollection(job, source, destination, settings)
 
     def output(self) -> list[dict[str, Any]]:
-        """The rows of the published output, in the order that the manifest gives."""
+        """Return the rows of the published output, in the manifest's order."""
         folder = self.folder / self.arguments.destination
         manifest = json.loads((folder / "_manifest.json").read_bytes())
         contents = [(folder / part["name"]).read_bytes() for part in manifest["parts"]]
@@ -173,7 +173,7 @@ class KilledError(BaseException):
 
 
 def check_home(task: OneTask, manifest: Manifest) -> None:
-    """Every row is in the output once, in order, with its answer, and was billed once."""
+    """Check that every row is in the output once, in order, with its answer, and was billed once."""
     rows = task.arguments.rows
     assert [row["key"] for row in task.output()] == list(range(rows))
     assert {row["result_type"] for row in task.output()} == {"succeeded"}
@@ -183,7 +183,7 @@ def check_home(task: OneTask, manifest: Manifest) -> None:
 
 @contextmanager
 def before_each(client: MessageBatchClient, name: str, happens: Callable[[int], None]) -> Iterator[None]:
-    """Let something happen before each call of a method of the client; it is told how many calls came before."""
+    """Call a function before each call of a client's method, with the number of the earlier calls."""
     method, calls = getattr(client, name), count()
 
     def watched(*args: Any, **kwargs: Any) -> Any:
@@ -198,7 +198,7 @@ def before_each(client: MessageBatchClient, name: str, happens: Callable[[int], 
 
 
 def dies_at(number: int) -> Callable[[int], None]:
-    """Return what kills the process before its call of this number, from 0."""
+    """Return a function that kills the process before its call of this number, from 0."""
 
     def happens(calls: int) -> None:
         if calls == number:
@@ -208,13 +208,13 @@ def dies_at(number: int) -> Callable[[int], None]:
 
 
 def most_in_queue(world: World) -> int:
-    """Return how many requests the service has held at most at one moment, of all batches that were ever made."""
+    """Return the largest number of requests that the service held at one moment, over all batches ever made."""
     changes = []
     for batch in world.client.list():
         requests = batch.request_counts.total
         changes.append((batch.created_at, 1, requests))
         if batch.ended_at is not None:
-            changes.append((batch.ended_at, 0, -requests))  # an end makes room for what is created at that moment
+            changes.append((batch.ended_at, 0, -requests))  # an end makes room for batches created at that moment
     queued, most = 0, 0
     for _, _, change in sorted(changes):
         queued += change

@@ -1,6 +1,6 @@
-"""A server on loopback that answers what a test tells it to, and remembers exactly what arrived.
+"""A server on loopback that gives the answers that a test sets, and remembers exactly what arrived.
 
-For what the simulator has no reason to do: other servers' answers, broken ones, and a look at the raw request.
+For cases that the simulator does not cover: answers of other servers, broken answers, and the raw request.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ ENDED = {
 
 @dataclass(kw_only=True)
 class Answer:
-    """One answer: ``body`` is JSON, or bytes as they are, or chunks of bytes."""
+    """One answer: ``body`` is JSON, raw bytes, or chunks of bytes."""
 
     status: int = 200
     body: Any = b""
     headers: dict[str, str] = field(default_factory=dict)
-    cut_after: int | None = None  # bytes of the body after which the connection is reset
-    drop: bool = False  # the connection is closed in place of an answer
+    cut_after: int | None = None  # the connection is reset after so many bytes of the body
+    drop: bool = False  # the connection is closed instead of an answer
     delay: float = 0.0
 
     @property
@@ -66,7 +66,7 @@ class Arrived:
 
 
 class ScriptedApi:
-    """Answers in the given order; the last answer is repeated."""
+    """Gives the answers in order, and repeats the last one."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
@@ -152,7 +152,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up early is what some tests are about."""
+        """Stay silent: in some tests the client hangs up early."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A simulator, a storage and jobs in virtual time: what a worker sees, without Airflow."""
+"""A simulator, a storage and jobs in virtual time, as a worker sees them, without Airflow."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BOUNDS = SubmissionBounds()
 
 
 class SimulatedClock:
-    """The local clock of a worker: the simulator's, plus how wrong the worker's is."""
+    """The local clock of a worker: the simulator's time plus the error of the worker's clock."""
 
     def __init__(self, control: SimulatorControl, wrong_by: float = 0.0) -> None:
         self._control = control
@@ -45,7 +45,7 @@ class SimulatedClock:
 
 
 class World:
-    """A simulator, a storage and a job of ``rows`` rows; each attempt is a new process's view of them."""
+    """A simulator, a storage and a job of ``rows`` rows; each attempt sees them as a new process does."""
 
     def __init__(self, server: SimulatorServer, storage: Storage, spool: Path) -> None:
         self.server = server
@@ -104,18 +104,18 @@ class World:
         )
 
     def advance(self, job: JobFolder) -> list[BatchRecord] | NextLook:
-        """Bring a job forward as a new attempt does."""
+        """Advance a job as a new attempt does."""
         return self.submission(job).advance()
 
     def finish(self, job: JobFolder) -> list[BatchRecord]:
-        """Advance, waiting as the operator would, until every shard has its batch."""
+        """Advance a job, waiting as the operator does, until every shard has its batch."""
         for _ in range(100):
             outcome = self.advance(job)
             if isinstance(outcome, list):
                 return outcome
             seconds = (outcome.until - SimulatedClock(self.control).now()).total_seconds()
             self.control.advance_clock(min(max(seconds, 0) + 1, HOUR / 2 if outcome.batch_ids else 1e9))
-        raise AssertionError("the submission does not come to an end")
+        raise AssertionError("the submission does not end")
 
     def check_each_row_billed_once(self, rows: int) -> None:
         self.control.end_batches()
@@ -134,7 +134,7 @@ def prepared(rows: int, text: str = "hello") -> Iterator[PreparedRow]:
 
 @contextmanager
 def simulated_world(folder: Path) -> Iterator[World]:
-    """Give a world whose batches take two hours of the simulator's time."""
+    """Yield a world whose batches take two hours of the simulator's time."""
     simulator = Simulator(clock=ManualClock(speed=0))
     (folder / "spool").mkdir()
     with SimulatorServer(simulator) as server:

@@ -1,4 +1,4 @@
-"""A day in virtual time: triggers wait for batches while looks fail, the service is away and the triggerer restarts."""
+"""A day in virtual time: triggers wait for batches while polls fail, the service is down and the triggerer restarts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.integration.virtual_time import START, VirtualWorld, run_in_virtual_t
 
 HOUR = 3600.0
 POLL_INTERVAL = 300.0
-ALONE = 80  # waits for a batch that nobody else waits for
+ALONE = 80  # waits for a batch for which no other trigger waits
 
 
 class Triggerer:
@@ -39,12 +39,12 @@ class Triggerer:
 
     def start(self, trigger: MessageBatchTrigger) -> None:
         _, arguments = trigger.serialize()
-        text = json.dumps(arguments)  # as Airflow's database keeps them
+        text = json.dumps(arguments)  # in the form that Airflow's database keeps
         task = asyncio.create_task(self._run(MessageBatchTrigger(**json.loads(text))))
         self._running[task] = text
 
     async def restart(self) -> None:
-        """Stop all that has not fired, and start it again from its arguments."""
+        """Stop all triggers that have not fired, and start them again from their arguments."""
         unfinished = [text for task, text in self._running.items() if not task.done()]
         for task in self._running:
             task.cancel()
@@ -90,7 +90,7 @@ def test_every_event_comes_once_in_time_and_with_few_calls(monkeypatch: pytest.M
             ended = START + lasts[batch_id]
             in_outage = outage_ends - HOUR - POLL_INTERVAL <= ended <= outage_ends
             known_by = (outage_ends + LOOK_FAILED.longest_seconds if in_outage else ended) + POLL_INTERVAL
-            assert ended <= triggerer.heard_at[batch_id] <= known_by + 15, "a failed look or two cost a few seconds"
+            assert ended <= triggerer.heard_at[batch_id] <= known_by + 15, "one or two failed polls cost a few seconds"
         _check_calls(world, hours=24)
 
     run_in_virtual_time(a_day)
@@ -101,7 +101,7 @@ def _durations(chance: random.Random) -> list[float]:
 
 
 def _groups(batch_ids: list[str], chance: random.Random) -> list[list[str]]:
-    """Mostly one batch to a wait; some waits for several, and for batches that others wait for too."""
+    """Return the batches of each wait: mostly one, sometimes several, and sometimes batches of other waits, too."""
     groups = [[batch_id] for batch_id in batch_ids[:ALONE]]
     groups += [batch_ids[ALONE + 4 * number : ALONE + 4 * number + 4] for number in range(10)]
     return groups + [chance.sample(batch_ids[ALONE:], 5) for _ in range(10)]
@@ -128,7 +128,7 @@ def test_an_outage_of_a_day_ends_at_the_deadline_and_costs_two_calls_in_three_mi
         await triggerer.finish()
         assert Counter(event["outcome"] for event in triggerer.events) == {"deadline": 50}
         assert all("the line is cut" in event["still_running"][0] for event in triggerer.events)
-        assert 0 <= world.now() - START - 24 * HOUR <= 12, "a last look is tried for ten seconds"
+        assert 0 <= world.now() - START - 24 * HOUR <= 12, "a last poll is tried for ten seconds"
         assert len(world.called_at) < 24 * 60 * 2 / 3
 
     run_in_virtual_time(a_day)

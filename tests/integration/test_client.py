@@ -1,4 +1,4 @@
-"""The clients over HTTP: what arrives at a server, and what comes of its answers."""
+"""The clients over HTTP: the requests that reach a server, and the results of its answers."""
 
 from __future__ import annotations
 
@@ -93,14 +93,14 @@ def test_create_posts_once_whatever_comes_back(
     assert len(api.arrived) == 1
     assert client.pauses == []
     refused = isinstance(caught.value, RateLimitedError)
-    assert ("No batch was made" in str(caught.value)) == refused
-    assert ("A batch may have been made" in str(caught.value)) != refused
+    assert ("No batch was created" in str(caught.value)) == refused
+    assert ("A batch may have been created" in str(caught.value)) != refused
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_create_follows_no_redirect(client: BlockingClient, api: ScriptedApi, status: int) -> None:
     api.answer(Answer(status=status, headers={"location": f"{api.base_url}/elsewhere"}), Answer(body=BATCH))
-    with pytest.raises(ApiStatusError, match="Redirects are not followed") as caught:
+    with pytest.raises(ApiStatusError, match="This provider follows no redirects") as caught:
         create(client)
     assert caught.value.status == status
     assert len(api.arrived) == 1
@@ -127,7 +127,7 @@ def test_create_that_gets_no_answer_in_time_posts_once_and_may_have_made_a_batch
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_a_connection_that_is_refused_has_made_no_batch(kind: str) -> None:
     client = BlockingClient(kind, ClientSettings(api_key=KEY, base_url="http://127.0.0.1:9"))
-    with pytest.raises(ApiConnectionError, match="No batch was made") as caught:
+    with pytest.raises(ApiConnectionError, match="No batch was created") as caught:
         create(client)
     assert not caught.value.connected
 
@@ -144,7 +144,7 @@ def test_a_body_that_fails_midway_is_not_sent_to_its_end(client: BlockingClient,
 
 def test_a_64_mb_body_is_streamed_in_flat_memory(client: BlockingClient, api: ScriptedApi) -> None:
     chunk, chunks = b"x" * (1 << 20), 64
-    create(client)  # what the first call costs
+    create(client)  # the memory of the first call
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     client.create((chunk for _ in range(chunks)), content_length=chunks << 20)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
@@ -187,7 +187,7 @@ def test_every_status_has_its_error(
 @pytest.mark.parametrize("code", ["enforced_spend_limit_reached", "contract_spend_limit_reached"])
 def test_a_spend_limit_is_no_rate_limit_and_is_not_retried(client: BlockingClient, api: ScriptedApi, code: str) -> None:
     api.answer(Answer(status=429, body=error_body("rate_limit_error", "limit", error_code=code)))
-    with pytest.raises(SpendLimitReachedError, match="futile"):
+    with pytest.raises(SpendLimitReachedError, match="every retry fails until then"):
         client.retrieve("msgbatch_1")
     assert len(api.arrived) == 1
 
@@ -512,7 +512,7 @@ def test_an_environment_without_credentials_is_refused_before_a_call(
     kind: str, api: ScriptedApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(ConfigurationError, match="finds none"):
+    with pytest.raises(ConfigurationError, match="finds no credential there"):
         BlockingClient(kind, ClientSettings(credentials="environment", base_url=api.base_url)).retrieve("msgbatch_1")
     assert api.arrived == []
 
@@ -548,7 +548,7 @@ def test_a_failed_exchange_has_made_no_batch(
     (tmp_path / "token").write_text("jwt")
     api.answer(Answer(status=status, body={"error": "invalid_grant"}))
     settings = ClientSettings(workload_identity=identity(tmp_path / "token"), base_url=api.base_url)
-    with pytest.raises(error, match="No batch was made") as caught:
+    with pytest.raises(error, match="No batch was created") as caught:
         create(BlockingClient(kind, settings))
     assert getattr(caught.value, "connected", False) is False
     assert {arrived.path for arrived in api.arrived} == {"/v1/oauth/token"}

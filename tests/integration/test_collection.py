@@ -1,4 +1,4 @@
-"""Collecting over HTTP from the simulator, by the client that tasks use."""
+"""Collecting over HTTP from the simulator, with the client that tasks use."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def client(message_batch_simulator: MessageBatchSimulator) -> Iterator[MessageBa
 
 @pytest.fixture
 def outcomes(message_batch_simulator: MessageBatchSimulator) -> None:
-    """Let rows end in every way; the first rule that fits decides."""
+    """Make rows end in every way; the first matching rule decides."""
     control = message_batch_simulator.control
     control.add_outcome("errored", custom_id="[05]$", error_type="overloaded_error", times=10)
     control.add_outcome("expired", custom_id="1$", times=2)
@@ -75,7 +75,7 @@ def outcomes(message_batch_simulator: MessageBatchSimulator) -> None:
 
 
 def submitted(root: Path, client: MessageBatchClient) -> EndedJob:
-    """Send a job of 200 rows in several shards, without the safety of a submission."""
+    """Send a job of 200 rows in several shards, without the safeguards of a submission."""
     storage = LocalStorage(root / "jobs")
     record = JobRecord(
         nonce=NONCE,
@@ -193,7 +193,7 @@ def test_results_that_lack_rows_which_were_counted_are_not_taken_for_whole(
     message_batch_simulator.control.add_outcome("missing", custom_id="-7$")
     job = submitted(tmp_path, client)
     message_batch_simulator.control.end_batches()
-    with pytest.raises(ResultsStreamError, match="results came for"):
+    with pytest.raises(ResultsStreamError, match=r"results? arrived for"):
         collect(job, client)
 
 

@@ -1,4 +1,4 @@
-"""A destination belongs to one owner from before money is spent, and holds what its manifest lists and nothing else."""
+"""A destination belongs to one owner before money is spent, and holds exactly what its manifest lists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def listed(manifest: Manifest) -> set[str]:
 
 
 def submitted(task: OneTask, ended: int | None = None) -> None:
-    """Submit the whole job, and let its first batches end, or all."""
+    """Submit the whole job, and end its first batches, or all."""
     assert isinstance(task.stint(), NextLook)
     task.world.control.end_batches([batch.batch_id for batch in task.job().batches()][:ended])
     task.world.control.advance_clock(60)
@@ -57,7 +57,7 @@ def test_a_killed_attempt_of_the_same_unit_finds_its_own_destination(task: OneTa
 
 @pytest.fixture
 def stale(task: OneTask) -> JobCollection:
-    """The collection of an attempt that stands still before it collects, and wakes up when it likes."""
+    """Return the collection of an attempt that stalls before it collects, and wakes up at any time."""
     submitted(task)
     (task.folder / "stale").mkdir()
     collection = task.collection(task.job(), task.folder / "stale")

@@ -88,7 +88,7 @@ def test_bad_requests_are_found_before_a_post(hook: MessageBatchHook, simulator:
 @pytest.mark.parametrize("action", ["drop_after_commit", "truncated_200", "html_200"])
 def test_a_lost_answer_is_one_post_and_one_batch(hook: MessageBatchHook, simulator: Any, action: str) -> None:
     simulator.control.add_fault("create", action)
-    with pytest.raises(Exception, match="A batch may have been made"):
+    with pytest.raises(Exception, match="A batch may have been created"):
         hook.create_batch(requests(2))
     assert len(simulator.control.received().creates) == 1
     assert len(list(hook.list_batches())) <= 1
@@ -109,7 +109,7 @@ def test_results_that_end_early_but_regularly_are_an_error(monkeypatch: pytest.M
         monkeypatch.setenv("AIRFLOW_CONN_OFFICIAL", json.dumps(connection))
         api.answer(Answer(body=ENDED), Answer(body=b'{"custom_id":"a","result":{"type":"succeeded"}}\n'))
         hook = MessageBatchHook("official")
-        with hook.get_conn(), pytest.raises(ResultsStreamError, match="1 lines, but it holds 2"):
+        with hook.get_conn(), pytest.raises(ResultsStreamError, match="1 line, but the batch holds 2 requests"):
             list(hook.iter_results("msgbatch_1"))
 
 
@@ -195,7 +195,7 @@ def test_a_key_read_from_the_extra_is_masked_by_airflow(monkeypatch: pytest.Monk
     key = "sk-ant-only-in-the-extra"
     extra = {
         "anthropic_client_kwargs": json.dumps({"api_key": key})
-    }  # as text, which hides it from Airflow's own masking
+    }  # as text, so that Airflow's own masking does not see it
     monkeypatch.setenv("AIRFLOW_CONN_EXTRA", json.dumps({"conn_type": "anthropic", "extra": extra}))
     MessageBatchHook("extra").settings()
     assert key not in str(redact(f"the key is {key}"))

@@ -1,7 +1,7 @@
-"""A process that dies at any of its write and network boundaries costs nothing and loses nothing.
+"""The death of a process at any of its write and network boundaries costs nothing and loses nothing.
 
-The boundaries are enumerated: a first run tells them, then one process after the other is killed (SIGKILL) at each, and
-a new process brings the same job to its end. The simulator's bill is the witness.
+The boundaries are enumerated: a first run lists them. Then a process is killed (SIGKILL) at each of them, and a new
+process completes the same job. The tests assert on the simulator's bill.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ LOST: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is to be done, and what the service does to it.
+    """A job, and the faults that it meets.
 
-    :param in_flight: bring it home in one task, through such a window; None: step by step.
+    :param in_flight: complete it in one task, through a window of this size; None: step by step.
     :param fault: strikes the second create call.
-    :param overloaded: rows that err on their first submission, and so go again.
-    :param batches: how many there are to be in the end.
+    :param overloaded: rows that fail on their first submission, and are therefore sent again.
+    :param batches: how many batches there must be at the end.
     """
 
     rows: int = ROWS
@@ -146,13 +146,13 @@ def test_a_job_in_one_task_goes_on_from_every_single_boundary(
 
 
 def sampled(path: Sequence[str]) -> list[int]:
-    """Return the last boundary of each kind, such as before any intent, and every tenth of all."""
+    """Return the last boundary of each kind, such as "before an intent", and every tenth of all."""
     last = {re.sub(r"\d+", "0", name): number for number, name in enumerate(path)}
     return sorted({*range(0, len(path), 10), *last.values()})
 
 
 class Trial:
-    """Runs fresh jobs, each in a process that is killed and in another one after it, and checks what came of them."""
+    """Runs new jobs, each in a process that is killed and then in another one, and checks the outcome."""
 
     def __init__(self, engine: Engine, control: SimulatorControl, folder: Path, job: Job) -> None:
         self._engine = engine
@@ -195,7 +195,7 @@ class Trial:
         return first.boundaries
 
     def _let_the_last_post_arrive(self) -> None:
-        """Wait for what was sent before the kill: that takes real time, and the next process lives in virtual time."""
+        """Wait for the last POST before the kill: it takes real time, and the next process lives in virtual time."""
         for _ in range(20):
             creates = self._control.received().creates
             if not creates or creates[-1].batch_id or creates[-1].fault:
@@ -203,7 +203,7 @@ class Trial:
             time.sleep(0.01)
 
     def _check_bill(self, first: Report) -> None:
-        """Each row is billed once; a further POST is only for one that died or was lost before it made a batch."""
+        """Check that each row is billed once, and that an extra POST replaces one that made no batch."""
         billing, received = self._control.billing(), self._control.received()
         assert (billing.rows_billed, billing.max_times_billed) == (self._job.rows, 1)
         assert received.batches_created == self._job.batches
@@ -212,7 +212,7 @@ class Trial:
 
 
 def check_nothing_is_half_written(folder: Path) -> None:
-    """What has its final name is whole, wherever the process died."""
+    """Check that every file with its final name is complete, no matter where the process died."""
     for path in folder.glob("[so]*/**/*.json*"):
         if not path.name.startswith("."):
             content = path.read_bytes()
@@ -221,7 +221,7 @@ def check_nothing_is_half_written(folder: Path) -> None:
 
 
 def check_output(folder: Path, rows: int) -> None:
-    """Every row is there once, in order, as the manifest tells."""
+    """Check that every row is there once, in the manifest's order."""
     output = LocalStorage(folder / "output")
     manifest = json.loads(output.read("_manifest.json"))
     lines = [json.loads(line) for part in manifest["parts"] for line in output.read(part["name"]).splitlines()]

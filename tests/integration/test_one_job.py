@@ -1,4 +1,4 @@
-"""A job is brought home by one task: rounds, output and tries, whatever changes or goes wrong between two attempts."""
+"""One task completes a job: rounds, output and tries, whatever changes or fails between two attempts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.integration.simulated_world import World
 
 @pytest.fixture
 def overloaded(world: World) -> None:
-    """Rows 1 and 9, of the first and of the third shard, err on their first submission."""
+    """Make rows 1 and 9, of the first and the third shard, fail on their first submission."""
     for number in (1, 9):
         world.control.add_outcome(
             "errored", text_matches=f"hello {number}$", error_type="overloaded_error", first_submissions=1
@@ -33,7 +33,7 @@ def overloaded(world: World) -> None:
 
 
 def kept(task: OneTask, folder: str) -> list[str]:
-    """What a folder of the job holds."""
+    """Return the names of the files in a folder of the job."""
     return task.world.storage.list(f"{task.job().path}/{folder}")
 
 
@@ -42,13 +42,13 @@ def parts(task: OneTask) -> dict[str, bytes]:
 
 
 def started(task: OneTask, **changes: Any) -> None:
-    """Submit the whole job and let its batches end."""
+    """Submit the whole job and end its batches."""
     assert isinstance(task.stint(**changes), NextLook)
     task.world.control.end_batches()
 
 
 def killed_in_collecting(task: OneTask, part: int, **changes: Any) -> None:
-    """Run a process that dies as it fetches the results of a part, from 0."""
+    """Run a process that dies while it fetches the results of a part, counted from 0."""
     with pytest.raises(KilledError), before_each(task.world.client, "results", dies_at(part)):
         task.stint(**changes)
 

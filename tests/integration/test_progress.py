@@ -1,4 +1,4 @@
-"""How far a job is, read from its ledger at any time and by anyone."""
+"""The progress of a job, which anyone can read from its ledger at any time."""
 
 from __future__ import annotations
 

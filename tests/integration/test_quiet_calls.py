@@ -1,4 +1,4 @@
-"""A call is no news: what the HTTP library tells of ours is left out, and told where somebody asked for all."""
+"""A call is not worth a log line: the HTTP library's lines on our calls are dropped, except on explicit request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What further rounds bring is joined with the rows of the first, however many shards there are."""
+"""Results of further rounds are joined with the rows of the first round, however many shards there are."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def errs_at_first(world: World, rows: str) -> None:
 
 @contextmanager
 def changed_results(world: World, change: Callable[[bytes], bytes]) -> Iterator[None]:
-    """Let the service answer with other results than it has billed."""
+    """Make the service answer with results that differ from those it billed."""
     results = world.client.results
 
     @contextmanager
@@ -60,10 +60,10 @@ def test_nor_does_one_in_whose_place_another_row_was_answered_twice(world: World
 
 
 def spooled() -> list[str]:
-    """Results of further rounds that this process has open."""
+    """Return the files with results of further rounds that this process has open."""
     names = []
     for descriptor in Path("/proc/self/fd").iterdir():
-        with suppress(FileNotFoundError):  # the one that lists them
+        with suppress(FileNotFoundError):  # the descriptor of this listing
             names.append(str(descriptor.readlink()))
     return [name for name in names if "/further-" in name]
 

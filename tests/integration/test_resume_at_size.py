@@ -1,4 +1,4 @@
-"""A job of a hundred shards goes on exactly where its process died: nothing is sent, fetched or written again."""
+"""A job of a hundred shards resumes exactly where its process died: nothing is sent, fetched or written again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def task(world: World, tmp_path: Path) -> OneTask:
 
 
 def shard_files(task: OneTask) -> dict[str, tuple[int, int]]:
-    """Inode and time of change of each shard file on the disk."""
+    """Return the inode and the time of change of each shard file on the disk."""
     folder = task.folder / "storage" / task.job().path
     paths = [path for kind in ("requests", "rows") for path in (folder / kind).iterdir()]
     return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
@@ -52,7 +52,7 @@ def test_one_that_died_in_a_post_costs_one_further_attempt(
     files = shard_files(task)
     outcome = task.stint()
     assert isinstance(outcome, NextLook)
-    assert len(task.job().batches()) == SHARDS - 1, "a doubt holds up no other shard"
+    assert len(task.job().batches()) == SHARDS - 1, "an unresolved create call blocks no other shard"
     assert shard_files(task) == files
     check_home(task, task.finish())
     received = world.control.received()
@@ -61,7 +61,7 @@ def test_one_that_died_in_a_post_costs_one_further_attempt(
 
 
 def dying_in_its_body(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the process die within the body of the create call of shard 57."""
+    """Kill the process within the body of the create call of shard 57."""
     create, calls = world.client.create, iter(range(SHARDS))
 
     def cut(content: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Rows without a usable result go again, and only they; the answers that are there are kept."""
+"""Only rows without a usable result are sent again; existing answers are kept."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_a_round_whose_answer_was_lost_is_settled_like_any_other(world: World, t
 
 
 class Overtaken(LocalStorage):
-    """A storage on which another attempt seals the same round while this one uploads its files."""
+    """A storage on which another attempt seals the same round while this attempt uploads its files."""
 
     def __init__(self, root: Path, overtake: Callable[[], object]) -> None:
         super().__init__(root)
@@ -231,7 +231,7 @@ def test_of_two_collectors_at_once_neither_loses_the_rows_that_are_to_go_again(w
     (tmp_path / "other").mkdir()
 
     class CollectedMeanwhile:
-        """The client, while another attempt collects wholly before the first results come."""
+        """The client; another attempt collects everything before the first results come."""
 
         def __init__(self) -> None:
             self.meanwhile = True

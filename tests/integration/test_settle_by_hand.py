@@ -1,4 +1,4 @@
-"""The command that settles by a person's word what the service cannot prove."""
+"""The command that lets an operator settle what the service cannot prove."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 @pytest.fixture
 def job(world: World) -> JobFolder:
-    """A job of one shard whose create call made a batch, and lost its answer."""
+    """Return a job of one shard whose create call made a batch and lost its answer."""
     job = world.job(rows=3)
     world.control.add_fault("create", "drop_after_commit")
     assert isinstance(world.advance(job), NextLook)
@@ -38,7 +38,7 @@ def outcome(job: JobFolder) -> object:
 
 def test_without_a_word_the_doubts_are_listed(job: JobFolder, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["settle", job.uri]) == 0
-    assert "1 create calls" in capsys.readouterr().out
+    assert "1 unresolved create call of" in capsys.readouterr().out
     assert outcome(job) is None
 
 

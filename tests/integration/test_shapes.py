@@ -31,7 +31,7 @@ ODD_LINE_ENDS = "one\u2028two\u2029three\u0085four\x0bfive\x0csix\rseven\r\neigh
 
 @dataclass(frozen=True)
 class Shape:
-    """Rows whose texts differ only in how they begin; ``shards`` is how many batches they make at least."""
+    """Rows whose texts differ only at the beginning; ``shards`` is the least number of batches that they make."""
 
     text: str
     rows: int

@@ -1,4 +1,4 @@
-"""Shards are sent at most once, whatever becomes of the answers: the real client over HTTP, in the simulator's time."""
+"""Shards are sent at most once, even if answers are lost: the real client over HTTP, in the simulator's time."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_batch_whose_answer_was_lost_is_found_and_not_sent_again(
     waiting = world.submission(job, wrong_by=wrong_by).advance()
     assert isinstance(waiting, NextLook)
     assert waiting.batch_ids == (world.control.received().creates[1].batch_id,)
-    assert outcomes(job) == [[Submitted], [type(None)], [Submitted]], "the doubt holds up no other shard"
+    assert outcomes(job) == [[Submitted], [type(None)], [Submitted]], "the unresolved create call blocks no other shard"
     batches = world.finish(job)
     assert [batch.batch_id for batch in batches] == [create.batch_id for create in world.control.received().creates]
     assert outcomes(job) == [[Submitted], [Adopted], [Submitted]]
@@ -158,7 +158,7 @@ def test_batches_of_others_with_the_same_size_are_not_adopted(world: World) -> N
     world.client.create([body], content_length=len(body))
     waiting = world.advance(job)
     assert isinstance(waiting, NextLook)
-    assert len(waiting.batch_ids) == 1, "until it has ended nobody knows whose it is"
+    assert len(waiting.batch_ids) == 1, "until it has ended, its job is unknown"
     world.finish(job)
     assert outcomes(job) == [[Void, Submitted]]
     world.check_each_row_billed_once(6)
@@ -208,7 +208,7 @@ def test_a_result_that_can_never_be_read_stops_with_a_message_and_pays_nothing(w
     world.control.add_fault("create", "drop_after_commit")
     world.advance(job)
     world.control.add_fault("results", "status", status=404, times=None)
-    with pytest.raises(SubmissionOutcomeUnknownError, match="Nothing is sent again on a doubt"):
+    with pytest.raises(SubmissionOutcomeUnknownError, match="not sent again while the outcome is unknown"):
         world.finish(job)
     assert len(world.control.received().creates) == 1
 
@@ -526,7 +526,7 @@ def test_a_missing_shard_file_costs_no_intent(world: World, tmp_path: Path) -> N
 def test_a_refusal_tells_what_is_already_paid_for(world: World) -> None:
     job = world.job()
     world.control.add_fault("create", "status", nth=3, status=402)
-    with pytest.raises(SpendLimitReachedError, match=r"Of the 3 shards of .*, 2 are submitted and billed as they run"):
+    with pytest.raises(SpendLimitReachedError, match="Submitted, and billed as they run: 2 of 3 shards of "):
         world.advance(job)
 
 
@@ -566,7 +566,7 @@ def test_a_restart_that_broke_off_goes_on_whatever_became_of_the_old_batches(wor
     world.control.add_fault("retrieve", "status", status=401)
     with pytest.raises(AuthenticationFailedError):
         world.job(plan, text="other")
-    assert world.job(text="hello").name == "job-0002", "the restart goes on, though the change was undone"
+    assert world.job(text="hello").name == "job-0002", "the restart continues, although the change was undone"
     assert world.job(plan, text="other").name == "job-0003"
 
 
@@ -588,7 +588,7 @@ def test_a_deferred_attempt_goes_on_with_its_own_job_or_not_at_all(world: World)
 
 
 def an_intent(world: World, attempt: int = 1) -> IntentRecord:
-    """The intent of another attempt, as of now."""
+    """Return the intent of another attempt, as of now."""
     at = SimulatedClock(world.control).now().to_iso8601_string()
     return IntentRecord(
         shard=0, attempt=attempt, requests=3, nonce=f"other {attempt}", at=at, settles_after_seconds=26 * 60
@@ -613,7 +613,7 @@ def test_no_intent_is_numbered_past_one_that_another_attempt_began_meanwhile(wor
 
 
 def test_a_look_that_is_stale_cancels_nothing(world: World) -> None:
-    """Between our look at intent 1 and our decision it is refused, and intent 2 makes and claims the batch we list."""
+    """After we read intent 1, it is refused, and intent 2 makes and claims the batch that we list before we decide."""
     job = world.job(rows=3)
     assert job.record_intent(an_intent(world))
     body = b"".join(ShardPost(job, job.shards()[0].shard, clock=SimulatedClock(world.control), bounds=BOUNDS))
@@ -636,7 +636,7 @@ def test_a_look_that_is_stale_cancels_nothing(world: World) -> None:
 
 
 class Meeting:
-    """A storage that lets something happen at a write or a listing."""
+    """A storage that calls a function at a write or a listing."""
 
     def __init__(self, storage: Storage, *, at: str, event: Callable[[], object], before: bool = False) -> None:
         self.uri = storage.uri
@@ -746,7 +746,7 @@ def test_what_a_job_began_to_send_while_it_was_to_be_replaced_is_kept_and_told(w
             world.sealed(plan, lambda: prepared(3, "other"), storage=storage)
     assert (len(world.control.received().creates), world.control.received().calls.get("cancel", 0)) == (1, 0)
     assert jobs_in(world) == ["job-0001"]
-    assert world.finish(world.job(rows=3)) == job.batches(), "the change was undone: the job goes on"
+    assert world.finish(world.job(rows=3)) == job.batches(), "the change was undone: the job continues"
     restarted = world.job(world.plan(question="other", on_changed_input="restart"), rows=3, text="other")
     assert (restarted.name, world.control.received().calls["cancel"]) == ("job-0002", 1)
 
@@ -833,7 +833,7 @@ def test_a_job_that_another_attempt_opened_with_another_account_is_not_taken_ove
 
 
 def test_a_contest_that_was_lost_leaves_no_doubt(world: World) -> None:
-    """An intent whose process died before it could meet the contest was certainly not sent."""
+    """An intent whose process died before it could see the contest was certainly not sent."""
     job = world.job(rows=3)
     plan = world.plan(question="other")
     storage = Meeting(world.storage, at=VERDICT, event=lambda: job.record_intent(an_intent(world)))

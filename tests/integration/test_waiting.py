@@ -34,7 +34,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatorServer]:
 
 @contextmanager
 def serving(conn_id: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatorServer]:
-    """A simulator behind an Airflow connection, whose batches end when they are told to."""
+    """Yield a simulator behind an Airflow connection; its batches end when the test ends them."""
     with SimulatorServer() as server:
         server.control.change_settings(batch_duration=3600, retry_after=None)
         connection = {"conn_type": "anthropic_batches", "host": server.base_url, "password": server.api_key}
@@ -64,13 +64,13 @@ async def ended(server: SimulatorServer) -> None:
 
 
 async def looked(server: SimulatorServer, calls: int = 1) -> None:
-    """Wait until the simulator was asked so often."""
+    """Wait until the simulator has received this many calls."""
     for _ in range(200):
         received = await asyncio.to_thread(server.control.received)
         if sum(received.calls.get(name, 0) for name in ("list", "retrieve")) >= calls:
             return
         await asyncio.sleep(0.05)
-    raise AssertionError("nobody looked")
+    raise AssertionError("nobody polled")
 
 
 def looks(server: SimulatorServer) -> int:
@@ -148,7 +148,7 @@ async def test_a_failing_connection_does_not_touch_the_waits_of_another(
     assert (await whole)["outcome"] == "ended"
     assert not broken.done()
     monkeypatch.setenv("AIRFLOW_CONN_BROKEN", os.environ["AIRFLOW_CONN_CLAUDE"])
-    assert (await broken)["outcome"] == "ended", "a connection that is mended is found"
+    assert (await broken)["outcome"] == "ended", "a fixed connection is found"
 
 
 def test_each_event_loop_has_its_own_watcher_as_when_dags_are_tested(server: SimulatorServer) -> None:
@@ -225,7 +225,7 @@ def test_nothing_blocks_the_loop(server: SimulatorServer) -> None:
 
 
 class RecordedStats:
-    """Stands in for what sends Airflow's metrics."""
+    """Stands in for the sender of Airflow's metrics."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, float, Any]] = []

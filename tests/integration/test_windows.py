@@ -1,4 +1,4 @@
-"""No more requests are in flight than the window allows, whatever is lost, refused or forgotten."""
+"""Requests in flight never exceed the window, even if calls are lost, refused or forgotten."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_full_window_is_waited_for_with_what_runs_and_the_rest_goes_out_as_it_
     first = [batch.batch_id for batch in task.job().batches()]
     assert len(first) == 2
     assert waiting.batch_ids == tuple(first)
-    assert "8 requests are in flight, of 8 that may be" in waiting.reason
+    assert "requests in flight: 8 (limit: 8)" in waiting.reason
     world.control.end_batches(first[:1])
     waiting = task.stint()
     assert isinstance(waiting, NextLook)
@@ -95,7 +95,7 @@ def test_a_full_window_is_waited_for_with_what_runs_and_the_rest_goes_out_as_it_
 
 
 class TestARefusalForFullness:
-    """The account's queue holds 12 requests, and 6 of them are another program's for hours."""
+    """The account's queue holds 12 requests; another program occupies 6 of them for hours."""
 
     @pytest.fixture(autouse=True)
     def crowded(self, world: World) -> None:
@@ -133,7 +133,7 @@ class TestARefusalForFullness:
         assert [row["key"] for row in task.output()] == list(range(20))
         assert manifest.counts.succeeded == 20
         hours = (world.control.now() - world.control.received().creates[0].at) / HOUR
-        assert statuses(world).count(429) < 5 * hours, "no more than one in each quarter of an hour, and one per end"
+        assert statuses(world).count(429) < 5 * hours, "at most one in each quarter of an hour, and one per ended batch"
         assert world.control.billing().rows_billed == 20 + 6
         assert most_in_queue(world) <= 12
 
@@ -180,7 +180,7 @@ def test_a_spend_limit_stops_the_job_with_its_message_and_what_had_ended_is_writ
     task.stint(rows=16, in_flight=8)
     world.control.end_batches([task.job().batches()[0].batch_id])
     world.control.add_fault("create", "status", status=429, error_code="enforced_spend_limit_reached", retry_after=9)
-    with pytest.raises(SpendLimitReachedError, match="2 are submitted and billed as they run"):
+    with pytest.raises(SpendLimitReachedError, match="billed as they run: 2 of "):
         task.stint()
     assert len(list((task.folder / "out").glob("part-*"))) == 1
     check_home(task, task.finish())
@@ -197,7 +197,7 @@ def test_a_call_in_doubt_counts_as_in_flight_and_is_settled_while_the_window_is_
     doubtful = next(create.batch_id for create in world.control.received().creates if create.fault)
     assert doubtful in waiting.batch_ids
     assert isinstance(task.stint(), NextLook)
-    assert len(statuses(world)) == 2, "a doubt takes room"
+    assert len(statuses(world)) == 2, "an unresolved create call takes room"
     world.control.end_batches([doubtful])
     task.stint()
     assert doubtful in [batch.batch_id for batch in task.job().batches()]
@@ -229,7 +229,7 @@ def test_a_batch_that_the_service_forgot_blocks_the_window_for_a_day_and_the_job
     with pytest.raises(ResultsUnavailableError, match=forgotten):
         task.finish()
     assert len(task.job().batches()) == 4
-    assert len(list((task.folder / "out").glob("part-*"))) == 3, "what else was paid for is in place"
+    assert len(list((task.folder / "out").glob("part-*"))) == 3, "all other paid results are in place"
     assert most_in_queue(world) <= 4
     world.check_each_row_billed_once(16)
 
@@ -273,7 +273,7 @@ def test_a_doubt_that_nothing_can_settle_leaves_the_window_and_is_told_at_the_en
     world.control.archive_batches()
     with pytest.raises(SubmissionOutcomeUnknownError):
         task.finish()
-    assert len(task.job().batches()) == 2, "the others are sent once a batch of the doubt would long be gone"
+    assert len(task.job().batches()) == 2, "the others are sent once a batch of the unresolved call would be long gone"
     assert len(list((task.folder / "out").glob("part-*"))) == 2
 
 
@@ -307,7 +307,7 @@ def test_a_shard_that_is_sent_again_keeps_a_pause_that_another_was_asked_for(wor
 
 
 def test_a_shard_that_is_sent_again_keeps_to_the_window(world: World, task: OneTask) -> None:
-    """While the first one's fate is unknown the window holds it; once it is void, others may have taken the room."""
+    """While the first call is unresolved, it takes room in the window; once it is void, others may take that room."""
     world.control.change_settings(queue_limit=8, batch_duration=10 * HOUR)
     world.control.add_fault("create", "status", nth=1, status=500)
     check_home(task, task.finish(rows=20, in_flight=8))
@@ -316,7 +316,7 @@ def test_a_shard_that_is_sent_again_keeps_to_the_window(world: World, task: OneT
 
 
 class TestTimeThatIsOver:
-    """What a task would send after its ``timeout`` it would only leave behind, or cancel at once."""
+    """Batches sent after the task's ``timeout`` would only be left running, or canceled at once."""
 
     def test_nothing_more_is_sent_and_what_has_ended_comes_home(self, world: World, task: OneTask) -> None:
         task.stint(rows=20, in_flight=8)
@@ -340,7 +340,7 @@ class TestTimeThatIsOver:
         world.control.advance_clock(3 * HOUR)
         waiting = task.stint(may_send=False)
         assert isinstance(waiting, NextLook)
-        assert "rows that are to go again: 1" in waiting.reason
+        assert "rows to send again: 1" in waiting.reason
         assert statuses(world) == [200]
         assert [row["result_type"] for row in task.output()].count("errored") == 1
         task.arguments = replace(task.arguments, may_send=True)

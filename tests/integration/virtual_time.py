@@ -1,6 +1,6 @@
-"""An event loop whose time does not pass but jumps to what is due next, and a simulator that lives in it.
+"""An event loop whose time jumps to the next due call, and a simulator that lives in that time.
 
-The real client speaks to the real simulator, without a socket or a thread: a day takes seconds.
+The real client talks to the real simulator, without a socket or a thread: a day takes seconds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ REQUEST = {"model": "claude-haiku-4-5", "max_tokens": 5, "messages": [{"role": "
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Never waits: where it would sleep, its time moves on."""
+    """An event loop that never waits: instead of sleeping, it advances its time."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
@@ -47,7 +47,7 @@ class _Jumping(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> Any:
         ready = super().select(0)
         if not ready and timeout is None:
-            raise RuntimeError("Nothing is left that could happen.")
+            raise RuntimeError("No call is due and none can become due.")
         if not ready and timeout:
             self._loop.jump(timeout)
         return ready
@@ -65,7 +65,7 @@ class _LoopClock(Clock):
 
 
 class _Line(httpx2.AsyncBaseTransport):
-    """The way to the simulator; counts what goes over it, and can be cut."""
+    """The connection to the simulator; counts its calls, and can be cut."""
 
     def __init__(self, world: VirtualWorld) -> None:
         self._world = world
@@ -81,7 +81,7 @@ class _Line(httpx2.AsyncBaseTransport):
 class VirtualWorld:
     """A simulator and its clients in virtual time.
 
-    :ivar called_at: moments of the HTTP calls, also of those that found the line cut.
+    :ivar called_at: moments of the HTTP calls, including those that found the line cut.
     """
 
     def __init__(self, loop: VirtualTimeLoop) -> None:
@@ -106,7 +106,7 @@ class VirtualWorld:
         return client
 
     def create_batch(self, *, lasts: float) -> str:
-        """Make a batch of one request, which ends by itself after some seconds."""
+        """Create a batch of one request, which ends by itself after some seconds."""
         self.simulator.settings = changed_settings(self.simulator.settings, {"batch_duration": lasts})
         body = json.dumps({"requests": [{"custom_id": "a", "params": REQUEST}]}).encode()
         return self.simulator.commit(self.simulator.prepare(body, Origin(DEFAULT_WORKSPACE, VERSIONS[0]))).id
@@ -115,7 +115,7 @@ class VirtualWorld:
 def run_in_virtual_time(work: Callable[[VirtualWorld], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine in a virtual world of its own.
 
-    :raises AssertionError: it has left a task behind.
+    :raises AssertionError: it left a task behind.
     """
     random.seed(7)  # jitter, the same in each run
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:

@@ -1,4 +1,4 @@
-"""Moments at which an attempt may die, be paused, meet another attempt or fail to write, and a store that has them."""
+"""Moments at which an attempt may die, pause, meet another attempt or fail to write, and a store with such moments."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class DiedError(BaseException):
 
 
 class StorageFailedError(OSError):
-    """The store answered with an error, whether it had written or not."""
+    """The store answered with an error; it may have written or not."""
 
 
 @dataclass(frozen=True)
 class Surprise:
-    """What happens to an attempt, and how many seconds it is paused before."""
+    """An event that strikes an attempt, and how many seconds the attempt pauses before it."""
 
     kind: Literal["dies", "is paused", "meets another attempt", "fails to write"]
     seconds: float = 0
 
 
 class Moments:
-    """Counts the moments of one attempt, and lets its surprises happen.
+    """Counts the moments of one attempt, and triggers its surprises.
 
-    :param surprises: by number of the moment.
+    :param surprises: by the number of the moment.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class Moments:
 
 @dataclass
 class Objects:
-    """A store in memory, as all attempts share it."""
+    """A store in memory, shared by all attempts."""
 
     uri: str
     contents: dict[str, bytes] = field(default_factory=dict)
 
 
 class Store:
-    """One attempt's way to a store."""
+    """One attempt's access to a store."""
 
     def __init__(self, objects: Objects, moments: Moments) -> None:
         self._objects = objects

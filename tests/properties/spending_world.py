@@ -1,8 +1,8 @@
-"""A world in which everything goes wrong that may: for tests that hold the engine to its rules of spending.
+"""A world in which everything that can fail does fail: for tests that check the engine's rules of spending.
 
-Attempts are processes of a task. At every moment (before and after each write, each call of the service and the body
-of a create call) an attempt may die, be paused, meet another attempt, or have its write fail, whether it took place or
-not. The service is the simulator over HTTP, whose clock moves by hand.
+Attempts are processes of a task. At every moment (before and after each write, each call to the service and the body
+of a create call) an attempt may die, pause, meet another attempt, or have its write fail, whether the write took place
+or not. The service is the simulator over HTTP; only the test moves its clock.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ BOUNDS = SubmissionBounds()
 
 
 class Clock:
-    """The clock of one worker: the simulator's, plus how wrong the worker's is."""
+    """The clock of one worker: the simulator's time plus the error of the worker's clock."""
 
     def __init__(self, server: SimulatorServer, wrong_by: float = 0.0) -> None:
-        self._clock = server.simulator.clock  # a number that only the test's thread changes
+        self._clock = server.simulator.clock  # only the test's thread changes this number
         self._wrong_by = wrong_by
 
     def now(self) -> pendulum.DateTime:
@@ -66,7 +66,7 @@ class Clock:
 
 
 class Service:
-    """One attempt's way to the service."""
+    """One attempt's access to the service."""
 
     def __init__(self, world: World, moments: Moments) -> None:
         self._world = world
@@ -114,16 +114,16 @@ class Service:
 
 
 class World:
-    """A service, a store and destinations; units of work are named, and each has a number of rows.
+    """A service, a store and destinations; each unit of work has a name and a number of rows.
 
     :param spools: an empty local folder, for a folder of each attempt.
     :ivar doubles: how many of the next create calls a broken network delivers twice, with both answers lost.
     :ivar pause_between_doubles: seconds after each of the two.
     :ivar pause_after_greeting: seconds that reading and sealing the rows takes.
-    :ivar doubled: beginnings of the custom_ids that were so delivered.
+    :ivar doubled: beginnings of the custom_ids that were delivered twice.
     :ivar canceled: batches that the engine tried to cancel.
-    :ivar foreign: batches of others.
-    :ivar brought_home: units that a task has brought forward from the rows to the output, with further rounds.
+    :ivar foreign: batches of other programs.
+    :ivar brought_home: units on which a task has worked from the rows to the output, with further rounds.
     """
 
     def __init__(self, server: SimulatorServer, client: MessageBatchClient, spools: Path, rows: Mapping[str, int]):
@@ -161,13 +161,13 @@ class World:
     def attempt(
         self, unit: str, moments: Moments, *, wrong_by: float = 0.0
     ) -> tuple[JobFolder, list[BatchRecord] | NextLook]:
-        """Bring a unit's job forward, as a submitting task does each time that it runs."""
+        """Advance a unit's job, as a submitting task does each time it runs."""
         clock, service = Clock(self.server, wrong_by), Service(self, moments)
         job = self._sealed(unit, moments, service, clock)
         return job, self._submission(job, service, clock).advance()
 
     def bring_home(self, unit: str, moments: Moments, *, wrong_by: float = 0.0) -> Manifest | NextLook:
-        """Bring a unit's job forward, as one task for it all does each time that it runs."""
+        """Advance a unit's job, as the one-task operator does each time it runs."""
         self.brought_home.add(unit)
         clock, service = Clock(self.server, wrong_by), Service(self, moments)
         job = self._sealed(unit, moments, service, clock)
@@ -202,7 +202,7 @@ class World:
         return CollectionSettings(spool_folder=self._spool(), clock=clock)
 
     def job(self, unit: str) -> JobFolder | None:
-        """The unit's job, as a bystander sees it."""
+        """Return the unit's job, as another process sees it."""
         jobs = jobs_of(Store(self.store, self.moments()), self.work(unit).folder)
         assert len(jobs) <= 1, "nobody asked for a second job"
         return jobs[0] if jobs else None
@@ -213,13 +213,13 @@ class World:
         return [msgspec.json.decode(line)["key"] for line in lines]
 
     def _spool(self) -> Path:
-        """Make a local folder of one attempt alone."""
+        """Create a local folder for one attempt alone."""
         folder = self._spools / str(next(self._spool_number))
         folder.mkdir()
         return folder
 
     def add_foreign_batch(self, requests: int) -> None:
-        """Another program of the same account makes a batch."""
+        """Create a batch, as another program of the same account does."""
         number = len(self.foreign)
         body = body_of(f"theirs {number}", f"theirs-{number}-", requests)
         self.foreign.add(self.client.create([body], content_length=len(body)).id)
@@ -240,7 +240,7 @@ class World:
         raise ApiConnectionError("the network lost the answer", connected=True)
 
     def beginning_of_batch(self, batch_id: str) -> str:
-        """What the custom_ids of a batch that has ended begin with."""
+        """Return the beginning of the custom_ids of an ended batch."""
         with self.client.results(batch_id) as chunks:
             lines = list(split_lines(chunks))
         return beginning(msgspec.json.decode(lines[0])["custom_id"])

@@ -1,4 +1,4 @@
-"""Whatever a row holds, it comes back."""
+"""Every row comes back, whatever it holds."""
 
 from __future__ import annotations
 

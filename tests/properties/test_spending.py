@@ -1,7 +1,7 @@
-"""Whatever dies, is lost, comes late or meets itself: nothing is paid twice, and every job comes to its end.
+"""Attempts die, messages are lost or late, and attempts meet: nothing is paid twice, and every job ends.
 
-The oracle is simple: each row of a job is one content, which the service may bill once; each batch at the service is of
-exactly one job, or of others, or a duplicate that the network itself made.
+The oracle is simple: each row of a job is one content, which the service may bill once. Each batch at the service
+belongs to exactly one job or to another program, or is a duplicate that the network itself made.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HOUR = 3600
 BATCH_SECONDS = (0, 300, 2 * HOUR, 30 * HOUR)
 MOST_LOOKS = 300
 LONGEST_ATTEMPT = 45  # moments; later ones are rarely reached
-LONGEST_WAY = 110  # moments of an attempt that does it all
+LONGEST_WAY = 110  # moments of an attempt of the one-task operator
 
 PAUSES = st.sampled_from((5, 61, 16 * 60, HOUR, 3 * HOUR))
 KINDS = (
@@ -68,7 +68,7 @@ OTHER_FAULTS = st.sampled_from(
 
 
 class Spending(RuleBasedStateMachine):
-    """Tasks of several units of work on one account, and all that may happen to them."""
+    """Tasks of several units of work on one account, and everything that may happen to them."""
 
     rows: ClassVar[Mapping[str, int]] = {"a": 6, "b": 6, "c": 7}
 
@@ -231,21 +231,21 @@ class Spending(RuleBasedStateMachine):
             reason = outcome.reason
             seconds = (outcome.until - self.world.now()).total_seconds() + 1
             self.world.pass_time(min(max(seconds, 1), 5 * HOUR if outcome.batch_ids else seconds))
-        raise AssertionError(f"the submission of {unit} does not come to its end: {reason}")
+        raise AssertionError(f"the submission of {unit} does not end: {reason}")
 
     def _home(self, unit: str) -> Manifest:
         reason = ""
         for _ in range(MOST_LOOKS):
             try:
                 outcome = self.world.bring_home(unit, self.world.moments())
-            except JobStoppedError:  # of what the rows of a former round have met
+            except JobStoppedError:  # because of errors of rows in an earlier round
                 continue
             if isinstance(outcome, Manifest):
                 return outcome
             reason = outcome.reason
             seconds = (outcome.until - self.world.now()).total_seconds() + 1
             self.world.pass_time(26 * HOUR if outcome.batch_ids else max(seconds, 1))
-        raise AssertionError(f"{unit} does not come home: {reason}")
+        raise AssertionError(f"{unit} does not end: {reason}")
 
     def _surplus(self, unit: str) -> set[str]:
         job = self.world.job(unit)
@@ -262,7 +262,7 @@ class Spending(RuleBasedStateMachine):
         for batch_id in bills.keys() - owned.keys() - self.world.foreign:
             assert self.world.beginning_of_batch(batch_id) in self.world.doubled, "the engine sent a shard twice"
         for content in billing.repeated:
-            # What the other of two deliveries has answered is lost: a row that expired in the one may go again.
+            # The answer of one of two deliveries is lost: a row that expired in the other may be sent again.
             sent_once = [name for name in content.custom_ids if beginning(name) not in self.world.doubled]
             assert len(sent_once) <= 1, "a row was paid for twice"
         assert surplus <= bills.keys() - owned.keys() - self.world.foreign

@@ -1,4 +1,4 @@
-"""Single histories that the state machine cannot draw, or must not meet while the engine has a known fault in them."""
+"""Single histories that the state machine cannot draw, or must avoid while the engine has a known fault in them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def finish(world: World, unit: str) -> None:
             return
         seconds = (outcome.until - world.now()).total_seconds() + 1
         world.pass_time(min(max(seconds, 1), HOUR / 2 if outcome.batch_ids else seconds))
-    raise AssertionError("the submission does not come to its end")
+    raise AssertionError("the submission does not end")
 
 
 def test_a_record_that_was_torn_stops_the_work_and_nothing_is_sent(world: World) -> None:
@@ -45,7 +45,7 @@ def test_a_record_that_was_torn_stops_the_work_and_nothing_is_sent(world: World)
     for path in records:
         whole = world.store.contents[path]
         world.store.contents[path] = whole[: len(whole) // 2]
-        if not path.startswith("claims/"):  # of a batch that its job knows nobody reads the claim
+        if not path.startswith("claims/"):  # nobody reads the claim of a batch that its job knows
             with pytest.raises(CorruptLedgerError, match="Nothing was spent"):
                 world.attempt("odd", world.moments())
         world.store.contents[path] = whole
@@ -62,7 +62,7 @@ def test_of_two_shards_of_equal_size_in_doubt_each_finds_its_own_batch(world: Wo
 
 
 def test_a_process_that_is_paused_after_the_greeting_does_not_date_its_intents_back(world: World) -> None:
-    """Operators greet before they read and upload the rows, which may take an hour: the pause need be no accident."""
+    """Operators greet before they read and upload the rows, which may take an hour: the pause need not be a fault."""
     world.control.add_fault("create", "late_commit", seconds=590)
     world.pause_after_greeting = HOUR
     assert isinstance(world.attempt("one", world.moments())[1], NextLook)
@@ -79,7 +79,7 @@ def test_a_duplicate_that_the_network_made_is_told_in_the_ledger(world: World) -
 
 
 @pytest.mark.xfail(
-    reason="once one batch is proven ours, one that still runs is neither waited for nor told", strict=True
+    reason="once one batch is proven ours, a second one that still runs is neither awaited nor reported", strict=True
 )
 def test_a_duplicate_that_ends_later_than_the_first_is_told_too(world: World) -> None:
     world.control.change_settings(batch_duration=HOUR)

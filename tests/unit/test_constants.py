@@ -1,4 +1,4 @@
-"""The table of constants in the docs is the one that the code gives."""
+"""The table of constants in the docs matches the code."""
 
 from __future__ import annotations
 

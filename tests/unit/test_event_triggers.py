@@ -1,4 +1,4 @@
-"""The event trigger keeps its arguments, and says of a batch what is needed to collect it."""
+"""The event trigger keeps its arguments, and reports of a batch everything needed to collect it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the operators load when a DAG is parsed, and triggers on the triggerer's loop: nothing heavy, and little of us.
+"""The modules that operators load when a DAG is parsed, and triggers on the triggerer's loop: none heavy, few of ours.
 
-How long that takes is measured by ``python -m benchmarks imports``.
+``python -m benchmarks imports`` measures how long that takes.
 """
 
 import json
@@ -12,7 +12,7 @@ import pytest
 MODULES = ["operators", "sensors", "triggers", "decorators"]
 HEAVY = {"anthropic", "httpx2", "pyarrow", "pandas", "starlette", "uvicorn", "genai_prices", "msgspec", "pendulum"}
 
-# What of the engine an operator needs to check its arguments, and a trigger its class: each imports nothing heavy.
+# Engine modules that an operator needs to check its arguments, and a trigger for its class: none imports a heavy one.
 LIGHT_ENGINE = {
     "batches",
     "batches.cancellation",
@@ -20,6 +20,7 @@ LIGHT_ENGINE = {
     "batches.output",
     "batches.output.failed_rows",
     "batches.output.formats",
+    "batches.plurals",
 }
 
 SCRIPT = """
@@ -37,7 +38,7 @@ print(json.dumps(sorted(set(sys.modules) - loaded_by_airflow)))
 
 @pytest.fixture(scope="module")
 def loaded() -> set[str]:
-    """The modules that importing ours loads beyond what Airflow has loaded."""
+    """Return the modules that importing ours loads in addition to those that Airflow has loaded."""
     modules = [f"anthropic_batches_provider.{name}" for name in MODULES]
     ran = subprocess.run(
         [sys.executable, "-c", SCRIPT, *modules], capture_output=True, text=True, check=True, timeout=120

@@ -1,4 +1,4 @@
-"""What is built and installed: the files of the wheel, its metadata, its entry points, and what it depends on."""
+"""The built and installed package: the files of the wheel, its metadata, its entry points and its dependencies."""
 
 import ast
 import re
@@ -24,13 +24,13 @@ PACKAGE = ROOT / "provider" / "anthropic_batches_provider"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DISTRIBUTION = "airflow-provider-anthropic-batches"
 
-# Loaded only inside the process of a tool that brings them: pytest for our fixtures, Airflow below 3.2 for its forms.
+# Loaded only in the process of a tool that has them: pytest for our fixtures, Airflow below 3.2 for its forms.
 BROUGHT_BY_THE_CALLER = {"pytest", "wtforms"}
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
-    """The wheel that is built from the source distribution, offline."""
+    """Return the wheel that is built from the source distribution, offline."""
     out = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)]
     built = subprocess.run(command, cwd=out, capture_output=True, text=True, check=False, timeout=120)
@@ -135,7 +135,7 @@ def imported_modules(tree: ast.Module) -> Iterator[str]:
 
 
 def distributions_of(module: str) -> list[str]:
-    """Several distributions share the name ``airflow``; of those, each provider has to be declared for itself."""
+    """Return the distributions of a module; several share the name ``airflow``, so each provider must be declared."""
     top, _, rest = module.partition(".")
     if top == "airflow":
         provider = re.match(r"providers\.(common\.\w+|\w+)", rest)
@@ -145,7 +145,7 @@ def distributions_of(module: str) -> list[str]:
 
 @cache
 def distributions_by_package() -> Mapping[str, list[str]]:
-    """What each top-level package belongs to; a look at all that is installed takes a second."""
+    """Return the distributions of each top-level package, cached: reading all installed ones takes a second."""
     return packages_distributions()
 
 

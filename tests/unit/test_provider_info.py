@@ -1,4 +1,4 @@
-"""What Airflow's own schemas, provider manager, connection form and configuration make of our provider info."""
+"""Airflow's own schemas, provider manager, connection form and configuration accept our provider info."""
 
 import importlib
 import json

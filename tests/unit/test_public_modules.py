@@ -1,4 +1,4 @@
-"""What users may import: every public module says it in ``__all__``, the docs list it, and all else is private."""
+"""The names that users may import: public modules list them in ``__all__``, and so do the docs; the rest is private."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def imported_by_a_star(module: str) -> set[str]:
 
 
 def documented() -> dict[str, set[str]]:
-    """The names of each module in the table of docs/operators.md."""
+    """Return the names of each module in the table of docs/operators.md."""
     page = (ROOT / "docs/operators.md").read_text().partition("\n## What you may import\n")[2]
     rows = re.findall(r"^\| `anthropic_batches_provider\.(\w+)` \| (.*) \|$", page, re.MULTILINE)
     return {module: set(re.findall(r"`(\w+)`", names)) for module, names in rows}

@@ -1,4 +1,4 @@
-"""Rows come from lists, callables and files, afresh at each reading; wildcards find files in a settled order."""
+"""Rows come from lists, callables and files, read again each time; wildcards find files in a fixed order."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_row_that_is_broken_in_the_second_file_is_numbered_over_all(lake: Path
 
 
 def test_a_file_that_is_missing_is_named_and_may_come_later(lake: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="a retry looks again"):
+    with pytest.raises(FileNotFoundError, match="a retry looks for it again"):
         read(f"{lake}/dt=9/a.jsonl")
 
 
@@ -93,7 +93,7 @@ def test_a_relative_path_is_refused() -> None:
 
 
 def test_a_scheme_without_its_provider_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="provider of that store installed"):
+    with pytest.raises(ConfigurationError, match="provider of that store is installed"):
         read("nosuch://bucket/rows.jsonl")
 
 

@@ -1,4 +1,4 @@
-"""When a sensor may start in the triggerer, and what it makes of what a trigger has fired."""
+"""When a sensor may start in the triggerer, and how it handles a trigger's event."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from anthropic_batches_provider import sensors
 from anthropic_batches_provider.edge.arguments import seconds_of
 from anthropic_batches_provider.sensors import MessageBatchSensor
 
-STARTS = pytest.mark.skipif(not sensors._STARTS_IN_TRIGGERER, reason="takes Airflow 3.3")
+STARTS = pytest.mark.skipif(not sensors._STARTS_IN_TRIGGERER, reason="needs Airflow 3.3")
 COUNTS = {"processing": 0, "succeeded": 2, "errored": 0, "canceled": 0, "expired": 0}
 
 
@@ -96,7 +96,7 @@ def test_mapped_tasks_start_on_a_worker() -> None:
 
 
 def resumed(event: dict[str, Any], **arguments: Any) -> Any:
-    """What a worker makes of an event, that has not run ``execute`` before."""
+    """Return the result of an event on a worker that has not run ``execute`` before."""
     return sensor(**arguments).execute_complete({}, event)
 
 
@@ -118,7 +118,7 @@ def test_batches_that_ended_are_returned_with_their_counts() -> None:
 
 def test_a_deadline_names_what_runs_on() -> None:
     with pytest.raises(
-        AirflowSensorTimeout, match=r"within 0:01:00\. They were not canceled(.|\n)*msgbatch_1 \(in_pro"
+        AirflowSensorTimeout, match=r"within 0:01:00\. (.|\n)*No batch was canceled(.|\n)*msgbatch_1 \(in_pro"
     ):
         resumed(event("deadline"), timeout=60)
 

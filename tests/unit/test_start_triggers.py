@@ -1,4 +1,4 @@
-"""A wait that no worker has prepared: it reads what was rendered, keeps its deadline, and ends as other waits do."""
+"""A wait that no worker has prepared: it reads rendered arguments, keeps its deadline, and ends like other waits."""
 
 from __future__ import annotations
 

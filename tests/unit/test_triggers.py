@@ -1,4 +1,4 @@
-"""The trigger keeps its arguments, and a kill cancels batches only where that was asked for and is certain."""
+"""The trigger keeps its arguments; a kill cancels batches only if that was requested and the kill is certain."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_argument_survives_serialization() -> None:
 
 
 class Kill:
-    """A trigger that waits for two batches, of which its task wants the first to be canceled."""
+    """A trigger that waits for two batches; its task wants the first one canceled."""
 
     def __init__(self, simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch, *, is_over: bool) -> None:
         async def look(_: object) -> bool:
@@ -50,7 +50,7 @@ class Kill:
         )
 
     def canceled(self) -> list[str]:
-        """What the simulator is canceling."""
+        """Return the batches that the simulator is canceling."""
         found = [self._hook.retrieve_batch(batch_id) for batch_id in self.batch_ids]
         return [batch.id for batch in found if batch.processing_status == "canceling"]
 
@@ -75,7 +75,7 @@ async def test_a_batch_that_the_service_does_not_know_holds_up_no_other(
 async def test_a_task_that_is_over_because_its_batch_has_ended_cancels_nothing(
     message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A triggerer that stalled comes back and is told that its task is over."""
+    """A triggerer that stalled comes back and learns that its task is over."""
     kill = Kill(message_batch_simulator, monkeypatch, is_over=True)
     message_batch_simulator.control.end_batches()
     await kill.trigger.on_kill()

@@ -1,4 +1,4 @@
-"""A workspace whose batches live in memory and in virtual time, for whatever lists batches again and again."""
+"""A workspace whose batches live in memory and in virtual time, for code that lists batches repeatedly."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENDED_COUNTS = SightedCounts(processing=0, succeeded=2, errored=1, canceled=0, e
 
 
 class TimeIsUp(BaseException):
-    """The virtual time of a test is over; no ``except Exception`` may hold it up."""
+    """The virtual time of a test is over; no ``except Exception`` may catch this."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Lifetime:
 
 
 class Workspace:
-    """The API's list of batches, in pages of ten, and the time by which it is asked."""
+    """The API's list of batches, in pages of ten, and its virtual clock."""
 
     page_size = 10
 
@@ -88,7 +88,7 @@ class Workspace:
         return
 
     async def reaches(self, moment: float) -> None:
-        """Wait until a watch has waited for so long."""
+        """Wait until a watch has reached this moment."""
         while self.now < moment:  # noqa: ASYNC110 - virtual time passes by sleeping
             await asyncio.sleep(0)
 
@@ -129,7 +129,7 @@ def watch_of(workspace: Workspace, *stores: AssetStore, poll_interval: float = 6
 
 
 async def told_until(moment: float, workspace: Workspace, watch: EndedBatchWatch) -> list[str]:
-    """Let a watch run until a moment, and end it there as a triggerer's end does; return what it told."""
+    """Let a watch run until a moment, end it as a triggerer's end does, and return the batches that it reported."""
     workspace.until = moment
     told: list[str] = []
     with suppress(TimeIsUp):

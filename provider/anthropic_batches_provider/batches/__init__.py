@@ -1,1 +1,1 @@
-"""The engine: decides what is sent, waited for, written and paid; knows no Airflow."""
+"""The engine: decides which requests are sent, awaited, written and paid for. It does not depend on Airflow."""

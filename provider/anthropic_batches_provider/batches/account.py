@@ -1,4 +1,4 @@
-"""The account that batches belong to: an identity that stays equal when a key is rotated or a connection renamed."""
+"""The account that batches belong to. Its identity survives a rotated key and a renamed connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pendulum
 class Account:
     """Base URL plus the organization and workspace ids that the service names in its response headers.
 
-    Never the key and never the Airflow connection id. Where a proxy strips the headers, the organization is None
+    It never contains the key or the Airflow connection id. If a proxy strips the headers, the organization is None
     and the workspace is the connection's ``workspace_id``, if set.
     """
 
@@ -20,7 +20,7 @@ class Account:
     workspace_id: str | None = None
 
     def may_be(self, other: Account) -> bool:
-        """Return whether two accounts can be one: nothing that both name differs."""
+        """Return whether two accounts can be the same: every field that both of them name is equal."""
         pairs = ((self.organization_id, other.organization_id), (self.workspace_id, other.workspace_id))
         return self.base_url == other.base_url and all(mine == yours or None in (mine, yours) for mine, yours in pairs)
 
@@ -31,11 +31,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Greeting:
-    """Whom the service took the caller for, and its time: read off the headers of an answer.
+    """The account and the time that the service reports in the headers of an answer.
 
     :param account: base URL with organization and workspace id.
-    :param server_time: the ``Date`` header in UTC, to the second, plus the ``Age`` that a proxy gives it; None where a
-        proxy strips it.
+    :param server_time: the ``Date`` header in UTC, to the second, plus the ``Age`` that a proxy adds; None if a
+        proxy strips the header.
     """
 
     account: Account

@@ -1,6 +1,6 @@
-"""Splits a stream of bytes into lines at the line feed and nowhere else.
+"""Splits a stream of bytes into lines, at line feeds only.
 
-U+2028, U+0085 and their like are ordinary text inside a JSON string and end no line.
+U+2028, U+0085 and similar characters are ordinary text inside a JSON string. They do not end a line.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ _LINE_FEED = b"\n"
 
 
 class LineTooLongError(Exception):
-    """A line exceeds the bound that the caller gave.
+    """A line is longer than the limit that the caller gave.
 
-    :ivar beginning: its first bytes, at most a chunk of the stream.
+    :ivar beginning: its first bytes, at most one chunk of the stream.
     """
 
     def __init__(self, beginning: bytes) -> None:
@@ -23,9 +23,9 @@ class LineTooLongError(Exception):
 
 
 def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a stream without their line feed; lines that hold only white space are left out.
+    """Yield the lines of a stream without their line feed; skip lines of white space only.
 
-    A last line may lack its line feed. Holds one chunk and one line at a time.
+    The last line may lack its line feed. Only one chunk and one line are in memory at a time.
 
     :param chunks: the stream, cut anywhere.
     """
@@ -38,20 +38,20 @@ def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def grouped_lines(
     chunks: Iterable[bytes], *, missing_end: bytes = _LINE_FEED, max_line_bytes: int | None = None
 ) -> Iterator[list[bytes]]:
-    """Yield for each chunk the lines that end in it, blank ones too, each with its line feed.
+    """Yield, for each chunk, the lines that end in it, with their line feeds; blank lines are included.
 
-    Together they are the whole stream.
+    The yielded lines together are the whole stream.
 
     :param chunks: the stream, cut anywhere.
-    :param missing_end: completes a last line that lacks its line feed; empty leaves the line as it is.
-    :param max_line_bytes: bounds the memory that a line takes. It is compared after each chunk, so that a line may
-        exceed it by less than a chunk.
-    :raises LineTooLongError: a line exceeds the bound; the lines before it were yielded.
+    :param missing_end: added to a last line that lacks its line feed; an empty value leaves the line as it is.
+    :param max_line_bytes: limits the memory that a line takes. It is checked after each chunk, so a line may exceed
+        it by less than one chunk.
+    :raises LineTooLongError: a line exceeds the limit; all lines before it were yielded.
     """
     held: list[bytes] = []
     held_bytes = 0
     for chunk in chunks:
-        lines = io.BytesIO(chunk).readlines()  # a third of the time of chunk.split, which looks at each byte by itself
+        lines = io.BytesIO(chunk).readlines()  # takes a third of the time of chunk.split, which checks each byte
         if not lines:
             continue
         held.append(lines[0])

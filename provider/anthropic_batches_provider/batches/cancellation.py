@@ -1,4 +1,4 @@
-"""Cancels batches: the rule which take a cancellation, and the one call of it that every caller shares."""
+"""Cancels batches: decides which can be canceled, and holds the one function that every caller uses."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ log = logging.getLogger(__name__)
 
 
 def takes_cancellation(batch: MessageBatch) -> bool:
-    """Return whether there is anything to cancel: only in a batch that is in progress.
+    """Return whether a batch can be canceled: only while it is in progress.
 
-    One that is canceling is on its way already, and what has ended stays as it is.
+    A batch that is canceling needs no further call, and an ended batch stays as it is.
     """
     return batch.processing_status == "in_progress"
 
 
 def cancel_if_in_progress(service: CancelService, batch_id: str) -> MessageBatch:
-    """Cancel a batch that takes a cancellation, and leave any other alone.
+    """Cancel a batch if it is in progress, and leave any other batch alone.
 
-    :returns: the batch as it was found; it was canceled if it :func:`takes_cancellation`.
+    :returns: the batch as it was before this call; it was canceled if it :func:`takes_cancellation`.
     :raises BatchNotFoundError: the key's workspace has no such batch.
     :raises ApiError: the service refused or did not answer.
     """
@@ -37,9 +37,9 @@ def cancel_if_in_progress(service: CancelService, batch_id: str) -> MessageBatch
 
 
 def cancel_batches(service: CancelService, batch_ids: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Cancel every batch that is in progress; one that the service does not know holds up no other.
+    """Cancel every batch that is in progress; a batch that the service does not know does not block the others.
 
-    :returns: the ids that were canceled now, and those left alone: ended, canceling, or unknown to the API.
+    :returns: the ids that this call canceled, and the ids left alone: ended, canceling, or unknown to the API.
     :raises ApiError: the service refused or did not answer; the batches before that one were handled.
     """
     canceled: list[str] = []
@@ -56,7 +56,7 @@ def _cancel(service: CancelService, batch_id: str) -> bool:
         log.warning("%s cannot be canceled: %s", batch_id, error)
         return False
     if takes_cancellation(found):
-        log.warning("Canceled %s; what it finishes before it stops is kept and billed.", batch_id)
+        log.warning("Canceled %s. Requests that it finishes before it stops are kept and billed.", batch_id)
         return True
-    log.info("%s is %s already: %s", batch_id, found.processing_status, found.request_counts.as_dict())
+    log.info("%s is already %s: %s", batch_id, found.processing_status, found.request_counts.as_dict())
     return False

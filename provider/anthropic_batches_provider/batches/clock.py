@@ -1,4 +1,4 @@
-"""Time, injected: nothing in the engine reads a clock or sleeps but through this."""
+"""The injected clock: the engine reads the time and sleeps only through it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Protocol
 
 import pendulum
 
-# How far the service's own machines may be apart: a batch may bear an earlier moment than the answer that came before.
+# How far the service's own clocks may differ: a batch may carry an earlier time than an answer sent before it.
 SERVICE_CLOCK_SKEW = pendulum.duration(seconds=60)
 
 
 class Clock(Protocol):
-    """What the engine asks of time."""
+    """The operations on time that the engine uses."""
 
     def now(self) -> pendulum.DateTime:
-        """Return the wall clock's moment, in UTC."""
+        """Return the current time, in UTC."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for so many seconds."""
 
 
 class SystemClock:
@@ -32,13 +32,13 @@ class SystemClock:
 
 
 class ServiceClock:
-    """The service's clock, as far as one answer's ``Date`` header tells it.
+    """The service's clock, derived from the ``Date`` header of one answer.
 
-    Intents and batches are compared by the service's clock alone, so that a worker whose clock is wrong cannot
-    overlook a batch.
+    Intents and batches are compared only by the service's clock. A worker with a wrong clock therefore cannot overlook
+    a batch.
 
     :param clock: the local clock.
-    :param service_time: the service's ``Date`` at this moment, to a second.
+    :param service_time: the service's ``Date`` at this moment, to the second.
     """
 
     def __init__(self, clock: Clock, service_time: pendulum.DateTime) -> None:
@@ -46,5 +46,5 @@ class ServiceClock:
         self._ahead = service_time - clock.now()
 
     def now(self) -> pendulum.DateTime:
-        """Return the service's moment, in UTC."""
+        """Return the service's time, in UTC."""
         return self._clock.now() + self._ahead

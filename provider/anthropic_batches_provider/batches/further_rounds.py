@@ -1,7 +1,8 @@
-"""Further rounds: which rows of a finished job go again, and as which shards.
+"""Further rounds: which rows of a finished job are sent again, and in which shards.
 
-Only rows without a usable result go again, chosen by what the error says; the answers that are there are kept. A job
-has a bounded number of rounds, the first included. No round is sent whose answers could not be joined with the earlier.
+Only rows without a usable result are sent again, and only if their error allows it. Existing answers are kept. A job
+has a limited number of rounds, including the first. A round is not sent if its answers could not be joined with the
+earlier ones.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from anthropic_batches_provider.batches.collection import retrieve
 from anthropic_batches_provider.batches.collection.unusable_rows import UnusableRow, read_unusable_rows
 from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, SealRecord
 from anthropic_batches_provider.batches.limits import LONGEST_LIFE, RESULTS_AVAILABLE_FOR
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.row_failures import may_go_again
 from anthropic_batches_provider.batches.service import RetrieveService
 from anthropic_batches_provider.batches.sharding import ShardLimits, cut_shards
@@ -29,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _GoingAgain:
-    """A row as ``cut_shards`` takes it; its columns are its number alone, since the first round holds the rest."""
+    """A row in the form that ``cut_shards`` takes. Its columns hold only its number; the first round holds the rest."""
 
     number: int
     columns: bytes
@@ -38,11 +40,11 @@ class _GoingAgain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounds:
-    """How rows without a usable result go again.
+    """How rows without a usable result are sent again.
 
-    :param most: rounds of a job, the first included.
+    :param most: the maximum number of rounds of a job, including the first.
     :param limits: how large a shard of a further round may become.
-    :param spool_folder: a local folder of this attempt alone.
+    :param spool_folder: a local folder for this attempt only.
     """
 
     most: int
@@ -59,14 +61,14 @@ def count_rows_going_again(job: JobFolder, rounds: Rounds) -> int:
 def seal_next_round(
     job: JobFolder, rounds: Rounds, *, service: RetrieveService, now: pendulum.DateTime
 ) -> SealRecord | None:
-    """Seal a further round of a finished job, if there is something to send again; nothing is sent.
+    """Seal a further round of a finished job if rows can be sent again; nothing is sent yet.
 
-    :param service: is asked whether the results of the earlier rounds are still there.
+    :param service: reports whether the results of the earlier rounds are still available.
     :param now: the service's time.
     :returns: the round, or None if the job stays as it is.
-    :raises ResultsUnavailableError: what a further round brings could not be put together with the earlier results.
+    :raises ResultsUnavailableError: the results of a further round could not be joined with the earlier ones.
     """
-    # The rounds first: a collection that is older than a round must not bring forth another.
+    # Read the rounds first: a collection that is older than a round must not produce another round.
     before = job.rounds()
     collection = _whole_collection(job, before)
     count = _count(job, collection, len(before), rounds)
@@ -84,12 +86,12 @@ def seal_next_round(
         )
     )
     seal = SealRecord(rows=count, fingerprint="", round=len(before) + 1, structured=before[0].structured, shards=shards)
-    log.info("Round %d of %s: %d of %d rows go again.", seal.round, job.uri, count, collection.rows)
+    log.info("Round %d of %s sends %d of %d rows again.", seal.round, job.uri, count, collection.rows)
     return seal_round(job, seal)
 
 
 def _whole_collection(job: JobFolder, rounds: Sequence[SealRecord]) -> CollectionRecord | None:
-    """Return the last collection, if it holds the results of these rounds, which are all that were sealed."""
+    """Return the last collection if it covers these rounds, which are all sealed rounds; else None."""
     collection = job.last_collection()
     if collection is None or collection.shards != sum(len(seal.shards) for seal in rounds):
         return None
@@ -100,8 +102,8 @@ def _count(job: JobFolder, collection: CollectionRecord | None, rounds_so_far: i
     count = 0 if collection is None else sum(1 for _ in _going_again(job, collection))
     if count and rounds_so_far >= rounds.most:
         log.warning(
-            "%d rows of %s could go again, but it has had its %d rounds: raise max_rounds to send them.",
-            count, job.uri, rounds.most,
+            "%s of %s can be sent again, but the job has used its %s. Raise max_rounds for another round.",
+            counted(count, "row"), job.uri, counted(rounds.most, "round"),
         )  # fmt: skip
         return 0
     return count
@@ -115,7 +117,7 @@ def _check_results_remain(
     service: RetrieveService,
     now: pendulum.DateTime,
 ) -> None:
-    """See to it that the parts can be written anew when the round has ended: from results that the service keeps."""
+    """Check that the parts can be written again when the round has ended, from results that the service still keeps."""
     written_anew = {kept.shard for kept in collection.unusable if any(_rows_of_file(job, kept.file))}
     for state in job.shards():
         number, batch = state.shard.shard, state.batch
@@ -125,16 +127,16 @@ def _check_results_remain(
         kept_until = seen.created_at + RESULTS_AVAILABLE_FOR
         if seen.archived_at is not None or now + LONGEST_LIFE > kept_until:
             raise ResultsUnavailableError(
-                f"Rows of {job.uri} could go again, but their answers could not be put together with those that are "
-                f"there: the results of {batch.batch_id} are kept until {kept_until.to_datetime_string()} UTC, and a "
-                "round takes up to a day. Nothing was sent, and the output is as it was. To ask again for all rows, "
-                'set edition="2" (or any name not used before for this unit), which pays for all of them; or send '
-                "those that failed as a job of their own."
+                f"Failed rows of {job.uri} cannot be sent again: the results of {batch.batch_id} are kept only until "
+                f"{kept_until.to_datetime_string()} UTC, and a round takes up to a day. To ask for all rows again, set "
+                'edition="2" (or any name not yet used for this unit), which pays for all of them; or send the failed '
+                "rows as a job of their own. Nothing was sent, and the output is unchanged. The new answers could not "
+                "be joined with the existing ones."
             )
 
 
 def _going_again(job: JobFolder, collection: CollectionRecord) -> Iterator[_GoingAgain]:
-    # In the order of the rows, on which collecting relies: it reads a round's shards one after another.
+    # In row order: collecting relies on it, because it reads the shards of a round one after another.
     for kept in sorted(collection.unusable, key=lambda kept: kept.shard):
         yield from _rows_of_file(job, kept.file)
 

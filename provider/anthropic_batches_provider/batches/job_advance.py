@@ -1,7 +1,7 @@
-"""Drives a job to completion: submits within its window, collects what has ended meanwhile, sends again what failed.
+"""Drives a job to completion: submits within its window, collects ended batches, and sends failed rows again.
 
-Every step is a fact of the ledger before the next begins, so that any attempt goes on where another was killed. After
-each round its results are published: what was paid for is in place before more is spent.
+The ledger records every step before the next begins, so any attempt resumes where another was killed. The results of
+each round are published before more is spent, so that paid results are already in place.
 """
 
 from __future__ import annotations
@@ -16,31 +16,32 @@ from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.further_rounds import Rounds, count_rows_going_again, seal_next_round
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
 from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.row_failures import stopping_errors
 from anthropic_batches_provider.batches.submission import NextLook, Submission, running_ids
 from anthropic_batches_provider.errors import JobStoppedError, MessageBatchesError, SubmissionOutcomeUnknownError
 
 log = logging.getLogger(__name__)
 
-_LONGEST_WAIT = pendulum.duration(hours=1)  # then the batches are looked at again, whatever the trigger has heard
+_LONGEST_WAIT = pendulum.duration(hours=1)  # then the batches are checked again, whatever the trigger has reported
 
 
 class Collection(Protocol):
-    """Where results go."""
+    """The place where results are written."""
 
     def write_next(self) -> PartRecord | None:
-        """Write what one batch that was seen to end has brought; None if there is nothing to write for now."""
+        """Write the results of one batch that was seen to end; return None if there is nothing to write now."""
 
     def publish(self) -> Manifest:
-        """Write what is missing, and say that it is whole."""
+        """Write the missing results, and return the manifest of the complete output."""
 
 
 class JobAdvance:
-    """Brings a sealed job forward as far as it goes without waiting.
+    """Advances a sealed job as far as possible without waiting.
 
-    :param submission: of the same job; its signals are the advance's, too.
+    :param submission: the submission of the same job; this object uses its signals.
     :param clock: the local clock.
-    :param published: called with the manifest of each round, before any more is spent.
+    :param published: called with the manifest of each round, before more is spent.
     """
 
     def __init__(
@@ -62,13 +63,13 @@ class JobAdvance:
         self._published = published
 
     def advance(self) -> Manifest | NextLook:
-        """Go on until the job is done or there is something to wait for.
+        """Advance until the job is done or has something to wait for.
 
-        :returns: the manifest of the published output, whose rows all have their last result; or what to wait for.
-        :raises ResultsUnavailableError: results that a further round would be joined with are gone; nothing was sent.
-        :raises JobStoppedError: errors of rows say that no request would be answered now; all results are published.
-        :raises ApiError: the service refused a shard for a reason that waiting does not mend.
-        :raises LedgerError: a lost answer can never be settled, or the job was replaced by another.
+        :returns: the manifest of the published output, in which every row has its final result; or the next look.
+        :raises ResultsUnavailableError: earlier results needed for a further round are gone; nothing was sent.
+        :raises JobStoppedError: row errors show that no request would be answered now; all results are published.
+        :raises ApiError: the service refused a shard for a reason that waiting does not fix.
+        :raises LedgerError: an unresolved create call can never be settled, or another job replaced this one.
         """
         if self._job.is_finished() and self._signals.may_send():
             self._next_round()
@@ -81,7 +82,7 @@ class JobAdvance:
             running = running_ids(states)
             if isinstance(outcome, NextLook):
                 return outcome.or_end_of(running)
-            # A batch that is not seen to end long after it must have expired is asked for by the publication.
+            # Publishing asks for a batch that was not seen to end long after it must have expired.
             if any(self._submission.running.is_in_queue(state) for state in states):
                 return NextLook(
                     until=self._clock.now() + _LONGEST_WAIT,
@@ -89,13 +90,13 @@ class JobAdvance:
                     reason=f"batches that have not ended: {len(running):,}",
                 )
             if outcome is not None:
-                raise outcome  # a doubt that nothing can settle, told once all else is in place
+                raise outcome  # nothing can settle this call; raised once everything else is in place
             manifest = self._collection.publish()
             self._signals.moved()
             self._published(manifest)
             self._check_not_futile(manifest)
             if not self._signals.may_send() and (rows := count_rows_going_again(self._job, self._rounds)):
-                return NextLook(until=self._clock.now(), batch_ids=(), reason=f"rows that are to go again: {rows:,}")
+                return NextLook(until=self._clock.now(), batch_ids=(), reason=f"rows to send again: {rows:,}")
             if self._next_round() is None:
                 return manifest
 
@@ -110,13 +111,16 @@ class JobAdvance:
         return outcome if isinstance(outcome, NextLook) else None
 
     def _save_what_has_ended(self) -> None:
-        """Before a job stops: write what is there, since that was paid for; a failure to do so does not hide why."""
+        """Write the results that are there before a job stops, because they are paid for.
+
+        A failure to write them does not hide the error that stopped the job.
+        """
         try:
             self._submission.running.look()
             while self._collection.write_next() is not None:
                 self._signals.moved()
-        except Exception as error:  # noqa: BLE001 - what stopped the job is raised, not this
-            log.warning("Not all that has ended could be written now; a retry writes it: %s", error)
+        except Exception as error:  # noqa: BLE001 - the error that stopped the job is raised, not this one
+            log.warning("Some results of ended batches could not be written now. A retry writes them: %s", error)
 
     def _check_not_futile(self, manifest: Manifest) -> None:
         if len(self._job.rounds()) >= self._rounds.most:
@@ -126,9 +130,10 @@ class JobAdvance:
             where = "in this task's XCom" if manifest.destination == "xcom" else f"at {manifest.destination}"
             examples = "; ".join(manifest.error_examples.get(name, "") for name in found)
             raise JobStoppedError(
-                f"Rows of {self._job.uri} errored {named} ({examples}): every further request would meet the same. "
-                f"The results of all {manifest.counts.rows:,} rows are published {where}, the errored ones were not "
-                "billed, and nothing runs. Mend the account or the key, then clear this task: those rows are sent."
+                f"Rows of {self._job.uri} errored, {named} ({examples}): every further request would fail the same "
+                "way. Fix the account or the key, then clear this task to send those rows again. All results "
+                f"({counted(manifest.counts.rows, 'row')}) are published {where}. The errored rows were not billed, "
+                "and no batch is running."
             )
 
     def _next_round(self) -> object | None:

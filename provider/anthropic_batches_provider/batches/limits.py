@@ -14,11 +14,11 @@ MAX_BYTES_PER_BATCH = 256_000_000  # "256 MB"; the stricter reading of MB
 CUSTOM_ID_PATTERN = re.compile(r"^[a-zA-Z0-9_-]{1,64}\Z")
 
 BATCH_EXPIRES_AFTER = timedelta(hours=24)
-EXPIRY_GRACE = timedelta(hours=1)  # ours: so long after its expiry a batch may still not be seen to have ended
-LONGEST_LIFE = BATCH_EXPIRES_AFTER + timedelta(hours=2)  # ours: by then it has ended, and its results can be read
+EXPIRY_GRACE = timedelta(hours=1)  # ours: how long after its expiry a batch may still not show as ended
+LONGEST_LIFE = BATCH_EXPIRES_AFTER + timedelta(hours=2)  # ours: by then a batch has ended and its results can be read
 RESULTS_AVAILABLE_FOR = timedelta(days=29)  # after created_at, not after the end
 
 MAX_LIST_PAGE = 1000
 
-# Of the smallest published tier (Start); Build has 300,000 and Scale 500,000. One pool for all models.
+# The queue of the smallest published tier (Start); Build has 300,000 and Scale 500,000. All models share one pool.
 REQUESTS_IN_QUEUE = 200_000

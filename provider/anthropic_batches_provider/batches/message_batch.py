@@ -1,4 +1,4 @@
-"""The API's message batch, as a value: what one answer of the service said about one batch."""
+"""The API's message batch as a value: one batch as one answer of the service describes it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RESULT_TYPES: tuple[ResultType, ...] = ("succeeded", "errored", "canceled", "exp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestCounts:
-    """How many requests of a batch are in which state; the five always sum to the size of the batch."""
+    """How many requests of a batch are in each state; the five counts always add up to the size of the batch."""
 
     processing: int = 0
     succeeded: int = 0
@@ -43,7 +43,7 @@ class RequestCounts:
         }
 
     def __str__(self) -> str:
-        """Return what there is, for people: ``5 succeeded, 1 errored``."""
+        """Return the counts above 0 in human-readable form: ``5 succeeded, 1 errored``."""
         return ", ".join(f"{count:,} {name}" for name, count in self.as_dict().items() if count) or "no requests"
 
     def __add__(self, other: RequestCounts) -> RequestCounts:
@@ -52,7 +52,7 @@ class RequestCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageBatch:
-    """One message batch as the API described it; moments are aware and in UTC."""
+    """One message batch as the API described it. All times are timezone-aware and in UTC."""
 
     id: str
     processing_status: ProcessingStatus
@@ -72,10 +72,10 @@ class MessageBatch:
     def from_api(cls, body: object) -> MessageBatch:
         """Read a message batch from a decoded answer.
 
-        The SDK builds a batch from any JSON, so that the shape is proven here: a non-empty id, the type
+        The SDK builds a batch from any JSON, so this method checks the shape: a non-empty id, the type
         ``message_batch``, a known status and five counts.
 
-        :param body: the decoded JSON of create, retrieve, cancel, or of one entry of list.
+        :param body: the decoded JSON of create, retrieve or cancel, or of one entry of list.
         :raises UnexpectedAnswerError: the body is not a message batch.
         """
         try:
@@ -83,7 +83,7 @@ class MessageBatch:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnexpectedAnswerError(
                 f"The answer is not a message batch ({type(error).__name__}: {error}); it begins {str(body)[:200]!r}. "
-                "A proxy or gateway between Airflow and the API may have answered in its place."
+                "Check the proxies and gateways between Airflow and the API: one may have answered in its place."
             ) from error
 
     @classmethod
@@ -114,15 +114,15 @@ class MessageBatch:
 
 
 def moment(text: str) -> pendulum.DateTime:
-    """Read a moment as the API and the ledger write it, in UTC.
+    """Parse a time as the API and the ledger write it, and return it in UTC.
 
     :param text: ISO 8601 with date, time and offset.
-    :raises TypeError: it is something else that ISO 8601 knows, such as a duration.
-    :raises ValueError: it is no ISO 8601.
+    :raises TypeError: it is another ISO 8601 value, such as a duration.
+    :raises ValueError: it is not ISO 8601.
     """
     found = pendulum.parse(text)
     if not isinstance(found, pendulum.DateTime):
-        raise TypeError(f"{text!r} is not a moment")
+        raise TypeError(f"{text!r} is not a point in time")
     return found.in_timezone("UTC")
 
 

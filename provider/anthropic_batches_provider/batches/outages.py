@@ -1,6 +1,6 @@
-"""How long a task that was to go on waits while the service cannot be asked, and when it gives up.
+"""How long a task that is due to resume waits while the service does not answer, and when it gives up.
 
-Pauses double from one failure in a row to the next. After a day the error is the task's.
+The pause doubles with each consecutive failure. After a day the task fails with the error.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ _LONGEST_OUTAGE_SECONDS = 86_400.0
 
 
 def pause_seconds(error: ApiError, *, failures: int, failing_seconds: float) -> float | None:
-    """Return how long to wait before the service is asked again; None to give up.
+    """Return how many seconds to wait before asking the service again; None to give up.
 
-    :param failures: how many times in a row it could not be asked before this time.
-    :param failing_seconds: how long ago the first of these was.
+    :param failures: the number of consecutive failures before this one.
+    :param failing_seconds: how many seconds ago the first of these was.
     """
     if not passes_by_itself(error) or failing_seconds > _LONGEST_OUTAGE_SECONDS:
         return None

@@ -1,18 +1,18 @@
-"""Which failures of a call pass by themselves, so that the same call may succeed a little later."""
+"""Which failures of a call are temporary, so that the same call may succeed a little later."""
 
 from __future__ import annotations
 
 from anthropic_batches_provider.errors import ApiConnectionError, ApiStatusError, SpendLimitReachedError
 
-# A request that took too long, a conflict with another that is under way, too many of them: as the SDK repeats them.
+# A request that took too long, a conflict with one in progress, too many requests: the same that the SDK repeats.
 _PASSING_STATUSES = frozenset((408, 409, 429))
 
 
 def passes_by_itself(error: Exception) -> bool:
-    """Return whether waiting alone may cure it: the network, or a service that is busy or broken for now.
+    """Return whether waiting alone may fix the failure: of the network, or of a service that is busy or broken.
 
-    A spend limit does not pass: somebody has to raise it. Nor does an answer that is not the API's: a proxy that gives
-    one is a matter of configuration.
+    A spend limit is not temporary: somebody must raise it. Nor is an answer that does not come from the API: the proxy
+    that gives it must be configured otherwise.
     """
     if isinstance(error, SpendLimitReachedError):
         return False

@@ -1,4 +1,4 @@
-"""How far a job is: read from the ledger, so that every attempt says the same."""
+"""The progress of a job, read from the ledger, so that every attempt reports the same."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from anthropic_batches_provider.batches.message_batch import moment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
-    """How far a job is.
+    """The progress of a job.
 
     :param rows: rows of the whole input.
-    :param round: the round that it is in, from 1.
+    :param round: the current round, from 1.
     :param shards: shards of all rounds so far.
     :param shards_submitted: those that have a batch.
     :param shards_ended: those whose batch was seen to end.
     :param rows_ended: rows whose first batch was seen to end.
-    :param rows_in_flight: requests in batches that were not seen to end.
+    :param rows_in_flight: requests in batches not yet seen to end.
     :param rows_collected: rows that are in the destination.
-    :param seconds: since the job was opened.
+    :param seconds: the time since the job was opened.
     """
 
     rows: int
@@ -38,11 +38,11 @@ class JobProgress:
 
     @classmethod
     def of(cls, job: JobFolder, *, now: pendulum.DateTime) -> JobProgress:
-        """Read how far a sealed job is."""
+        """Read the progress of a sealed job."""
         states, first = job.shards(), len(job.first_seal().shards)
         number = job.collection_count() + 1
         collection = job.last_collection()
-        # By shard: one whose destination or format was changed meanwhile was written more than once.
+        # By shard: a shard is written more than once if the destination or the format changes meanwhile.
         parts = {part.shard: part.rows for part in job.parts() if part.collection == number}
         return cls(
             rows=job.first_seal().rows,
@@ -58,14 +58,14 @@ class JobProgress:
 
     @property
     def rows_per_second(self) -> float | None:
-        """Rows that came to their end per second since the job was opened; None before the first."""
+        """Ended rows per second since the job was opened; None before the first row ends."""
         return self.rows_ended / self.seconds if self.rows_ended and self.seconds > 0 else None
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest takes if it goes on like this; None before the first batch has ended.
+        """How many seconds the rest takes at this rate; None before the first batch has ended.
 
-        Batches end when the service has room for them: a guess, no promise.
+        This is a guess: batches end when the service has room for them.
         """
         rate = self.rows_per_second
         unended = self.rows - self.rows_ended if self.round == 1 else self.rows_in_flight

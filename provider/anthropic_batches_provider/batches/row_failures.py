@@ -1,4 +1,4 @@
-"""What the error of a row says: whether the row may be sent again, and whether anything should be.
+"""Whether the error of a row allows sending that row again, and whether it stops the whole job.
 
 Source: https://platform.claude.com/docs/en/api/errors (2026-08-22).
 """
@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# The same request would meet them again.
+# The same request would fail with them again.
 _REPEATING_ERRORS = frozenset(("invalid_request_error", "not_found_error", "request_too_large"))
 
-# Every further request would meet them, until somebody has acted: they stop the job.
+# Every further request would fail with them until somebody acts, so they stop the job.
 _STOPPING_ERRORS = ("authentication_error", "billing_error", "permission_error")
 
 
 def may_go_again(result_type: str, error_type: str | None) -> bool:
     """Return whether a row without a usable result may be sent again.
 
-    Canceled and expired rows may, and errored ones whose error may pass (overload, a server's error, a limit, an
-    exhausted credit or a key that was replaced since). A bad request never: it would fail again. Nor a missing result:
-    it may have been billed.
+    Canceled and expired rows may. So may errored rows whose error may be temporary: overload, a server error, a limit,
+    exhausted credit, or a key that was replaced since. A bad request may not: it would fail again. A row with a
+    missing result may not: it may have been billed.
     """
     if result_type == "errored":
         return error_type not in _REPEATING_ERRORS
@@ -27,8 +27,8 @@ def may_go_again(result_type: str, error_type: str | None) -> bool:
 
 
 def stopping_errors(errors: Mapping[str, int]) -> dict[str, int]:
-    """Return those errors of a job's rows that stop the job, each with its number of rows.
+    """Return the errors that stop the job, each with its number of rows.
 
-    :param errors: rows by the type of their error.
+    :param errors: the number of rows by error type.
     """
     return {name: errors[name] for name in _STOPPING_ERRORS if name in errors}

@@ -1,6 +1,6 @@
-"""What the engine asks of the service: the calls of the client, in protocols as small as each room needs.
+"""The calls that the engine makes to the service, as protocols that are as small as each room needs.
 
-The client has them all. Parameters that its stand-ins may name otherwise go by position.
+The client implements all of them. Parameters are positional where a stand-in may name them differently.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from anthropic_batches_provider.batches.message_batch import MessageBatch
 
 
 class RetrieveService(Protocol):
-    """Tells how one batch stands."""
+    """Reports the state of one batch."""
 
     def retrieve(self, batch_id: str, /) -> MessageBatch:
         """Return the batch as it is now.
@@ -24,7 +24,7 @@ class RetrieveService(Protocol):
 
 
 class CancelService(RetrieveService, Protocol):
-    """Cancels batches, and tells first whether there is anything to cancel."""
+    """Cancels batches, and reports beforehand whether there is anything to cancel."""
 
     def cancel(self, batch_id: str, /) -> MessageBatch:
         """Cancel a batch."""
@@ -38,33 +38,33 @@ class ListService(Protocol):
 
 
 class GreetService(Protocol):
-    """Tells account and time."""
+    """Reports the account and the time."""
 
     def greet(self) -> Greeting:
-        """List one batch, whose answer names the account and the service's time."""
+        """List one batch; the answer names the account and the service's time."""
 
 
 class ResultsSource(RetrieveService, Protocol):
-    """Tells how a batch stands, and gives its results."""
+    """Reports the state of a batch, and returns its results."""
 
     def results(self, batch_id: str, /) -> AbstractContextManager[Iterator[bytes]]:
         """Open the results as chunks of bytes, cut anywhere.
 
-        :raises BatchNotFoundError: there are no results, or none any more.
+        :raises BatchNotFoundError: there are no results, or no longer any.
         :raises ResultsStreamError: while iterating, when the stream breaks off.
         """
 
 
 class LookingService(RetrieveService, ListService, Protocol):
-    """Shows how many batches stand; changes nothing."""
+    """Reports the state of batches, one by one or as a list; changes nothing."""
 
 
 class SettlingService(ListService, ResultsSource, Protocol):
-    """Shows which batches there are, and whose; creates and cancels none."""
+    """Shows which batches exist and whose they are; creates and cancels none."""
 
 
 class SubmissionService(SettlingService, CancelService, GreetService, Protocol):
-    """All that bringing shards to their batches takes: the only service that can spend."""
+    """All the calls that turn shards into batches. Only this service can spend money."""
 
     def create(self, content: Iterable[bytes], *, content_length: int, betas: Sequence[str] = ()) -> MessageBatch:
-        """Send one create call, once."""
+        """Send one create call, and never repeat it."""

@@ -1,7 +1,7 @@
-"""Cuts prepared requests into shards: files whose bytes are the body of one create call.
+"""Cuts prepared requests into shards: files that hold the body of one create call each.
 
-Invariants: a shard never exceeds the API's count or bytes, counted exactly as they will be sent; its file is written
-once; custom_ids are ``{job nonce}-{shard}-{row}``, so that any batch can be proven ours by its first result.
+Invariants: a shard never exceeds the API's limits of requests and bytes, counted exactly as they will be sent. Its file
+is written once. A custom_id is ``{job nonce}-{shard}-{row}``, so the first result of a batch proves that it is ours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from anthropic_batches_provider.errors import InvalidRowError
 
 _HEAD = b'{"requests":['
 _TAIL = b"]}"
-_READ_BYTES = 1 << 18  # fits into the processor's cache: a third less time than 1 MiB
+_READ_BYTES = 1 << 18  # fits into the processor's cache: takes a third less time than 1 MiB
 _BUFFER_BYTES = 1 << 20
 
 
@@ -42,8 +42,8 @@ class Prepared(Protocol):
 class ShardLimits:
     """How large a shard may become.
 
-    :param max_requests: requests, 1 to 100,000.
-    :param max_bytes: bytes of the whole body, up to 256,000,000.
+    :param max_requests: the maximum number of requests, 1 to 100,000.
+    :param max_bytes: the maximum bytes of the whole body, up to 256,000,000.
     """
 
     max_requests: int = MAX_REQUESTS_PER_BATCH
@@ -56,10 +56,10 @@ class ShardLimits:
             raise ValueError(f"max_bytes must be 1 to {MAX_BYTES_PER_BATCH:,}, not {self.max_bytes!r}")
 
     def requests_in(self, shard: int, nonce: str) -> int:
-        """Return how many requests this shard may take: up to 1.5% fewer than allowed, by job and shard.
+        """Return how many requests this shard may take: up to 1.5% fewer than allowed, pseudo-random by job and shard.
 
-        Batches carry no name that a list call would show. Slightly different sizes make it rare that two batches of
-        one account have equal counts, which settles a lost answer sooner.
+        Batches carry no name that a list call would show. With slightly different sizes, two batches of one account
+        rarely have equal counts, so that a lost answer is settled sooner.
         """
         spread = self.max_requests // 64
         digest = hashlib.blake2b(f"{nonce}/{shard}".encode(), digest_size=8).digest()
@@ -68,7 +68,7 @@ class ShardLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """A shard that was cut, as two local files with one line per request.
+    """A finished shard: two local files with one line per request.
 
     :param number: its number in the job, from 0.
     :param requests: number of requests.
@@ -87,22 +87,22 @@ class Shard:
 
 
 def custom_id(nonce: str, shard: int, row: int) -> str:
-    """Return the ``custom_id`` of a row: letters, digits and ``-``, below 64 characters."""
+    """Return the ``custom_id`` of a row: letters, digits and ``-``, fewer than 64 characters."""
     return f"{nonce}-{shard}-{row}"
 
 
 def custom_id_prefix(nonce: str, shard: int) -> str:
-    """Return what the custom_ids of all rows of a shard begin with."""
+    """Return the common beginning of the custom_ids of a shard's rows."""
     return f"{nonce}-{shard}-"
 
 
 def cut_shards(
     rows: Iterable[Prepared], *, nonce: str, limits: ShardLimits, folder: Path, first_shard: int = 0
 ) -> Iterator[Shard]:
-    """Write requests to shard files and yield each shard as soon as it is whole.
+    """Write requests to shard files, and yield each shard as soon as it is complete.
 
-    :param rows: what to send, in input order.
-    :param nonce: the job's.
+    :param rows: the rows to send, in input order.
+    :param nonce: the job's nonce.
     :param folder: local folder for the files; the caller removes them.
     :raises InvalidRowError: one request alone is longer than ``limits.max_bytes``.
     """
@@ -134,7 +134,7 @@ class _ShardWriter:
         self._body_bytes = 0
 
     def fill(self, first: Prepared, others: Iterator[Prepared]) -> Prepared | None:
-        """Write rows until the shard is full; return the row that has no room in it, None after the last."""
+        """Write rows until the shard is full; return the first row that does not fit, or None after the last row."""
         id_prefix, max_requests, max_bytes = self._id_prefix, self._max_requests, self._max_bytes
         write_request, write_row = self._requests.write, self._rows.write
         requests, body_bytes = 0, len(_HEAD) + len(_TAIL) - 1  # the last request has no comma
@@ -171,8 +171,8 @@ class _ShardWriter:
 
 def _too_long(row: Prepared, size: int, max_bytes: int) -> InvalidRowError:
     return InvalidRowError(
-        f"Row {row.number} (the first is 0): its request alone makes a body of {size:,} bytes, and a batch may "
-        f"have {max_bytes:,}. Shorten the row, or send it by itself through the Messages API.",
+        f"Row {row.number} (the first is 0) is too long: its request alone makes a body of {size:,} bytes, and a "
+        f"batch may have {max_bytes:,}. Shorten the row, or send it on its own through the Messages API.",
         row_number=row.number,
     )
 
@@ -180,9 +180,9 @@ def _too_long(row: Prepared, size: int, max_bytes: int) -> InvalidRowError:
 def body_chunks(lines: BinaryIO) -> Iterator[bytes]:
     """Yield the body of a create call from a shard's requests file, in constant memory.
 
-    The lines hold no raw line feed but the one that ends them, so that joining them is one replacement.
+    A line holds no raw line feed except the one that ends it, so one replacement joins the lines.
 
-    :param lines: the requests file, at its beginning.
+    :param lines: the requests file, open at its beginning.
     """
     yield _HEAD
     held = lines.read(_READ_BYTES)

@@ -1,6 +1,6 @@
-"""Adds up what result messages report as used, by model; tolerant of fields that come, go or are null.
+"""Adds up the usage that result messages report, by model. Fields may be new, missing or null.
 
-Invariant: what was not reported is counted as such (``unreported_requests``) and never guessed.
+Invariant: unreported usage is counted as such (``unreported_requests``) and never guessed.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _MOST_DIFFERENT = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a number of requests used.
+    """The usage of a number of requests.
 
-    :param requests: requests with a succeeded result, whatever they reported.
-    :param unreported_requests: those among them whose usage was missing or unreadable.
-    :param input_tokens: neither written to nor read from the cache.
-    :param output_tokens: all output, thinking included.
-    :param cache_creation_5m_input_tokens: written to the cache for 5 minutes; also what the API did not split.
+    :param requests: requests with a succeeded result, whether or not they reported usage.
+    :param unreported_requests: those of them whose usage was missing or unreadable.
+    :param input_tokens: input tokens neither written to nor read from the cache.
+    :param output_tokens: all output tokens, including thinking.
+    :param cache_creation_5m_input_tokens: written to the cache for 5 minutes, or not split by the API.
     :param cache_creation_1h_input_tokens: written to the cache for an hour.
     :param cache_read_input_tokens: read from the cache.
     :param thinking_tokens: the part of ``output_tokens`` that was thinking.
-    :param web_search_requests: searches by the server's tool, billed one by one.
+    :param web_search_requests: searches by the server's tool, billed per search.
     :param web_fetch_requests: fetches by the server's tool.
     """
 
@@ -46,7 +46,7 @@ class Usage:
     def from_api(cls, usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> Usage:
         """Read the usage of one request.
 
-        :param usage: the message's ``usage`` as JSON; None, ``null`` and what cannot be read are unreported.
+        :param usage: the message's ``usage`` as JSON; None, ``null`` and unreadable usage count as unreported.
         """
         return cls(**dict(zip(_NAMES, _read(usage), strict=True)))
 
@@ -54,7 +54,7 @@ class Usage:
         return Usage(**{name: getattr(self, name) + getattr(other, name) for name in _NAMES})
 
     def as_dict(self) -> dict[str, int]:
-        """Return the numbers under their names, as the manifest holds them."""
+        """Return the numbers by name, as in the manifest."""
         return asdict(self)
 
 
@@ -62,9 +62,9 @@ _NAMES = tuple(field.name for field in fields(Usage))
 
 
 class UsageByModel:
-    """Adds up usage under the model that each message names, in constant memory.
+    """Adds up usage by the model that each message names, in constant memory.
 
-    Rows of one job often report the very same usage: equal ones are counted, and read once for many.
+    Rows of one job often report identical usage: it is counted, and decoded once for many rows.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class UsageByModel:
     def add(self, model: str | None, usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> None:
         """Count one request.
 
-        :param model: as the message names it; None counts under ``unknown``.
+        :param model: the model that the message names; None counts as ``unknown``.
         :param usage: see :meth:`Usage.from_api`.
         """
         reported = model, b"" if usage is None else bytes(usage)
@@ -91,14 +91,14 @@ class UsageByModel:
         self._times.clear()
 
     def include(self, usage: Mapping[str, Mapping[str, int]]) -> None:
-        """Count in what :meth:`as_dict` gave elsewhere."""
+        """Add the sums that :meth:`as_dict` returned elsewhere."""
         for model, numbers in usage.items():
             totals = self._totals.setdefault(model, [0] * len(_NAMES))
             for index, name in enumerate(_NAMES):
                 totals[index] += numbers.get(name, 0)
 
     def by_model(self) -> dict[str, Usage]:
-        """Return the sums so far, models in alphabetical order."""
+        """Return the sums so far, with the models in alphabetical order."""
         self._add_up()
         return {model: Usage(**dict(zip(_NAMES, self._totals[model], strict=True))) for model in sorted(self._totals)}
 
@@ -112,7 +112,7 @@ class UsageByModel:
 
 
 def usage_from_dict(usage: Mapping[str, Mapping[str, int]]) -> dict[str, Usage]:
-    """Read back what :meth:`UsageByModel.as_dict` gave; names of newer versions are left out."""
+    """Read back the result of :meth:`UsageByModel.as_dict`; names from newer versions are ignored."""
     known = set(_NAMES)
     return {
         model: Usage(**{name: number for name, number in numbers.items() if name in known})
@@ -135,7 +135,7 @@ class _OutputTokensDetails(msgspec.Struct, gc=False):
 
 
 class _ApiUsage(msgspec.Struct, gc=False):
-    """The API's usage object, as far as it is added up; any field may be missing or null."""
+    """The fields of the API's usage object that are added up; any of them may be missing or null."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -168,7 +168,7 @@ def _read(usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> tuple[i
     details = reported.output_tokens_details or _NO_DETAILS
     hour_writes = writes.ephemeral_1h_input_tokens or 0
     split_writes = hour_writes + (writes.ephemeral_5m_input_tokens or 0)
-    # 5 minutes is the API's default, so that what it does not split counts there.
+    # 5 minutes is the API's default, so tokens that it does not split count there.
     all_writes = max(reported.cache_creation_input_tokens or 0, split_writes)
     return (
         1,

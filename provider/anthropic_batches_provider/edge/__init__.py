@@ -1,1 +1,1 @@
-"""What stands between Airflow and the engine; private: users import from the modules beside this folder."""
+"""The layer between Airflow and the engine. It is private: users import from the modules next to this folder."""

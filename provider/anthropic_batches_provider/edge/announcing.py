@@ -1,4 +1,4 @@
-"""Announces what a task has published: to XCom, the task state and asset outlets."""
+"""Announces the published output of a task: in XCom, the task state and the events of asset outlets."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _CONNECTION_IN_URI = re.compile(r"^([a-z0-9+.-]+://)[^/@]*@")
 
 
 def announce(context: Context, manifest: Manifest, value: Any) -> None:
-    """Announce what was published; before it is judged, so that a task that fails has announced it, too.
+    """Announce the published output; call this before its failed rows are judged, so that a failing task announces too.
 
-    :param value: what the task returns if it succeeds.
+    :param value: the task's return value if it succeeds.
     """
     task_instance: Any = context["ti"]
     task_instance.xcom_push(key=MANIFEST_KEY, value=manifest.as_dict())
     if manifest.failed_rows:
-        # Airflow pushes no return value of a task that fails; paid results must be available all the same.
+        # Airflow pushes no return value of a task that fails, but paid results must still be available.
         task_instance.xcom_push(key=RETURN_VALUE_KEY, value=value)
     show_in_task_state(context, "manifest", {"destination": manifest.destination, **manifest.as_dict()["counts"]})
     _announce_to_outlets(context, manifest)
@@ -35,10 +35,10 @@ def announce(context: Context, manifest: Manifest, value: Any) -> None:
 def _announce_to_outlets(context: Context, manifest: Manifest) -> None:
     """Give the event of each outlet an ``extra`` with job, manifest and counts.
 
-    An asset alias gets an asset for the destination, whose URI is known only now; without the connection's name, on
-    which an asset's identity must not depend.
+    An asset alias gets an asset for the destination, whose URI is known only now. The URI leaves out the connection's
+    name, since an asset's identity must not depend on it.
 
-    :param manifest: of output that is published.
+    :param manifest: of the published output.
     """
     task: Any = context["task"]
     events = cast("dict[str, Any]", context).get("outlet_events")

@@ -1,4 +1,4 @@
-"""Operator arguments: checks that need no running task, so that a typo shows when the DAG is parsed; durations."""
+"""Operator arguments: durations, and checks that need no running task, so that DAG parsing already shows a typo."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anthropic_batches_provider.errors import ConfigurationError
 DEFAULT_MAX_ROUNDS = 3
 DEFAULT_XCOM_MAX_BYTES = 1_000_000
 
-# Names that only make sense to the Messages API: found in Airflow's own `params`, they are a mistake.
+# Names that only the Messages API knows: in Airflow's own `params`, they are a mistake.
 _MESSAGE_PARAMS = frozenset(
     ("messages", "output_config", "stop_sequences", "thinking", "tool_choice", "tools", "top_k", "top_p", "temperature",
      "max_tokens", "cache_control", "service_tier", "inference_geo")
@@ -21,7 +21,7 @@ _MESSAGE_PARAMS = frozenset(
 def refuse_message_params(params: Mapping[str, Any] | None) -> None:
     """Refuse Messages params that were given as Airflow's ``params``.
 
-    :raises ConfigurationError: there are some; they would never reach the API.
+    :raises ConfigurationError: Airflow's ``params`` holds some; they would never reach the API.
     """
     misplaced = sorted(_MESSAGE_PARAMS & set(params or ()))
     if misplaced:
@@ -32,9 +32,9 @@ def refuse_message_params(params: Mapping[str, Any] | None) -> None:
 
 
 def check_choice(name: str, value: Any, *allowed: str) -> None:
-    """Refuse a word that an argument does not know.
+    """Refuse a value that an argument does not allow.
 
-    :raises ConfigurationError: it is none of the allowed ones.
+    :raises ConfigurationError: the value is none of the allowed ones.
     """
     if value not in allowed:
         listed = " or ".join(f'"{word}"' for word in allowed)
@@ -42,10 +42,10 @@ def check_choice(name: str, value: Any, *allowed: str) -> None:
 
 
 def check_count(name: str, value: Any, *, most: int | None = None) -> None:
-    """Refuse what is no whole number from 1 on.
+    """Refuse a value that is not a whole number of 1 or more.
 
-    :param most: the largest that is allowed; None for any.
-    :raises ConfigurationError: it is none, or too large.
+    :param most: the largest allowed number; None for no limit.
+    :raises ConfigurationError: the value is not such a number, or is too large.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1 or (most is not None and value > most):
         bound = "1 or more" if most is None else f"1 to {most:,}"

@@ -1,6 +1,6 @@
-"""Every option of ``[anthropic_batches]``: the one list behind readers, provider info and ``docs/configuration.md``.
+"""Every option of ``[anthropic_batches]``: the only list, used by readers, provider info and ``docs/configuration.md``.
 
-Imports nothing outside the standard library: Airflow reads provider info in each of its processes.
+This module imports nothing outside the standard library: Airflow reads provider info in each of its processes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ SECTION = "anthropic_batches"
 class Option:
     """One option of Airflow's configuration.
 
-    :param meaning: what it does, in Markdown that reads well as plain text.
-    :param example: a value somebody may set; None where the default says enough.
+    :param meaning: what the option does, in Markdown that reads well as plain text.
+    :param example: a possible value; None if the default says enough.
     """
 
     type: ClassVar[str]
@@ -35,7 +35,7 @@ class Option:
 
     @property
     def default_text(self) -> str | None:
-        """The default as it would stand in ``airflow.cfg``; None where the option has none."""
+        """The default as ``airflow.cfg`` would spell it; None if the option has none."""
         raise NotImplementedError
 
     def as_provider_info(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Option:
 
 
 class TextOption(Option):
-    """An option without a default: its meaning says what holds while it is unset."""
+    """An option without a default: its meaning says what applies while it is unset."""
 
     type: ClassVar[str] = "string"
 
@@ -59,7 +59,7 @@ class TextOption(Option):
         return None
 
     def read(self) -> str | None:
-        """Return what is configured; None if nothing is."""
+        """Return the configured text; None if the option is unset."""
         from airflow.providers.common.compat.sdk import conf
 
         return conf.get(SECTION, self.name, fallback=None) or None
@@ -78,7 +78,7 @@ class SecondsOption(Option):
         return str(self.default)
 
     def read(self) -> float:
-        """Return what is configured, in seconds."""
+        """Return the configured duration, in seconds."""
         from airflow.providers.common.compat.sdk import conf
 
         return float(conf.getfloat(SECTION, self.name, fallback=float(self.default)))
@@ -87,12 +87,12 @@ class SecondsOption(Option):
 STORAGE = TextOption(
     name="storage",
     meaning=(
-        "Where jobs keep what must outlive a task: the request shards as sent, the rows' keys, and the ledger of what "
-        "was submitted and paid for. Any path that Airflow's ObjectStoragePath accepts, with a connection where the "
-        "store needs one. Unset: file://{AIRFLOW_HOME}/anthropic_batches, which is accepted only where tasks share a "
-        "disk (LocalExecutor and dag.test()); every other executor needs a store that all workers reach. Operators "
-        "take storage= for a different place. Do not delete jobs from it that may still be retried or cleared: what "
-        "the ledger forgets is paid for again."
+        "The folder where jobs keep everything that must outlive a task: the request shards as sent, the rows' keys, "
+        "and the ledger of what was submitted and paid for. Set any path that Airflow's ObjectStoragePath accepts, "
+        "with a connection if the store needs one. Unset: file://{AIRFLOW_HOME}/anthropic_batches, which is accepted "
+        "only if tasks share a disk (LocalExecutor and dag.test()). Every other executor needs a store that all "
+        "workers reach. An operator's storage= overrides this option. Do not delete jobs that may still be retried or "
+        "cleared: the next run pays again for everything that the ledger no longer records."
     ),
     example="s3://aws_default@my-bucket/anthropic_batches",
 )
@@ -100,16 +100,16 @@ STORAGE = TextOption(
 SPOOL = TextOption(
     name="spool",
     meaning=(
-        "A local folder for what tasks write on their way, one folder for each attempt, removed when it ends (after a "
-        "kill: when the user's next one on this host starts). Needs room for one message batch per running task: up "
-        "to 256 MB of requests, or the results twice over; besides, 30 to 120 bytes per row for its key. Files hold "
-        "prompts and answers, and only their user may read them. Unset: the system's temporary folder. On a network "
-        "disk without locks, what killed attempts leave is not removed."
+        "A local folder for the temporary files of tasks. Each attempt has its own folder in it, removed when the "
+        "attempt ends (after a kill: when the same user's next attempt on this host starts). It needs room for one "
+        "message batch per running task: up to 256 MB of requests, or the results twice over. Each row's key needs "
+        "another 30 to 120 bytes. The files hold prompts and answers, and only their user may read them. Unset: the "
+        "system's temporary folder. On a network disk without locks, the folders of killed attempts are not removed."
     ),
     example="/mnt/scratch",
 )
 
-# How long a create call may take decides when a lost one is certain to have made no batch: after the three together.
+# A lost create call is certain to have made no batch once the sum of these three durations has passed.
 POST_START = SecondsOption(
     name="post_start_seconds",
     default=60,
@@ -118,15 +118,15 @@ POST_START = SecondsOption(
 POST_DEADLINE = SecondsOption(
     name="post_deadline_seconds",
     default=900,
-    meaning="The body of a create call is broken off this long after it started.",
+    meaning="The body of a create call is cut off this long after it started.",
 )
 SETTLE = SecondsOption(
     name="settle_seconds",
     default=600,
     meaning=(
-        "How long after that the service may still make a batch of a lost call visible. The three together are how "
-        "long a lost call that made no batch holds up its shard before it is sent again. Too short a time can pay "
-        "twice."
+        "How long after that the batch of a lost call may still become visible in the service. If a lost call made no "
+        "batch, it delays its shard by the sum of these three durations; then the shard is sent again. If the sum is "
+        "too short, a shard can be paid for twice."
     ),
 )
 
@@ -135,7 +135,7 @@ OPTIONS: tuple[Option, ...] = (STORAGE, SPOOL, *BOUNDS)
 
 
 def submission_bounds() -> SubmissionBounds:
-    """Return how long a create call may take."""
+    """Return the configured time limits of a create call."""
     import pendulum
 
     from anthropic_batches_provider.batches.submission import SubmissionBounds

@@ -1,7 +1,7 @@
 """The connection type and its form in Airflow's UI.
 
-Imports nothing outside the standard library: Airflow reads provider info in each of its processes. The connection type
-``anthropic`` belongs to the official provider: it must never be registered here, since a second registration would take
+This module imports nothing outside the standard library: Airflow reads provider info in each of its processes. The
+connection type ``anthropic`` belongs to the official provider. Never register it here: a second registration would take
 over that provider's connections.
 """
 
@@ -15,26 +15,26 @@ CONNECTION_TYPE_LABEL = "Anthropic Message Batches"
 DEFAULT_CONN_ID = "anthropic_default"
 PLATFORMS = ("anthropic",)
 
-# The fields of the connection form that live in the connection's extra, as Airflow 3.2 and later reads them.
+# The fields of the connection form that are stored in the connection's extra, as Airflow 3.2 and later reads them.
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "workspace_id": {
         "label": "Workspace ID",
         "description": (
-            "The workspace that the key belongs to (wrkspc_…). Needed only where a proxy strips the response headers "
+            "The workspace that the key belongs to (wrkspc_…). Needed only if a proxy strips the response headers "
             "that name it."
         ),
         "schema": {"type": ["string", "null"]},
     },
     "platform": {
         "label": "Platform",
-        "description": "Where the Message Batches API is called: anthropic, the first-party API.",
+        "description": "The platform that serves the Message Batches API: anthropic, the first-party API.",
         "schema": {"type": ["string", "null"], "enum": list(PLATFORMS), "default": "anthropic"},
     },
     "credentials": {
         "label": "Credentials",
         "description": (
-            "Empty: only what this connection holds (API key or workload identity), and a clear error where it holds "
-            "none. environment: let the SDK find its credentials in the environment of the worker and the triggerer."
+            "Empty: use only the credentials of this connection (API key or workload identity); if it has none, a "
+            "clear error. environment: let the SDK find credentials in the environment of the worker and the triggerer."
         ),
         "schema": {"type": ["string", "null"], "enum": ["", "environment"], "default": ""},
     },
@@ -48,12 +48,12 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "anthropic_client_kwargs": {
         "label": "Client arguments",
-        "description": 'JSON object of further arguments of the SDK\'s client, for instance {"timeout": 60}.',
+        "description": 'JSON object of further arguments of the SDK\'s client, for example {"timeout": 60}.',
         "schema": {"type": ["object", "null"], "format": "multiline"},
     },
 }
 
-# In the form that a hook's get_ui_field_behaviour returns; provider info spells the same with hyphens.
+# In the form that a hook's get_ui_field_behaviour returns; provider info uses the same keys with hyphens.
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden_fields": ["schema", "login", "port"],
     "relabeling": {"password": "API key", "host": "Base URL"},
@@ -62,7 +62,7 @@ UI_FIELD_BEHAVIOUR: dict[str, Any] = {
 
 
 def form_widgets() -> dict[str, Any]:
-    """Return the same fields as Airflow below 3.2 takes them; none where its form library is not installed."""
+    """Return the same fields in the form that Airflow below 3.2 needs; none if its form library is not installed."""
     try:
         wtforms = importlib.import_module("wtforms")
         validators = importlib.import_module("wtforms.validators")

@@ -1,6 +1,6 @@
-"""From the id of an Airflow connection to the settings and clients of the Message Batches API.
+"""Turns the id of an Airflow connection into settings and clients of the Message Batches API.
 
-Reading a connection imports the SDK. On an event loop the import, and each client that is built, go through a thread.
+Reading a connection imports the SDK. On an event loop, a thread does this import and builds each client.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ENVIRONMENT_SECRETS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 
 
 def connection_of(conn_id: str | None, job: Any) -> str:
-    """Return the connection to use: the operator's own, else the one the job was submitted with, else the default."""
+    """Return the connection to use: the operator's own, else the one that submitted the job, else the default."""
     if conn_id:
         return conn_id
     first = job[0] if not isinstance(job, (str, Mapping)) and isinstance(job, Sequence) and job else job
@@ -37,7 +37,7 @@ def connection_of(conn_id: str | None, job: Any) -> str:
 
 
 def host_of(conn_id: str) -> str:
-    """Return a connection's host as it was entered, empty for the public one; does not import the SDK.
+    """Return a connection's host as it was entered, empty for the public one, without importing the SDK.
 
     :raises ConfigurationError: there is no such connection.
     """
@@ -51,10 +51,10 @@ def host_of(conn_id: str) -> str:
 
 
 def read_settings(conn_id: str, *, hook: BaseHook | type[BaseHook] = BaseHook) -> ClientSettings:
-    """Read a connection; mask the secrets that Airflow does not mask by itself.
+    """Read a connection, and mask the secrets that Airflow does not mask itself.
 
-    :param hook: what the connection is resolved through.
-    :raises ConfigurationError: the connection is missing or cannot be used; names the field.
+    :param hook: the class or object that resolves the connection.
+    :raises ConfigurationError: the connection is missing or cannot be used; the message names the field.
     """
     try:
         connection = hook.get_connection(conn_id)
@@ -68,7 +68,7 @@ def read_settings(conn_id: str, *, hook: BaseHook | type[BaseHook] = BaseHook) -
 
 
 async def read_settings_async(conn_id: str, *, hook: BaseHook | type[BaseHook] = BaseHook) -> ClientSettings:
-    """Read a connection on an event loop; as :func:`read_settings`."""
+    """Read a connection on an event loop, as :func:`read_settings` does."""
     from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
     from asgiref.sync import sync_to_async
 
@@ -76,7 +76,7 @@ async def read_settings_async(conn_id: str, *, hook: BaseHook | type[BaseHook] =
     try:
         connection = await get_async_connection(conn_id, hook=hook)
     except (AirflowNotFoundException, AttributeError, NotImplementedError):
-        # `dag.test()` has no async line to a supervisor; where there is one, the sync path says the same again.
+        # `dag.test()` has no async channel to a supervisor. If there is one, the sync path raises the same error again.
         return await sync_to_async(read_settings)(conn_id, hook=hook)
     _check_extra(conn_id, connection)
     settings = _settings_of(conn_id, connection, await get_async_extra_dejson(connection))
@@ -86,7 +86,7 @@ async def read_settings_async(conn_id: str, *, hook: BaseHook | type[BaseHook] =
 
 
 async def new_async_client(settings: ClientSettings) -> AsyncMessageBatchClient:
-    """Return a new async client, built in a thread: its TLS context takes a while."""
+    """Return a new async client, built in a thread because its TLS context takes a while."""
     return await asyncio.to_thread(_build_async_client, settings)
 
 

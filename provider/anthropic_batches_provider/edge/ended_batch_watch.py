@@ -1,7 +1,7 @@
-"""The endless watch behind an event trigger: which batches of a workspace end, each told once.
+"""The endless watch behind an event trigger: it reports each batch of a workspace once, when the batch ends.
 
-A look that fails never ends the watch. What was told is kept beside the asset, so that a triggerer that comes after
-does not tell it again; a batch is marked as told only after Airflow has taken the event, so that none is lost.
+A failed check never ends the watch. The reported batches are recorded with the asset, so that a later triggerer does
+not report them again. A batch is marked as reported only after Airflow has taken the event, so that none is lost.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The triggerer hands events to the database once a second. A batch that is marked as told before that, by a triggerer
-# that is killed in between, would be lost; one that is marked after, is at worst told twice.
+# The triggerer writes events to the database once a second. A batch marked as reported before that write is lost if the
+# triggerer is killed in between; a batch marked after it is, at worst, reported twice.
 _HANDED_OVER_SECONDS = 5.0
 _LONGEST_PAUSE_INTERVALS = 8  # times the poll interval
 _CLOSE_SECONDS = 5.0
 
 
 class ListsBatches(Protocol):
-    """What is asked of a client."""
+    """The calls of a client that the watch needs."""
 
     async def look_at_page(self, after_id: str | None = None) -> Look:
-        """Look at a page of the workspace's batches, newest first, in a millisecond or two of the loop's time."""
+        """List a page of the workspace's batches, newest first, in a millisecond or two of the loop's time."""
 
     async def greet(self) -> Greeting:
-        """Return whom the service took the caller for, and its time."""
+        """Return the account that the service sees, and the service's time."""
 
     async def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close the open connections."""
 
 
 class Memory(Protocol):
-    """Where a watermark outlives the watch."""
+    """A place where a watermark outlives the watch."""
 
     async def read(self) -> Watermark | None:
-        """Return what was written last; None if nothing ever was."""
+        """Return the watermark that was written last; None if there is none."""
 
     async def write(self, watermark: Watermark) -> None:
-        """Keep it."""
+        """Store the watermark."""
 
 
 class ProcessMemory:
-    """Keeps a watermark for as long as the trigger runs: all there is below Airflow 3.3."""
+    """Keeps a watermark only while the trigger runs: Airflow below 3.3 offers nothing more."""
 
     def __init__(self) -> None:
         self._kept: Watermark | None = None
@@ -70,8 +70,8 @@ class ProcessMemory:
 class AssetMemory:
     """Keeps a watermark with the watched assets, in Airflow's asset state store.
 
-    :param stores: that of each asset. Assets with equal triggers share one trigger: what one was told, all were.
-    :param key: the name of the entry, which people may look up, mend or delete.
+    :param stores: the store of each asset. Assets with equal triggers share one trigger, which reports to all of them.
+    :param key: the name of the entry, which users may read, fix or delete.
     """
 
     def __init__(self, stores: Sequence[Any], key: str) -> None:
@@ -93,18 +93,18 @@ class AssetMemory:
 
 
 def asset_stores(accessors: Any) -> list[Any]:
-    """Return the state store of each asset that a trigger is watched by; none below Airflow 3.3."""
+    """Return the state store of each asset that a trigger serves; none below Airflow 3.3."""
     if accessors is None:
         return []
-    # Airflow has no public way to go through them, and its shortcut takes one asset only.
+    # Airflow has no public way to iterate over them, and its shortcut accepts one asset only.
     by_asset = [*getattr(accessors, "_by_name", {}).values(), *getattr(accessors, "_by_uri", {}).values()]
     return by_asset or [accessors]
 
 
 def pause_after_failures(failures: int, *, poll_interval: float) -> float:
-    """Return the interval until the next look, in seconds: as asked for, and doubled by each failure after the first.
+    """Return the seconds until the next check: the poll interval, doubled by each failure after the first.
 
-    :param failures: in a row; 0 or more.
+    :param failures: the number of failures in a row; 0 or more.
     """
     pause = GrowingPause(poll_interval, poll_interval * _LONGEST_PAUSE_INTERVALS)
     return pause.seconds(max(failures - 1, 0))
@@ -113,11 +113,11 @@ def pause_after_failures(failures: int, *, poll_interval: float) -> float:
 class EndedBatchWatch:
     """One endless watch over the batches of a workspace.
 
-    :param connect: makes a client; called again after a failure, so that a new key is taken up.
-    :param memory: what was told, by this watch or by another before it.
-    :param poll_interval: seconds between two looks without failures.
-    :param sleep: how to wait.
-    :param jitter: gives a number from 0 to 1.
+    :param connect: makes a client; called again after a failure, so that a new key takes effect.
+    :param memory: records the batches that this watch or an earlier one reported.
+    :param poll_interval: seconds between two checks without failures.
+    :param sleep: waits for a number of seconds.
+    :param jitter: returns a number from 0 to 1.
     """
 
     def __init__(
@@ -141,13 +141,13 @@ class EndedBatchWatch:
         self._retry_after_seconds = 0.0
 
     async def batches(self) -> AsyncGenerator[MessageBatch, None]:
-        """Yield each batch that ends, in the order in which they end."""
+        """Yield each batch that ends, in the order of their ends."""
         try:
             while True:
                 news = await self._survive(self._look) or []
                 for sighting in news:
                     yield sighting.batch()
-                    await asyncio.sleep(0)  # thousands may have ended, and others live on this loop too
+                    await asyncio.sleep(0)  # thousands may have ended, and other triggers share this loop
                 if news and self._untold is not None:
                     self._untold.watermark = self._untold.watermark.with_told(news)
                     self._is_written = False
@@ -158,14 +158,14 @@ class EndedBatchWatch:
             await self._disconnect()
 
     async def _look(self) -> list[Sighting]:
-        """Return what has ended and was not told.
+        """Return the batches that have ended and were not reported yet.
 
-        :raises Exception: whatever can go wrong on the way; nothing has changed then.
+        :raises Exception: any failure on the way; nothing has changed then.
         """
         untold = self._untold = self._untold or await self._start()
         listed = await self._listed(untold.floor)
         untold.saw(listed)
-        if untold.among(listed):  # another triggerer may have told them meanwhile
+        if untold.among(listed):  # another triggerer may have reported them meanwhile
             untold.watermark = untold.watermark.merged(await self._memory.read())
         self._failures, self._retry_after_seconds = 0, 0.0
         return untold.among(listed)
@@ -179,7 +179,7 @@ class EndedBatchWatch:
             await self._memory.write(watermark)
             log.info("Watching for batches that end after %s.", watermark.until)
         else:
-            log.info("Watching on for batches that ended after %s and were not told.", watermark.until)
+            log.info("Watching again for batches that ended after %s and were not reported yet.", watermark.until)
         return UntoldBatches(watermark)
 
     async def _service_time(self) -> datetime:
@@ -205,16 +205,16 @@ class EndedBatchWatch:
     async def _survive(self, attempt: Callable[[], Awaitable[Any]]) -> Any:
         try:
             return await attempt()
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong, the watch goes on
+        except Exception as error:  # noqa: BLE001 - the watch continues after any failure
             self._failures += 1
             self._retry_after_seconds = getattr(error, "retry_after_seconds", None) or 0.0
             text = error if isinstance(error, MessageBatchesError) else type(error).__name__  # others' may hold secrets
-            log.warning("The watch for ended batches goes on after a failure, and misses none by it: %s", text)
+            log.warning("The watch for ended batches continues after a failure and misses no batch: %s", text)
             await self._disconnect()
             return None
 
     def _pause_seconds(self) -> float:
-        """Failures in a row double the interval, up to eightfold; ``Retry-After`` is obeyed, for at most an hour."""
+        """Double the interval with each failure in a row, up to eightfold; obey ``Retry-After`` for at most an hour."""
         pause = pause_after_failures(self._failures, poll_interval=self._poll_interval)
         return max(pause * (0.9 + 0.2 * self._jitter()), bounded_retry_after(self._retry_after_seconds))
 

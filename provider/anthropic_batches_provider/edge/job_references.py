@@ -15,10 +15,10 @@ _DEPTH_OF_A_JOB = 5  # dag, task, unit, map index, job
 
 
 class JobReference(TypedDict):
-    """What a submitting task returns, and what ``job=`` takes.
+    """The return value of a submitting task, and the value of ``job=``.
 
     ``job`` is the URI of the job folder, ``batch_ids`` the batches in order of their shards, ``requests`` the number of
-    rows, ``conn_id`` the connection that reaches them.
+    rows, ``conn_id`` the connection that reaches the batches.
     """
 
     job: str
@@ -41,14 +41,14 @@ def find_job(job: Any) -> JobFolder:
     if len(parts) != _DEPTH_OF_A_JOB + 1:
         raise ConfigurationError(
             f"job= is {job!r:.200}, which names no job. Give it the output of a MessageBatchSubmitOperator "
-            "(job=submit.output), or the URI of a job folder; of a mapped submitting task, expand over its output "
+            "(job=submit.output), or the URI of a job folder. If the submitting task is mapped, expand over its output "
             "(.expand(job=submit.output))."
         )
     return JobFolder(open_storage(parts[0]), "/".join(parts[1:]))
 
 
 def known_batch_ids(job: Any, batch_ids: Any) -> list[str]:
-    """Return the batches that an operator was pointed to.
+    """Return the ids of the batches that an operator's arguments name.
 
     :param job: a job reference, a URI, several of them, or None.
     :param batch_ids: plain ids, one or several, or None.
@@ -68,9 +68,9 @@ def known_batch_ids(job: Any, batch_ids: Any) -> list[str]:
 def batch_ids_in(rendered: Any) -> list[str]:
     """Return the ids that a rendered template names, in order.
 
-    :param rendered: a list of ids, or a text: one id, several with commas or spaces between them, or a list as Python
-        or JSON write it, which is what a template makes of a list.
-    :raises ConfigurationError: it names none, or is neither.
+    :param rendered: a list of ids, or a text: one id, several ids separated by commas or spaces, or a list in Python or
+        JSON notation, which is how a template renders a list.
+    :raises ConfigurationError: it names no ids, or is neither a list nor a text.
     """
     found: Any = rendered
     if isinstance(rendered, str):
@@ -83,6 +83,6 @@ def batch_ids_in(rendered: Any) -> list[str]:
     if not is_list or not found or not all(isinstance(batch_id, str) and batch_id for batch_id in found):
         raise ConfigurationError(
             f"batch_ids= must be ids of message batches (msgbatch_…), not {rendered!r:.200}. Nothing was waited for; "
-            "whatever batches there are run on."
+            "any running batches keep running."
         )
     return list(dict.fromkeys(found))

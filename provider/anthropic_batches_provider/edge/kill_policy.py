@@ -1,8 +1,8 @@
-"""Whether a kill may cancel batches: only when the task is seen to be over, and never on a doubt.
+"""Decides whether a kill may cancel batches: only if the task is known to be over, never if its state is unknown.
 
-Airflow calls ``on_kill`` also when a task is cleared, when a triggerer that stalled comes back, and on a worker lets
-the task run on afterwards. In all of these the next attempt counts on the batches. So the state of the task instance
-is looked up, within a time-out: terminal means that nobody will come for the results by themselves.
+Airflow also calls ``on_kill`` when a task is cleared or when a stalled triggerer comes back; on a worker, the task may
+run on afterwards. In all of these cases the next attempt relies on the batches. So this module reads the state of the
+task instance, within a timeout. A terminal state means that no attempt will collect the results by itself.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ _LOOK_SECONDS = 20.0  # of the 30 that [triggerer] on_kill_timeout grants by def
 
 
 async def is_over_async(task_instance: Any) -> bool:
-    """Return whether a task instance is in a terminal state; False in doubt. For the triggerer of Airflow 3.3."""
+    """Return whether a task instance is in a terminal state; False if unknown. For the triggerer of Airflow 3.3."""
     try:
         from airflow.sdk.execution_time import task_runner
 
         answer = await asyncio.wait_for(task_runner.SUPERVISOR_COMMS.asend(_question(task_instance)), _LOOK_SECONDS)
         return _is_terminal(task_instance, answer)
-    except Exception as error:  # noqa: BLE001 - whatever hides the state, doubt means leave
+    except Exception as error:  # noqa: BLE001 - an unknown state, for any reason, means leave
         _log_doubt(error)
         return False
 
 
 def is_over(task_instance: Any) -> bool:
-    """Return whether a task instance is in a terminal state; False in doubt. For a worker's signal handler.
+    """Return whether a task instance is in a terminal state; False if unknown. For a worker's signal handler.
 
-    The look runs in a thread: the task may have been interrupted while it held the line to its supervisor, and a look
-    from here would then wait for ever.
+    The question is asked in a thread: the signal may have interrupted the task while it held the channel to its
+    supervisor. Asked from the handler itself, the question would then wait forever.
     """
     found: list[bool] = []
 
@@ -46,7 +46,7 @@ def is_over(task_instance: Any) -> bool:
             from airflow.sdk.execution_time import task_runner
 
             found.append(_is_terminal(task_instance, task_runner.SUPERVISOR_COMMS.send(_question(task_instance))))
-        except Exception as error:  # noqa: BLE001 - whatever hides the state, doubt means leave
+        except Exception as error:  # noqa: BLE001 - an unknown state, for any reason, means leave
             _log_doubt(error)
 
     thread = threading.Thread(target=look, daemon=True)
@@ -80,4 +80,4 @@ def _map_index(task_instance: Any) -> int | None:
 
 
 def _log_doubt(error: Exception) -> None:
-    log.warning("The state of the task instance could not be read (%s): its batches are left as they are.", error)
+    log.warning("The state of the task instance could not be read (%s): its batches are left running.", error)

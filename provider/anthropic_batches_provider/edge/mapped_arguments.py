@@ -1,4 +1,4 @@
-"""Which arguments of a mapped task are literal, written in the DAG's file: only these may be rendered as templates.
+"""Finds the arguments of a mapped task that are written in the DAG's file: only these may be rendered as templates.
 
 The output of another task is data: if it were rendered, a text such as ``{{ conn.name.password }}`` in it would fetch
 a secret.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def is_literal_argument(context: Context, argument: str) -> bool:
     """Return whether the DAG's author wrote an operator's argument, so that it is not another task's output.
 
-    :param context: of the task that runs.
+    :param context: of the running task.
     """
     origin = _mapped_origin(context)
     if origin is None or argument in origin.partial_kwargs:
@@ -42,7 +42,7 @@ def _mapped_origin(context: Context) -> Any:
 
 
 def _is_literal(expanded: Any, argument: str) -> bool:
-    """Return whether the values that an argument is mapped over are literal.
+    """Return whether an argument is mapped over literal values.
 
     :param expanded: lists by the argument's name, or a list of dicts.
     """

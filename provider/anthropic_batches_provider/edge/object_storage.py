@@ -1,4 +1,4 @@
-"""Object stores as the engine sees them, through Airflow's ObjectStoragePath and its connections."""
+"""Object stores, offered to the engine through Airflow's ObjectStoragePath and its connections."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _TASKS_SHARE_A_DISK = "LocalExecutor"
 def open_storage(uri: str, *, holds_ledger: bool = True) -> Storage:
     """Return a folder of a store.
 
-    :param holds_ledger: whether what is spent only once hangs on this store, so that it must refuse a second object of
-        one name; for output it need not.
+    :param holds_ledger: whether paying only once depends on this store, so that it must refuse a second object of one
+        name; for output it need not.
 
     :param uri: ``file:///folder``, an absolute path, or any URI that ObjectStoragePath takes, such as
         ``s3://conn_id@bucket/folder``.
@@ -40,9 +40,9 @@ def open_storage(uri: str, *, holds_ledger: bool = True) -> Storage:
 
 
 def local_path(uri: str) -> Path | None:
-    """Return the local path that a URI names, None if it names an object store.
+    """Return the local path that a URI names; None if it names an object store.
 
-    :raises ConfigurationError: it is a relative path, whose meaning would depend on the worker.
+    :raises ConfigurationError: the path is relative, so that its meaning would depend on the worker.
     """
     scheme, separator, rest = uri.partition("://")
     if separator and scheme != "file":
@@ -57,7 +57,7 @@ def local_path(uri: str) -> Path | None:
 
 
 def default_storage_uri() -> str:
-    """Return ``[anthropic_batches] storage``, or the folder under AIRFLOW_HOME where tasks share a disk.
+    """Return ``[anthropic_batches] storage`` or, if tasks share a disk, the folder under AIRFLOW_HOME.
 
     :raises ConfigurationError: the option is unset and the executor may run tasks on other machines.
     """
@@ -68,10 +68,10 @@ def default_storage_uri() -> str:
     if {name.strip().rsplit(".", 1)[-1] for name in executor.split(",")} != {_TASKS_SHARE_A_DISK}:
         raise ConfigurationError(
             f"[anthropic_batches] storage is not set, and the executor is {executor}: its tasks may run on machines "
-            "that share no disk, and a retry on another machine would not find what was already paid for. Set it to a "
-            "store that all workers reach, e.g. "
+            "that share no disk. Set it to a store that all workers reach, e.g. "
             "AIRFLOW__ANTHROPIC_BATCHES__STORAGE=s3://conn_id@bucket/anthropic_batches, "
-            "or give the operator storage=. Nothing was read or sent."
+            "or give the operator storage=. Without it, a retry on another machine would not find the rows that are "
+            "already paid for. Nothing was read or sent."
         )
     from airflow.configuration import AIRFLOW_HOME
 
@@ -80,11 +80,11 @@ def default_storage_uri() -> str:
 
 @dataclass(frozen=True)
 class _Transfers:
-    """What a store's client must be told so that it moves an object of any size in little memory.
+    """Options with which a store's client moves an object of any size in little memory.
 
-    :ivar read: for a whole small object in one request, which asks no listing first.
-    :ivar put: for a file in parts, of which few are in memory at a time.
-    :ivar by_hand: whether a file is handed over block by block, since the client itself would put it in one piece.
+    :ivar read: to read a whole small object in one request, without a listing first.
+    :ivar put: to upload a file in parts, with few of them in memory at a time.
+    :ivar by_hand: whether this module writes a file block by block, since the client would upload it in one piece.
     """
 
     read: Mapping[str, int] = field(default_factory=dict)
@@ -97,15 +97,15 @@ _S3 = _Transfers(read={"max_concurrency": 1}, put={"chunksize": _BLOCK_BYTES, "m
 _GCS = _Transfers(put={"chunksize": _BLOCK_BYTES})
 _AZURE = _Transfers(by_hand=True)  # adlfs would put up to 64 MB at once, in more than twice that memory
 _TRANSFERS = {"s3": _S3, "s3a": _S3, "s3n": _S3, "gs": _GCS, "gcs": _GCS, "abfs": _AZURE, "abfss": _AZURE}
-_CREATE_ATTEMPTS = 5  # S3 can answer that another put is under way (409) instead of deciding
+_CREATE_ATTEMPTS = 5  # S3 can answer that another put is in progress (409) instead of deciding
 
 
 class ObjectStorage:
     """A folder of an object store.
 
-    An object is created by one conditional put, so that the store decides who is first. A file is uploaded in parts
-    that become an object only when the last has arrived: an upload that breaks off leaves nothing under the name.
-    Listings bypass every cache, and absence is told from failure by the store's answer alone.
+    One conditional put creates an object, so that the store decides who is first. A file is uploaded in parts that
+    become an object only when the last has arrived: an upload that breaks off leaves nothing under the name. Listings
+    bypass every cache, and only the store's answer distinguishes absence from failure.
     """
 
     def __init__(self, uri: str, *, holds_ledger: bool = True) -> None:
@@ -113,7 +113,7 @@ class ObjectStorage:
         self._fs = self._root.fs
         self._uri = uri
         self._transfers = _TRANSFERS.get(uri.partition("://")[0], _Transfers())
-        self._is_exclusive = not holds_ledger  # not to be tried where nothing hangs on it
+        self._is_exclusive = not holds_ledger  # output does not depend on it, so it is not tested there
 
     @property
     def uri(self) -> str:
@@ -155,14 +155,14 @@ class ObjectStorage:
             self._fs.rm_file(self._key(path))
 
     def _check_exclusive(self) -> None:
-        """Try once that the store refuses a second object of a name: what is spent only once hangs on it.
+        """Test once that the store refuses a second object of a name: paying only once depends on it.
 
-        :raises ConfigurationError: it does not.
+        :raises ConfigurationError: the store does not refuse it.
         """
         if self._is_exclusive:
             return
         name = f".exclusive-check-{uuid.uuid4().hex}"
-        with suppress(FileExistsError):  # of this name only by the client's own repeated put
+        with suppress(FileExistsError):  # only the client's own repeated put can have made this name
             self._put_new(name, b"first")
         try:
             self._put_new(name, b"second")
@@ -172,9 +172,9 @@ class ObjectStorage:
             self.remove(name)
         if not self._is_exclusive:
             raise ConfigurationError(
-                f"The store of {self.uri} lets an object be created twice under one name. Two attempts of a task at "
-                "once could then both send the same rows. Nothing was sent. Use a newer version of its Airflow "
-                "provider and of its fsspec package, or another store, for [anthropic_batches] storage."
+                f"The store of {self.uri} lets an object be created twice under one name. Use a newer version of its "
+                "Airflow provider and of its fsspec package, or another store, for [anthropic_batches] storage. On "
+                "this store, two concurrent attempts of a task could both send the same rows. Nothing was sent."
             )
 
     def _put_new(self, path: str, content: bytes) -> None:
@@ -199,7 +199,7 @@ class ObjectStorage:
             with source.open("rb") as content:
                 shutil.copyfileobj(content, target, _BLOCK_BYTES)
         except BaseException:
-            target.closed = True  # closing it, or collecting it as garbage, would make an object of what has arrived
+            target.closed = True  # closing or garbage-collecting it would make an object of the parts that arrived
             raise
         target.close()
 
@@ -208,18 +208,18 @@ class ObjectStorage:
 
 
 def _s3_code(error: OSError) -> str | None:
-    """Return S3's own name of an error that s3fs has translated; source: S3 API Reference, Error responses."""
+    """Return S3's own code of an error that s3fs has translated; source: S3 API Reference, Error responses."""
     response = getattr(error.__cause__, "response", None)
     return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
 
 
 def open_object(fs: Any, key: str) -> BinaryIO:
-    """Open an object of a store for reading, in the memory of one block: s3fs by itself would read 50 MB ahead."""
+    """Open an object of a store for reading, with one block in memory: s3fs by default would read 50 MB ahead."""
     return cast("BinaryIO", fs.open(key, "rb", block_size=_BLOCK_BYTES, cache_type="readahead"))
 
 
 def object_path(uri: str) -> ObjectStoragePath:
-    """Return a path in an object store, whose client from here on answers nothing from a listing that it remembers.
+    """Return a path in an object store, and stop the store's client from answering out of cached listings.
 
     :raises ConfigurationError: no installed provider knows its scheme.
     """
@@ -228,10 +228,11 @@ def object_path(uri: str) -> ObjectStoragePath:
         fs = path.fs  # opens the store, which is where a missing provider shows
     except (ValueError, ImportError) as error:
         raise ConfigurationError(
-            f"{uri!r} cannot be opened: {error}. Is the Airflow provider of that store installed? For s3://, gs:// and "
-            "abfs:// that is the extra s3, gcs or azure: pip install 'airflow-provider-anthropic-batches[s3]'."
+            f"{uri!r} cannot be opened: {error}. Check that the Airflow provider of that store is installed. For "
+            "s3://, gs:// and abfs:// install the extra s3, gcs or azure: "
+            "pip install 'airflow-provider-anthropic-batches[s3]'."
         ) from error
-    # A remembered listing would take an object that another process has just made for absent.
+    # A cached listing would show an object that another process has just made as absent.
     fs.dircache.use_listings_cache = False
     fs.invalidate_cache()
     return path

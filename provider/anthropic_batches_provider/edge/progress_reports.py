@@ -1,4 +1,4 @@
-"""Tells how far a task's job is: a line in its log at a sensible pace, and the same figures in its XCom."""
+"""Reports the progress of a task's job: at intervals a line in its log, and the same figures in its XCom."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.edge.xcom_keys import PROGRESS_KEY
 
 if TYPE_CHECKING:
@@ -18,15 +19,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _EVERY_SECONDS = 30.0
-_ROWS_BETWEEN_LOOKS = 1_000  # at the clock
+_ROWS_BETWEEN_LOOKS = 1_000  # the clock is read once per so many rows
 _Row = TypeVar("_Row")
 
 
 class ProgressReport:
     """The progress of one attempt.
 
-    :param context: of the task, whose XCom ``progress`` gets the figures.
-    :param seconds: tells the time that passes, in seconds.
+    :param context: of the task, whose XCom ``progress`` receives the figures.
+    :param seconds: returns a monotonic time, in seconds.
     """
 
     def __init__(self, context: Context, *, seconds: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +37,7 @@ class ProgressReport:
         self._told_at = self._began_at
 
     def building(self, rows: Iterable[_Row]) -> Iterator[_Row]:
-        """Pass rows on and tell how many were built."""
+        """Yield the rows unchanged, and report how many were built."""
         count = 0
         with log_group("Building shards"):
             for count, row in enumerate(rows, 1):
@@ -46,9 +47,9 @@ class ProgressReport:
             self._tell_built(count)
 
     def report(self, job: JobFolder, *, force: bool = False) -> None:
-        """Tell how far a sealed job is, if it is time to.
+        """Report the progress of a sealed job, if a report is due.
 
-        :param force: whether to tell in any case.
+        :param force: whether to report in any case.
         """
         if not (force or self._is_due()):
             return
@@ -68,14 +69,14 @@ class ProgressReport:
         self._told_at = self._seconds()
         passed = self._told_at - self._began_at
         rate = rows / passed if passed > 0 else None
-        log.info("Progress: %s rows built%s", f"{rows:,}", f", {rate:,.0f} rows/s" if rate else "")
+        log.info("Progress: %s built%s", counted(rows, "row"), f", {rate:,.0f} rows/s" if rate else "")
         self._push({"rows_built": rows, "rows_per_second": rate})
 
     def _push(self, figures: dict[str, Any]) -> None:
         task_instance: Any = self._context["ti"]
         try:
             task_instance.xcom_push(key=PROGRESS_KEY, value=figures)
-        except Exception as error:  # noqa: BLE001 - figures must not fail the work that they are of
+        except Exception as error:  # noqa: BLE001 - a report must not fail the work that it describes
             log.warning("The progress could not be shown in XCom: %s", error)
 
 

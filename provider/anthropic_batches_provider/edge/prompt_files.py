@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PROMPT_FILES = (".jinja", ".j2")
 
-# A look-up per row would be slow, and would put secrets into shards.
+# A lookup per row would be slow and would put secrets into shards.
 _HIDDEN = frozenset(("var", "conn", "ti", "task_instance"))
 
 
@@ -24,7 +24,7 @@ def load_prompt(prompt: str, context: Context) -> PromptTemplate:
 
     :param prompt: Jinja text, or the name of a file that ends in ``.jinja`` or ``.j2``, found as Airflow finds
         templates.
-    :raises ConfigurationError: the file is not there, or the template is not valid.
+    :raises ConfigurationError: the file does not exist, or the template is not valid.
     """
     from anthropic_batches_provider.batches.requests import PromptTemplate
 
@@ -36,6 +36,7 @@ def load_prompt(prompt: str, context: Context) -> PromptTemplate:
             source = environment.loader.get_source(environment, prompt)[0]
         except TemplateNotFound as error:
             raise ConfigurationError(
-                f"The prompt file {prompt!r} was not found in the DAG's folder or its template_searchpath."
+                f"The prompt file {prompt!r} was not found in the DAG's folder or its template_searchpath. Correct the "
+                "name, or put the file there."
             ) from error
     return PromptTemplate(source, environment, {k: value for k, value in context.items() if k not in _HIDDEN})

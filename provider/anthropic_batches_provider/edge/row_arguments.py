@@ -1,4 +1,4 @@
-"""Where rows come from: a list, an XComArg, a callable, or a URI; wired and resolved as Airflow does, but never shown.
+"""The source of rows: a list, an XComArg, a callable or a URI. Airflow wires and resolves it, but never shows the data.
 
 Data is never rendered as a template and never stored among the rendered fields: only a URI is templated.
 """
@@ -25,8 +25,8 @@ _GLOB_CHARACTERS = frozenset("*?[")
 class RowsArgument(ResolveMixin):
     """The value of ``rows=`` or ``requests=`` as a template field.
 
-    As a plain attribute an XComArg would be neither wired nor resolved; as an ordinary template field callables would
-    be called with odd arguments and data would be rendered and stored. So the field holds this.
+    As a plain attribute, an XComArg would be neither wired nor resolved. As an ordinary template field, callables would
+    be called with unsuitable arguments, and data would be rendered and stored. So the field holds this object.
 
     :param source: a URI, an XComArg or an argument of a mapped task group, a callable, or an iterable of rows.
     """
@@ -35,12 +35,12 @@ class RowsArgument(ResolveMixin):
         self.source = source
 
     def iter_references(self) -> Iterable[tuple[Any, str]]:
-        """Return the upstream tasks whose output this is."""
+        """Yield the references to the upstream tasks that produce this value."""
         if isinstance(self.source, ResolveMixin):
             yield from XComArg.iter_xcom_references(self.source)
 
     def resolve(self, context: Context, *_: Any, **__: Any) -> RowsArgument:
-        """Return this with an XComArg replaced by its value and a URI rendered; called by Airflow per task instance."""
+        """Return a copy with an XComArg resolved and a URI rendered; Airflow calls this for each task instance."""
         source = self.source
         if isinstance(source, ResolveMixin):
             source = source.resolve(context)
@@ -67,12 +67,12 @@ class RowsArgument(ResolveMixin):
         return self.serialize()
 
     def read(self, context: Context, *, ready_requests: bool = False) -> Iterator[Any]:
-        """Iterate over the rows, afresh at each call.
+        """Iterate over the rows, from the start at each call.
 
         :param ready_requests: whether the rows are ready requests; a file may then yield :class:`.ReadyLine` instead of
             dicts.
         :raises FileNotFoundError: a URI without glob characters names no object.
-        :raises ConfigurationError: the source is of no kind that rows can come from.
+        :raises ConfigurationError: rows cannot be read from a source of this kind.
         """
         source = self.source
         if callable(source):
@@ -88,9 +88,9 @@ class RowsArgument(ResolveMixin):
 
 
 def find_files(uri: str) -> list[str]:
-    """Return the URIs that a URI names: itself, or, where it holds ``*``, ``?`` or ``[``, what matches, sorted.
+    """Return the URIs that a URI names: itself or, if it holds ``*``, ``?`` or ``[``, the matching files, sorted.
 
-    ``*`` does not match ``/``. Listings that fail raise; they are never taken for an empty folder.
+    ``*`` does not match ``/``. A listing that fails raises its error; it is never taken for an empty folder.
     """
     if not _GLOB_CHARACTERS & set(uri):
         return [uri]
@@ -122,7 +122,8 @@ def _open(uri: str) -> BinaryIO:
     if path is not None:
         if not path.exists():
             raise FileNotFoundError(
-                f"There is no file {uri!r} to read rows from. Nothing was sent; a retry looks again."
+                f"There is no file {uri!r} to read rows from. Check the path; a retry looks for it again. "
+                "Nothing was sent."
             )
         return path.open("rb")
     remote = object_path(uri)

@@ -1,8 +1,8 @@
-"""Local folders for what a task writes on its way: one for each attempt, and none left behind.
+"""Local folders for the temporary files of tasks: one for each attempt, and none left behind.
 
-Invariants: a folder is removed by its own attempt or, after that was killed, by a later one of the same user and host;
-never while a process holds its lock; never where the disk has no locks. Its files hold prompts and answers: only their
-user may read them.
+Invariants: its own attempt removes a folder; if that attempt was killed, a later one of the same user and host does.
+Nobody removes a folder while a process holds its lock, or on a disk without locks. Its files hold prompts and answers:
+only their user may read them.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _HELD_BY_ANOTHER = frozenset((errno.EWOULDBLOCK, errno.EACCES))
 
 @contextmanager
 def task_spool() -> Iterator[Path]:
-    """Make a fresh folder for one task attempt, and remove it afterwards; remove what killed attempts left.
+    """Make a new folder for one task attempt, and remove it afterwards; also remove the folders of killed attempts.
 
-    It lies in ``anthropic-batches-{user id}`` under ``[anthropic_batches] spool``, by default the system's temporary
-    folder. A SIGKILL leaves it behind, until the next attempt of this user on this host finds its lock free. Forked
+    It is in ``anthropic-batches-{user id}`` under ``[anthropic_batches] spool``, by default the system's temporary
+    folder. A SIGKILL leaves it behind until the next attempt of this user on this host finds its lock free. Forked
     children share the lock: as long as one lives, the folder stays.
 
-    :raises SpoolFullError: the disk, or the user's quota of it, has no room for what was written within.
-    :raises ConfigurationError: the folder cannot be made, or is another user's.
+    :raises SpoolFullError: the disk, or the user's quota on it, has no room for the files of the attempt.
+    :raises ConfigurationError: the folder cannot be made, or belongs to another user.
     """
     home = _own_home(_configured_folder())
     with _full_disk_named(home):
@@ -62,9 +62,9 @@ def _configured_folder() -> Path:
 
 
 def _own_home(folder: Path) -> Path:
-    """Return this user's folder for all attempts, made if need be.
+    """Return this user's folder for all attempts; make it if necessary.
 
-    :raises ConfigurationError: another user made it first, or this one may not write there.
+    :raises ConfigurationError: another user made it first, or this user may not write there.
     """
     home = folder / f"anthropic-batches-{os.geteuid()}"
     try:
@@ -77,17 +77,17 @@ def _own_home(folder: Path) -> Path:
             home.chmod(0o700)
     except OSError as error:
         raise ConfigurationError(
-            f"The folder for temporary files cannot be used: {error}. Nothing was read or sent. Set another local "
-            "folder that the user of Airflow's tasks may write to: AIRFLOW__ANTHROPIC_BATCHES__SPOOL."
+            f"The folder for temporary files cannot be used: {error}. Set AIRFLOW__ANTHROPIC_BATCHES__SPOOL to another "
+            "local folder that the user of Airflow's tasks may write to. Nothing was read or sent."
         ) from error
     return home
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Claim:
-    """A folder's name, and the lock that keeps it while this process, or a fork of it, lives.
+    """A folder's name, and the lock that protects the folder while this process, or a fork of it, lives.
 
-    :param descriptor: of the lock file; closing the last copy of it gives the lock up.
+    :param descriptor: of the lock file; closing its last copy releases the lock.
     :param owner: id of the process that may remove the folder: a forked child runs the same ``finally``.
     """
 
@@ -103,7 +103,7 @@ class _Claim:
 
 
 def _claim(home: Path) -> _Claim:
-    """Take a lock first and make its folder afterwards, so that no folder is ever without."""
+    """Take a lock first and make its folder afterwards, so that no folder is ever without a lock."""
     while True:
         descriptor, name = tempfile.mkstemp(prefix=_host_prefix(), suffix=_LOCK_SUFFIX, dir=home)
         lock = Path(name)
@@ -114,7 +114,7 @@ def _claim(home: Path) -> _Claim:
             is_ours = error.errno not in _HELD_BY_ANOTHER
             if is_ours:
                 log.warning(
-                    "The disk of %s has no locks (%s): what a killed task leaves there is never removed. Set "
+                    "The disk of %s has no locks (%s): the files of a killed task are never removed there. Set "
                     "AIRFLOW__ANTHROPIC_BATCHES__SPOOL to a folder on a local disk.", home, error
                 )  # fmt: skip
         if is_ours:
@@ -123,39 +123,39 @@ def _claim(home: Path) -> _Claim:
 
 
 def _remove_abandoned(home: Path) -> None:
-    """Remove the folders of this host whose lock nobody holds any more."""
+    """Remove the folders of this host whose lock no process holds any more."""
     for lock in home.glob(f"{_host_prefix()}*{_LOCK_SUFFIX}"):
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            continue  # its own attempt, or another's start, has just removed it
+            continue  # its own attempt, or another one at its start, has just removed it
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if lock.with_suffix("").exists():
-                log.info("Removing what a killed attempt left: %s", lock.with_suffix(""))
+                log.info("Removing the folder that a killed attempt left: %s", lock.with_suffix(""))
             _remove(lock.with_suffix(""), lock)
         except OSError as error:
             if error.errno not in _HELD_BY_ANOTHER:
-                log.warning("Left as it is: %s, perhaps of a killed attempt: %s", lock.with_suffix(""), error)
+                log.warning("%s, perhaps of a killed attempt, was not removed: %s", lock.with_suffix(""), error)
         finally:
             os.close(descriptor)
 
 
 def _remove(folder: Path, lock: Path) -> None:
-    """Remove a folder and then its lock file, so that a removal that is itself killed is taken up again."""
+    """Remove a folder and then its lock file, so that a later attempt completes a removal that is itself killed."""
     shutil.rmtree(folder, ignore_errors=True)
     if not folder.exists():
         lock.unlink(missing_ok=True)
 
 
 def _host_prefix() -> str:
-    """Begin a name with the host's: on a disk that several share, locks of the others may not show here."""
+    """Return a prefix with the host's name: on a disk that several hosts share, their locks may not show here."""
     return f"{socket.gethostname()}+"
 
 
 @contextmanager
 def _full_disk_named(folder: Path) -> Iterator[None]:
-    """Raise a :class:`SpoolFullError` in place of an OSError that says no more than that some disk is full."""
+    """Raise a :class:`SpoolFullError` in place of an OSError that says only that some disk is full."""
     try:
         yield
     except OSError as error:
@@ -165,7 +165,7 @@ def _full_disk_named(folder: Path) -> Iterator[None]:
 
 
 def _may_be_of(folder: Path, error: OSError) -> bool:
-    """Return False for an error that names a file elsewhere: a full storage is not a full spool."""
+    """Return False if the error names a file elsewhere: a full storage is not a full spool."""
     written = error.filename2 or error.filename
     return not isinstance(written, (str, Path)) or Path(written).is_relative_to(folder)
 
@@ -175,12 +175,12 @@ def _full(folder: Path, error: OSError) -> SpoolFullError:
     free_bytes = disk.f_bavail * disk.f_frsize
     own_bytes = sum(file.stat().st_size for file in folder.rglob("*"))
     return SpoolFullError(
-        f"There is no room for this task's temporary files in {folder}: {error.strerror}. They take {own_bytes:,} "
-        f"bytes so far; the disk has {free_bytes:,} bytes free, and room for {disk.f_favail:,} more files. A task "
-        "holds one message batch at a time there: its requests, up to 256 MB, or its results twice over; besides, 30 "
-        "to 120 bytes for each row's key. What was sent is recorded in the job folder: nothing of it is lost or paid "
-        "for again. Make room, or name a local folder that has more: AIRFLOW__ANTHROPIC_BATCHES__SPOOL=/folder. A "
-        "retry goes on where this attempt stopped.",
+        f"There is no room for this task's temporary files in {folder}: {error.strerror}. Make room, or name a local "
+        "folder that has more: AIRFLOW__ANTHROPIC_BATCHES__SPOOL=/folder. A retry resumes where this attempt stopped. "
+        "Everything that was sent is recorded in the job folder: nothing of it is lost or paid for again. The files "
+        f"take {own_bytes:,} bytes so far; the disk has {free_bytes:,} bytes free, and room for {disk.f_favail:,} more "
+        "files. A task holds one message batch at a time there: its requests, up to 256 MB, or its results twice over. "
+        "Each row's key takes another 30 to 120 bytes.",
         folder=str(folder),
         free_bytes=free_bytes,
     )

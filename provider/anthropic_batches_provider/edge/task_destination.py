@@ -1,4 +1,4 @@
-"""Where a task's output goes: to XCom, or to a folder that is the task's own."""
+"""The destination of a task's output: XCom, or a folder that belongs to the task alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ XCOM = "xcom"  # as ``destination=``
 
 
 def destination_of(context: Context, uri: str, output_format: str, *, owner: str) -> Destination:
-    """Return the folder that a task writes to; each task of a mapped one has a folder of its own in it.
+    """Return the folder that a task writes to; each instance of a mapped task has its own folder in it.
 
     :param owner: the unit of work that may write there.
     """

@@ -1,4 +1,4 @@
-"""Turns this package's errors into what Airflow acts on: fail for good, or fail and retry."""
+"""Turns this package's errors into Airflow's: fail permanently, or fail and retry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def as_task_failures() -> Iterator[None]:
 
     :raises AirflowFailException: for a :class:`ConfigurationError` or a :class:`SpendLimitReachedError`, which a retry
         would only repeat.
-    :raises AirflowException: for every other error of ours; a retry goes on where this attempt stopped.
+    :raises AirflowException: for every other error of ours; a retry resumes where this attempt stopped.
     """
     try:
         yield

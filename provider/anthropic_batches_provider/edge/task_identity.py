@@ -1,4 +1,4 @@
-"""Which unit of work a task works on, and which of its tries belong together."""
+"""The identity of a task: its unit of work, and which of its tries belong together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def unit_of_work(context: Context, unit: str | None) -> UnitOfWork:
-    """Return what a retry, a clear and a backfill's reprocess of this task share.
+    """Return the unit of work that a retry, a clear and a backfill's reprocess of this task share.
 
     :param unit: the user's ``unit=``, already rendered.
     """
@@ -31,9 +31,9 @@ def unit_of_work(context: Context, unit: str | None) -> UnitOfWork:
 
 
 def attempt_group(context: Context) -> str:
-    """Return a name for the tries of a task between two clears of its run; "" if Airflow does not say which they are.
+    """Return a name for the tries of a task between two clears of its run; "" if Airflow does not identify them.
 
-    Every clear of any task of the run starts a new group. At worst a retry that is taken for a clear reads its rows
+    Every clear of any task of the run starts a new group. At worst, a retry is mistaken for a clear and reads its rows
     once more.
     """
     dag_run: Any = context["dag_run"]

@@ -12,9 +12,9 @@ log = logging.getLogger(__name__)
 
 
 def show_in_task_state(context: Context, key: str, value: dict[str, Any]) -> None:
-    """Copy what the ledger knows into the task state store of Airflow 3.3 and later; below that do nothing.
+    """Copy figures of the ledger into the task state store of Airflow 3.3 and later; do nothing below 3.3.
 
-    The ledger stays the truth: nothing reads the copy back, and a store that fails is logged and ignored.
+    The ledger stays the truth: nothing reads the copy back, and a failure of the store is logged and ignored.
     """
     store: Any = cast("dict[str, Any]", context).get("task_state_store")
     if store is None:
@@ -23,5 +23,5 @@ def show_in_task_state(context: Context, key: str, value: dict[str, Any]) -> Non
         from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]
 
         store.set(key, value, retention=NEVER_EXPIRE)
-    except Exception as error:  # noqa: BLE001 - a mirror must not fail what it shows
-        log.warning("The task state store took no copy of %s: %s", key, error)
+    except Exception as error:  # noqa: BLE001 - a copy must not fail the work that it shows
+        log.warning("%s could not be copied to the task state store: %s", key, error)

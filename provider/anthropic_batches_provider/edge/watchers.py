@@ -1,7 +1,7 @@
 """The watchers of this process: one for each connection and event loop, from its first trigger to its last.
 
-This module is imported on the triggerer's event loop: it imports nothing heavy; the SDK is imported, and each client
-made, in a thread.
+The triggerer imports this module on its event loop, so the module imports nothing heavy. A thread imports the SDK and
+makes each client.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _GAUGE_SECONDS = 5.0
 
 
 class _Running:
-    """A watcher and its task, which is started again should it end while somebody waits."""
+    """A watcher and its task, which starts again if it ends while any wait still needs it."""
 
     def __init__(self, watcher: Watcher, loop: asyncio.AbstractEventLoop) -> None:
         self.watcher = watcher
@@ -39,7 +39,7 @@ class _Running:
         self._task = self._start()
 
     def _start(self) -> asyncio.Task[None]:
-        # A context of its own: a copy of the first trigger's would send the watcher's log lines into that task's log.
+        # An empty context: a copy of the first trigger's would send the watcher's log lines to that task's log.
         name = f"anthropic batches of {self.watcher.name}"
         task = self._loop.create_task(self.watcher.run(), name=name, context=contextvars.Context())
         task.add_done_callback(self._ended)
@@ -47,11 +47,11 @@ class _Running:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if self.watcher.is_wanted:
-            log.warning("The watcher of connection %s was ended from outside; it goes on.", self.watcher.name)
+            log.warning("The watcher of connection %s was stopped from outside; it starts again.", self.watcher.name)
             self._task = self._start()
 
     async def stop(self) -> None:
-        """End the task, once nobody waits any more."""
+        """End the task; call this only when no wait needs it any more."""
         self._task.cancel()
         await asyncio.wait({self._task})
 
@@ -61,21 +61,21 @@ _import_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = Weak
 
 
 async def prepare() -> None:
-    """Import in a thread what a wait needs: on the loop that would stop all its other triggers for a moment."""
+    """Import the modules of a wait in a thread: on the loop, the import would briefly stop all other triggers."""
     lock = _import_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
     if _WATCHING not in sys.modules or lock.locked():
-        async with lock:  # thousands who start together take one thread
+        async with lock:  # thousands of triggers that start together use one thread
             if _WATCHING not in sys.modules:
                 await asyncio.to_thread(importlib.import_module, _WATCHING)
 
 
 @asynccontextmanager
 async def subscribed(conn_id: str, wait: BatchWait, *, deadline: float | None) -> AsyncIterator[Subscription]:
-    """Let the connection's watcher look for one wait while the context lasts.
+    """Let the connection's watcher poll for one wait while the context lasts.
 
-    The watcher starts with the first wait of its loop and connection and ends, its client closed, with the last.
+    The watcher starts with the first wait of its loop and connection. It ends with the last one and closes its client.
 
-    :param deadline: moment at which to stop waiting, seconds since the epoch; None for none.
+    :param deadline: moment at which to stop waiting, in seconds since the epoch; None for none.
     """
     from anthropic_batches_provider.batches.watching import Subscription
 
@@ -98,7 +98,7 @@ async def subscribed(conn_id: str, wait: BatchWait, *, deadline: float | None) -
 
 
 def new_watcher(conn_id: str) -> Watcher:
-    """Return a watcher of a connection by the machine's clock."""
+    """Return a watcher of a connection that uses the machine's clock."""
     from anthropic_batches_provider.batches.watching import Watcher
 
     async def connect() -> AsyncMessageBatchClient:
@@ -108,7 +108,7 @@ def new_watcher(conn_id: str) -> Watcher:
 
 
 async def connected(conn_id: str) -> AsyncMessageBatchClient:
-    """Read a connection and make a client that makes each call once: the watcher's schedule does the repeating.
+    """Read a connection and make a client that makes each call once: the watcher's schedule repeats calls.
 
     :raises ConfigurationError: the connection is missing or cannot be used.
     """
@@ -134,9 +134,9 @@ def _start(key: tuple[asyncio.AbstractEventLoop, str]) -> _Running:
 
 
 class StatsMeter:
-    """Airflow's metrics, under ``anthropic_batches.``; without names or ids of anything, so that there are few.
+    """Airflow's metrics under ``anthropic_batches.``, without names or ids, so that there are few of them.
 
-    Nothing is sent before :meth:`prepare`, which may block. What goes wrong with metrics is no concern of a wait.
+    Nothing is sent before :meth:`prepare`, which may block. A failure of metrics never affects a wait.
     """
 
     def __init__(self) -> None:
@@ -145,13 +145,13 @@ class StatsMeter:
         self._gauged = -1
 
     def prepare(self) -> None:
-        """Import and connect what Airflow sends metrics with; in a thread."""
+        """Import and connect Airflow's metrics client; call this in a thread."""
         if self._stats is None:
             try:
                 self._stats = importlib.import_module("airflow.providers.common.compat.sdk").Stats
                 self._stats.incr(f"{_METRICS}.polls", 0)
             except Exception as error:  # noqa: BLE001 - metrics must not end a wait
-                log.warning("There are no metrics of waits for message batches: %s", error)
+                log.warning("Metrics of waits for message batches are not available: %s", error)
 
     def called(self, operation: str) -> None:
         self._send("incr", "polls", tags={"operation": operation})
@@ -163,7 +163,7 @@ class StatsMeter:
         self._send("timing", "time_to_end", seconds * 1000)
 
     def waiting(self) -> None:
-        """Send the number of batches, of all connections, when it has changed; at most every few seconds, but for 0."""
+        """Send the number of batches of all connections if it has changed; at most every few seconds, except for 0."""
         if self._stats is None:
             return
         now = time.monotonic()

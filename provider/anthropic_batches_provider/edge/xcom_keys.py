@@ -1,4 +1,4 @@
-"""The XCom entries of a task. Tasks that an older version of this package deferred read them back: never rename one."""
+"""The XCom keys of a task. Never rename one: tasks that an older version of this package deferred still read them."""
 
 DEFERRAL_KEY = "deferral"
 MANIFEST_KEY = "manifest"

@@ -1,4 +1,4 @@
-"""The operators: submit rows, collect results, cancel batches, or all in one task; thin, each over the engine."""
+"""The operators: submit rows, collect results, cancel batches, or do all in one task. Thin layers on the engine."""
 
 from __future__ import annotations
 

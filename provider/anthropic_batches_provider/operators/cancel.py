@@ -1,4 +1,4 @@
-"""Cancels message batches; safe to run twice, and as a teardown."""
+"""Cancels message batches. Safe to run twice, and as a teardown."""
 
 from __future__ import annotations
 
@@ -21,17 +21,23 @@ __all__ = ["MessageBatchCancelOperator"]
 
 
 class MessageBatchCancelOperator(BaseOperator):
-    """Cancels every batch that has not ended; does nothing to the others, and nothing the second time.
+    """Cancels every batch that has not ended. Does nothing to the others, and nothing the second time.
 
-    What a batch has finished before the cancellation is kept and billed, and can still be collected; the rest is not
-    billed. As a teardown of the submitting task it stops what a run that failed or was aborted while it waited would
-    otherwise go on paying for: ``submit >> wait >> results >> cancel.as_teardown(setups=submit)``. If the submitting
-    task itself fails halfway, Airflow does not run its teardown: clear that task to go on, or cancel by hand with
-    ``job=`` the URI that its log names. Without a reference there is nothing to cancel, and the task succeeds.
+    Results that a batch has finished before the cancellation are kept and billed, and can still be collected. The rest
+    is not billed.
 
-    :param job: what a submitting task returned (``submit.output``), or the URI of a job folder. (templated)
-    :param batch_ids: batches that something else submitted; one id or several. Either this or ``job``. (templated)
-    :param conn_id: the Airflow connection; default: the job's own, else ``anthropic_default``. (templated)
+    As a teardown of the submitting task, it stops batches that a failed or aborted run would otherwise keep paying for:
+    ``submit >> wait >> results >> cancel.as_teardown(setups=submit)``. If the submitting task itself fails halfway,
+    Airflow does not run its teardown. Then clear that task to continue, or run this operator with ``job=`` the URI in
+    that task's log. With neither ``job`` nor ``batch_ids``, or an empty ``job``, there is nothing to cancel, and the
+    task succeeds.
+
+    :param job: what a submitting task returned (``submit.output``), the URI of a job folder, or a list of either. A
+        mapped submitting task returns a list; its jobs should share one connection, because the first one's is used.
+        (templated)
+    :param batch_ids: batches that something else submitted: one id, a list of ids, or a template that renders to either
+        (``"{{ params.batch_ids }}"``: the text of a list is read as a list). Either this or ``job``. (templated)
+    :param conn_id: the Airflow connection. Default: the job's own, else ``anthropic_default``. (templated)
     :returns: ``{"canceled": [ids asked to cancel now], "untouched": [ids that had ended, or were canceling or gone]}``.
     """
 
@@ -48,11 +54,11 @@ class MessageBatchCancelOperator(BaseOperator):
         self.host: str | None = None
 
     def execute(self, context: Context) -> dict[str, list[str]]:
-        """Cancel what has not ended."""
+        """Cancel the batches that have not ended."""
         from anthropic_batches_provider.hooks import MessageBatchHook
 
         if not self.job and not self.batch_ids:
-            self.log.info("The submitting task left no reference: there is nothing to cancel.")
+            self.log.info("Nothing to cancel: there is no job= and no batch_ids=.")
             return {"canceled": [], "untouched": []}
         with as_task_failures():
             hook = MessageBatchHook(connection_of(self.conn_id, self.job))
@@ -62,11 +68,11 @@ class MessageBatchCancelOperator(BaseOperator):
         return {"canceled": canceled, "untouched": untouched}
 
     def _batch_ids(self) -> list[str]:
-        """Return the batches that the ledger knows now, which may be more than when the reference was returned."""
+        """Return the batches that the ledger knows now: perhaps more than when the reference was returned."""
         if not self.job:
             return known_batch_ids(None, self.batch_ids)
         if self.batch_ids:
-            raise ConfigurationError("Give either job= or batch_ids=, and not both.")
+            raise ConfigurationError("job= and batch_ids= are both given. Give one of them. Nothing was canceled.")
         jobs = [self.job] if isinstance(self.job, (str, Mapping)) else self.job
         return [batch_id for job in jobs for batch_id in self._batch_ids_of(job)]
 
@@ -80,8 +86,8 @@ class MessageBatchCancelOperator(BaseOperator):
         for state in states:
             if state.open_intent is not None:
                 self.log.warning(
-                    "Whether the create call of shard %d of %s made a batch is not known: if it did, it runs on and is "
-                    "billed.",
+                    "The outcome of the create call of shard %d of %s is unknown. If it made a batch, that batch runs "
+                    "on and is billed.",
                     state.shard.shard, job.uri,
                 )  # fmt: skip
         return [state.batch.batch_id for state in states if state.batch is not None]

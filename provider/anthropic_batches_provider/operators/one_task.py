@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from anthropic_batches_provider.batches.cancellation import cancel_batches
 from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
 from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT, format_names
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.edge.announcing import announce
 from anthropic_batches_provider.edge.arguments import (
     DEFAULT_XCOM_MAX_BYTES,
@@ -42,74 +43,103 @@ __all__ = ["MessageBatchOperator"]
 
 
 class MessageBatchOperator(RowsOperator):
-    """Sends rows to the Message Batches API, waits for the answers, and writes one output row for each.
+    """Sends rows to the Message Batches API, waits for the answers, and writes one output row for each input row.
 
-    Deferred while there is nothing to do, and resumable at every point: a retry, a clear or a crash pays nothing twice
-    and goes on where the last attempt stopped. However many rows there are, no more than ``max_requests_in_flight`` are
-    in flight; results are written as batches end, and rows without a usable result go again as a further round. After
-    each round the output is published, the manifest last.
+    The task is deferred while there is nothing to do, and can resume at every point. After a retry, a clear or a crash
+    it continues where the last attempt stopped, and pays nothing twice.
+
+    No more than ``max_requests_in_flight`` requests are in flight, however many rows there are. Results are written as
+    batches end, and request files are deleted shard by shard (see ``keep_requests``). Rows without a usable result are
+    sent again as a further round. After each round the output is published, the manifest last. ``max_failed_rows`` is
+    judged after the last round.
+
+    The task checks the destination, and test-writes it, before it reads a row.
 
     Give ``rows`` with ``prompt`` or ``request_builder``, or give ready ``requests``.
 
-    :param rows: a list of dicts, the output of another task, a callable that returns or yields dicts (it may take
-        context variables as arguments), or the URI of JSON Lines files, plain or gzip, with ``*``, ``?`` and ``[…]`` as
-        wildcards inside a folder name or file name (a URI is templated; data never is).
-    :param key: the column, or columns, that identify a row in the output; must be unique; default: the row's number,
-        in a column ``row_number``.
-    :param keep: further columns to carry into the output, or ``"*"`` for all; default none.
-    :param prompt: Jinja text rendered for each row into the user message; sees ``row``, and the run's context but for
-        ``var``, ``conn`` and ``ti``. A text that ends in ``.jinja`` or ``.j2`` names a file, found as Airflow finds
-        templates.
-    :param system: the system prompt: text, or a list of content blocks; rendered once per run. (templated)
-    :param model: id of the model, such as ``claude-haiku-4-5``. (templated)
-    :param max_tokens: most tokens of one answer, 1 or more.
-    :param message_params: further Messages params for every request, such as ``{"output_config": …}``. (Not ``params``,
-        which is Airflow's: the DAG's own parameters arrive under that name.)
-    :param betas: values of the ``anthropic-beta`` header, for the whole batch.
-    :param request_builder: a callable that takes a row and returns Messages params (images, tools, several turns);
-        ``model``, ``system``, ``max_tokens`` and ``message_params`` are its defaults.
-    :param requests: ready ``{"custom_id", "params"}`` dicts, from the same sources as ``rows``. What is sent gets
-        custom_ids of ours; yours come back in the column ``key``.
-    :param column_prefix: put before the names of the output columns, where they clash with columns of yours.
-    :param on_empty: what to do when there are no rows: ``"fail"`` (default) or ``"skip"`` the task.
-    :param on_changed_input: what to do when this unit of work was submitted before with another question or other
-        rows: ``"fail"`` (default), or ``"restart"``: cancel what still runs and pay anew.
-    :param max_rounds: how often a row may be sent in all: rows without a usable result go again at once, and only they;
-        never a bad request. Default 3; 1 sends nothing again.
-    :param on_kill: what to do with batches of the job when the task is killed: ``"leave"`` (default),
-        or ``"cancel"`` them once the task is seen to be over (marked failed or success, or its run ended). A clear, a
-        restart or a doubt leaves them. While deferred this takes Airflow 3.3. Nothing more is submitted in any case.
-    :param unit: what is one unit of work, and so found again by a retry, a clear or a backfill; default: the partition
-        key, else the logical date, else the run id. (templated)
-    :param edition: names a deliberate new job of the same unit, which is paid anew. (templated)
-    :param storage: URI of the folder that holds all jobs; default ``[anthropic_batches] storage``. (templated)
-    :param max_requests_per_shard: most requests of one message batch; default, and at most, 100,000.
-    :param max_bytes_per_shard: most bytes of one message batch; default, and at most, 256,000,000.
-    :param max_requests_in_flight: most requests of the job in batches that have not ended; the rest waits, deferred.
-        Default 200,000, the processing queue of the smallest tier, which all jobs of an account share; a 429 lowers it
-        for a while. Shards are cut no larger.
-    :param poll_interval: longest time between two looks at what is waited for, in seconds or as a timedelta; default
-        60. Young batches are looked at sooner.
-    :param conn_id: the Airflow connection; default ``anthropic_default``. (templated)
-    :param destination: the folder for the output: any URI that ObjectStoragePath takes, or an absolute path. It belongs
-        to one unit of work; a mapped task adds ``map_index=N/``. ``"xcom"`` (default) returns the rows. (templated)
-    :param output_format: ``"jsonl"`` (default) or ``"jsonl.gz"``.
-    :param max_failed_rows: how many rows may lack a succeeded result before the task fails, after everything is
-        written and ``max_rounds`` are over: an int is rows, a float below 1 a share of all; default 0.
-    :param include_message: add the whole message to each row, in the column ``message``; default False.
-    :param keep_requests: leave the job's request files in its folder, which hold the prompts; default False: once a
-        batch's results are written, only the requests of rows without a succeeded result are kept.
-    :param xcom_max_bytes: for ``"xcom"``: the most bytes of rows, as JSON; default 1,000,000. Over it the task fails,
-        and nothing is lost.
-    :param timeout: how long one try may take, in seconds or as a timedelta, waiting included; default: no limit beyond
-        the 24 h that each batch has. What was submitted runs on, and a retry goes on.
-    :param on_timeout: what to do with batches that have not ended then: ``"leave"`` (default), or ``"cancel"`` them,
-        which keeps and bills what they have finished.
-    :returns: the manifest; for ``"xcom"`` the list of rows. The XCom ``manifest`` holds the manifest in both cases, and
-        the XCom ``progress`` how far it is while it runs.
-    :raises AirflowFailException: for whatever a retry would only repeat: bad rows, bad parameters, a bad connection,
-        another owner's destination, more failed rows than allowed, an exhausted credit.
-    :raises AirflowException: the service refused or did not answer; a retry goes on where this attempt stopped.
+    :param rows: where the rows come from: a list of dicts, the output of another task, a callable, or the URI or
+        absolute path of JSON Lines files. A callable returns or yields dicts and may take context variables as
+        arguments. Files may be plain or gzip; ``*``, ``?`` and ``[…]`` match inside one folder name or file name. A URI
+        is templated. Data is never templated, and never shown among the rendered fields. (templated)
+    :param key: the column, or list of columns, that identifies a row in the output. Its values must be unique, and may
+        be any JSON; ``1``, ``1.0`` and ``"1"`` are three keys. Default: the row's number, from 0, in a column
+        ``row_number``.
+    :param keep: further columns to carry into the output: one name, a list of names, or ``"*"`` for all. Dates, UUIDs
+        and Decimals become text; bytes become base64. Default: ``()``.
+    :param prompt: Jinja text, rendered for each row into the one user message. It sees ``row`` and the run's context
+        (``ds``, ``params``, ``macros``, …), except for ``var``, ``conn``, ``ti`` and ``task_instance``.
+        ``{{ row.items }}`` is the column ``items``; an unknown column is an error that names the row. A text that ends
+        in ``.jinja`` or ``.j2`` names a file, found as Airflow finds templates: next to the DAG, or in
+        ``template_searchpath``. Not a template field.
+    :param system: the system prompt: text, or a list of content blocks. Rendered once per run. (templated)
+    :param model: id of the model, such as ``claude-haiku-4-5``. Required with ``prompt``. (templated)
+    :param max_tokens: most tokens of one answer, 1 or more. Required with ``prompt``.
+    :param message_params: dict of further `Messages params <https://platform.claude.com/docs/en/api/messages>`__ for
+        every request, such as ``{"output_config": {…}}``. Not ``params``: that is Airflow's own argument, for the DAG's
+        parameters, and Messages params in it are an error when the DAG is parsed. A value that the model does not
+        accept (such as ``temperature`` under the API version of 2026-10-21) is not refused at once: each of its rows
+        ends as errored, unbilled.
+    :param betas: list of values of the ``anthropic-beta`` header, for the whole batch. Default: ``()``.
+    :param request_builder: a callable, used instead of ``prompt``, that takes a row (a dict) and returns Messages
+        params, for images, tools or several turns. The params it returns override ``model``, ``system``, ``max_tokens``
+        and ``message_params``. It must be a plain function, not async.
+    :param requests: ready ``{"custom_id": …, "params": {…}}`` dicts, from the same sources as ``rows``, and instead of
+        ``rows``. Your custom_id (a unique string or whole number) comes back in the column ``key``. The request that is
+        sent has a custom_id of ours, which proves that a batch is ours. ``key``, ``keep`` and the parameters of the
+        question do not apply. (templated)
+    :param column_prefix: text to put before the names of the *output's* columns, if they clash with yours (a column
+        ``text``, for example). Default: ``""``.
+    :param on_empty: what to do if there are no rows: ``"fail"``, or ``"skip"`` the task and those that follow it.
+        Default: ``"fail"``.
+    :param on_changed_input: what to do if this unit of work was submitted before with another question or other rows:
+        ``"fail"``, or ``"restart"``. A restart cancels the batches that still run and pays for a new job. Default:
+        ``"fail"``.
+    :param max_rounds: how often a row may be sent in total, the first time included; 1 sends nothing again. Rows
+        without a usable result are sent again as a further round, and only they; never a bad request.
+        ``MessageBatchOperator`` starts the round at once. ``MessageBatchSubmitOperator`` starts it when its finished
+        job is cleared. Default: ``3``.
+    :param on_kill: what to do with the job's batches when the task is killed: ``"leave"`` them running, or ``"cancel"``
+        them once the task is confirmed to be over (marked failed or success, or its run ended). After a clear or a
+        restart, or if the state cannot be read, they are left running. Canceling while the task is deferred requires
+        Airflow 3.3 or later. Nothing more is submitted in either case. Default: ``"leave"``.
+    :param unit: names the unit of work. A retry, a clear or a backfill of the same unit finds its batches again.
+        Default: the run's partition key, else its logical date, else its run id. (templated)
+    :param edition: names a deliberate new job of the same unit, which is paid for again. Default: ``""``. (templated)
+    :param storage: URI of the folder that holds all jobs. Default: ``[anthropic_batches] storage``. (templated)
+    :param max_requests_per_shard: most requests of one message batch: 1 to 100,000. Shards hold up to 1.5% fewer
+        (pseudo-random), so that two batches of an account rarely have equal counts. Default: ``100_000``.
+    :param max_bytes_per_shard: most bytes of one message batch: 1 to 256,000,000. Default: ``256_000_000``.
+    :param max_requests_in_flight: most requests of the job in batches that have not ended: its *window*. The other
+        requests wait, deferred. The default is the processing queue of the smallest tier, which all jobs of an account
+        share. No shard is larger than the window. A 429 lowers the window to the requests in flight, for 15 minutes or
+        until a batch ends. The 429 does not say for certain which limit was exceeded: the queue, or the rate of calls.
+        Default: ``200_000``.
+    :param poll_interval: longest time between two checks while the task waits, in seconds or as a timedelta. Young
+        batches are checked sooner: after a tenth of their age, at least 2 s apart. Default: ``60``.
+    :param conn_id: the Airflow connection. Default: ``"anthropic_default"``. (templated)
+    :param destination: where the rows go: a folder, or ``"xcom"``, which returns them. A folder is any URI that
+        ObjectStoragePath takes, or an absolute path. It belongs to one unit of work: put ``{{ ds }}`` or
+        ``{{ run_id }}`` into it. A mapped task adds ``map_index=N/``. Default: ``"xcom"``. (templated)
+    :param output_format: ``"jsonl"`` or ``"jsonl.gz"``. Default: ``"jsonl"``.
+    :param max_failed_rows: how many rows may lack a succeeded result before the task fails: a number of rows (int), or
+        a share of all rows (float from 0.0 and below 1). Judged after everything is written. Default: ``0``.
+    :param include_message: add the whole message to each row, in the column ``message``. Default: ``False``.
+    :param keep_requests: keep the job's request files, which hold the prompts. Otherwise they are deleted as results
+        are written, except for the requests of rows without a succeeded result. Default: ``False``.
+    :param xcom_max_bytes: for ``"xcom"``: the most bytes of rows, as JSON. Above it the task fails with
+        ``XComLimitError``; nothing is lost. Default: ``1_000_000``.
+    :param timeout: how long one try may take, building and waiting included, in seconds or as a timedelta. After it the
+        task submits nothing more. Unless all is done, it fails with ``BatchesNotEndedError``, and a retry continues. It
+        is checked each time the task starts on a worker; it does not interrupt a running worker. Default: no limit
+        beyond the 24 h that each batch has.
+    :param on_timeout: what to do with batches that have not ended at the ``timeout``: ``"leave"`` them running, or
+        ``"cancel"`` them, which keeps and bills what they have finished. Default: ``"leave"``.
+    :returns: the manifest; for ``"xcom"`` the list of rows. The XCom ``manifest`` holds the manifest in both cases. The
+        XCom ``progress`` shows how far the task is while it runs.
+    :raises AirflowFailException: a retry would fail again: bad rows, bad parameters, a bad connection, another owner's
+        destination, more failed rows than allowed, an exhausted credit, or rows that errored because of the key.
+    :raises AirflowException: the service refused or did not answer, or the ``timeout`` is over. A retry continues where
+        this attempt stopped.
     """
 
     template_fields: Sequence[str] = (*RowsOperator.template_fields, "destination")
@@ -144,7 +174,7 @@ class MessageBatchOperator(RowsOperator):
         self.deadline: float | None = None  # seconds since the epoch; from the start of the try on
 
     def check_before_reading(self, job_input: JobInput) -> None:
-        """Look whether the destination is ours and can be written, before anything is spent."""
+        """Check that the destination is ours and writable before anything is spent; set the deadline of this try."""
         from anthropic_batches_provider.batches.clock import SystemClock
         from anthropic_batches_provider.batches.output.destination import (
             check_destination,
@@ -159,7 +189,7 @@ class MessageBatchOperator(RowsOperator):
             check_writable(destination)
 
     def advance(self, stint: Stint) -> Any:
-        """Submit, collect and send again as far as it goes without waiting; then defer, or judge and return."""
+        """Submit, collect and send again as far as possible without waiting; then defer, or judge and return."""
         from anthropic_batches_provider.batches.job_advance import JobAdvance
         from anthropic_batches_provider.batches.submission import NextLook
 
@@ -176,7 +206,7 @@ class MessageBatchOperator(RowsOperator):
             with log_group("Submitting and collecting"):
                 outcome = advance.advance()
         except JobStoppedError as error:
-            # A retry would only use up the rounds: somebody has to act first.
+            # A retry would only use up the rounds: a person has to act first.
             raise AirflowFailException(str(error)) from error
         if isinstance(outcome, NextLook):
             self._wait_or_time_out(stint, outcome)
@@ -214,7 +244,7 @@ class MessageBatchOperator(RowsOperator):
         try:
             check_failed_rows(manifest, self.max_failed_rows, again=RAISE_MAX_ROUNDS)
         except FailedRowsError as error:
-            # Every row had its rounds: a retry would find the same.
+            # Every row had its rounds: a retry would fail the same way.
             raise AirflowFailException(str(error)) from error
 
     def _wait_or_time_out(self, stint: Stint, waiting: NextLook) -> NoReturn:
@@ -226,31 +256,31 @@ class MessageBatchOperator(RowsOperator):
         self.wait(stint, waiting)
 
     def may_send(self) -> bool:
-        """Return whether the ``timeout`` leaves time: what is sent after it would run, or be canceled, for nothing."""
+        """Return whether the ``timeout`` leaves time; a batch sent later would run, or be canceled, for nothing."""
         from anthropic_batches_provider.batches.clock import SystemClock
 
         return self.deadline is None or SystemClock().now().timestamp() < self.deadline
 
     def pinned(self) -> dict[str, Any]:
-        """Return where to write and when to end, as the first stint has found them."""
+        """Return the destination and the deadline, as the first stint found them."""
         return {"destination": self.destination, "deadline": self.deadline}
 
     def _time_out(self, stint: Stint) -> NoReturn:
         running = running_batch_ids(stint.job)
         if self.timeout_policy == "cancel":
             cancel_batches(stint.client, running)
-            done = "were canceled, as on_timeout says; what they had finished is billed and kept"
+            done = "are canceled, as on_timeout says; results finished before that are billed and kept"
         else:
-            done = "were not canceled: they run on, and what they finish is billed and kept for 29 days"
+            done = "are not canceled: they run on, and their results are billed and kept for 29 days"
         raise BatchesNotEndedError(
-            f"The job at {stint.job.uri} was not done within {self.timeout}. {len(running):,} batches had not ended; "
-            f"they {done}. A retry, or clearing this task, goes on from here and pays nothing twice. Not ended: "
-            f"{', '.join(running[:20])}",
+            f"The job at {stint.job.uri} was not done within {self.timeout}: {counted(len(running), 'batch')} had not "
+            "ended. Retry or clear this task to continue from here; nothing is paid twice. Batches that had not ended "
+            f"{done}: {', '.join(running[:20])}",
             batch_ids=running,
         )
 
 
 def _value(collection: JobCollection | XComCollection, manifest: Manifest) -> Any:
-    """Return what the task returns of a collection."""
+    """Return the value that the task returns: the manifest, or the rows for XCom."""
     rows = getattr(collection, "rows", None)
     return manifest.as_dict() if rows is None else rows

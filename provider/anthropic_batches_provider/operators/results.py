@@ -36,28 +36,32 @@ __all__ = ["MessageBatchResultsOperator"]
 
 
 class MessageBatchResultsOperator(BaseOperator):
-    """Writes one output row for each request of ended batches, whatever its result; waits for nothing.
+    """Writes one output row for each request of ended batches, whatever its result. Does not wait.
 
-    Of a job the rows come in the order of its input, with their key and kept columns; of plain ``batch_ids`` in the
-    order in which the API gives them. The output row and the manifest are described in ``docs/output.md``. Nothing is
-    published before it is whole, the manifest comes last, and collecting again costs nothing.
+    With ``job``, rows are in the order of its input, with their key and kept columns. With ``batch_ids``, they are in
+    the API's order, without key columns. ``docs/output.md`` describes the output row and the manifest.
 
-    :param job: what a submitting task returned (``submit.output``), or the URI of a job folder. (templated)
-    :param batch_ids: batches that something else submitted; one id or several. Either this or ``job``. (templated)
-    :param destination: the folder for the output: any URI that ObjectStoragePath takes, or an absolute path. It belongs
-        to one unit of work; a mapped task adds ``map_index=N/``. ``"xcom"`` (default) returns the rows. (templated)
-    :param output_format: ``"jsonl"`` (default) or ``"jsonl.gz"``.
-    :param max_failed_rows: how many rows may lack a succeeded result before the task fails, after everything is
-        written: an int is rows, a float below 1 a share of all; default 0.
-    :param include_message: add the whole message to each row, in the column ``message``; default False.
-    :param keep_requests: leave the job's request files in its folder, which hold the prompts; default False: once the
-        results are written, only the requests of rows without a succeeded result are kept.
-    :param xcom_max_bytes: for ``"xcom"``: the most bytes of rows, as JSON; default 1,000,000. Over it the task fails,
-        and nothing is lost.
-    :param conn_id: the Airflow connection; default: the job's own, else ``anthropic_default``. (templated)
+    Nothing is published before it is complete, and the manifest comes last. Collecting again costs nothing.
+
+    :param job: what a submitting task returned (``submit.output``), or the URI of a job folder; one job. For a mapped
+        submitting task, expand: ``MessageBatchResultsOperator.partial(…).expand(job=submit.output)``. (templated)
+    :param batch_ids: batches that something else submitted: one id, a list of ids, or a template that renders to either
+        (``"{{ params.batch_ids }}"``: the text of a list is read as a list). Either this or ``job``. (templated)
+    :param destination: where the rows go: a folder, or ``"xcom"``, which returns them. A folder is any URI that
+        ObjectStoragePath takes, or an absolute path. It belongs to one unit of work: put ``{{ ds }}`` or
+        ``{{ run_id }}`` into it. A mapped task adds ``map_index=N/``. Default: ``"xcom"``. (templated)
+    :param output_format: ``"jsonl"`` or ``"jsonl.gz"``. Default: ``"jsonl"``.
+    :param max_failed_rows: how many rows may lack a succeeded result before the task fails: a number of rows (int), or
+        a share of all rows (float from 0.0 and below 1). Judged after everything is written. Default: ``0``.
+    :param include_message: add the whole message to each row, in the column ``message``. Default: ``False``.
+    :param keep_requests: keep the job's request files, which hold the prompts. Otherwise they are deleted as results
+        are written, except for the requests of rows without a succeeded result. Default: ``False``.
+    :param xcom_max_bytes: for ``"xcom"``: the most bytes of rows, as JSON. Above it the task fails with
+        ``XComLimitError``; nothing is lost. Default: ``1_000_000``.
+    :param conn_id: the Airflow connection. Default: the job's own, else ``anthropic_default``. (templated)
     :returns: the manifest; for ``"xcom"`` the list of rows. The XCom ``manifest`` holds the manifest in both cases.
     :raises AirflowFailException: bad parameters, another owner's destination, or too much for XCom.
-    :raises AirflowException: batches that have not ended, a broken download, or more failed rows than allowed.
+    :raises AirflowException: some batches have not ended, a download broke off, or more rows failed than allowed.
     """
 
     template_fields: Sequence[str] = ("conn_id", "job", "batch_ids", "destination")
@@ -95,7 +99,7 @@ class MessageBatchResultsOperator(BaseOperator):
         self.host: str | None = None
 
     def execute(self, context: Context) -> Any:
-        """Collect, publish, and only then judge."""
+        """Collect and publish; only then judge whether too many rows failed."""
         with as_task_failures():
             return self._collect(context)
 

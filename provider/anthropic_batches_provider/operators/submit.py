@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.edge.job_references import JobReference
 from anthropic_batches_provider.edge.progress_reports import log_group
 from anthropic_batches_provider.operators.stints.rows_operator import RowsOperator
@@ -11,63 +12,86 @@ __all__ = ["MessageBatchSubmitOperator"]
 
 
 class MessageBatchSubmitOperator(RowsOperator):
-    """Sends rows to the Message Batches API and returns a job reference; does not wait for answers.
+    """Sends rows to the Message Batches API and returns a job reference. Does not wait for answers.
 
-    The rows are first written to the job folder as shards; from then on a retry goes on from there and never reads the
-    rows again. Before each create call an intent is recorded, and a call whose answer was lost is settled from what
-    the service lists: a retry, a clear or a crash pays nothing twice. While such a doubt is waited out, or while the
-    account's queue or ``max_requests_in_flight`` is full, the task is deferred; it is done when all is submitted.
+    The task first writes the rows to the job folder as shards. From then on a retry continues from the shards and never
+    reads the rows again. It records an intent before each create call, and settles a call whose answer was lost from
+    the batches that the service lists. So a retry, a clear or a crash pays nothing twice.
+
+    The task is deferred while a lost answer is being settled, and while the account's queue or
+    ``max_requests_in_flight`` is full. It ends when all is submitted.
 
     Give ``rows`` with ``prompt`` or ``request_builder``, or give ready ``requests``.
 
-    :param rows: a list of dicts, the output of another task, a callable that returns or yields dicts (it may take
-        context variables as arguments), or the URI of JSON Lines files, plain or gzip, with ``*``, ``?`` and ``[…]`` as
-        wildcards inside a folder name or file name (a URI is templated; data never is).
-    :param key: the column, or columns, that identify a row in the output; must be unique; default: the row's number,
-        in a column ``row_number``.
-    :param keep: further columns to carry into the output, or ``"*"`` for all; default none.
-    :param prompt: Jinja text rendered for each row into the user message; sees ``row``, and the run's context but for
-        ``var``, ``conn`` and ``ti``. A text that ends in ``.jinja`` or ``.j2`` names a file, found as Airflow finds
-        templates.
-    :param system: the system prompt: text, or a list of content blocks; rendered once per run. (templated)
-    :param model: id of the model, such as ``claude-haiku-4-5``. (templated)
-    :param max_tokens: most tokens of one answer, 1 or more.
-    :param message_params: further Messages params for every request, such as ``{"output_config": …}``. (Not ``params``,
-        which is Airflow's: the DAG's own parameters arrive under that name.)
-    :param betas: values of the ``anthropic-beta`` header, for the whole batch.
-    :param request_builder: a callable that takes a row and returns Messages params (images, tools, several turns);
-        ``model``, ``system``, ``max_tokens`` and ``message_params`` are its defaults.
-    :param requests: ready ``{"custom_id", "params"}`` dicts, from the same sources as ``rows``. What is sent gets
-        custom_ids of ours; yours come back in the column ``key``.
-    :param column_prefix: put before the names of the output columns, where they clash with columns of yours.
-    :param on_empty: what to do when there are no rows: ``"fail"`` (default) or ``"skip"`` the task.
-    :param on_changed_input: what to do when this unit of work was submitted before with another question or other
-        rows: ``"fail"`` (default), or ``"restart"``: cancel what still runs and pay anew.
-    :param max_rounds: how often a row may be sent in all. When a finished job is cleared, rows without a usable result
-        go again, and only they; never a bad request. Default 3; 1 sends nothing again.
-    :param on_kill: what to do with batches of the job when the task is killed while it submits: ``"leave"`` (default),
-        or ``"cancel"`` them once the task is seen to be over (marked failed or success, or its run ended). A clear, a
-        restart or a doubt leaves them. Nothing more is submitted in any case.
-    :param unit: what is one unit of work, and so found again by a retry, a clear or a backfill; default: the partition
-        key, else the logical date, else the run id. (templated)
-    :param edition: names a deliberate new job of the same unit, which is paid anew. (templated)
-    :param storage: URI of the folder that holds all jobs; default ``[anthropic_batches] storage``. (templated)
-    :param max_requests_per_shard: most requests of one message batch; default, and at most, 100,000.
-    :param max_bytes_per_shard: most bytes of one message batch; default, and at most, 256,000,000.
-    :param max_requests_in_flight: most requests of the job in batches that have not ended; the rest waits, deferred.
-        Default 200,000, the processing queue of the smallest tier, which all jobs of an account share; a 429 lowers it
-        for a while. Shards are cut no larger.
-    :param poll_interval: longest time between two looks at what is waited for, in seconds or as a timedelta; default
-        60. Young batches are looked at sooner.
-    :param conn_id: the Airflow connection; default ``anthropic_default``. (templated)
+    :param rows: where the rows come from: a list of dicts, the output of another task, a callable, or the URI or
+        absolute path of JSON Lines files. A callable returns or yields dicts and may take context variables as
+        arguments. Files may be plain or gzip; ``*``, ``?`` and ``[…]`` match inside one folder name or file name. A URI
+        is templated. Data is never templated, and never shown among the rendered fields. (templated)
+    :param key: the column, or list of columns, that identifies a row in the output. Its values must be unique, and may
+        be any JSON; ``1``, ``1.0`` and ``"1"`` are three keys. Default: the row's number, from 0, in a column
+        ``row_number``.
+    :param keep: further columns to carry into the output: one name, a list of names, or ``"*"`` for all. Dates, UUIDs
+        and Decimals become text; bytes become base64. Default: ``()``.
+    :param prompt: Jinja text, rendered for each row into the one user message. It sees ``row`` and the run's context
+        (``ds``, ``params``, ``macros``, …), except for ``var``, ``conn``, ``ti`` and ``task_instance``.
+        ``{{ row.items }}`` is the column ``items``; an unknown column is an error that names the row. A text that ends
+        in ``.jinja`` or ``.j2`` names a file, found as Airflow finds templates: next to the DAG, or in
+        ``template_searchpath``. Not a template field.
+    :param system: the system prompt: text, or a list of content blocks. Rendered once per run. (templated)
+    :param model: id of the model, such as ``claude-haiku-4-5``. Required with ``prompt``. (templated)
+    :param max_tokens: most tokens of one answer, 1 or more. Required with ``prompt``.
+    :param message_params: dict of further `Messages params <https://platform.claude.com/docs/en/api/messages>`__ for
+        every request, such as ``{"output_config": {…}}``. Not ``params``: that is Airflow's own argument, for the DAG's
+        parameters, and Messages params in it are an error when the DAG is parsed. A value that the model does not
+        accept (such as ``temperature`` under the API version of 2026-10-21) is not refused at once: each of its rows
+        ends as errored, unbilled.
+    :param betas: list of values of the ``anthropic-beta`` header, for the whole batch. Default: ``()``.
+    :param request_builder: a callable, used instead of ``prompt``, that takes a row (a dict) and returns Messages
+        params, for images, tools or several turns. The params it returns override ``model``, ``system``, ``max_tokens``
+        and ``message_params``. It must be a plain function, not async.
+    :param requests: ready ``{"custom_id": …, "params": {…}}`` dicts, from the same sources as ``rows``, and instead of
+        ``rows``. Your custom_id (a unique string or whole number) comes back in the column ``key``. The request that is
+        sent has a custom_id of ours, which proves that a batch is ours. ``key``, ``keep`` and the parameters of the
+        question do not apply. (templated)
+    :param column_prefix: text to put before the names of the *output's* columns, if they clash with yours (a column
+        ``text``, for example). Default: ``""``.
+    :param on_empty: what to do if there are no rows: ``"fail"``, or ``"skip"`` the task and those that follow it.
+        Default: ``"fail"``.
+    :param on_changed_input: what to do if this unit of work was submitted before with another question or other rows:
+        ``"fail"``, or ``"restart"``. A restart cancels the batches that still run and pays for a new job. Default:
+        ``"fail"``.
+    :param max_rounds: how often a row may be sent in total, the first time included; 1 sends nothing again. Rows
+        without a usable result are sent again as a further round, and only they; never a bad request.
+        ``MessageBatchOperator`` starts the round at once. ``MessageBatchSubmitOperator`` starts it when its finished
+        job is cleared. Default: ``3``.
+    :param on_kill: what to do with the job's batches when the task is killed: ``"leave"`` them running, or ``"cancel"``
+        them once the task is confirmed to be over (marked failed or success, or its run ended). After a clear or a
+        restart, or if the state cannot be read, they are left running. Canceling while the task is deferred requires
+        Airflow 3.3 or later. Nothing more is submitted in either case. Default: ``"leave"``.
+    :param unit: names the unit of work. A retry, a clear or a backfill of the same unit finds its batches again.
+        Default: the run's partition key, else its logical date, else its run id. (templated)
+    :param edition: names a deliberate new job of the same unit, which is paid for again. Default: ``""``. (templated)
+    :param storage: URI of the folder that holds all jobs. Default: ``[anthropic_batches] storage``. (templated)
+    :param max_requests_per_shard: most requests of one message batch: 1 to 100,000. Shards hold up to 1.5% fewer
+        (pseudo-random), so that two batches of an account rarely have equal counts. Default: ``100_000``.
+    :param max_bytes_per_shard: most bytes of one message batch: 1 to 256,000,000. Default: ``256_000_000``.
+    :param max_requests_in_flight: most requests of the job in batches that have not ended: its *window*. The other
+        requests wait, deferred. The default is the processing queue of the smallest tier, which all jobs of an account
+        share. No shard is larger than the window. A 429 lowers the window to the requests in flight, for 15 minutes or
+        until a batch ends. The 429 does not say for certain which limit was exceeded: the queue, or the rate of calls.
+        Default: ``200_000``.
+    :param poll_interval: longest time between two checks while the task waits, in seconds or as a timedelta. Young
+        batches are checked sooner: after a tenth of their age, at least 2 s apart. Default: ``60``.
+    :param conn_id: the Airflow connection. Default: ``"anthropic_default"``. (templated)
     :returns: ``{"job": URI, "conn_id": …, "batch_ids": […], "requests": n}``, for ``job=`` of sensor, results and
         cancel.
-    :raises AirflowFailException: for whatever a retry would only repeat: bad rows, bad parameters, a bad connection.
-    :raises AirflowException: the service refused or did not answer; a retry goes on where this attempt stopped.
+    :raises AirflowFailException: a retry would fail again: bad rows, bad parameters, a bad connection, an exhausted
+        credit.
+    :raises AirflowException: the service refused or did not answer. A retry continues where this attempt stopped.
     """
 
     def advance(self, stint: Stint) -> JobReference:
-        """Submit what is not submitted yet; of a finished job, the rows without a usable result."""
+        """Submit the shards that are not submitted yet; of a finished job, the rows without a usable result."""
         from anthropic_batches_provider.batches.further_rounds import seal_next_round
 
         job, submission = stint.job, stint.submission
@@ -79,5 +103,7 @@ class MessageBatchSubmitOperator(RowsOperator):
             self.wait(stint, outcome)
         rows = job.first_seal().rows
         batch_ids = [batch.batch_id for batch in outcome]
-        self.log.info("Submitted: %d rows, %d batches (%s)", rows, len(batch_ids), ", ".join(batch_ids[:20]))
+        self.log.info(
+            "Submitted %s in %s: %s", counted(rows, "row"), counted(len(batch_ids), "batch"), ", ".join(batch_ids[:20])
+        )
         return JobReference(job=job.uri, conn_id=self.conn_id, batch_ids=batch_ids, requests=rows)

@@ -1,7 +1,7 @@
-"""A local Message Batches API, for tests and demonstrations: it imitates the service and knows nothing of the provider.
+"""A local Message Batches API for tests and demonstrations: it imitates the service and knows nothing of the provider.
 
-It restates the service's limits for itself, so that it is a second witness of them, and imports neither Airflow nor
-the SDK. Names are loaded when first used: the pytest plugin lives in this package and must cost next to nothing.
+It defines the service's limits itself, as an independent check of the provider's, and imports neither Airflow nor the
+SDK. Names are loaded on first use: the pytest plugin is part of this package and must cost next to nothing.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from anthropic_batches_provider.simulator.service.simulated_clock import Clock
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT; return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -51,22 +51,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m anthropic_batches_provider.simulator",
-        description="A local Message Batches API. Prints its base URL, and serves until it is told to stop.",
+        description="A local Message Batches API. Prints its base URL, and serves until SIGTERM or SIGINT.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=0, help="default: a free one")
-    parser.add_argument("--url-file", type=Path, help="also write the base URL to this file, when it answers")
+    parser.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
+    parser.add_argument("--url-file", type=Path, help="also write the base URL to this file, once the server answers")
     parser.add_argument(
         "--api-key",
         action="append",
         default=[],
         metavar="KEY[=WORKSPACE]",
-        help=f"an accepted key; may be given several times (default: {DEFAULT_API_KEY})",
+        help=f"an accepted key; may be repeated (default: {DEFAULT_API_KEY})",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of answers and chances (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of answers and random draws (default: %(default)s)")
     parser.add_argument("--batch-duration", type=float, default=0.0, help="seconds that a batch takes (default: 0)")
     parser.add_argument(
-        "--speed", type=float, default=1.0, help="simulated seconds per second; 0: by hand (default: 1)"
+        "--speed", type=float, default=1.0, help="simulated seconds per second; 0: manual clock (default: 1)"
     )
     parser.add_argument("--start", type=float, help="the clock's start in seconds since the epoch (default: now)")
     parser.add_argument(
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="any setting, its value as JSON, for instance queue_limit=1000",
+        help="any setting, with its value as JSON, for example queue_limit=1000; may be repeated",
     )
     return parser
 
@@ -108,7 +108,7 @@ def _changes(values: Sequence[str]) -> dict[str, object]:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write so that a reader sees all of it or nothing."""
+    """Write a text so that a reader sees all of it or nothing."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text)
     partial.replace(path)

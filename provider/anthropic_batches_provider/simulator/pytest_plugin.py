@@ -1,4 +1,4 @@
-"""A pytest fixture with a simulator of its own for each test. Costs nothing until a test asks for it."""
+"""A pytest fixture with a separate simulator for each test. It costs nothing until a test requests it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MessageBatchSimulator:
 
     :param base_url: for clients of the API.
     :param api_key: a key that it accepts.
-    :param control: sets faults and outcomes, and tells what was received and billed.
+    :param control: sets faults and outcomes, and reports the calls it received and the rows it billed.
     """
 
     base_url: str
@@ -30,18 +30,18 @@ class MessageBatchSimulator:
 
     @property
     def airflow_connection(self) -> dict[str, str]:
-        """An Airflow connection to it."""
+        """An Airflow connection to the simulator."""
         return {"conn_type": CONNECTION_TYPE, "host": self.base_url, "password": self.api_key}
 
     @property
     def airflow_connection_json(self) -> str:
-        """The same, as the value of the environment variable ``AIRFLOW_CONN_ANTHROPIC_DEFAULT``."""
+        """The same connection, as the value of the environment variable ``AIRFLOW_CONN_ANTHROPIC_DEFAULT``."""
         return json.dumps(self.airflow_connection)
 
 
 @pytest.fixture
 def message_batch_simulator() -> Iterator[MessageBatchSimulator]:
-    """A simulator of the Message Batches API on loopback, for this test alone."""
+    """Run a simulator of the Message Batches API on loopback, for this test alone."""
     from anthropic_batches_provider.simulator.server import SimulatorServer
 
     with SimulatorServer() as server:

@@ -1,4 +1,4 @@
-"""The simulator as a server: a thread of this process, on loopback only."""
+"""The simulator as a server: it runs in a thread of this process and listens on loopback only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEP = 0.01
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn without its tick of a tenth of a second: a test has no time to lose at its end."""
+    """Uvicorn without its tick of a tenth of a second, so that a test does not wait at its end."""
 
     async def main_loop(self) -> None:
         while not self.should_exit:  # noqa: ASYNC110  should_exit is set from another thread
@@ -33,9 +33,9 @@ class _Server(uvicorn.Server):
 class SimulatorServer:
     """Serves a simulator while the context lasts.
 
-    :param simulator: what to serve; default: a new one.
-    :param host: a loopback address, or ``localhost``; any other is a ValueError.
-    :param port: 0 takes a free one.
+    :param simulator: the simulator to serve; default: a new one.
+    :param host: a loopback address, or ``localhost``; any other raises a ValueError.
+    :param port: the port; 0 picks a free one.
     """
 
     def __init__(self, simulator: Simulator | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -48,9 +48,9 @@ class SimulatorServer:
 
     @property
     def base_url(self) -> str:
-        """Where it listens, without a slash at the end."""
+        """The URL at which it listens, without a slash at the end."""
         if self._socket is None:
-            raise RuntimeError("the simulator has not been started")
+            raise RuntimeError("the simulator has not been started; call start(), or use it as a context manager")
         host = f"[{self._address}]" if ":" in self._address else self._address
         return f"http://{host}:{self._port}"
 
@@ -68,9 +68,9 @@ class SimulatorServer:
         return SimulatorControl(self.base_url)
 
     def start(self) -> SimulatorServer:
-        """Start, and return when it answers."""
+        """Start the server, and return once it answers."""
         family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
-        # The protocol is named because asyncio switches Nagle's delay off only where it sees TCP.
+        # The protocol is named because asyncio switches off Nagle's delay only if it sees TCP.
         self._socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -90,7 +90,7 @@ class SimulatorServer:
         return self
 
     def stop(self) -> None:
-        """Stop; calls that are under way are cut off after a second."""
+        """Stop the server; calls in progress are cut off after a second."""
         if self._server is None or self._thread is None or self._socket is None:
             return
         self.simulator.stopping = True
@@ -133,9 +133,9 @@ class SimulatorServer:
 
 
 def _loopback(host: str) -> str:
-    """The address of a loopback host.
+    """Return the address of a loopback host.
 
-    :raises ValueError: for any other: whoever reaches the simulator can read all that was sent to it.
+    :raises ValueError: the host is any other: anyone who reaches the simulator can read everything sent to it.
     """
     address = "127.0.0.1" if host == "localhost" else host
     try:
@@ -143,4 +143,4 @@ def _loopback(host: str) -> str:
             return address
     except ValueError:
         pass
-    raise ValueError(f"the simulator listens on loopback only, for instance 127.0.0.1; not on {host}")
+    raise ValueError(f"the simulator listens on loopback only, for example 127.0.0.1; not on {host}")

@@ -1,4 +1,4 @@
-"""Rows of a file, labelled in one task, through a window."""
+"""Rows of a file, labeled in one task, through a window."""
 
 from __future__ import annotations
 

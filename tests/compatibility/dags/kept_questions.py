@@ -1,4 +1,4 @@
-"""Every way to ask, each in one task that returns the answers; a job finds its unit by how it was asked."""
+"""Every way to ask, each in one task that returns the answers; the way to ask determines the unit of a job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task whose author may change the question between two runs, which then begin anew."""
+"""A task whose author may change the question between two runs; the second run then starts from the beginning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a file, labelled in three tasks; the fourth finds nothing to cancel any more."""
+"""Rows of a file, labeled in three tasks; the fourth task finds nothing left to cancel."""
 
 from __future__ import annotations
 

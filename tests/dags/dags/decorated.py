@@ -1,4 +1,4 @@
-"""Functions whose rows are sent."""
+"""Decorated functions: the tasks send their rows."""
 
 from __future__ import annotations
 

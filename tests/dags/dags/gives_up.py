@@ -1,4 +1,4 @@
-"""Waits that end without their batches: skipped, and canceling them, however they wait."""
+"""Waits that end before their batches: skipped, or canceling the batches, in every way to wait."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anthropic_batches_provider.sensors import MessageBatchSensor
 
 
 def gives_up(task_id: str, **kwargs: Any) -> MessageBatchSensor:
-    """Wait for a second, in a way of its own."""
+    """Wait for a second, in one of the ways to wait."""
     return MessageBatchSensor(
         task_id=task_id,
         batch_ids=f"{{{{ params['{task_id}'] }}}}",

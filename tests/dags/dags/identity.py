@@ -1,4 +1,4 @@
-"""One job in several DAGs, for tests of what counts as the same work; what a test changes is a DAG parameter."""
+"""One job in several DAGs, for tests of what counts as the same work; tests change DAG parameters."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def an_empty_dag(dag_id: str) -> DAG:
 def one_job(dag_id: str, *, waiting: dict[str, Any] | None = None, **options: Any) -> DAG:
     """Return a DAG of three tasks.
 
-    :param waiting: further arguments of the sensor.
-    :param options: further arguments of the submit operator.
+    :param waiting: more arguments of the sensor.
+    :param options: more arguments of the submit operator.
     """
     with an_empty_dag(dag_id) as dag:
         submit = MessageBatchSubmitOperator(

@@ -1,4 +1,4 @@
-"""The main job with everything a test wants to change as a DAG parameter."""
+"""The main job; everything that a test changes is a DAG parameter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole way in one task."""
+"""End to end in one task."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from anthropic_batches_provider.operators import MessageBatchOperator
 
 
 def tell_failure(context: dict[str, Any]) -> None:
-    """Leave the error beside the destination, where a test can read it."""
+    """Leave the error next to the destination, where a test can read it."""
     Path(context["params"]["destination"] + ".error").write_text(str(context.get("exception")))
 
 

@@ -1,4 +1,4 @@
-"""Tasks that do not come to their end in time, or have nothing to do."""
+"""Tasks that do not end in time, or have nothing to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task whose templates say something else each time they are rendered."""
+"""A task whose templates render differently each time."""
 
 from __future__ import annotations
 

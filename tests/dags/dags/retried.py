@@ -1,4 +1,4 @@
-"""Both operators with retries at once, so that it shows what is retried."""
+"""Both operators with immediate retries, to show what is retried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Four shards through a window of two, by the operator that only submits."""
+"""Four shards through a window of two, sent by the operator that only submits."""
 
 from __future__ import annotations
 

@@ -18,13 +18,13 @@ MODEL = "claude-haiku-4-5"
 
 
 def squares(run_id: str) -> Iterator[dict[str, Any]]:
-    """Yield rows; takes a variable of the run's context."""
+    """Yield rows; takes a context variable of the run."""
     for number in range(3):
         yield {"n": number, "square": number * number, "run": run_id}
 
 
 def build(row: dict[str, Any]) -> dict[str, Any]:
-    """Make the params of one row; model and max_tokens are the operator's."""
+    """Return the params of one row; model and max_tokens come from the operator."""
     return {"messages": [{"role": "user", "content": f"Is {row['square']} the square of {row['n']} in {row['run']}?"}]}
 
 

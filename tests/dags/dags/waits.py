@@ -1,4 +1,4 @@
-"""Every way to wait for batches which somebody else submitted; the run's ``batch_ids`` name them."""
+"""Every way to wait for batches that another program submitted; the run's ``batch_ids`` name them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job whose waiting task is to cancel its batches when it is killed for good."""
+"""A job whose waiting task cancels its batches when it is killed for good."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole way in one task: twelve shards through a window of three, retried after a crash."""
+"""End to end in one task: twelve shards through a window of three, retried after a crash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task that waits in the triggerer for as long as the run's ``seconds`` says."""
+"""A task that waits in the triggerer for the run's ``seconds``."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Sensors that wait for batches which somebody else submitted; the run's ``batch_ids`` name them."""
+"""Sensors that wait for batches that another program submitted; the run's ``batch_ids`` name them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ with DAG("waiting_from_the_start", schedule=None, start_date=START, params={"bat
 
     @task
     def submit(params: dict[str, list[str]] | None = None) -> dict[str, list[str]]:
-        """Stand for a task of somebody else's that submits batches."""
+        """Stand in for another program's task that submits batches."""
         return {"batch_ids": (params or {})["batch_ids"]}
 
     of_params = MessageBatchSensor(

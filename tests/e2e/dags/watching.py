@@ -1,4 +1,4 @@
-"""A DAG that runs when somebody's batches end."""
+"""A DAG that runs when another program's batches end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ with DAG("watching", schedule=[ENDED], start_date=pendulum.datetime(2026, 1, 1, 
 
     @task
     def told(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
-        """Return what the watcher said."""
+        """Return what the watcher reported."""
         return [event.extra["payload"] for event in triggering_asset_events[ENDED]]
 
     told()

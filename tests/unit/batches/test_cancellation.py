@@ -1,4 +1,4 @@
-"""Which batches take a cancellation, and that one that does not holds up no other."""
+"""Which batches accept a cancellation; one that does not accept it does not block the others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CREATED = pendulum.datetime(2026, 11, 21, 12)
 
 
 class Service:
-    """Batches by their ids, and the cancel calls that came."""
+    """Batches by their ids, and the cancel calls that arrived."""
 
     def __init__(self, statuses: Mapping[str, ProcessingStatus]) -> None:
         self._batches = {batch_id: batch(batch_id, status) for batch_id, status in statuses.items()}

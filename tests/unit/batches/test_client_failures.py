@@ -34,7 +34,7 @@ def test_only_these_prove_that_nothing_arrived(cause: type[httpx2.TransportError
         mapped = map_failure(error, CREATE, ()).error
         assert isinstance(mapped, ApiConnectionError)
         assert not mapped.connected
-        assert "No batch was made" in str(mapped)
+        assert "No batch was created" in str(mapped)
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_all_other_transport_errors_leave_a_doubt(cause: Exception) -> None:
     mapped = map_failure(wrapped(cause), CREATE, ()).error
     assert isinstance(mapped, ApiConnectionError)
     assert mapped.connected
-    assert "A batch may have been made" in str(mapped)
+    assert "A batch may have been created" in str(mapped)
 
 
 def test_a_connection_error_of_another_connection_proves_nothing() -> None:
-    """A body that is read from a store may fail to connect to that store."""
+    """Reading a body from a store may fail because the store cannot be reached."""
     body_failed = OSError("store")
     body_failed.__context__ = httpx2.ConnectError("x")
     mapped = map_failure(wrapped(body_failed), CREATE, ()).error

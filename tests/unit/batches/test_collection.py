@@ -1,4 +1,4 @@
-"""What collecting writes when nothing goes wrong with it, whatever the results hold."""
+"""The files that collecting writes when it does not fail, whatever the results hold."""
 
 from __future__ import annotations
 

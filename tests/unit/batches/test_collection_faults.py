@@ -1,4 +1,4 @@
-"""What collecting leaves behind when something goes wrong, and that running it again completes."""
+"""The files that collecting leaves behind when it fails; running it again completes it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def job(tmp_path: Path) -> EndedJob:
 class FailingStorage(LocalStorage):
     """A store that fails once, at a chosen call.
 
-    :param fails: from the kind of call, its path and how many of its kind came before, whether it fails.
+    :param fails: decides whether a call fails, from its kind, its path and the number of earlier calls of its kind.
     """
 
     def __init__(self, root: Path, fails: Callable[[str, str, int], bool]) -> None:
@@ -78,7 +78,7 @@ def collect(job: EndedJob) -> Manifest:
 
 
 def ids_in(job: EndedJob) -> list[str]:
-    """Return what a reader of the manifest reads."""
+    """Return the ids that a reader of the manifest finds."""
     files = job.files()
     parts = json.loads(files[MANIFEST_NAME])["parts"]
     return [json.loads(line)["id"] for part in parts for line in files[part["name"]].splitlines()]
@@ -258,7 +258,7 @@ def test_batches_that_have_not_ended_are_named_and_nothing_is_fetched(job: Ended
 def test_shards_that_were_not_submitted_are_named(job: EndedJob) -> None:
     for name in ("intent", "outcome"):
         job.folder.storage.remove(f"{job.folder.path}/ledger/00001-01-{name}.json")
-    with pytest.raises(BatchesNotEndedError, match=r"1 of 2 shards .* \(shards 1\)"):
+    with pytest.raises(BatchesNotEndedError, match=r"of 2 shards, 1 had no batch yet \(shard 1\)"):
         collect(job)
 
 
@@ -285,7 +285,7 @@ def test_rows_that_do_not_fit_the_requests_stop_the_collection(job: EndedJob, tm
     local = tmp_path / "rows"
     local.write_bytes(rows)
     job.folder.storage.put_file(local, f"{job.folder.path}/rows/00000-a.jsonl")
-    with pytest.raises(CorruptLedgerError, match=r"00000-a.jsonl must hold .* 2 rows"):
+    with pytest.raises(CorruptLedgerError, match=r"00000-a.jsonl does not hold .* 2 rows"):
         collect(job)
     assert MANIFEST_NAME not in job.files()
 

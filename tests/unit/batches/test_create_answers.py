@@ -1,4 +1,4 @@
-"""What came of a create call is refused for sure, or unknown."""
+"""The outcome of a failed create call: certainly refused, or unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job's memory hangs neither on how many rows it has nor on how much they hold."""
+"""A job's memory depends neither on the number of its rows nor on their size."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def params(number: int) -> dict[str, Any]:
 
 
 class Results:
-    """Batches that have ended, whose results are made as they are read; every tenth row errored.
+    """Ended batches whose results are made while they are read; every tenth row errored.
 
     They come in another order than the rows.
     """
@@ -86,7 +86,7 @@ class Results:
         shard = self._shards[batch_id]
         answer, error = succeeded("CUSTOM-ID", TEXT), errored("CUSTOM-ID")
         for step in range(shard.requests):
-            row = shard.first_row + step * 7919 % shard.requests  # a prime, which leaves out none
+            row = shard.first_row + step * 7919 % shard.requests  # a prime, so that no row is left out
             line = error if row % 10 == 0 else answer
             yield line.replace(b"CUSTOM-ID", b"%b-%d-%d" % (NONCE.encode(), shard.shard, row)) + b"\n"
 

@@ -1,4 +1,4 @@
-"""Which failures of a call may be waited out."""
+"""The failures of a call that a task may wait out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long each room pauses after failures in a row, from the first on; and for how long a Retry-After is believed."""
+"""How long each module pauses after consecutive failures, from the first on, and how long it trusts a Retry-After."""
 
 from __future__ import annotations
 

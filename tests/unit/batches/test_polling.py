@@ -1,4 +1,4 @@
-"""When to look, when a wait is over, and what people are told meanwhile."""
+"""When to poll, when a wait is over, and what the log says meanwhile."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_no_failed_look_ends_a_wait_however_often(error: Exception) -> None:
 def test_a_successful_look_forgets_the_failure() -> None:
     wait = wait_for("msgbatch_1")
     wait.failed("msgbatch_1", RateLimitedError("slow", status=429, retry_after_seconds=300))
-    assert "the latest look failed: slow" in str(wait.still_running()[0])
+    assert "the latest check failed: slow" in str(wait.still_running()[0])
     wait.saw(batch())
     assert "slow" not in str(wait.still_running()[0])
     assert wait.last_seen("msgbatch_1") == batch()

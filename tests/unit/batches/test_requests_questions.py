@@ -1,4 +1,4 @@
-"""What is asked about each row, and the bytes it becomes."""
+"""The question about each row, and the bytes that it becomes."""
 
 from __future__ import annotations
 
@@ -126,8 +126,8 @@ def test_decimals_and_dates_in_params_have_their_json_form() -> None:
         ({"params": {"metadata": object()}}, "type object"),
         ({"params": ["temperature"]}, "`message_params` must be a dict"),
         ({"params": {1: 2}}, "`message_params` must be a dict"),
-        ({"system": 5}, "`system` is a int"),
-        ({"system": ["text"]}, "`system` is a list"),
+        ({"system": 5}, "`system` has type int"),
+        ({"system": ["text"]}, "`system` has type list"),
         ({"system": [{"text": "no type"}]}, "content blocks"),
         ({"prompt": None, "request_builder": asynchronous_builder}, "not async"),
         ({"prompt": None, "request_builder": "name"}, "function"),
@@ -158,8 +158,8 @@ def test_a_whole_question_is_valid(asked: Question) -> None:
 WITHOUT_FIELD = {name: {k: v for k, v in COMPLETE.items() if k != name} for name in COMPLETE}
 
 BAD_PARAMS: list[tuple[Any, str]] = [
-    (None, "gave a NoneType"),
-    ([], "gave a list"),
+    (None, "gave a value of type NoneType"),
+    ([], "gave a value of type list"),
     (WITHOUT_FIELD["model"], "`model` is missing"),
     (WITHOUT_FIELD["max_tokens"], "`max_tokens` is missing"),
     (WITHOUT_FIELD["messages"], "`messages` must be a list"),
@@ -238,7 +238,7 @@ def test_the_largest_params_fit_into_a_batch_with_any_custom_id() -> None:
 @pytest.mark.parametrize(
     ("request_", "named"),
     [
-        ("text", "is a str"),
+        ("text", "has type str"),
         ({"params": COMPLETE}, "lacks custom_id"),
         ({"custom_id": "a"}, "lacks params"),
         ({}, "lacks custom_id and params"),

@@ -1,4 +1,4 @@
-"""A ready request of a file passes as the bytes that it is, exactly where the slow way would let it through."""
+"""A ready request passes as its original bytes from the file, exactly when the slow way accepts it."""
 
 from __future__ import annotations
 

@@ -72,8 +72,8 @@ def test_a_prompt_that_fails_names_row_variable_and_columns(source: str, named: 
         ("one\n{{ row.", "line 2"),
         ("{% if row.a %}", "line 1"),
         ("{{ row.a | nofilter }}", "nofilter"),
-        ("", "something in it"),
-        (" \n", "something in it"),
+        ("", "text that is not empty"),
+        (" \n", "text that is not empty"),
     ],
 )
 def test_a_prompt_that_is_no_template_is_refused_before_the_first_row(source: str, named: str) -> None:

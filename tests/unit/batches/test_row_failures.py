@@ -1,4 +1,4 @@
-"""Which errors of rows stop a job."""
+"""The errors of rows that stop a job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shards are cut by exact bytes and count, and the body is what the API takes."""
+"""Shards are cut by exact bytes and count, and the API accepts the body."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_shard_is_filled_to_the_last_byte_that_fits(tmp_path: Path) -> None:
 
 def test_a_request_that_fits_no_batch_is_refused_by_name(tmp_path: Path) -> None:
     limits = ShardLimits(max_bytes=500)
-    with pytest.raises(InvalidRowError, match=r"Row 1 \(the first is 0\): its request alone") as refused:
+    with pytest.raises(InvalidRowError, match=r"Row 1 \(the first is 0\) is too long: its request alone") as refused:
         list(cut_shards(rows_of(["short", "x" * 500]), nonce=NONCE, limits=limits, folder=tmp_path))
     assert refused.value.row_number == 1
 

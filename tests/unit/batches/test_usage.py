@@ -83,6 +83,24 @@ def test_usage_adds_up_by_model() -> None:
     assert usage.total() == Usage(requests=4, unreported_requests=1, input_tokens=14, output_tokens=26)
 
 
+def test_equal_usage_counts_as_often_as_it_was_reported() -> None:
+    usage = UsageByModel()
+    for _ in range(3):
+        usage.add("claude-a", b'{"input_tokens":10,"output_tokens":20}')
+    assert usage.by_model() == {"claude-a": Usage(requests=3, input_tokens=30, output_tokens=60)}
+    usage.add("claude-a", b'{"input_tokens":10,"output_tokens":20}')
+    assert usage.total() == Usage(requests=4, input_tokens=40, output_tokens=80)
+
+
+def test_more_different_usages_than_are_kept_apart_add_up_exactly() -> None:
+    usage = UsageByModel()
+    rows = 10_000  # more than twice as many as are kept
+    for _ in range(2):
+        for number in range(rows):
+            usage.add("claude-a", json.dumps({"input_tokens": number, "output_tokens": 1}).encode())
+    assert usage.total() == Usage(requests=2 * rows, input_tokens=rows * (rows - 1), output_tokens=2 * rows)
+
+
 def test_usage_survives_its_json_form_and_names_of_newer_versions() -> None:
     usage = UsageByModel()
     usage.add("claude-a", b'{"input_tokens":10,"output_tokens":20,"cache_read_input_tokens":5}')

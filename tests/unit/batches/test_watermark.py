@@ -1,4 +1,4 @@
-"""What was told of ended batches is remembered in a few lines, and each is told once."""
+"""The record of reported batches takes a few lines, and each ended batch is reported once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOON = pendulum.datetime(2026, 11, 21, 12)
 
 
 def batch(name: str, *, created: int = -60, ended: int | None = None) -> MessageBatch:
-    """A batch that was created and ended so many minutes after noon."""
+    """Return a batch that was created and ended so many minutes after noon."""
     return MessageBatch(
         id=name,
         processing_status="in_progress" if ended is None else "ended",
@@ -57,7 +57,7 @@ def test_a_watermark_survives_a_store() -> None:
 
 @pytest.mark.parametrize("stored", [7, {}, {"until": "soon", "told": {}}, {"until": "2026-11-21", "told": []}])
 def test_what_somebody_else_wrote_is_not_taken_for_a_watermark(stored: object) -> None:
-    with pytest.raises(ValueError, match="no watermark of told batches"):
+    with pytest.raises(ValueError, match="no watermark of reported batches"):
         Watermark.from_json(stored)
 
 

@@ -1,4 +1,4 @@
-"""The options of ``[anthropic_batches]``: their defaults, and what is made of a value that somebody sets."""
+"""The options of ``[anthropic_batches]``: their defaults, and how a configured value is read."""
 
 from __future__ import annotations
 

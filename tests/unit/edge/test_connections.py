@@ -1,4 +1,4 @@
-"""Which connection an operator uses; how one is read: tests/unit/test_hooks.py."""
+"""Which connection an operator uses; tests/unit/test_hooks.py tests how a connection is read."""
 
 from __future__ import annotations
 

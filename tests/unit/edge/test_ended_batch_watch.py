@@ -1,4 +1,4 @@
-"""Every batch that ends is told once, whatever fails, restarts or stalls; in virtual time, on a workspace in memory."""
+"""Every ended batch is reported once, whatever fails, restarts or stalls; in virtual time, on a workspace in memory."""
 
 from __future__ import annotations
 

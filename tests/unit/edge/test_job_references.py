@@ -1,4 +1,4 @@
-"""What ``job=`` and ``batch_ids=`` may be, and what they name."""
+"""The values that ``job=`` and ``batch_ids=`` accept, and what they name."""
 
 from __future__ import annotations
 

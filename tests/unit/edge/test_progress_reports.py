@@ -1,4 +1,4 @@
-"""How far a task is, at a pace that a log of ten million rows can bear."""
+"""Reports of a task's progress, rare enough for the log of a task with ten million rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from anthropic_batches_provider.edge.progress_reports import ProgressReport, log
 
 
 class TaskInstance:
-    """Takes what is pushed, or refuses it."""
+    """Accepts pushed values, or refuses them."""
 
     def __init__(self, fails: bool = False) -> None:
         self.pushed: list[tuple[str, Any]] = []
@@ -58,7 +58,7 @@ def a_job(folder: Path) -> JobFolder:
 
 
 def test_rows_are_told_every_thirty_seconds_and_once_more_at_the_end(told: pytest.LogCaptureFixture) -> None:
-    task_instance, seconds = TaskInstance(), count(0, 10)  # each look at the clock takes ten seconds
+    task_instance, seconds = TaskInstance(), count(0, 10)  # each reading of the clock takes ten seconds
     report = ProgressReport(context(task_instance), seconds=lambda: next(seconds))
     assert sum(1 for _ in report.building(range(10_500))) == 10_500
     lines = [record.getMessage() for record in told.records]

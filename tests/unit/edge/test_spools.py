@@ -1,4 +1,4 @@
-"""Temporary folders of task attempts: removed however an attempt ends, and never another's."""
+"""Temporary folders of task attempts: removed however the attempt ends, and never another attempt's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from anthropic_batches_provider.errors import ConfigurationError, SpoolFullError
 
 ROOT = Path(__file__).parents[3]
 
-# An attempt that says where its folder is and which child it has, and lives until its input ends.
+# An attempt that prints its folder and the id of its child, and lives until its input ends.
 ATTEMPT = """
 import os, sys
 from anthropic_batches_provider.edge.spools import task_spool
@@ -39,7 +39,7 @@ with task_spool() as folder:
     sys.stdin.read()
 """
 
-# On a disk of one megabyte; what is written is what submitting writes.
+# On a disk of one megabyte; writes the same files as submitting.
 ON_A_FULL_DISK = """
 import subprocess, sys
 from pathlib import Path
@@ -78,7 +78,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def attempt(scratch: Path) -> Iterator[Attempt]:
-    """Start an attempt in a process of its own, under the same spool."""
+    """Start an attempt in a process of its own, with the same spool."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "provider")}
     with ExitStack() as stack:
 
@@ -101,7 +101,7 @@ def said(process: subprocess.Popen[str]) -> list[str]:
 
 
 def left_by(killed: subprocess.Popen[str]) -> Path:
-    """The folder that an attempt leaves when it is killed."""
+    """Return the folder that a killed attempt leaves."""
     folder = Path(said(killed)[0])
     kill(killed)
     assert (folder / "requests-00000.jsonl").read_text() == "prompts"
@@ -198,7 +198,7 @@ def test_while_a_forked_child_lives_the_folder_stays(scratch: Path, attempt: Att
 
 
 def kill_and_wait(process_id: int) -> None:
-    """End a process that is no child of this one."""
+    """End a process that is not a child of this one."""
     descriptor = os.pidfd_open(process_id)
     signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     assert select.select([descriptor], [], [], 30)[0]
@@ -244,7 +244,7 @@ def test_on_a_disk_without_locks_nothing_of_others_is_removed(
 
 
 def test_a_folder_that_another_user_made_first_is_refused(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: 54321)  # whose folder we are about to make
+    monkeypatch.setattr("os.geteuid", lambda: 54321)  # the user whose folder we are about to create
     with pytest.raises(ConfigurationError, match=r"belongs to another user.*AIRFLOW__ANTHROPIC_BATCHES__SPOOL"):
         task_spool().__enter__()
 
@@ -274,7 +274,7 @@ def test_the_option_must_be_an_absolute_path(monkeypatch: pytest.MonkeyPatch, va
 
 @pytest.mark.skipif(
     subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode != 0,
-    reason="no mount namespaces here, and so no disk to fill",
+    reason="this machine has no mount namespaces, and therefore no disk to fill",
 )
 @pytest.mark.parametrize(("key_bytes", "text_bytes"), [(8, 2000), (70, 0)], ids=["shard", "keys"])
 def test_a_full_disk_is_named_with_what_to_do(scratch: Path, key_bytes: int, text_bytes: int) -> None:

@@ -1,4 +1,4 @@
-"""The task state store shows what the ledger knows, and never gets in its way."""
+"""The task state store shows the content of the ledger, and never disturbs it."""
 
 from __future__ import annotations
 

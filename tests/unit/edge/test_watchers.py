@@ -1,4 +1,4 @@
-"""One watcher for each connection and loop: it goes on while anybody waits, and leaves nothing behind."""
+"""One watcher for each connection and loop: it runs while any trigger waits, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDS_AFTER_LOOKS = 3
 
 
 class Api:
-    """A client of an API whose batch has ended at the third look."""
+    """A client of an API whose batch has ended at the third poll."""
 
     def __init__(self) -> None:
         self.looks = 0

@@ -1,4 +1,4 @@
-"""What a task remembers over a deferral, and for how long it waits for a service that fails."""
+"""The values that a task remembers over a deferral, and how long it waits for a service that fails."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_waits_for_a_service_that_fails_grow_to_ten_minutes_and_end_after_a_day(
 
 
 class TaskInstance:
-    """A task instance, whose XComs outlive a deferral."""
+    """A task instance whose XComs survive a deferral."""
 
     task_id, map_index = "label", -1
 

@@ -1,7 +1,7 @@
-"""The Message Batches API over HTTP: the only room that imports the SDK, and it imports it at once.
+"""The client of the Message Batches API over HTTP; the only package that imports the SDK, and it does so eagerly.
 
 Invariants: a create call is one POST, never repeated and never redirected; an answer counts only when its body proves
-it; no credential comes from anywhere but the settings; every exception is mapped; no message holds a secret.
+it; credentials come from the settings alone; every exception is mapped; no message holds a secret.
 """
 
 from anthropic import Anthropic

@@ -27,12 +27,12 @@ ModelInfos = list[dict[str, Any]]
 
 
 class AsyncMessageBatchClient:
-    """As :class:`MessageBatchClient`, on an event loop; use it as an async context manager, or ``await close()``.
+    """The :class:`MessageBatchClient` for an event loop; use it as an async context manager, or ``await close()``.
 
-    Making one loads a TLS context, which takes tens of milliseconds: make it in a thread, once.
+    Creating one loads a TLS context, which takes tens of milliseconds: create it in a thread, once.
 
     :param settings: how to reach the API.
-    :param sleep: how to pause between repetitions, in seconds.
+    :param sleep: pauses between repetitions, for a number of seconds.
     :raises ConfigurationError: the settings are refused before anything is sent.
     """
 
@@ -50,7 +50,7 @@ class AsyncMessageBatchClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close the connections that are still open."""
         await self._sdk.close()
 
     @property
@@ -59,7 +59,7 @@ class AsyncMessageBatchClient:
 
     @property
     def sdk(self) -> anthropic.AsyncAnthropic:
-        """The SDK's own client, for calls that this one does not have; closed together with it."""
+        """The SDK's own client, for calls that this client lacks; :meth:`close` closes both."""
         return self._sdk
 
     async def create(
@@ -100,13 +100,13 @@ class AsyncMessageBatchClient:
         return await self._answer(calls.list_page(limit, after_id, before_id))
 
     async def look_at(self, batch_id: str) -> Look:
-        """Look at one batch; as :meth:`retrieve`, but decoded with what its watcher needs besides."""
+        """Check one batch; like :meth:`retrieve`, but decoded together with the extra facts that its watcher needs."""
         return await self._answer(sightings.look_at(batch_id))
 
     async def look_at_page(self, after_id: str | None = None) -> Look:
-        """Look at up to 1,000 batches, newest first, in a millisecond or two of the loop's time.
+        """Check up to 1,000 batches, newest first; this takes one or two milliseconds of the loop's time.
 
-        :param after_id: where the page begins; None for the newest.
+        :param after_id: the page begins after this batch; None begins with the newest.
         """
         return await self._answer(sightings.look_at_page(after_id))
 

@@ -1,4 +1,4 @@
-"""Bodies of create calls made of ready requests, and lines of results: for callers who hold no shard files."""
+"""Create-call bodies made from ready requests, and decoded lines of results, for callers that hold no shard files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import msgspec
 from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.limits import CUSTOM_ID_PATTERN, MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH
 from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import EmptyInputError, InvalidRowError, ResultsStreamError
 
 _HEAD = b'{"requests":['
@@ -21,9 +22,9 @@ _CHUNK_BYTES = 1 << 20
 
 
 class SpooledBody:
-    """The body of one create call in a temporary file; iterating reads it from its start.
+    """The body of one create call in a temporary file; iterating reads it from the start.
 
-    :param file: positioned anywhere.
+    :param file: at any position.
     :param content_length: bytes of the whole body.
     :param requests: number of requests.
     """
@@ -44,9 +45,9 @@ def spooled_body(requests: Iterable[Mapping[str, Any]]) -> Iterator[SpooledBody]
     """Check requests and write them to a temporary file, one at a time.
 
     :param requests: ``{"custom_id": str, "params": {…}}``; other keys are refused.
-    :raises EmptyInputError: there are none.
-    :raises InvalidRowError: one cannot be sent (custom_id missing, malformed or used twice; params not JSON), or with
-        it the body exceeds 100,000 requests or 256,000,000 bytes.
+    :raises EmptyInputError: there are no requests.
+    :raises InvalidRowError: a request cannot be sent (custom_id missing, malformed or used twice; params not JSON),
+        or it makes the body exceed 100,000 requests or 256,000,000 bytes.
     """
     with tempfile.TemporaryFile() as file:
         seen: set[str] = set()
@@ -54,27 +55,28 @@ def spooled_body(requests: Iterable[Mapping[str, Any]]) -> Iterator[SpooledBody]
         for number, request in enumerate(requests):
             if number == MAX_REQUESTS_PER_BATCH:
                 raise InvalidRowError(
-                    f"More than {MAX_REQUESTS_PER_BATCH:,} requests: split them into several batches.",
+                    f"There are more than {counted(MAX_REQUESTS_PER_BATCH, 'request')}. "
+                    "Split them into several batches.",
                     row_number=number,
                 )
             encoded = _encoded(request, number, seen)
             size += file.write(encoded if number == 0 else b"," + encoded)
             if size + len(_TAIL) > MAX_BYTES_PER_BATCH:
                 raise InvalidRowError(
-                    f"With request {number} the body exceeds {MAX_BYTES_PER_BATCH:,} bytes: "
-                    "split the requests into several batches.",
+                    f"Request {number} makes the body exceed {MAX_BYTES_PER_BATCH:,} bytes. "
+                    "Split the requests into several batches.",
                     row_number=number,
                 )
         if not seen:
-            raise EmptyInputError("There are no requests; the API refuses an empty batch.")
+            raise EmptyInputError("There are no requests. Give at least one: the API refuses an empty batch.")
         size += file.write(_TAIL)
         yield SpooledBody(file, content_length=size, requests=len(seen))
 
 
 def decoded_results(chunks: Iterable[bytes], batch: MessageBatch) -> Iterator[dict[str, Any]]:
-    """Decode a batch's results one by one and prove at the end that all came.
+    """Decode a batch's results one by one, and check at the end that all of them arrived.
 
-    :raises ResultsStreamError: a line is no result, or there are fewer or more lines than the batch has requests.
+    :raises ResultsStreamError: a line is not a result, or there are fewer or more lines than the batch has requests.
     """
     count = 0
     decoder = msgspec.json.Decoder(dict[str, Any])
@@ -83,16 +85,16 @@ def decoded_results(chunks: Iterable[bytes], batch: MessageBatch) -> Iterator[di
             result = decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ResultsStreamError(
-                f"Line {count} of the results of message batch {batch.id} is not a result ({error}). The batch and its "
-                "results are untouched. Download them again."
+                f"Line {count} of the results of message batch {batch.id} is not a result ({error}). "
+                "Download the results again; the batch and its results are untouched."
             ) from error
         count += 1
         yield result
     if count != batch.request_counts.total:
         raise ResultsStreamError(
-            f"The results of message batch {batch.id} have {count:,} lines, but it holds "
-            f"{batch.request_counts.total:,} requests. What was read is not all. The batch and its results are "
-            "untouched. Download them again."
+            f"The results of message batch {batch.id} have {counted(count, 'line')}, but the batch holds "
+            f"{counted(batch.request_counts.total, 'request')}. Download the results again. The results read so far "
+            "are incomplete; the batch and its results are untouched."
         )
 
 
@@ -100,7 +102,7 @@ def _encoded(request: Any, number: int, seen: set[str]) -> bytes:
     if not isinstance(request, Mapping) or set(request) != {"custom_id", "params"}:
         keys = ", ".join(map(str, request)) if isinstance(request, Mapping) else type(request).__name__
         raise InvalidRowError(
-            f'Request {number} must be {{"custom_id": …, "params": {{…}}}}, not one of {keys}.', row_number=number
+            f'Request {number} must be {{"custom_id": …, "params": {{…}}}}; got {keys}.', row_number=number
         )
     custom_id, params = request["custom_id"], request["params"]
     if not isinstance(custom_id, str) or not CUSTOM_ID_PATTERN.match(custom_id):
@@ -110,17 +112,18 @@ def _encoded(request: Any, number: int, seen: set[str]) -> bytes:
         )
     if custom_id in seen:
         raise InvalidRowError(
-            f"Request {number}: custom_id {custom_id!r} was used before; it must be unique.", row_number=number
+            f"Request {number}: custom_id {custom_id!r} is already used by an earlier request; it must be unique.",
+            row_number=number,
         )
     seen.add(custom_id)
     if not isinstance(params, Mapping):
         raise InvalidRowError(f"Request {number}: params must be an object.", row_number=number)
     try:
         encoded = msgspec.json.encode({"custom_id": custom_id, "params": params})
-        if b"null" in encoded:  # which is what msgspec writes for NaN, too
+        if b"null" in encoded:  # msgspec writes null for NaN, too
             json.dumps(params, allow_nan=False)
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
         raise InvalidRowError(
-            f"Request {number} ({custom_id}) cannot be written as JSON: {error}.", row_number=number
+            f"Request {number} ({custom_id}) cannot be written as JSON: {error}. Correct its params.", row_number=number
         ) from error
     return encoded

@@ -1,7 +1,7 @@
-"""The calls of the API as values, and their answers as values: what sync and async share.
+"""The API's calls and answers as values, shared by the sync and the async client.
 
-A call is described once; sending it is the clients' only difference. Decoding is pure and trusts nothing: a proxy's
-page, cut JSON or a bare string become :class:`UnexpectedAnswerError`.
+Each call is described once; the clients differ only in how they send it. Decoding is pure and trusts nothing: a proxy's
+page, truncated JSON or a bare string raises :class:`UnexpectedAnswerError`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import pendulum
 from anthropic_batches_provider.batches.account import Account, Greeting
 from anthropic_batches_provider.batches.limits import MAX_LIST_PAGE
 from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import ConfigurationError, UnexpectedAnswerError
 
 T = TypeVar("T")
 
 BATCHES = "/v1/messages/batches"
 
-# What POST /v1/messages/count_tokens takes; a request's other params (max_tokens, …) it refuses.
+# The params that POST /v1/messages/count_tokens accepts; it refuses a request's other params (max_tokens, …).
 # Source: https://platform.claude.com/docs/en/api/messages/count_tokens (SDK 2.11.0, seen 2026-11-21)
 COUNTED_PARAMS = (
     "messages", "model", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed",
@@ -33,7 +34,7 @@ COUNTED_PARAMS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchPage:
-    """One page of the list of batches, newest first; the cursors are None where the page is empty."""
+    """One page of the list of batches, newest first; on an empty page the cursors are None."""
 
     batches: tuple[MessageBatch, ...]
     has_more: bool
@@ -44,7 +45,7 @@ class BatchPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a decoder may look at; ``account`` holds what is known of it from the settings alone."""
+    """The input of a decoder; ``account`` holds only the part of the account that the settings give."""
 
     body: bytes
     headers: Mapping[str, str]
@@ -55,11 +56,11 @@ class Answer:
 class Call(Generic[T]):
     """One HTTP exchange, not yet sent.
 
-    :param doing: what it does, for messages: "retrieving message batch msgbatch_1".
+    :param doing: what the call does, for messages: "retrieving message batch msgbatch_1".
     :param batch_id: the batch that a 404 would be about.
-    :param body: JSON to send; the body of a create call is streamed apart.
-    :param kind: ``create`` is never repeated, may take minutes and may leave a batch behind; ``delete`` is done
-        also where a repetition finds nothing; ``stream`` keeps its answer open.
+    :param body: JSON to send; the body of a create call is streamed separately.
+    :param kind: ``create`` is never repeated, may take minutes, and may leave a batch behind. ``delete`` also
+        succeeds if a repetition finds nothing. ``stream`` keeps its answer open.
     """
 
     doing: str
@@ -131,7 +132,7 @@ def count_tokens(params: Mapping[str, Any]) -> Call[int]:
     try:
         body = msgspec.json.encode(counted)
     except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"The params cannot be written as JSON ({error}).") from error
+        raise ConfigurationError(f"The params cannot be written as JSON ({error}). Correct the params.") from error
     return Call(doing="counting tokens", method="post", path="/v1/messages/count_tokens", read=_input_tokens, body=body)
 
 
@@ -148,9 +149,9 @@ def model(model_id: str) -> Call[dict[str, Any]]:
 
 
 def next_cursor(page: BatchPage, after_id: str | None) -> str | None:
-    """Where the following page begins, or None after the last.
+    """Return where the next page begins, or None after the last.
 
-    :raises UnexpectedAnswerError: the page says that more follow but names no other place to go on from.
+    :raises UnexpectedAnswerError: the page says that more batches follow, but names no new place to continue from.
     """
     return _advance(page.has_more, page.last_id, after_id)
 
@@ -160,11 +161,11 @@ def _path(batch_id: str) -> str:
 
 
 def _quoted(id_: object, name: str) -> str:
-    """Percent-quote an id; an empty one would turn a call into a list call, and dots would climb."""
+    """Percent-encode an id; an empty id would turn the call into a list call, and dots would move up the path."""
     if not isinstance(id_, str) or not id_.strip():
-        raise ConfigurationError(f"The {name} is empty.")
+        raise ConfigurationError(f"The {name} is empty. Give an id.")
     if id_ in (".", ".."):
-        raise ConfigurationError(f"{id_!r} is no {name}.")
+        raise ConfigurationError(f"{id_!r} is not a {name}.")
     return quote(id_, safe="")
 
 
@@ -173,7 +174,8 @@ def _decoded(answer: Answer) -> Any:
         return msgspec.json.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnexpectedAnswerError(
-            f"The answer is not JSON ({error}); {len(answer.body)} bytes that begin {answer.body[:200]!r}. "
+            f"The answer is not JSON ({error}); it has {counted(len(answer.body), 'byte')} "
+            f"and begins with {answer.body[:200]!r}. "
             "A proxy or gateway between Airflow and the API may have answered in its place."
         ) from error
 
@@ -187,7 +189,7 @@ def _object(answer: Answer) -> dict[str, Any]:
 
 def _unexpected(wanted: str, body: object) -> UnexpectedAnswerError:
     return UnexpectedAnswerError(
-        f"The answer is not {wanted}; it begins {str(body)[:200]!r}. "
+        f"The answer is not {wanted}; it begins with {str(body)[:200]!r}. "
         "A proxy or gateway between Airflow and the API may have answered in its place."
     )
 
@@ -243,7 +245,7 @@ def _advance(has_more: bool, last_id: object, after_id: str | None) -> str | Non
 
 
 def greeting_of(answer: Answer) -> Greeting:
-    """Read account and server time off an answer's headers."""
+    """Read the account and the server time from an answer's headers."""
     known = answer.account
     account = Account(
         base_url=known.base_url,

@@ -1,7 +1,7 @@
-"""From the fields of a connection form to :class:`ClientSettings`; knows the fields, not Airflow.
+"""Turns the fields of a connection form into :class:`ClientSettings`; knows the fields, but not Airflow.
 
-Each field of the extra may be an object or the JSON text that a form stores; a field that cannot be read is an error
-that names it, never a default.
+Each field of the extra may be an object, or the JSON text that a form stores. A field that cannot be read raises an
+error that names it, and never becomes a default.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ CONNECTION_TYPES = ("anthropic_batches", "anthropic")
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionFields:
-    """What a connection holds, as its store returns it.
+    """The contents of a connection, as its store returns them.
 
     :param conn_id: for messages.
     :param conn_type: ``anthropic_batches``, the official provider's ``anthropic``, or None where the store has no type.
-    :param schema: ``http`` or ``https`` where the host names no scheme; else a path below the host, which is what a
-        connection URI leaves there.
+    :param schema: ``http`` or ``https`` where the host names no scheme. Otherwise a path below the host, because a
+        connection URI stores its path in this field.
     :param extra: the decoded extra.
     """
 
@@ -39,11 +39,11 @@ class ConnectionFields:
 
 
 def settings_of(connection: ConnectionFields, *, environment_base_url: str | None = None) -> ClientSettings:
-    """Read a connection.
+    """Return the settings that a connection describes.
 
-    :param environment_base_url: where the environment's credentials belong, for a connection that asks for these and
-        names no host: a gateway's key must not be sent elsewhere.
-    :raises ConfigurationError: names the connection, the field and the mend; never a secret.
+    :param environment_base_url: the base URL that the environment's credentials belong to. It applies to a connection
+        that asks for these credentials and names no host: a gateway's key must not be sent elsewhere.
+    :raises ConfigurationError: names the connection, the field and the fix; never a secret.
     """
     try:
         return _read(connection, environment_base_url)
@@ -52,7 +52,7 @@ def settings_of(connection: ConnectionFields, *, environment_base_url: str | Non
 
 
 def decoded_extra(text: str | None) -> dict[str, Any]:
-    """Decode a connection's extra, which Airflow itself takes for empty where it is not JSON.
+    """Decode a connection's extra; unlike Airflow, never treat an extra that is not JSON as empty.
 
     :raises ConfigurationError: it is not a JSON object.
     """
@@ -63,13 +63,13 @@ def decoded_extra(text: str | None) -> dict[str, Any]:
 
 def _read(connection: ConnectionFields, environment_base_url: str | None) -> ClientSettings:
     if connection.conn_type and connection.conn_type not in CONNECTION_TYPES:
-        raise ConfigurationError(f"its type is {connection.conn_type}; it must be {' or '.join(CONNECTION_TYPES)}.")
+        raise ConfigurationError(f"its type is {connection.conn_type}, but it must be {' or '.join(CONNECTION_TYPES)}.")
     extra = connection.extra
     platform = _text(extra, "platform") or "anthropic"
     if platform.lower() != "anthropic":
         raise ConfigurationError(
-            f"platform {platform} is not supported; this provider calls the first-party API only. Use another "
-            'connection, with "platform": "anthropic" and a key of the Claude Console.'
+            f"platform {platform} is not supported: this provider calls only the first-party API. Use another "
+            'connection, with "platform": "anthropic" and an API key from the Claude Console.'
         )
     client_kwargs = _object(extra.get("anthropic_client_kwargs"), "anthropic_client_kwargs")
     credentials = _text(extra, "credentials") or "connection"
@@ -88,9 +88,9 @@ def _read(connection: ConnectionFields, environment_base_url: str | None) -> Cli
 
 
 def _one(name: str, mine: str | None, other: Any, field_name: str) -> str | None:
-    """The official provider also reads key and base URL off the client's arguments; two that differ are an error."""
+    """Return the one value given; the official provider reads both places, so two that differ are refused."""
     if other is not None and not isinstance(other, str):
-        raise ConfigurationError(f"anthropic_client_kwargs holds a {name} that is not a string.")
+        raise ConfigurationError(f"The {name} in anthropic_client_kwargs is not a string. Enter a string.")
     first, second = (mine or "").strip(), (other or "").strip()
     if first and second and first.rstrip("/") != second.rstrip("/"):
         raise ConfigurationError(f"anthropic_client_kwargs and {field_name} name different {name}s. Keep one.")
@@ -133,7 +133,7 @@ def _object(value: Any, name: str) -> dict[str, Any]:
         try:
             value = msgspec.json.decode(value)
         except msgspec.DecodeError as error:
-            raise ConfigurationError(f"{name} is not JSON ({error}).") from None
+            raise ConfigurationError(f"{name} is not JSON ({error}). Enter a JSON object.") from None
     if value is None:
         return {}
     if not isinstance(value, Mapping):

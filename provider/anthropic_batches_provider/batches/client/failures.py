@@ -1,7 +1,7 @@
-"""From whatever the SDK, its HTTP library or a decoder raised to this package's errors.
+"""Maps the exceptions of the SDK, its HTTP library and the decoders to this package's errors.
 
 Pure functions. A message says what happened, what is true now (after a create call: whether a batch can exist) and
-what to do; it never holds a secret, and neither does the cause that a traceback would show.
+what to do. It never holds a secret, and neither does the cause that a traceback would show.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from anthropic_batches_provider.batches.client.calls import Call
 from anthropic_batches_provider.batches.create_answers import REFUSING_STATUSES
 from anthropic_batches_provider.batches.passing_failures import passes_by_itself
 from anthropic_batches_provider.batches.pauses import CALL_FAILED
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiError,
@@ -33,7 +34,7 @@ from anthropic_batches_provider.errors import (
     UnexpectedAnswerError,
 )
 
-# What sending and reading may raise: the SDK wraps the rest, but builds requests and headers unwrapped.
+# The exceptions that sending and reading may raise; the SDK wraps others, but not those of building a request.
 CALL_ERRORS = (anthropic.AnthropicError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, TypeError, ValueError)
 STREAM_ERRORS = (httpx2.HTTPError, httpx2.StreamError)
 
@@ -55,7 +56,7 @@ class Failure:
 
 
 def map_failure(error: Exception, call: Call[Any], secrets: tuple[str, ...]) -> Failure:
-    """Map what a call raised; every exception has a place."""
+    """Map any exception that a call raised."""
     if isinstance(error, UnexpectedAnswerError):
         return _failure(_unexpected(error, call), error.__cause__ or error, secrets)
     if isinstance(error, MessageBatchesError):
@@ -75,25 +76,26 @@ def map_failure(error: Exception, call: Call[Any], secrets: tuple[str, ...]) -> 
 
 
 def map_broken_stream(error: Exception, call: Call[Any], received: int, secrets: tuple[str, ...]) -> Failure:
-    """Map what ended a results stream early.
+    """Map the exception that ended a results stream early.
 
-    :param received: bytes that had arrived.
+    :param received: number of bytes that had arrived.
     """
     text = (
-        f"The results of message batch {call.batch_id} broke off after {received:,} bytes ({_named(error)}). "
-        "What was read of them is incomplete; the batch and its results are untouched. Download them again."
+        f"The results of message batch {call.batch_id} broke off after {counted(received, 'byte')} "
+        f"({_named(error)}). Download them again. The part read so far is incomplete; the batch and its results are "
+        "untouched."
     )
     return _failure(ResultsStreamError(text), error, secrets)
 
 
 def seconds_before_retry(call: Call[Any], error: MessageBatchesError, attempt: int, limit: int) -> float | None:
-    """Decide whether, and after how long, a call is repeated.
+    """Decide whether a call is repeated, and after how long.
 
-    Nothing is repeated that might pay twice, and nobody is parked: a ``retry-after`` above a minute is the caller's
-    to wait for, who may be able to do so without holding a worker.
+    A call that might pay twice is never repeated. A ``retry-after`` above a minute is left to the caller, who may be
+    able to wait without holding a worker.
 
-    :param attempt: attempts that have failed before this one, from 0.
-    :param limit: repetitions allowed.
+    :param attempt: number of attempts that failed before this one.
+    :param limit: number of repetitions allowed.
     :returns: seconds, before jitter, or None to raise the error.
     """
     if call.kind == "create" or attempt >= limit or not passes_by_itself(error):
@@ -104,7 +106,7 @@ def seconds_before_retry(call: Call[Any], error: MessageBatchesError, attempt: i
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Read ``retry-after`` where it is a number of seconds, which is all that the API sends."""
+    """Read ``retry-after`` as a number of seconds, the only form that the API sends."""
     try:
         seconds = float(headers.get("retry-after", ""))
     except ValueError:
@@ -113,7 +115,7 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
 
 
 def _failure(error: MessageBatchesError, cause: BaseException | None, secrets: tuple[str, ...]) -> Failure:
-    """Take the secrets out of an error's message, and drop a cause that would show one."""
+    """Remove the secrets from an error's message, and drop a cause that would show one."""
     text = str(error)
     for secret in secrets:
         text = text.replace(secret, "***")
@@ -141,19 +143,19 @@ def _begin(call: Call[Any]) -> str:
 
 
 def _state(call: Call[Any], nothing_made: bool) -> str:
-    """What is true now; only a create call leaves a question."""
+    """Say what is true now; only a create call can leave this open."""
     if call.kind != "create":
         return ""
     if nothing_made:
-        return "No batch was made and nothing is billed."
+        return "No batch was created and nothing is billed."
     return (
-        "A batch may have been made, and then runs and is billed: "
-        "look through the account's batches before the same requests are sent again."
+        "A batch may have been created; if so, it runs and is billed. "
+        "Check the account's batches before you send the same requests again."
     )
 
 
 def _named(error: BaseException) -> str:
-    """Name the innermost transport error, which says more than the SDK's wrapping of it."""
+    """Name the innermost transport error, which says more than the SDK's wrapper around it."""
     links = list(_causes(error))
     named = next((link for link in links if isinstance(link, httpx2.HTTPError)), links[-1])
     return f"{type(named).__name__}: {named}" if str(named) else type(named).__name__
@@ -164,7 +166,7 @@ def _connection_error(error: Exception, call: Call[Any]) -> ApiConnectionError:
     connected = not isinstance(transport, _NEVER_CONNECTED)
     if connected:
         text = f"{_begin(call)} got no complete answer ({_named(error)})."
-        step = "" if call.kind == "create" else "Try again; this call changes nothing twice."
+        step = "" if call.kind == "create" else "Try again; repeating this call is safe."
     else:
         text = f"{_begin(call)} could not reach the API ({_named(error)})."
         step = "Check the connection's host, the network and the proxy, then try again."
@@ -172,8 +174,11 @@ def _connection_error(error: Exception, call: Call[Any]) -> ApiConnectionError:
 
 
 def _token_error(error: WorkloadIdentityError, call: Call[Any]) -> ApiError:
-    """The exchange of the identity token failed: the call itself was never sent."""
-    text = f"{_begin(call)} was not sent: the exchange of the workload identity token failed ({_excerpt(str(error))})."
+    """Map a failed exchange of the identity token; the call itself was never sent."""
+    text = (
+        f"{_begin(call)} failed before the call was sent: "
+        f"the exchange of the workload identity token failed ({_excerpt(str(error))})."
+    )
     if error.status_code in (400, 401, 403):
         step = (
             "Check the federation rule, the organization id and the token file of the connection's workload_identity."
@@ -186,7 +191,9 @@ def _token_error(error: WorkloadIdentityError, call: Call[Any]) -> ApiError:
 
 
 def _settings_error(error: Exception, call: Call[Any]) -> ConfigurationError:
-    text = f"{_begin(call)} was not sent: the SDK refuses what the connection holds ({_named(error)})."
+    text = (
+        f"{_begin(call)} failed before the call was sent: the SDK refuses the connection's settings ({_named(error)})."
+    )
     return ConfigurationError(_joined(text, _state(call, True), "Correct the connection."))
 
 
@@ -202,7 +209,7 @@ def _status_error(error: anthropic.APIStatusError, call: Call[Any]) -> ApiStatus
     request_id = response.headers.get("request-id")
     facts = [f"status {status}"]
     facts += [fact for fact in (error_type, error_code, f"request id {request_id}" if request_id else None) if fact]
-    text = f"{_begin(call)} failed: {said or 'no error of the API itself'} ({', '.join(facts)})."
+    text = f"{_begin(call)} failed: {said or 'the answer holds no error message'} ({', '.join(facts)})."
     retry_after = retry_after_seconds(response.headers)
     kind = _kind(status, error_code, call)
     state = _state(call, status in REFUSING_STATUSES)
@@ -217,7 +224,7 @@ def _status_error(error: anthropic.APIStatusError, call: Call[Any]) -> ApiStatus
 
 
 def _envelope(body: object) -> tuple[str | None, str | None, str | None]:
-    """Read type, code and message off an error body, of which none may be there."""
+    """Read the type, code and message from an error body; any of them may be missing."""
     if not isinstance(body, Mapping) or not isinstance(body.get("error"), Mapping):
         return None, None, _excerpt(str(body)) if body else None
     inner = body["error"]
@@ -244,30 +251,34 @@ def _kind(status: int, error_code: str | None, call: Call[Any]) -> type[ApiStatu
 def _next_step(kind: type[ApiStatusError], call: Call[Any], response: httpx2.Response, wait: float | None) -> str:
     status = response.status_code
     if kind is SpendLimitReachedError:
-        return "Retrying is futile until credit is added or the spend limit is raised in the Claude Console."
+        return "Add credit or raise the spend limit in the Claude Console; every retry fails until then."
     if kind is AuthenticationFailedError:
-        return "Check the API key in the connection's password, and what it may do in its workspace."
+        return "Check the API key in the connection's password, and the key's permissions in its workspace."
     if kind is BatchNotFoundError:
         return (
-            "Check the id and that the connection's key belongs to the workspace that made the batch; results exist "
-            "from the batch's end until 29 days after its creation."
+            "Check the id, and check that the connection's key belongs to the workspace that created the batch. "
+            "Results are available from the batch's end until 29 days after its creation."
         )
     if kind is RateLimitedError:
-        return f"Wait {wait:g} s before the next call." if wait else "Call less often, or let batches end first."
+        return (
+            f"Wait {wait:g} s before the next call." if wait else "Call less often, or wait until batches have ended."
+        )
     if status == 404:
-        return "Check the connection's host, which must be the API's root, and the id."
+        return "Check the id and the connection's host, which must be the API's root."
     if status == 413:
-        return "Send fewer requests in one batch: the API takes 256 MB, a gateway in front of it perhaps less."
+        return "Send fewer requests in one batch: the API accepts 256 MB, a gateway in front of it perhaps less."
     if 300 <= status < 400:
-        return f"Redirects are not followed. If {_origin(response)} is right, make it the connection's host."
+        return (
+            f"This provider follows no redirects. If {_origin(response)} is correct, set it as the connection's host."
+        )
     if status in (400, 422):
-        return "Correct what was sent; a retry would be refused again."
-    return "" if call.kind == "create" else "The service or a gateway failed for now: try again later."
+        return "Correct the request; the API would refuse a retry, too."
+    return "" if call.kind == "create" else "Try again later: the service or a gateway is failing at the moment."
 
 
 def _origin(response: httpx2.Response) -> str:
     parts = urlsplit(response.headers.get("location", ""))
-    return f"{parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else "the place it names"
+    return f"{parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else "the redirect's target"
 
 
 def _excerpt(text: str) -> str:

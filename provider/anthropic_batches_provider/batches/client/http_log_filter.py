@@ -9,17 +9,17 @@ _OUR_CALLS = "/v1/messages/batches"
 
 
 class NoLinePerCall(logging.Filter):
-    """Leaves out the line at INFO for each call of the Message Batches API, unless the library is set to DEBUG."""
+    """Drops the INFO line of each call to the Message Batches API, unless the library logs at DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is to be logged."""
+        """Return whether to log a record."""
         if record.levelno > logging.INFO or logging.getLogger(_HTTP_LIBRARY).isEnabledFor(logging.DEBUG):
             return True
         return not any(_OUR_CALLS in str(argument) for argument in record.args or ())
 
 
 def filter_http_log() -> None:
-    """Add the filter to the library's logger, once in a process."""
+    """Add the filter to the library's logger, once per process."""
     logger = logging.getLogger(_HTTP_LIBRARY)
     if not any(isinstance(known, NoLinePerCall) for known in logger.filters):
         logger.addFilter(NoLinePerCall())

@@ -1,7 +1,7 @@
-"""The SDK's clients, built from settings so that nothing else in the process's environment reaches a request.
+"""Builds the SDK's clients from settings, so that nothing else in the process's environment reaches a request.
 
-Two things the SDK does not offer are done by its attribute ``_custom_headers`` and by reading its signature; both are
-held by tests that look at what arrives at a server, with the oldest and the newest SDK.
+The SDK does not offer two things that this module needs. The module sets the SDK's attribute ``_custom_headers`` and
+reads its signature instead. Tests with the oldest and the newest SDK check both by the requests that reach a server.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _Sdk = TypeVar("_Sdk", anthropic.Anthropic, anthropic.AsyncAnthropic)
 
 
 def build_sync(settings: ClientSettings) -> anthropic.Anthropic:
-    """Build the SDK's sync client. Takes tens of milliseconds: a TLS context is loaded.
+    """Build the SDK's sync client; this loads a TLS context, which takes tens of milliseconds.
 
     :raises ConfigurationError: the SDK refuses the settings, or the environment holds no credential.
     """
@@ -32,12 +32,12 @@ def build_sync(settings: ClientSettings) -> anthropic.Anthropic:
 
 
 def build_async(settings: ClientSettings) -> anthropic.AsyncAnthropic:
-    """Build the SDK's async client; as :func:`build_sync`, so call it in a thread."""
+    """Build the SDK's async client; call it in a thread, because it takes as long as :func:`build_sync`."""
     return _build(anthropic.AsyncAnthropic, settings, anthropic.DefaultAsyncHttpxClient, httpx2.AsyncHTTPTransport)
 
 
 def call_timeout(timeout: Any) -> httpx2.Timeout | None:
-    """Translate ``client_kwargs["timeout"]``; what an object leaves out has the SDK's default."""
+    """Translate ``client_kwargs["timeout"]``; a value that an object leaves out gets the SDK's default."""
     if isinstance(timeout, Mapping):
         default = (
             anthropic.DEFAULT_TIMEOUT if hasattr(anthropic, "DEFAULT_TIMEOUT") else httpx2.Timeout(600, connect=5.0)
@@ -70,14 +70,15 @@ def _build(sdk_class: type[_Sdk], settings: ClientSettings, http_class: Any, tra
     except (anthropic.AnthropicError, httpx2.InvalidURL, TypeError, ValueError, OSError) as error:
         raise ConfigurationError(
             f"The SDK refuses the connection's settings ({type(error).__name__}: {_without(settings.secrets, error)}). "
-            "Nothing was sent. Correct the connection's host or extra."
+            "Correct the connection's host or extra. Nothing was sent."
         ) from None
     if settings.credentials == "connection":
         sdk._custom_headers = headers  # drops what ANTHROPIC_CUSTOM_HEADERS added
     elif not (sdk.api_key or sdk.auth_token or sdk.credentials):
         raise ConfigurationError(
-            'The connection says "credentials": "environment", but the SDK finds none there (ANTHROPIC_API_KEY, '
-            "ANTHROPIC_AUTH_TOKEN, a profile or workload identity). Set one where this process runs."
+            'The connection says "credentials": "environment", but the SDK finds no credential there '
+            "(ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, a profile or workload identity). "
+            "Set one where this process runs."
         )
     return sdk
 
@@ -90,20 +91,23 @@ def _credential(settings: ClientSettings) -> dict[str, Any]:
     identity: dict[str, Any] = {name: value for name, value in settings.workload_identity.items() if value}
     token_file: str = identity.pop("identity_token_file")
     if not Path(token_file).is_file():
-        raise ConfigurationError(f"workload_identity: there is no file {token_file} in this process's file system.")
+        raise ConfigurationError(
+            f"workload_identity: there is no file {token_file} in this process's file system. "
+            "Create it there, or correct identity_token_file."
+        )
     return {
         "credentials": WorkloadIdentityCredentials(identity_token_provider=IdentityTokenFile(token_file), **identity)
     }
 
 
 def _http_client(settings: ClientSettings, http_class: Any, transport_class: Any) -> dict[str, Any]:
-    """The ``http_client`` argument, where the connection names a proxy or a CA bundle of its own."""
+    """Return the ``http_client`` argument if the connection names a proxy or a CA bundle of its own."""
     proxy, verify = (settings.client_kwargs.get(name) for name in ("proxy", "verify"))
     if proxy is None and verify in (None, True):
         return {}
     trust: Any = ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify is not False
     mounts = {}
-    if proxy is not None:  # over what HTTPS_PROXY says
+    if proxy is not None:  # takes precedence over HTTPS_PROXY
         mounts = {scheme: transport_class(proxy=proxy, verify=trust) for scheme in ("all://", "http://", "https://")}
     return {"http_client": http_class(verify=trust, mounts=mounts)}
 

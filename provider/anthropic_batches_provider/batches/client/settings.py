@@ -1,7 +1,7 @@
-"""How to reach the API, and with which one credential: the connection's settings as a checked value.
+"""The connection's settings as a checked value: how to reach the API, and with which credential.
 
-Invariants: exactly one source of credentials; no secret in ``repr`` or in an error; no pickle; a base URL that is
-spelled in one way only, since it is part of the account's identity.
+Invariants: exactly one source of credentials; no secret in ``repr`` or in an error; no pickling; one spelling of a base
+URL, because it is part of the account's identity.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TIMEOUT_KEYS = frozenset(("connect", "read", "write", "pool"))
 _WORKLOAD_IDENTITY_REQUIRED = ("identity_token_file", "federation_rule_id", "organization_id")
 _WORKLOAD_IDENTITY_OPTIONAL = ("service_account_id", "workspace_id", "scope")
 
-# What the client itself sets per call: a second value would be a second credential, or a body of another length.
+# Headers that the client sets per call: a second value would be a second credential, or a body of another length.
 _RESERVED_HEADERS = frozenset(
     (
         "authorization",
@@ -39,20 +39,20 @@ _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(frozen=True, kw_only=True)
 class ClientSettings:
-    """Everything that a client needs to know; made by the hook from an Airflow connection.
+    """All settings of a client; the hook creates them from an Airflow connection.
 
     :param api_key: the API key, if that is the credential.
     :param base_url: root of the API, without ``/v1``.
-    :param workspace_id: workspace to name in each call (``wrkspc_…``); for keys that serve several workspaces, and as
-        the account's workspace where a proxy strips the response headers.
-    :param client_kwargs: further arguments of the SDK's client; see :data:`CLIENT_KWARGS`. ``timeout`` is seconds or
-        ``{"connect", "read", "write", "pool"}``; ``max_retries`` (0 to 10, default 2) is for the calls that may be
-        repeated: a create call never is; ``verify`` is false or the path of a CA bundle.
+    :param workspace_id: workspace to name in each call (``wrkspc_…``), for keys that serve several workspaces. It is
+        also the account's workspace where a proxy strips the response headers.
+    :param client_kwargs: further arguments of the SDK's client; see :data:`CLIENT_KWARGS`. ``timeout`` is in seconds,
+        or ``{"connect", "read", "write", "pool"}``. ``max_retries`` (0 to 10, default 2) does not apply to create
+        calls, which are never repeated. ``verify`` is false or the path of a CA bundle.
     :param workload_identity: ``identity_token_file``, ``federation_rule_id``, ``organization_id`` and optionally
         ``service_account_id``, ``workspace_id``, ``scope``: a credential without a key.
     :param credentials: ``"connection"``: the credential is the key or the workload identity given here;
         ``"environment"``: the SDK finds it in the environment of the process.
-    :raises ConfigurationError: no credential, two of them, or a setting that cannot be right.
+    :raises ConfigurationError: there is no credential, there are two, or a setting is invalid.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -70,11 +70,11 @@ class ClientSettings:
         _check_client_kwargs(self.client_kwargs)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("Connection settings are not pickled, for they hold secrets: pass the connection's id instead.")
+        raise TypeError("Connection settings hold secrets and cannot be pickled. Pass the connection's id instead.")
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The strings that must appear in no message and no log."""
+        """The strings that must never appear in a message or a log."""
         found = [self.api_key or ""]
         for name, value in (self.client_kwargs.get("default_headers") or {}).items():
             if _SECRET_HEADER.search(name):
@@ -101,22 +101,23 @@ class ClientSettings:
             given.append('"credentials": "environment"')
         if not given:
             raise ConfigurationError(
-                "The connection holds no credential, and none is taken from elsewhere by accident. Put the API key "
-                'into the connection\'s password, or workload_identity or "credentials": "environment" into its extra.'
+                "The connection holds no credential. Put the API key into the connection's password, or "
+                'workload_identity or "credentials": "environment" into its extra. '
+                "This provider takes no credential from elsewhere by accident."
             )
         if len(given) > 1:
             raise ConfigurationError(f"The connection names more than one credential: {', '.join(given)}. Keep one.")
         if self.api_key and not _HEADER_VALUE.fullmatch(self.api_key):
             raise ConfigurationError(
-                "The API key holds a space, a line break or a character outside of ASCII: "
-                "copy it again from the console."
+                "The API key holds a space, a line break or a character outside ASCII. "
+                "Copy it again from the Claude Console."
             )
         if self.workload_identity:
             _check_workload_identity(self.workload_identity)
 
 
 def normalize_base_url(text: str) -> str:
-    """Return a base URL in the one spelling that identifies it: lower-case host, no default port, no final slash.
+    """Return a base URL in the one spelling that identifies it: lower-case host, no default port, no trailing slash.
 
     :raises ConfigurationError: it is not an ``http`` or ``https`` URL, or holds a user, a query or a fragment.
     """
@@ -124,15 +125,19 @@ def normalize_base_url(text: str) -> str:
         parts = urlsplit(text.strip())
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise ConfigurationError("The base URL (host of the connection) cannot be read as a URL.") from None
+        raise ConfigurationError(
+            "The base URL (host of the connection) is not a valid URL. "
+            "Enter one that begins with https:// and names a host."
+        ) from None
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigurationError("The base URL (host of the connection) must begin with https:// and name a host.")
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(
-            f"The base URL of {host} holds a user or password; the API key belongs into the connection's password."
+            f"The base URL of {host} holds a user or password. "
+            "Remove them; put the API key into the connection's password."
         )
     if parts.query or parts.fragment or re.search(r"[\s\x00-\x1f\x7f]", parts.path + host):
-        raise ConfigurationError(f"The base URL of {host} must hold no query, fragment or space.")
+        raise ConfigurationError(f"The base URL of {host} must not hold a query, fragment or space.")
     if ":" in host:
         host = f"[{host}]"
     default_port = 443 if parts.scheme == "https" else 80
@@ -142,10 +147,10 @@ def normalize_base_url(text: str) -> str:
 def _check_workload_identity(workload_identity: Mapping[str, Any]) -> None:
     missing = [name for name in _WORKLOAD_IDENTITY_REQUIRED if not workload_identity.get(name)]
     if missing:
-        raise ConfigurationError(f"workload_identity lacks {', '.join(missing)}.")
+        raise ConfigurationError(f"workload_identity lacks {', '.join(missing)}. Add what is missing.")
     unknown = sorted(set(workload_identity) - {*_WORKLOAD_IDENTITY_REQUIRED, *_WORKLOAD_IDENTITY_OPTIONAL})
     if unknown:
-        raise ConfigurationError(f"workload_identity holds {', '.join(unknown)}, which it does not know.")
+        raise ConfigurationError(f"workload_identity does not support {', '.join(unknown)}. Remove this from it.")
     if odd := sorted(name for name, value in workload_identity.items() if not isinstance(value, str | None)):
         raise ConfigurationError(f"workload_identity: {', '.join(odd)} must be a string.")
 
@@ -154,8 +159,8 @@ def _check_client_kwargs(kwargs: Mapping[str, Any]) -> None:
     unknown = sorted(set(kwargs) - set(CLIENT_KWARGS))
     if unknown:
         raise ConfigurationError(
-            f"anthropic_client_kwargs holds {', '.join(unknown)}, which this provider does not pass on: it sets "
-            f"credentials, base URL, retries and redirects itself. Known are {', '.join(CLIENT_KWARGS)}."
+            f"anthropic_client_kwargs holds {', '.join(unknown)}, which this provider does not pass on. Use only "
+            f"{', '.join(CLIENT_KWARGS)}. The provider sets credentials, base URL, retries and redirects itself."
         )
     _check_timeout(kwargs.get("timeout"))
     retries = kwargs.get("max_retries", 2)
@@ -178,7 +183,7 @@ def _check_headers(headers: Any) -> None:
         if name.lower() in _RESERVED_HEADERS:
             raise ConfigurationError(
                 f"anthropic_client_kwargs: default_headers must not hold {name}, which this provider sets itself. "
-                "The key belongs into the connection's password, the workspace into extra workspace_id."
+                "Put the key into the connection's password, and the workspace into workspace_id of the extra."
             )
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not re.fullmatch(r"[\x20-\x7e]*", value):
             raise ConfigurationError(f"anthropic_client_kwargs: {name!r} is not an HTTP header with a printable value.")
@@ -187,7 +192,9 @@ def _check_headers(headers: Any) -> None:
 def _check_timeout(timeout: Any) -> None:
     values = list(timeout.values()) if isinstance(timeout, Mapping) else [timeout]
     if isinstance(timeout, Mapping) and not set(timeout) <= _TIMEOUT_KEYS:
-        raise ConfigurationError(f"anthropic_client_kwargs: timeout knows {', '.join(sorted(_TIMEOUT_KEYS))}.")
+        raise ConfigurationError(f"anthropic_client_kwargs: timeout may hold only {', '.join(sorted(_TIMEOUT_KEYS))}.")
     for value in values:
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-            raise ConfigurationError("anthropic_client_kwargs: timeout must be seconds above 0, or an object of them.")
+            raise ConfigurationError(
+                "anthropic_client_kwargs: timeout must be a number of seconds above 0, or an object of such numbers."
+            )

@@ -1,6 +1,6 @@
-"""What a look at batches brings: decoded at the speed of the wire, and turned into batches only where one is wanted.
+"""The answers to polls: decoded at the speed of the wire, and turned into batches only where one is needed.
 
-A page of 1,000 batches takes 1 ms to decode so, on an event loop that a thousand other waits share; as
+Decoding a page of 1,000 batches this way takes 1 ms, on an event loop that a thousand other waits share. As
 :class:`MessageBatch` values it would take 35 ms.
 """
 
@@ -35,9 +35,9 @@ class SightedCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
-    """One batch as one answer described it; two are equal where nothing has changed.
+    """One batch as one answer described it; two are equal if nothing has changed.
 
-    A status that is not known yet, of any batch of the workspace, must not spoil a page: it has not ended.
+    A new, unknown status of any batch of the workspace must not make a page unreadable: such a batch has not ended.
     """
 
     id: Annotated[str, msgspec.Meta(min_length=1)]
@@ -56,7 +56,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
         return self.processing_status == "ended"
 
     def batch(self) -> MessageBatch:
-        """Return it as a value of the engine."""
+        """Return the batch as a value of the engine."""
         return MessageBatch(
             id=self.id,
             processing_status=cast("ProcessingStatus", self.processing_status),
@@ -70,11 +70,11 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """What one call saw.
+    """The batches that one call saw.
 
     :param sightings: of one batch, or of a page of them, newest first.
     :param next_page: the id after which the next page begins; None after the last.
-    :param retry_after_seconds: the service's hint when to ask again; it sends one with batches in progress.
+    :param retry_after_seconds: the service's hint on when to ask again; it sends one with batches in progress.
     """
 
     sightings: tuple[Sighting, ...]
@@ -93,7 +93,7 @@ _PAGE = msgspec.json.Decoder(_Page)
 
 
 def look_at(batch_id: str) -> Call[Look]:
-    """Describe the call that looks at one batch."""
+    """Return the call that checks one batch."""
     call = retrieve(batch_id)
     return Call(
         doing=call.doing, method="get", path=call.path, read=partial(_look_at, batch_id=batch_id), batch_id=batch_id
@@ -101,7 +101,7 @@ def look_at(batch_id: str) -> Call[Look]:
 
 
 def look_at_page(after_id: str | None) -> Call[Look]:
-    """Describe the call that looks at up to 1,000 batches, newest first."""
+    """Return the call that checks up to 1,000 batches, newest first."""
     call = list_page(MAX_LIST_PAGE, after_id, None)
     return Call(doing=call.doing, method="get", path=call.path, read=_look_at_page, query=call.query)
 
@@ -116,7 +116,7 @@ def _look_at(answer: Answer, *, batch_id: str) -> Look:
 def _look_at_page(answer: Answer) -> Look:
     page = _decoded(_PAGE, answer)
     if page.has_more and not page.last_id:
-        raise UnexpectedAnswerError("The answer says that more batches follow, but not after which.")
+        raise UnexpectedAnswerError("The answer says that more batches follow, but not where the next page begins.")
     return Look(
         sightings=page.data,
         next_page=page.last_id if page.has_more else None,
@@ -129,7 +129,7 @@ def _decoded(decoder: msgspec.json.Decoder[T], answer: Answer) -> T:
         return decoder.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnexpectedAnswerError(
-            f"The answer is not what the API promises ({error}); it begins {answer.body[:200]!r}. "
+            f"The answer is not what the API promises ({error}); it begins with {answer.body[:200]!r}. "
             "A proxy or gateway between Airflow and the API may have answered in its place."
         ) from error
 

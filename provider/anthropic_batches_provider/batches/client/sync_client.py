@@ -28,11 +28,11 @@ ModelInfos = list[dict[str, Any]]
 class MessageBatchClient:
     """Calls the Message Batches API with one connection's settings; use it as a context manager, or close it.
 
-    Every method raises :class:`~anthropic_batches_provider.errors.ApiError` and its kinds. All calls but
-    :meth:`create` are repeated up to twice, with pauses of at most a minute, where that may help.
+    Every method may raise :class:`~anthropic_batches_provider.errors.ApiError` or its subclasses. All
+    calls except :meth:`create` are repeated up to twice, with pauses of at most a minute, where that may help.
 
     :param settings: how to reach the API.
-    :param sleep: how to pause between repetitions, in seconds.
+    :param sleep: pauses between repetitions, for a number of seconds.
     :raises ConfigurationError: the settings are refused before anything is sent.
     """
 
@@ -50,7 +50,7 @@ class MessageBatchClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close the connections that are still open."""
         self._sdk.close()
 
     @property
@@ -59,40 +59,40 @@ class MessageBatchClient:
 
     @property
     def sdk(self) -> anthropic.Anthropic:
-        """The SDK's own client, for calls that this one does not have; closed together with it."""
+        """The SDK's own client, for calls that this client lacks; :meth:`close` closes both."""
         return self._sdk
 
     def create(self, content: Iterable[bytes], *, content_length: int, betas: Sequence[str] = ()) -> MessageBatch:
-        """Create a message batch with exactly one POST, whatever happens.
+        """Create a message batch with exactly one POST, which is never repeated.
 
-        :param content: the body, ``{"requests":[…]}`` as bytes, in chunks; streamed, never held.
+        :param content: the body, ``{"requests":[…]}`` as bytes, in chunks; streamed, never held in memory.
         :param content_length: bytes of the whole body.
         :param betas: values of the ``anthropic-beta`` header, for the whole batch.
-        :raises ApiStatusError: refused for sure if the status is one of ``create_answers.REFUSING_STATUSES``; else a
-            batch may exist.
+        :raises ApiStatusError: the service refused the call if the status is one of
+            ``create_answers.REFUSING_STATUSES``; otherwise a batch may exist.
         :raises ApiConnectionError: a batch may exist unless ``connected`` is False.
-        :raises UnexpectedAnswerError: an answer that proves no batch; one may exist.
+        :raises UnexpectedAnswerError: the answer does not prove that a batch exists, but one may exist.
         """
         call = calls.create(content_length, betas)
         return self._repeated(call, lambda: self._transport.read(call, self._send(call, content)))
 
     def retrieve(self, batch_id: str) -> MessageBatch:
-        """Return what the API says of a batch now.
+        """Return a batch as the API describes it now.
 
         :raises BatchNotFoundError: the key's workspace has no such batch.
         """
         return self._answer(calls.retrieve(batch_id))
 
     def cancel(self, batch_id: str) -> MessageBatch:
-        """Ask the API to cancel a batch: it is ``canceling``, later ``ended``, and keeps the results it has."""
+        """Ask the API to cancel a batch: it becomes ``canceling``, later ``ended``, and keeps the results it has."""
         return self._answer(calls.cancel(batch_id))
 
     def delete(self, batch_id: str) -> None:
-        """Delete an ended batch and its results for good."""
+        """Delete an ended batch and its results permanently."""
         self._answer(calls.delete(batch_id))
 
     def greet(self) -> Greeting:
-        """Learn account and server time by listing one batch; proves host and key, and costs nothing."""
+        """Read the account and the server time by listing one batch; this proves host and key, and costs nothing."""
         return self.list_page(limit=1).greeting
 
     def list_page(
@@ -100,21 +100,21 @@ class MessageBatchClient:
     ) -> BatchPage:
         """Return one page of the workspace's batches, newest first.
 
-        :param limit: entries, 1 to 1000.
-        :param after_id: begin after this batch, with older ones.
-        :param before_id: end before this batch, with newer ones.
+        :param limit: number of entries, 1 to 1000.
+        :param after_id: return older batches, beginning after this one.
+        :param before_id: return newer batches, ending before this one.
         """
         return self._answer(calls.list_page(limit, after_id, before_id))
 
     @contextmanager
     def results(self, batch_id: str) -> Iterator[Iterator[bytes]]:
-        """Open the results of an ended batch: JSON Lines as chunks, cut anywhere, in any order, gunzipped.
+        """Open the results of an ended batch: gunzipped JSON Lines, in any order, as chunks that may end anywhere.
 
         They are fetched by path under the base URL, never from ``results_url``. A stream that a server ends early
-        but regularly looks complete here: count the lines against ``request_counts``.
+        but cleanly looks complete here: compare the number of lines with ``request_counts``.
 
-        :raises BatchNotFoundError: no such batch, or it has no results (yet, or any more).
-        :raises ResultsStreamError: raised by the iterator: the stream broke off.
+        :raises BatchNotFoundError: there is no such batch, or it has no results (not yet, or no longer).
+        :raises ResultsStreamError: the stream broke off; the iterator raises this.
         """
         call = calls.results(batch_id)
         response = self._repeated(call, lambda: self._open(call))
@@ -124,7 +124,7 @@ class MessageBatchClient:
             response.close()
 
     def count_tokens(self, params: Mapping[str, Any]) -> int:
-        """Return the input tokens of one request's params; those that do not count (``max_tokens``, …) are left out."""
+        """Return the input tokens of one request's params, without those that do not count (``max_tokens``, …)."""
         return self._answer(calls.count_tokens(params))
 
     def models(self) -> ModelInfos:
@@ -140,14 +140,14 @@ class MessageBatchClient:
     def model(self, model_id: str) -> dict[str, Any]:
         """Return the API's description of one model.
 
-        :raises ApiStatusError: status 404: the key may use no such model.
+        :raises ApiStatusError: with status 404: the key has no access to such a model.
         """
         return self._answer(calls.model(model_id))
 
     def list(self, *, limit: int | None = None) -> Iterator[MessageBatch]:
         """Iterate over the workspace's batches, newest first, page by page.
 
-        :param limit: how many at most; None for all.
+        :param limit: maximum number of batches; None for all.
         """
         after_id: str | None = None
         remaining = limit
@@ -178,7 +178,7 @@ class MessageBatchClient:
 
     def _chunks(self, call: Call[Any], response: httpx2.Response) -> Iterator[bytes]:
         try:
-            yield from response.iter_bytes()  # as they arrive: chunks of a given size cost a copy of all of them
+            yield from response.iter_bytes()  # as they arrive: chunks of a fixed size cost a copy of everything
             return
         except STREAM_ERRORS as error:
             failure = self._transport.map_broken_stream(error, call, response)

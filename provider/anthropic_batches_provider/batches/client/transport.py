@@ -1,4 +1,4 @@
-"""What the sync and the async client share: all but the awaiting."""
+"""The code that the sync and the async client share: everything except the awaiting."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ T = TypeVar("T")
 
 CHUNK_BYTES = 1 << 20
 
-# A call without a large body should answer soon; the SDK's ten minutes would hold a worker, or the triggerer's watch.
+# A call without a large body should answer soon; the SDK's timeout of ten minutes would block a worker, or the
+# triggerer's watch.
 _TIMEOUT_SECONDS = 60.0
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _SHORT_TIMEOUT = httpx2.Timeout(_TIMEOUT_SECONDS, connect=_CONNECT_TIMEOUT_SECONDS)
 
 
 class Transport:
-    """How one connection's calls are sent, read and repeated; holds no connection itself."""
+    """The rules by which one connection's calls are sent, read and repeated; holds no network connection itself."""
 
     def __init__(self, settings: ClientSettings, *, environment_secrets: tuple[str | None, ...]) -> None:
         self.settings = settings
@@ -35,7 +36,7 @@ class Transport:
         self._has_own_timeout = settings.client_kwargs.get("timeout") is not None
 
     def arguments(self, call: Call[Any], content: Any = None) -> dict[str, Any]:
-        """Keyword arguments for the SDK's ``get``, ``post`` or ``delete``: raw answer, no retry, no redirect."""
+        """Return keyword arguments for the SDK's ``get``, ``post`` or ``delete``: raw answer, no retry or redirect."""
         options: dict[str, Any] = {"max_retries": 0, "follow_redirects": False, "headers": dict(call.headers)}
         if call.query:
             options["params"] = dict(call.query)
@@ -50,7 +51,7 @@ class Transport:
     def read(self, call: Call[T], response: httpx2.Response) -> T:
         """Decode a complete answer.
 
-        :raises UnexpectedAnswerError: it is not what the API promises; carries the request id.
+        :raises UnexpectedAnswerError: it is not what the API promises; the error carries the request id.
         """
         answer = Answer(body=response.content, headers=response.headers, account=self.account)
         try:
@@ -60,7 +61,7 @@ class Transport:
             raise
 
     def check_stream(self, response: httpx2.Response) -> None:
-        """Refuse a page in place of results.
+        """Refuse an HTML page in place of results.
 
         :raises UnexpectedAnswerError: the answer is HTML.
         """
@@ -78,10 +79,10 @@ class Transport:
         return failures.map_broken_stream(error, call, response.num_bytes_downloaded, self.secrets)
 
     def seconds_before_retry(self, call: Call[Any], failure: Failure, attempt: int) -> float | None:
-        """As :func:`failures.seconds_before_retry`, with jitter: up to a quarter longer."""
+        """Return :func:`failures.seconds_before_retry` with jitter, which adds up to a quarter."""
         seconds = failures.seconds_before_retry(call, failure.error, attempt, self._max_retries)
         return None if seconds is None else seconds * (1 + random.random() / 4)
 
     def already_deleted(self, call: Call[Any], failure: Failure, attempt: int) -> bool:
-        """Whether a repeated delete finds nothing because the attempt before it did its work."""
+        """Return whether a repeated delete finds nothing because an earlier attempt deleted the batch."""
         return call.kind == "delete" and attempt > 0 and isinstance(failure.error, BatchNotFoundError)

@@ -1,6 +1,6 @@
-"""From ended batches to answered rows: fetch, decode, join with the rows' own columns, in input order.
+"""Turns ended batches into answered rows: fetches, decodes, and joins them with the rows' own columns, in input order.
 
-Invariant: nothing here costs money, so that collecting again is always safe.
+Invariant: nothing here costs money, so collecting again is always safe.
 """
 
 from __future__ import annotations

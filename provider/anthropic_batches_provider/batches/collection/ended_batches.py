@@ -1,4 +1,4 @@
-"""Whether there is anything to collect yet: asked of the service, batch by batch, before anything is fetched."""
+"""Checks that batches have ended: asks the service about each one before anything is fetched."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ from collections.abc import Iterable, Sequence
 
 from anthropic_batches_provider.batches.ledger import EndRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts, moment
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.service import ResultsSource, RetrieveService
 from anthropic_batches_provider.errors import BatchesNotEndedError, BatchNotFoundError, ResultsUnavailableError
 
 
 def ended_batches_of(job: JobFolder, source: ResultsSource) -> list[MessageBatch]:
-    """Return the batch of each shard, in order; what was seen to end before is not asked again."""
+    """Return the batch of each shard, in order; a batch that was seen to end before is not asked for again."""
     states = job.shards()
     batches = [batch_of(state) or _looked_at(job, state, source) for state in states if state.batch is not None]
     running = tuple(batch.id for batch in batches if not batch.has_ended)
     unsent = [state.shard.shard for state in states if state.batch is None]
     if unsent:
+        missing = f"{'shard' if len(unsent) == 1 else 'shards'} {_listed(map(str, unsent))}"
         raise BatchesNotEndedError(
-            f"{len(unsent):,} of {len(states):,} shards of the job at {job.uri} have no batch yet (shards "
-            f"{_listed(map(str, unsent))}), and {len(running):,} batches have not ended. {_NOTHING_COLLECTED} Let the "
-            "submitting task finish (run it again if it failed: what was submitted is not submitted again), wait until "
-            "the batches have ended, e.g. by MessageBatchSensor, and collect then.",
+            f"The job at {job.uri} is not submitted completely: of {counted(len(states), 'shard')}, {len(unsent):,} "
+            f"had no batch yet ({missing}), and {counted(len(running), 'batch')} had not ended. Let the submitting "
+            "task finish, wait until the batches have ended, e.g. with MessageBatchSensor, and collect then. If that "
+            "task failed, run it again: it does not submit again what was submitted. "
+            f"{_NOTHING_COLLECTED}",
             batch_ids=running,
         )
     check_ended(batches)
@@ -29,7 +32,7 @@ def ended_batches_of(job: JobFolder, source: ResultsSource) -> list[MessageBatch
 
 
 def batch_of(state: ShardState) -> MessageBatch | None:
-    """Return the batch of a shard as the ledger knows it, if it was seen to end."""
+    """Return the batch of a shard from the ledger if it was seen to end; else None."""
     if state.batch is None or state.end is None:
         return None
     return MessageBatch(
@@ -43,7 +46,7 @@ def batch_of(state: ShardState) -> MessageBatch | None:
 
 
 def _looked_at(job: JobFolder, state: ShardState, source: ResultsSource) -> MessageBatch:
-    assert state.batch is not None  # noqa: S101 - narrows the type; the caller has looked
+    assert state.batch is not None  # noqa: S101 - narrows the type; the caller has checked
     batch = retrieve(state.batch.batch_id, source)
     if batch.has_ended:
         job.record_end(EndRecord.of(batch, shard=state.shard.shard))
@@ -55,9 +58,9 @@ def check_ended(batches: Sequence[MessageBatch]) -> None:
     if running:
         named = _listed(f"{batch.id} ({batch.processing_status})" for batch in running)
         raise BatchesNotEndedError(
-            f"{len(running):,} of {len(batches):,} batches have not ended: {named}. {_NOTHING_COLLECTED} They run on "
-            "and what succeeds in them will be billed. Wait until they have ended, e.g. by MessageBatchSensor, and "
-            "collect then.",
+            f"{len(running):,} of {counted(len(batches), 'batch')} had not ended: {named}. Wait until all have ended, "
+            f"e.g. with MessageBatchSensor, and collect then. {_NOTHING_COLLECTED} Running batches continue, and "
+            "requests that succeed in them will be billed.",
             batch_ids=tuple(batch.id for batch in running),
         )
 
@@ -67,14 +70,14 @@ def retrieve(batch_id: str, source: RetrieveService) -> MessageBatch:
         return source.retrieve(batch_id)
     except BatchNotFoundError as error:
         raise ResultsUnavailableError(
-            f"The API does not know batch {batch_id} ({error}). Likely causes: the connection's key belongs to another "
-            "workspace than the one that submitted it, the batch was deleted, or its id is misspelled. Nothing was "
-            "published, and nothing is billed by asking. Compare the connection with the one that submitted, and look "
-            "the batch up in the Claude Console."
+            f"The API does not know batch {batch_id} ({error}). Compare the connection with the one that submitted the "
+            "batch, and look the batch up in the Claude Console. Likely causes: the connection's key belongs to "
+            "another workspace than the batch, the batch was deleted, or its id is misspelled. Nothing was published, "
+            "and asking costs nothing."
         ) from error
 
 
-_NOTHING_COLLECTED = "Nothing was collected, published or paid by this call."
+_NOTHING_COLLECTED = "This call collected and published nothing, and cost nothing."
 _NAMED = 10
 
 

@@ -1,8 +1,8 @@
-"""Collects ended batches to a destination or to memory; the order of the steps is what makes it safe to repeat.
+"""Collects ended batches to a destination or into memory. The order of the steps makes it safe to repeat.
 
-Owner, then write check, then the batches' state, then the parts, then the manifest, then what the new manifest makes
-obsolete, then the ledger's record, and last the requests. A crash between any two leaves either the old output or the
-new one, whole, and a re-run completes.
+The steps: check the owner, try to write, check the batches' state, write the parts, write the manifest, remove files
+that it makes obsolete, write the ledger's record, and remove the requests. After a crash between two steps, either the
+old or the new output is there, complete, and a re-run finishes the work.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def collect_job(
 ) -> Manifest:
     """Write the results of a job, one row per request in input order, one part file per shard.
 
-    An attempt that was killed goes on where it stopped.
+    A new attempt resumes where a killed one stopped.
 
-    :raises DestinationOwnedError: the destination is another owner's.
+    :raises DestinationOwnedError: the destination belongs to another owner.
     :raises ConfigurationError: the destination cannot be written.
     :raises BatchesNotEndedError: a shard has no batch yet, or a batch has not ended.
     :raises ResultsUnavailableError: a batch or its results are gone.
@@ -73,7 +73,7 @@ def collect_batches(
 
     The rows of a part are in the order of the API's results, which is arbitrary; their key is the ``custom_id``.
 
-    Raises as :func:`collect_job` does.
+    Raises the same errors as :func:`collect_job`.
     """
     check_destination(destination)
     check_writable(destination)
@@ -101,10 +101,10 @@ def rows_for_xcom(
     """Return the rows that a file would hold, as dicts.
 
     :param work: a job, or the ids of batches that something else submitted.
-    :param max_bytes: how much they may take as JSON Lines.
+    :param max_bytes: the most bytes that the rows may take as JSON Lines.
     :raises XComLimitError: they take more.
 
-    Raises as :func:`collect_job` does otherwise.
+    Otherwise raises the same errors as :func:`collect_job`.
     """
     tally = Tally()
     found = JobResults(work, source, settings) if isinstance(work, JobFolder) else PlainBatches(work, source, settings)
@@ -121,9 +121,9 @@ def rows_for_xcom(
 
 
 class XComCollection:
-    """Collects a job into memory; in the place of a :class:`JobCollection`.
+    """Collects a job into memory, in place of a :class:`JobCollection`.
 
-    :param max_bytes: how much the rows may take as JSON Lines.
+    :param max_bytes: the most bytes that the rows may take as JSON Lines.
     """
 
     def __init__(self, job: JobFolder, source: ResultsSource, settings: CollectionSettings, *, max_bytes: int) -> None:
@@ -134,12 +134,12 @@ class XComCollection:
         self.rows: list[dict[str, Any]] = []
 
     def write_next(self) -> None:
-        """Write nothing: rows in memory come all at once."""
+        """Do nothing: :meth:`publish` reads all rows at once."""
 
     def publish(self) -> Manifest:
         """Read all rows.
 
-        Raises as :func:`rows_for_xcom` does.
+        Raises the same errors as :func:`rows_for_xcom`.
         """
         found = rows_for_xcom(self._job, self._source, self._settings, max_bytes=self._max_bytes)
         self.rows = found.rows

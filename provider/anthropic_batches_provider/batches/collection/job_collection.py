@@ -1,6 +1,6 @@
-"""Writes the results of a job to a destination, a part per shard, as batches end; the manifest comes last.
+"""Writes the results of a job to a destination: one part per shard, as batches end, and the manifest last.
 
-Each part that is in place is a fact of the ledger: an attempt that was killed goes on with the next one.
+The ledger records each part that is in place, so the attempt after a killed one continues with the next part.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ log = logging.getLogger(__name__)
 
 
 class _OvertakenError(LedgerError):
-    """Another attempt has published the same meanwhile."""
+    """Another attempt has published the same results meanwhile."""
 
     def __init__(self, manifest: Manifest) -> None:
-        super().__init__(f"Another attempt has published {manifest.destination} meanwhile.")
+        super().__init__(f"Another attempt has already published {manifest.destination}.")
         self.manifest = manifest
 
 
 class JobCollection:
     """One collection of a job's results to a destination.
 
-    From when it is made, the destination is its owner's, so that no other spends money for it.
+    Creating it claims the destination for its owner, so that no other owner spends money for it.
 
     :param job: a sealed job.
-    :raises DestinationOwnedError: the destination is another owner's.
+    :raises DestinationOwnedError: the destination belongs to another owner.
     :raises ConfigurationError: the destination cannot be written.
     """
 
@@ -63,15 +63,16 @@ class JobCollection:
         check_writable(destination)
 
     def write_next(self) -> PartRecord | None:
-        """Write the part of one shard that was seen to end, and let go of its requests.
+        """Write the part of one shard whose batch was seen to end, and delete its requests unless they are kept.
 
-        Only in the first round: a further one brings rows that lie across all parts, so that these wait for its end.
-        Nor where another attempt has published meanwhile, whose files are not to be touched.
+        This works only in the first round: rows of a further round are spread over all parts, so the parts wait for
+        its end. If another attempt has published meanwhile, nothing is written, because its files must not be touched.
 
-        A shard whose results cannot be had now holds up no other; :meth:`publish` tries it again, and says so.
+        A shard whose results are not available now does not block the others. :meth:`publish` tries it again, and
+        reports the failure.
 
-        :returns: what was written; None if there is nothing to write for now.
-        :raises LedgerError: another job has taken this one's place.
+        :returns: the record of the written part; None if there is nothing to write now.
+        :raises LedgerError: another job has replaced this one.
         """
         if len(self._job.rounds()) > 1 or self._job.collection_count() != self._collections:
             return None
@@ -95,18 +96,18 @@ class JobCollection:
         return None
 
     def publish(self) -> Manifest:
-        """Write the parts that are missing, and the manifest; unless another attempt has done so meanwhile.
+        """Write the missing parts and the manifest, unless another attempt has done so meanwhile.
 
-        Raises as :func:`collect_job` does.
+        Raises the same errors as :func:`collect_job`.
         """
         work = JobResults(self._job, self._source, self._settings)
         try:
             self._check_not_overtaken()
-            # A round may have been sealed, or a collection finished, since the last look: then its parts do not count.
+            # If a round was sealed or a collection finished since the last check, parts noted before no longer count.
             self._look_at_what_is_there(check_destination(self._destination))
             manifest = self._write_and_publish(work)
         except _OvertakenError as overtaken:
-            log.info("Another attempt has published %s meanwhile: that output stays.", self._destination.uri)
+            log.info("Another attempt has already published %s. That output stays.", self._destination.uri)
             manifest = overtaken.manifest
         self._collections = self._job.collection_count()
         return manifest
@@ -135,9 +136,10 @@ class JobCollection:
             )
 
     def _check_not_overtaken(self) -> None:
-        """Look whether another attempt has published the same shards here since this one has begun.
+        """Check whether another attempt has published the same shards here since this one began.
 
-        This one may be the older: what it would write in that one's place, readers of that manifest would miss.
+        This attempt may be the older one. If it replaced the other's files, readers of the other's manifest would miss
+        them.
 
         :raises _OvertakenError: it has.
         """
@@ -151,7 +153,7 @@ class JobCollection:
             raise _OvertakenError(manifest)
 
     def _all_written(self, parts: Sequence[ShardPart]) -> list[tuple[ShardPart, PartRecord]]:
-        """Write what is missing; a part that fails holds up no other, and its error comes when all were tried."""
+        """Write the missing parts; one that fails does not block the others, and its error is raised at the end."""
         failure: ApiError | BatchOutcomeError | None = None
         found = []
         for part in parts:

@@ -1,4 +1,4 @@
-"""What the shards of a job share while their results are read: the job folder, the service, the settings."""
+"""The context that the shards of a job share while their results are read: job folder, service and settings."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ RESULTS_REMAIN = (
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What the shards of a job share.
+    """The context that the shards of a job share.
 
-    :param attempt: names the files that this collection keeps.
+    :param attempt: part of the names of the files that this collection keeps.
     """
 
     job: JobFolder
@@ -35,10 +35,10 @@ class JobContext:
     attempt: str
 
     def kept_before(self) -> dict[int, str]:
-        """Return by shard which file holds its rows without a usable result, as far as one was written.
+        """Return, by shard, the file that holds its rows without a usable result, if one was written.
 
-        What the collection in progress has written, perhaps another attempt of it just now, comes before what the
-        latest whole one has kept.
+        Files of the collection in progress, perhaps written by another attempt just now, take precedence over files of
+        the latest complete collection.
         """
         collection = self.job.last_collection()
         kept = {kept.shard: kept.file for kept in collection.unusable} if collection is not None else {}
@@ -64,11 +64,11 @@ class JobContext:
             yield from self.job.lines_of(name)
         except FileNotFoundError as error:
             raise CorruptLedgerError(
-                f"{self.job.uri}/{name} is not there. {RESULTS_REMAIN} Restore the file, or collect by batch_ids= "
-                "instead of job=, without the rows' own columns."
+                f"{self.job.uri}/{name} is not there. Restore the file, or collect with batch_ids= instead of job=, "
+                f"without the rows' own columns. {RESULTS_REMAIN}"
             ) from error
 
 
 def job_context_of(job: JobFolder, source: ResultsSource, settings: CollectionSettings) -> JobContext:
-    """Return what the shards of a job share."""
+    """Return the context that the shards of a job share."""
     return JobContext(job, job.description(), job.first_seal(), source, settings, secrets.token_hex(4))

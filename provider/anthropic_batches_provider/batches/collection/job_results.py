@@ -44,22 +44,22 @@ class JobResults:
 
     @contextmanager
     def opened(self, spool: Path) -> Iterator[None]:
-        """Have the results of further rounds at hand, which lie across the parts, for as long as the context lasts."""
+        """Keep the results of further rounds, which are spread over the parts, available while the context lasts."""
         with ExitStack() as stack:
             for later in self._later:
                 stack.enter_context(later.opened(spool))
             yield
 
     def check_current(self) -> None:
-        """Look whether another attempt has started a further round meanwhile, or another job has taken over.
+        """Check that no other attempt has started a further round meanwhile, and that no other job has taken over.
 
-        :raises LedgerError: it has: what was read is no longer the whole job.
+        :raises LedgerError: one has, so the results that were read are no longer the whole job.
         """
         check_not_replaced(self._folder)
         if sum(len(seal.shards) for seal in self._folder.rounds()) != len(self._shards):
             raise LedgerError(
-                f"While the results of {self.job} were collected, another attempt has started a further round. Nothing "
-                "was published by this one, and nothing is lost. Collect again once that round has ended."
+                f"Another attempt started a further round while the results of {self.job} were being collected. "
+                "Collect again when that round has ended. This attempt published nothing, and nothing is lost."
             )
 
     def close(self, manifest: Manifest) -> None:
@@ -90,12 +90,12 @@ class JobResults:
 
 
 def check_not_replaced(job: JobFolder) -> None:
-    """Look whether another job has taken this one's place, whose output must not be touched any more.
+    """Check that no other job has replaced this one, because the other job's output must not be touched.
 
-    :raises LedgerError: it has.
+    :raises LedgerError: another job has.
     """
     if job.is_abandoned():
         raise LedgerError(
-            f"{job.uri} was replaced by another job of the same unit. Nothing was published by this attempt: the "
-            "output is the other job's. Its results stay at Anthropic for 29 days after submission."
+            f"{job.uri} was replaced by another job of the same unit. Use the output of the other job: this attempt "
+            "published nothing. The results of the replaced job stay at Anthropic for 29 days after submission."
         )

@@ -1,4 +1,4 @@
-"""Batches that something else submitted: rows in the order of the API's results, known by their custom_id alone."""
+"""Batches that something else submitted: rows in the order of the API's results, identified only by their custom_id."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from anthropic_batches_provider.errors import ConfigurationError
 class PlainBatches:
     """Batches that something else submitted; the rows of each come in the order of the API's results.
 
-    :raises ConfigurationError: no ids.
+    :raises ConfigurationError: there are no ids.
     :raises BatchesNotEndedError: a batch has not ended.
     :raises ResultsUnavailableError: the API does not know a batch.
     """
@@ -31,7 +31,7 @@ class PlainBatches:
     def __init__(self, batch_ids: Sequence[str], source: ResultsSource, settings: CollectionSettings) -> None:
         ids = list(dict.fromkeys(batch_ids))
         if not ids:
-            raise ConfigurationError("batch_ids= names no batch, so that there is nothing to collect.")
+            raise ConfigurationError("batch_ids= names no batch, so there is nothing to collect. Name at least one.")
         self.batches = [retrieve(batch_id, source) for batch_id in ids]
         check_ended(self.batches)
         self.job: str | None = None
@@ -44,14 +44,14 @@ class PlainBatches:
         return nullcontext()
 
     def check_current(self) -> None:
-        """Batches do not change after they have ended."""
+        """Do nothing: batches do not change after they have ended."""
 
     def close(self, manifest: Manifest) -> None:
         """Keep nothing: there is no job folder."""
 
 
 class _PlainPart:
-    """The rows of a batch that is no job's."""
+    """The rows of a batch that belongs to no job."""
 
     def __init__(self, batch: MessageBatch, source: ResultsSource, settings: CollectionSettings) -> None:
         self._source = source
@@ -65,7 +65,7 @@ class _PlainPart:
         return _layout(self._settings)
 
     def write_to(self, rows: CountedRows, spool: Path) -> None:
-        """Hand on the rows in the order of the API's results."""
+        """Pass on the rows in the order of the API's results."""
         batch_id, with_message = self.batch.id, self._settings.include_message
         sleep = self._settings.clock.sleep
         with spooled_results(self._source, self.batch, spool / "results", expected=None, sleep=sleep) as results:

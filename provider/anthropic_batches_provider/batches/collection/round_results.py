@@ -1,7 +1,7 @@
-"""The results of further rounds, whose rows lie across the shards of the first.
+"""The results of further rounds, whose rows are spread over the shards of the first.
 
-Invariant: of each round one shard at a time is at hand, however many there are. The rows of a round ascend over all its
-shards, and parts are written in the order of their rows: so each shard is fetched once.
+Invariant: each round has only one shard open at a time, however many there are. The rows of a round ascend over all its
+shards, and parts are written in the order of their rows, so each shard is fetched once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from anthropic_batches_provider.errors import ApiError, BatchOutcomeError
 
 
 class RoundShard:
-    """A shard of a further round, which holds rows from anywhere; its results are fetched when they are asked for."""
+    """A shard of a further round, with rows from anywhere in the input; its results are fetched on first use."""
 
     def __init__(self, context: JobContext, shard: ShardRecord, batch: MessageBatch) -> None:
         self._context = context
@@ -38,16 +38,16 @@ class RoundShard:
         self._stack = ExitStack()
 
     def holds_any_of(self, rows: range) -> bool:
-        """Return whether any of some consecutive rows was sent again in this shard."""
+        """Return whether any row of a range was sent again in this shard."""
         first = bisect_left(self._expected.rows, rows.start)
         return first < len(self._expected.rows) and self._expected.rows[first] in rows
 
     def result_of(self, row: int, spool: Path, rows: CountedRows) -> tuple[str, Result] | None:
-        """Return the batch in which this round sent a row, and what it brought; None if the row was not in it.
+        """Return the batch in which this shard sent a row, and the row's result; None if it did not send the row.
 
         A row that was sent and got no result is missing: it may have been billed, whatever an earlier round says.
 
-        :param rows: count, with the shard's first row, what its results hold besides.
+        :param rows: counts results without a row of their own, together with the shard's first row.
         """
         position = self._expected.position_of_row(row)
         if position is None:
@@ -59,7 +59,7 @@ class RoundShard:
         return self._batch.id, result or missing_result(self._expected.custom_id(position))
 
     def fetched(self, spool: Path) -> SpooledResults:
-        """Have its results on the local disk until :meth:`close`."""
+        """Fetch its results unless they are there; keep them on the local disk until :meth:`close`."""
         if self._fetched is None:
             path = spool / f"further-{self._shard.shard}"
             sleep = self._context.settings.clock.sleep
@@ -69,13 +69,13 @@ class RoundShard:
         return self._fetched
 
     def close(self) -> None:
-        """Let go of its results."""
+        """Release its results."""
         self._fetched = None
         self._stack.close()
 
 
 class RoundResults:
-    """A further round: a view of its shards that has the one at hand which the latest question was about.
+    """A further round: a view of its shards that keeps only the shard of the latest query open.
 
     :param sent: its shards and their batches, in order; their rows ascend.
     """
@@ -91,7 +91,7 @@ class RoundResults:
 
     @contextmanager
     def opened(self, spool: Path) -> Iterator[None]:
-        """Fetch results to a local folder, for as long as the context lasts."""
+        """Use a local folder for fetched results while the context lasts."""
         self._spool = spool
         try:
             yield
@@ -100,13 +100,13 @@ class RoundResults:
             self._spool = None
 
     def holds_any_of(self, rows: range) -> bool:
-        """Return whether any of some consecutive rows was sent again in this round."""
+        """Return whether any row of a range was sent again in this round."""
         return self._first_with_any_of(rows) is not None
 
     def fetch_first_of(self, rows: range) -> None:
-        """Fetch results of some consecutive rows: what cannot be had is told before anything else is fetched for them.
+        """Fetch first results for a range of rows: unavailable ones are then reported before others are fetched.
 
-        Raises as :meth:`result_of` does.
+        Raises the same errors as :meth:`result_of`.
         """
         index = self._first_with_any_of(rows)
         if index is not None:
@@ -114,10 +114,10 @@ class RoundResults:
                 self._shard(index).fetched(spool)
 
     def result_of(self, row: int, rows: CountedRows) -> tuple[str, Result] | None:
-        """Return the batch in which this round sent a row, and what it brought; None if the row was not in it.
+        """Return the batch in which this round sent a row, and the row's result; None if it did not send the row.
 
-        :param rows: as :meth:`RoundShard.result_of` takes it.
-        :raises ApiError: its results cannot be had; they are not asked for again.
+        :param rows: as in :meth:`RoundShard.result_of`.
+        :raises ApiError: its results are not available; they are not requested again.
         :raises BatchOutcomeError: they are gone.
         """
         index = bisect_right(self._first_rows, row) - 1
@@ -135,7 +135,7 @@ class RoundResults:
     @contextmanager
     def _asked_once(self, index: int) -> Iterator[Path]:
         if self._spool is None:
-            raise AssertionError("a further round is read while it is opened")
+            raise AssertionError("a further round can be read only while it is open")
         if index in self._failures:
             raise self._failures[index]
         try:

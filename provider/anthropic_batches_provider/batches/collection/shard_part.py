@@ -1,6 +1,6 @@
 """The rows of one shard of the first round: in input order, with the key and kept columns of the job folder.
 
-A row has one result: of the latest round that brought it a usable one, else of the latest round that it was in.
+A row has one result: from the latest round that gave it a usable one, else from the latest round that sent it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.columns import RowLayout
 from anthropic_batches_provider.batches.output.row_sink import CountedRows
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.results import (
     Result,
     missing_result,
@@ -47,7 +48,7 @@ class ShardPart:
         self.unusable_file: str | None = None
 
     def was_sent_again_since(self, shards: int) -> bool:
-        """Return whether any of its rows went into a further round that the first ``shards`` shards do not hold."""
+        """Return whether any of its rows was sent again in a round that is not among the first ``shards`` shards."""
         return any(later.first_shard >= shards and later.holds_any_of(self._rows) for later in self._later)
 
     @property
@@ -56,7 +57,7 @@ class ShardPart:
         return self._context.layout
 
     def write_to(self, rows: CountedRows, spool: Path) -> None:
-        """Hand on the rows in input order, each with the one result that counts."""
+        """Pass on the rows in input order, each with the one result that counts."""
         context = self._context
         sleep = context.settings.clock.sleep
         reasons = self._reasons(spool)
@@ -108,7 +109,7 @@ class ShardPart:
         before = context.kept_before().get(shard.shard)
         if before is None:
             log.warning(
-                "The requests of shard %d of %s are gone: its rows without a usable result cannot be sent again.",
+                "The requests of shard %d of %s are gone. Its rows without a usable result cannot be sent again.",
                 shard.shard, context.job.uri,
             )  # fmt: skip
         return before
@@ -120,7 +121,7 @@ class ShardPart:
         return found or missing_result(self._expected.custom_id(position))
 
     def _row_of_later_rounds(self, position: int, row: AnsweredRow, rows: CountedRows) -> AnsweredRow:
-        """Return a row whose first result is not usable with the one that counts, and the batch that brought it."""
+        """Return the row. An unusable first result is replaced by the one that counts, together with its batch."""
         for later in self._later:
             brought = later.result_of(self._rows[position], rows)
             if brought is not None and row.result.result_type != "succeeded":
@@ -128,7 +129,7 @@ class ShardPart:
         return row
 
     def _columns(self) -> Iterator[bytes]:
-        """Yield the row's own columns, exactly one line per request."""
+        """Yield the rows' own columns, exactly one line per request."""
         found = 0
         for line in self._context.lines_of(self.shard.rows_file):
             found += 1
@@ -139,9 +140,9 @@ class ShardPart:
             if found == self.requests:
                 return
         raise CorruptLedgerError(
-            f"{self._context.job.uri}/{self.shard.rows_file} must hold one JSON object for each of {self.requests:,} "
-            f"rows, and does not (see its line {found:,}). {RESULTS_REMAIN} Restore the file, or collect by "
-            "batch_ids= instead of job=, without the rows' own columns."
+            f"{self._context.job.uri}/{self.shard.rows_file} does not hold exactly one JSON object per row, for "
+            f"{counted(self.requests, 'row')} (see its line {found:,}). Restore the file, or collect with batch_ids= "
+            f"instead of job=, without the rows' own columns. {RESULTS_REMAIN}"
         )
 
 

@@ -1,6 +1,6 @@
-"""Rows without a usable result, kept in the job folder with what is needed to send them again.
+"""Rows without a usable result, kept in the job folder together with their requests, to send them again.
 
-They hold prompts: each collection replaces those of the one before it.
+The files hold prompts. Each collection replaces the files of the one before it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class UnusableRow(msgspec.Struct, frozen=True, kw_only=True):
 
     :param row: its number in the whole input, from 0.
     :param result_type: ``errored``, ``canceled``, ``expired`` or ``missing``.
-    :param error_type: of an errored result, e.g. ``overloaded_error``.
+    :param error_type: the error type of an errored result, e.g. ``overloaded_error``.
     :param params: the Messages params, as they were sent.
     """
 
@@ -34,7 +34,7 @@ class UnusableRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnusableReason(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a row has no usable result; fields as of :class:`UnusableRow`."""
+    """Why a row has no usable result; fields as in :class:`UnusableRow`."""
 
     row: int
     result_type: str
@@ -55,15 +55,15 @@ def read_unusable_rows(job: JobFolder, file: str) -> Iterator[UnusableRow]:
     """Yield the rows of a file that a collection has kept, in order.
 
     :param file: its path in the job folder.
-    :raises CorruptLedgerError: it is not there or not whole.
+    :raises CorruptLedgerError: the file is missing or broken.
     """
     try:
         for line in job.lines_of(file):
             yield _DECODE_ROW.decode(line)
     except (FileNotFoundError, msgspec.MsgspecError) as error:
         raise CorruptLedgerError(
-            f"{job.uri}/{file} is gone or broken ({error}), so that rows without a usable result cannot be sent again. "
-            "Nothing was sent. Restore it, or ask for those rows in a new edition with rows= of their own."
+            f"{job.uri}/{file} is missing or broken ({error}), so rows without a usable result cannot be sent again. "
+            "Restore the file, or ask for only those rows in a new edition with rows= of their own. Nothing was sent."
         ) from error
 
 
@@ -72,11 +72,11 @@ def write_unusable_rows(
 ) -> bool:
     """Write the rows of a shard that have no usable result, with their requests.
 
-    :param reasons: local file of :class:`UnusableReason`, JSON Lines in order of the rows.
+    :param reasons: local file of :class:`UnusableReason`, JSON Lines in row order.
     :param target: local file to write.
     :param requests_file: the shard's requests, in the job folder.
-    :param kept_file: tells what the latest collection has kept of this shard, where its requests file is gone.
-    :returns: whether every row was written: not where requests are gone.
+    :param kept_file: returns the file that the latest collection kept for this shard, if the requests file is gone.
+    :returns: whether every row was written; False if requests are gone.
     """
     requests = _requests_of(job, requests_file, kept_file)
     is_whole = True

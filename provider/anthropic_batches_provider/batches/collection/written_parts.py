@@ -1,7 +1,7 @@
-"""Which parts of a job's output are written: facts of the ledger, so that an attempt goes on where the last was killed.
+"""Which parts of a job's output are written. The ledger records them, so an attempt resumes where the last was killed.
 
-Invariant: a part counts as written only for the same destination, format and version, while its file is there, and
-while nothing that was written otherwise may have taken its name since.
+Invariant: a part counts as written only for the same destination, format and version, and only while its file is there.
+Nothing that was written in another way may have taken its name since.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class WrittenParts:
-    """The parts of the collection in progress, which is the one after the last whole one."""
+    """The parts of the collection in progress, which follows the last complete one."""
 
     def __init__(self, job: JobFolder, destination: Destination, settings: CollectionSettings) -> None:
         self._job = job
@@ -40,18 +40,18 @@ class WrittenParts:
 
     @property
     def names(self) -> frozenset[str]:
-        """Every part file that this job has written anywhere."""
+        """Names of all part files that this job has written, at any destination."""
         return frozenset(record.name for record in (*self._known, *self._found.values()))
 
     @property
     def names_of_others(self) -> set[str]:
-        """Part files that were written for another destination, or with another format, columns or version."""
+        """Names of part files that were written for another destination, or with another format, columns or version."""
         return {record.name for record in self._known if record.written_as != self.written_as}
 
     def names_of_earlier_jobs(self) -> set[str]:
-        """Return part files here of jobs that this one has taken the place of: no manifest may ever have listed them.
+        """Return part files here of jobs that this one has replaced; perhaps no manifest ever listed them.
 
-        A job that cannot be read keeps its files: that is no reason to withhold an output.
+        The files of a job that cannot be read stay: that is no reason to withhold an output.
         """
         ways = {
             _written_as(self._destination.uri, format_name, include_message)
@@ -66,11 +66,11 @@ class WrittenParts:
                 if part.written_as in ways and part.name in self._files
             }
         except LedgerError as error:
-            log.warning("Files of earlier jobs may stay at %s: %s", self._destination.uri, error)
+            log.warning("Files of earlier jobs may remain at %s: %s", self._destination.uri, error)
             return set()
 
     def _earlier_jobs(self) -> Iterator[JobFolder]:
-        """Yield the earlier jobs of the same unit, as far as there are files here that carry their names."""
+        """Yield the earlier jobs of the same unit that have left files with their names here."""
         owner = self._job.description().owner
         for job in jobs_of(self._job.storage, self._job.path.rpartition("/")[0]):
             if job.path == self._job.path:
@@ -81,13 +81,13 @@ class WrittenParts:
                 yield job
 
     def find(self, shard: int) -> PartRecord | None:
-        """Return what is written of a shard for the collection in progress."""
+        """Return the part of a shard that is written for the collection in progress."""
         return self._found.get(shard)
 
     def find_unchanged(self, part: ShardPart) -> PartRecord | None:
-        """Return what an earlier collection wrote of a shard, where further rounds have brought it nothing new.
+        """Return the part of a shard that an earlier collection wrote, if further rounds brought nothing new for it.
 
-        A collection of the same rounds as the last one writes all parts anew: perhaps their files are to be mended.
+        A collection of the same rounds as the last one writes all parts again, because their files may need repair.
         """
         last = self._job.last_collection()
         if last is None or last.shards == self.shards:
@@ -102,7 +102,7 @@ class WrittenParts:
         return max(earlier, key=lambda record: record.collection, default=None)
 
     def note(self, record: PartRecord) -> PartRecord:
-        """Record a part whose file was just put in place; return the record of another attempt that came first."""
+        """Record a part whose file was just put in place; if another attempt came first, return its record."""
         noted = self._job.record_part(record)
         self._files.add(noted.name)
         self._found[noted.shard] = noted

@@ -1,4 +1,4 @@
-"""Our durable memory: what was meant to be spent, what was spent, and what came of it."""
+"""Our durable memory: intended spending, actual spending, and its outcome."""
 
 from __future__ import annotations
 

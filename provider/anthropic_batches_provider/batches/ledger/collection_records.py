@@ -1,4 +1,4 @@
-"""The facts of the ledger about the output: parts that are written, and collections that are whole."""
+"""The records of the ledger about the output: written parts and complete collections."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class UnusableRows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What was counted while the rows of a part were written.
+    """The counts taken while the rows of a part were written.
 
     :param kinds: result type, stop reason, error type and number of rows of each kind.
     :param error_examples: one message of each error type.
     :param usage: per model, the fields of :class:`Usage`.
     :param foreign_results: results that answered no request of the shard.
-    :param duplicate_results: further results for a request that had one.
+    :param duplicate_results: further results for a request that already had one.
     """
 
     kinds: tuple[tuple[str, str | None, str | None, int], ...] = ()
@@ -36,17 +36,17 @@ class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartRecord(Record, frozen=True, kw_only=True):
-    """The rows of a shard are in the destination, whole; the manifest that makes them count may still be missing.
+    """All rows of a shard are in the destination; the manifest that makes them part of the output may still be missing.
 
     :param shard: the shard of the first round.
     :param collection: number of the collection that it belongs to, from 1.
-    :param name: of the file, in the destination.
+    :param name: name of the file in the destination.
     :param bytes: size of the file.
     :param shards: number of shards, of all rounds, whose results it holds.
-    :param written_as: 8 hex digits of where and how it was written: destination, format, columns, version.
-    :param tally: what was counted in it.
-    :param unusable_file: where its rows without a usable result are kept, in the job folder; None if it has none, or if
-        their requests are gone.
+    :param written_as: 8 hex digits that identify where and how it was written: destination, format, columns, version.
+    :param tally: the counts of its rows.
+    :param unusable_file: path in the job folder of its rows without a usable result; None if it has none, or if their
+        requests are gone.
     """
 
     kind = "part"
@@ -63,13 +63,13 @@ class PartRecord(Record, frozen=True, kw_only=True):
 
 
 class CollectionRecord(Record, frozen=True, kw_only=True):
-    """The results of the job were written whole.
+    """All results of the job were written.
 
     :param destination: URI of the folder, or ``xcom``.
     :param usable_rows: rows with a succeeded result.
     :param shards: number of shards, of all rounds, whose results it holds.
     :param unusable: where the other rows are kept.
-    :param tries: names the tries of the task that wrote them, where that task submits, too; else "".
+    :param tries: identifies the tries of the task that wrote them, if that task also submits; otherwise "".
     """
 
     kind = "collected"

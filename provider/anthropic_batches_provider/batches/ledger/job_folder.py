@@ -1,9 +1,9 @@
-"""The folder of one job: its description, its shards and the facts of the ledger.
+"""The folder of one job: its description, its shards and the records of the ledger.
 
     job.json                        what the job is (:class:`JobRecord`)
     abandoned.json                  another job takes this one's place; nothing more is sent
-    contested.json                  a changed question asks for the place of a job that was seen to have sent nothing
-    contest-verdict.json            whether the job is kept, since it had begun to send, or abandoned
+    contested.json                  a changed question asks to replace this job, which had sent nothing when checked
+    contest-verdict.json            whether the job is kept, because it had begun to send, or abandoned
     sealed.json                     the shards; from here on the rows are never read again
     sealed-02.json                  the shards of a further round: rows that lacked a usable result
     requests/00000-{attempt}.jsonl  one request a line, exactly as sent
@@ -13,10 +13,10 @@
     ledger/00000-ended.json         its batch has ended
     ledger/00000-part-0001-….json   the rows of shard 0 are in the destination, for the first collection
     ledger/collected-0001.json      the results were written
-    unusable/00000-{attempt}.jsonl  the rows of shard 0 that had no usable result then, with their requests
+    unusable/00000-{attempt}.jsonl  the rows of shard 0 without a usable result at that time, with their requests
 
-A listing tells the state. Intents and outcomes are created exclusively: whoever creates the intent of a shard sends it.
-What was read once is not read again, since no record is ever rewritten; what is absent is always looked for afresh.
+A listing shows the state. Intents and outcomes are created exclusively: the attempt that creates the intent of a shard
+sends it. A record is read only once, because no record is ever rewritten; a missing record is always looked for again.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class JobFolder:
 
     @property
     def uri(self) -> str:
-        """The job's URI, as references carry it."""
+        """The job's URI, as job references carry it."""
         return f"{self.storage.uri}/{self.path}"
 
     @property
@@ -86,16 +86,16 @@ class JobFolder:
         return self._read("job.json", JobRecord) is not None
 
     def description(self) -> JobRecord:
-        """Return what the job is.
+        """Return the description of the job.
 
         :raises JobNotFoundError: there is no such job.
         """
         record = self._read("job.json", JobRecord)
         if record is None:
             raise JobNotFoundError(
-                f"There is no job at {self.uri}. Was its folder removed, or is the storage another one than when it "
-                "was submitted? Its batches may still run and be billed: look them up in the Claude Console. "
-                "Nothing new was submitted."
+                f"There is no job at {self.uri}. Check whether its folder was removed, or whether the storage has "
+                "changed since it was submitted. Its batches may still run and be billed: look them up in the Claude "
+                "Console. Nothing new was submitted."
             )
         return record
 
@@ -103,26 +103,26 @@ class JobFolder:
         """Yield the lines of a file of the job, without their line feeds.
 
         :param name: path in the job folder.
-        :raises FileNotFoundError: it is not there.
+        :raises FileNotFoundError: the file does not exist.
         """
         with self.storage.open(f"{self.path}/{name}") as file:
             yield from split_lines(iter(lambda: file.read(_READ_BYTES), b""))
 
     def find_seal(self) -> SealRecord | None:
-        """Return the shards of the first round, or None while the rows have not been read to their end."""
+        """Return the shards of the first round, or None until all rows have been read."""
         return self._read(seal_name(1), SealRecord)
 
     def first_seal(self) -> SealRecord:
         """Return the shards of the first round.
 
-        :raises JobNotFoundError: the job has none; its submission did not get so far.
+        :raises JobNotFoundError: the job has none yet; its submission did not get that far.
         """
         seal = self.find_seal()
         if seal is None:
             self.description()
             raise JobNotFoundError(
                 f"The job at {self.uri} has no shards yet: the task that submits it has not read all rows. "
-                "Nothing was sent or billed. Let that task finish first."
+                "Let that task finish first. Nothing was sent or billed."
             )
         return seal
 
@@ -137,7 +137,7 @@ class JobFolder:
         return seals
 
     def shards(self) -> list[ShardState]:
-        """Return the state of every shard of every round, in order, read afresh."""
+        """Return the current state of every shard of every round, in order."""
         attempts: dict[int, list[Attempt]] = {}
         ends: dict[int, EndRecord | None] = {}
         for name in self.storage.list(f"{self.path}/ledger"):
@@ -160,7 +160,7 @@ class JobFolder:
         return [batch for state in self.shards() if (batch := state.batch) is not None]
 
     def shard_state(self, shard: ShardRecord) -> ShardState:
-        """Return the state of one shard, read afresh."""
+        """Return the current state of one shard."""
         names = self.storage.list(f"{self.path}/ledger")
         numbers = sorted(
             int(found[2]) for name in names if (found := _INTENT.match(name)) and int(found[1]) == shard.shard
@@ -172,7 +172,7 @@ class JobFolder:
         return seal if self._create_once(seal_name(seal.round), seal) else self.rounds()[seal.round - 1]
 
     def record_abandonment(self, at: str) -> None:
-        """Record that another job takes this one's place; before anything of this one is canceled."""
+        """Record that another job takes this one's place; call this before canceling anything of this one."""
         self._create_once("abandoned.json", AbandonedRecord(at=at))
 
     def is_abandoned(self) -> bool:
@@ -180,7 +180,7 @@ class JobFolder:
         return self._read("abandoned.json", AbandonedRecord) is not None
 
     def record_contest(self, at: str) -> None:
-        """Record that a changed question asks for this job's place; look at what was sent after that."""
+        """Record that a changed question asks to replace this job; only then check what was sent."""
         self._create_once("contested.json", ContestRecord(at=at))
 
     def decide_contest(self, *, keep: bool) -> bool:
@@ -197,14 +197,14 @@ class JobFolder:
         return verdict is not None and not verdict.kept
 
     def is_replaced(self) -> bool:
-        """Return whether nothing more may be sent for this job; decides nothing."""
+        """Return whether nothing more may be sent for this job; this decides no contest."""
         return self.is_abandoned() or self.has_lost_contest()
 
     def keep_place(self) -> bool:
-        """Return whether this job may go on, for an attempt of its own; decides an open contest in its favour.
+        """Return whether this job may continue, for an attempt of its own; decides an open contest in its favor.
 
-        To be called between an intent and its POST: whoever contests the job looks for intents after that, so that
-        either they see this one, or the contest is seen here.
+        Call it between an intent and its POST. A task that contests the job records the contest first, and looks for
+        intents afterwards. So either that task sees this intent, or this call sees the contest.
         """
         if self.is_abandoned():
             return False
@@ -215,11 +215,11 @@ class JobFolder:
         return self._create_once(f"ledger/{intent.shard:05d}-{intent.attempt:02d}-intent.json", intent)
 
     def record_outcome(self, outcome: OutcomeRecord) -> bool:
-        """Record how an intent ended; return False if another attempt has already settled it otherwise."""
+        """Record how an intent ended; return False if another attempt has already settled it differently."""
         return self._create_once(f"ledger/{outcome.shard:05d}-{outcome.attempt:02d}-outcome.json", outcome)
 
     def outcome_of(self, intent: IntentRecord) -> OutcomeRecord | None:
-        """Return how an intent ended, read afresh; None while that is not known."""
+        """Return how an intent ended, as known now; None while that is not known."""
         return self._attempt(intent.shard, intent.attempt).outcome
 
     def claim(self, batch_id: str, shard: int) -> bool:
@@ -227,7 +227,7 @@ class JobFolder:
         return create_once(self.storage, f"claims/{batch_id}.json", ClaimRecord(job=self.path, shard=shard))
 
     def claim_of(self, batch_id: str) -> ClaimRecord | None:
-        """Return which job a batch belongs to, if one has claimed it."""
+        """Return which job a batch belongs to; None if no job has claimed it."""
         path = f"claims/{batch_id}.json"
         try:
             content = self.storage.read(path)
@@ -236,11 +236,11 @@ class JobFolder:
         return decode(content, ClaimRecord, where=f"{self.storage.uri}/{path}")
 
     def record_end(self, end: EndRecord) -> None:
-        """Record that a batch has ended; seen twice is fine."""
+        """Record that a batch has ended; recording it twice is fine."""
         self._create_once(f"ledger/{end.shard:05d}-ended.json", end)
 
     def parts(self) -> list[PartRecord]:
-        """Return which parts were written, of every collection, by shard."""
+        """Return the written parts of every collection, by shard."""
         names = self.storage.list(f"{self.path}/ledger")
         found = (self._read(f"ledger/{name}", PartRecord) for name in names if _PART.match(name))
         return [part for part in found if part is not None]
@@ -255,7 +255,7 @@ class JobFolder:
         return found
 
     def collection_count(self) -> int:
-        """Return how often the results were written whole."""
+        """Return how many times all results were written."""
         return max(self._collections(), default=0)
 
     def record_collection(self, collection: CollectionRecord) -> None:
@@ -265,7 +265,7 @@ class JobFolder:
             number += 1
 
     def last_collection(self) -> CollectionRecord | None:
-        """Return the latest collection of the job's results; None if they were never written whole."""
+        """Return the latest collection of the job's results; None if they were never all written."""
         number = max(self._collections(), default=0)
         return self._read(f"ledger/collected-{number:04d}.json", CollectionRecord) if number else None
 
@@ -288,13 +288,13 @@ class JobFolder:
         intent = self._read(f"{name}-intent.json", IntentRecord)
         if intent is None or (intent.shard, intent.attempt) != (shard, number):
             raise CorruptLedgerError(
-                f"{self.uri}/{name}-intent.json was listed but holds no such intent. Nothing was spent. Was the job's "
-                "folder changed by hand, or copied from another?"
+                f"{self.uri}/{name}-intent.json was listed but does not hold that intent. Check whether the "
+                "job's folder was changed manually, or copied from another. Nothing was spent."
             )
         return Attempt(intent=intent, outcome=self._read(f"{name}-outcome.json", OutcomeRecord))
 
     def _create_once(self, name: str, record: Record) -> bool:
-        """Create a record; return False if there is another of its name."""
+        """Create a record; return False if another one has its name."""
         return create_once(self.storage, f"{self.path}/{name}", record)
 
     def _read(self, name: str, kind: type[_Record]) -> _Record | None:

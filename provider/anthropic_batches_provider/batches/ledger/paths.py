@@ -1,4 +1,4 @@
-"""Where a job lies in its storage: names that a person can read and no unit of work can escape from."""
+"""Where a job is stored: under human-readable names that no unit of work can escape from."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _SLUG_LENGTH = 80
 
 
 def slug(text: str) -> str:
-    """Return a safe name of one folder for any text.
+    """Return a safe name of a single folder for any text.
 
-    Letters, digits and ``._+=@-`` stay; where the slug loses something, 8 hex digits of the text's hash keep two
-    texts apart.
+    Letters, digits and ``._+=@-`` are kept. If the slug loses anything, 8 hex digits of the text's hash
+    distinguish it from other texts.
 
     :param text: free text, such as a unit of work; may hold ``/`` or be ``..``.
     """
@@ -26,10 +26,10 @@ def slug(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitOfWork:
-    """What a retry, a clear and a backfill's reprocess share.
+    """The identity that a retry, a clear and a backfill's reprocess share.
 
     :param unit: the user's ``unit=``, else the partition key, else the logical date, else the run id.
-    :param map_index: of a mapped task, from 0; -1 otherwise.
+    :param map_index: index of a mapped task, from 0; -1 otherwise.
     """
 
     dag_id: str
@@ -53,5 +53,5 @@ class UnitOfWork:
 
 
 def seal_name(number: int) -> str:
-    """Return the name of the seal of a round, from 1."""
+    """Return the file name of a round's seal; rounds are numbered from 1."""
     return "sealed.json" if number == 1 else f"sealed-{number:02d}.json"

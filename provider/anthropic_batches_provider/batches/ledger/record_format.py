@@ -1,6 +1,7 @@
-"""How a record of the ledger is written and read.
+"""Writes and reads the records of the ledger.
 
-A record that is unreadable, of another kind or of a newer version stops the work: nothing is spent on a doubt.
+A record that is unreadable, of another kind or of a newer version stops the work: nothing is spent while facts are
+uncertain.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _Record = TypeVar("_Record", bound=Record)
 
 
 def encode(record: Record) -> bytes:
-    """Return a record as JSON that a person can read."""
+    """Return a record as human-readable JSON."""
     body = {"record": type(record).kind, "version": LEDGER_VERSION, **msgspec.to_builtins(record)}
     return msgspec.json.format(msgspec.json.encode(body), indent=2) + b"\n"
 
@@ -33,7 +34,7 @@ def encode(record: Record) -> bytes:
 def decode(content: bytes, kind: type[_Record], *, where: str) -> _Record:
     """Read a record.
 
-    :param where: the object's URI, for the message.
+    :param where: the object's URI, for the error message.
     :raises CorruptLedgerError: it is not a record of this kind, or was written by a newer version of this package.
     """
     try:
@@ -45,14 +46,15 @@ def decode(content: bytes, kind: type[_Record], *, where: str) -> _Record:
         return msgspec.convert(body, kind)
     except (msgspec.MsgspecError, KeyError, ValueError, UnicodeDecodeError) as error:
         raise CorruptLedgerError(
-            f"{where} cannot be read as a {kind.kind!r} record: {type(error).__name__}: {error}. Nothing was spent. "
-            "Was it changed or cut by hand or by another program? Restore it, or look up the job's batches in the "
-            "Claude Console before you remove the job's folder: removing it forgets what was paid for."
+            f"{where} cannot be read as a {kind.kind!r} record: {type(error).__name__}: {error}. Restore it, "
+            "or look up the job's batches in the Claude Console before you remove the job's folder. Removing the "
+            "folder deletes the record of what was paid for. Check whether this record was changed or truncated "
+            "manually or by another program. Nothing was spent."
         ) from error
 
 
 def create_once(storage: Storage, path: str, record: Record) -> bool:
-    """Create a record exclusively; return False if there is another of its name."""
+    """Create a record exclusively; return False if another one has its name."""
     try:
         storage.create(path, encode(record))
     except FileExistsError:

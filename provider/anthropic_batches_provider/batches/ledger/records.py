@@ -1,4 +1,4 @@
-"""The facts of the ledger: each is one small JSON object, created once and never rewritten."""
+"""The records of the ledger: each is one small JSON object, created once and never rewritten."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ class AccountRecord(Record, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, account: Account) -> AccountRecord:
-        """Record an account."""
+        """Return the record of an account."""
         return cls(
             base_url=account.base_url, organization_id=account.organization_id, workspace_id=account.workspace_id
         )
 
     def account(self) -> Account:
-        """Return the account recorded."""
+        """Return the recorded account."""
         return Account(base_url=self.base_url, organization_id=self.organization_id, workspace_id=self.workspace_id)
 
 
 class JobRecord(Record, frozen=True, kw_only=True):
-    """What a job is: written first, before any row is read.
+    """The description of a job; written first, before any row is read.
 
-    :param nonce: 12 characters that begin every custom_id of the job, so that a batch can be proven ours.
-    :param owner: ``dag_id/task_id/unit/map_index`` as a person wrote them; who may write to a destination.
+    :param nonce: 12 characters that begin every custom_id of the job, so that a batch can be proven to be ours.
+    :param owner: ``dag_id/task_id/unit/map_index`` as a person wrote them; decides who may write to a destination.
     :param edition: the edition that opened this job; "" for the first.
     :param account: the account that pays.
-    :param conn_id: the connection the job was opened with; for people, never for identity.
+    :param conn_id: the connection that the job was opened with; human-readable, never part of the identity.
     :param question: fingerprint of the question (model, prompt, system, parameters).
     :param key_columns: names of the columns that identify a row in the output.
     :param column_prefix: put before the names of the output columns.
@@ -65,7 +65,7 @@ class AbandonedRecord(Record, frozen=True, kw_only=True):
 
 
 class ContestRecord(Record, frozen=True, kw_only=True):
-    """A task with another question asks for the place of this job, which was seen to have sent nothing."""
+    """A task with another question asks to replace this job, which had sent nothing when the task checked."""
 
     kind = "contested"
 
@@ -73,9 +73,10 @@ class ContestRecord(Record, frozen=True, kw_only=True):
 
 
 class VerdictRecord(Record, frozen=True, kw_only=True):
-    """How a contest ended; created exclusively, so that of two who decide at once one is obeyed by both.
+    """How a contest ended; created exclusively, so that two attempts that decide at once follow the same verdict.
 
-    :param kept: the job had begun to send, or its own task came back first: it goes on. Else it is abandoned.
+    :param kept: true if the job had begun to send, or its own task came back first: the job continues. Otherwise it is
+        abandoned.
     """
 
     kind = "contest verdict"
@@ -104,7 +105,7 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SealRecord(Record, frozen=True, kw_only=True):
-    """The shards of one round of a job: once this exists the rows are never read again for them.
+    """The shards of one round of a job: once it exists, the rows are never read again for them.
 
     :param rows: number of rows in its shards.
     :param fingerprint: order-insensitive fingerprint of the rows as sent; empty in further rounds.
@@ -125,9 +126,9 @@ class IntentRecord(Record, frozen=True, kw_only=True):
     """A create call that is about to be made; exactly one outcome follows.
 
     :param attempt: its number among the intents of the shard, from 1.
-    :param nonce: names the attempt that wrote it, so that a store's "exists" can be told from our own write.
-    :param at: the service's clock when it was written.
-    :param settles_after_seconds: how long after ``at`` the call may still bring forth a batch, by the bounds that the
+    :param nonce: identifies the attempt that wrote it, to distinguish a store's "exists" from our own write.
+    :param at: time of writing, by the service's clock.
+    :param settles_after_seconds: how long after ``at`` the call may still produce a batch, by the bounds that the
         sender kept.
     """
 
@@ -150,7 +151,7 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, batch: MessageBatch) -> BatchRecord:
-        """Record a batch."""
+        """Return the record of a batch."""
         return cls(
             batch_id=batch.id,
             created_at=batch.created_at.to_iso8601_string(),
@@ -175,11 +176,11 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True, tag="adopted"):
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
-    """The service refused the call, or it was never connected: nothing exists, nothing is billed.
+    """The service refused the call, or the connection was never made: no batch exists, nothing is billed.
 
-    :param status: HTTP status, None where there was no connection.
-    :param in_flight: where the service takes no more (429): how many requests of the job it held at that time.
-    :param retry_after_seconds: how long it then asked to be sent nothing, if it did.
+    :param status: HTTP status; None if there was no connection.
+    :param in_flight: if the service accepts no more (429): how many requests of the job it held at that time.
+    :param retry_after_seconds: how long the service then asked the sender to wait, if it did.
     """
 
     status: int | None
@@ -209,7 +210,7 @@ class OutcomeRecord(Record, frozen=True, kw_only=True):
 
 
 class ClaimRecord(Record, frozen=True, kw_only=True):
-    """Which job a batch belongs to; kept beside all jobs, under the batch's id."""
+    """The job that a batch belongs to; stored next to all jobs, under the batch's id."""
 
     kind = "claim"
 
@@ -218,7 +219,7 @@ class ClaimRecord(Record, frozen=True, kw_only=True):
 
 
 class EndRecord(Record, frozen=True, kw_only=True):
-    """A batch of the job was seen to have ended."""
+    """The service reported that a batch of the job has ended."""
 
     kind = "ended"
 
@@ -229,7 +230,7 @@ class EndRecord(Record, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, batch: MessageBatch, *, shard: int) -> EndRecord:
-        """Record the end of a shard's batch."""
+        """Return the record of the end of a shard's batch."""
         return cls(
             shard=shard,
             batch_id=batch.id,

@@ -1,4 +1,4 @@
-"""What the ledger knows of one shard: every intent to send it, and how its batch ended."""
+"""The ledger's facts about one shard: every intent to send it, and how its batch ended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardState:
-    """What the ledger knows of one shard."""
+    """The ledger's facts about one shard."""
 
     shard: ShardRecord
     attempts: tuple[Attempt, ...] = ()
@@ -49,5 +49,5 @@ class ShardState:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has a batch that was not seen to end."""
+        """Whether it has a batch that is not recorded as ended."""
         return self.batch is not None and self.end is None

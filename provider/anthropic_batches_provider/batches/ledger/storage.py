@@ -1,7 +1,7 @@
-"""What the engine asks of a store, and the store on a local disk.
+"""The operations that the engine needs from a store, and the store on a local disk.
 
-A store is seen as folders of small objects. Absence is a fact (``FileNotFoundError`` or an empty listing); anything
-that could not be read is an error and never taken for absence. No rename and no append are asked of a store.
+The engine sees a store as folders of small objects. Absence is a fact (``FileNotFoundError`` or an empty listing). A
+failure to read is an error, and never counts as absence. A store needs neither rename nor append.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Storage(Protocol):
 
     @property
     def uri(self) -> str:
-        """Where this is, for messages and references."""
+        """The location of this folder, for messages and references."""
 
     def read(self, path: str) -> bytes:
         """Return an object's content.
@@ -36,21 +36,21 @@ class Storage(Protocol):
         """
 
     def list(self, folder: str) -> list[str]:
-        """Return the sorted names directly in a folder, never from a cache; none if there is no such folder."""
+        """Return the sorted names directly in a folder, never from a cache; an empty list if it does not exist."""
 
     def create(self, path: str, content: bytes) -> None:
         """Create an object whole or not at all.
 
-        A client's own repeated put can meet its own object: equal content is no conflict. Whoever must win alone
-        puts a nonce into the content.
+        A client that repeats a put may find its own object: equal content is no conflict. A caller that must win
+        alone puts a nonce into the content.
 
         :raises FileExistsError: an object of this name with other content exists; it is left as it is.
         """
 
     def put_file(self, source: Path, path: str) -> None:
-        """Put a local file under a name, whole or not at all, in place of what is there.
+        """Store a local file under a name, whole or not at all; it replaces an object of that name.
 
-        The local file may be gone afterwards: a disk moves it where it can.
+        The local file may be gone afterwards: a store on a disk moves it where possible.
         """
 
     def remove(self, path: str) -> None:
@@ -60,10 +60,10 @@ class Storage(Protocol):
 class LocalStorage:
     """A folder on a disk that all tasks share.
 
-    Exclusive creation is ``link``, which is atomic on local and network file systems alike: readers see an object
-    whole or not at all, and of two creators one wins. Objects are flushed to the
-    disk before they get their name, and the names with them. All have the mode of a new file, whatever the local file
-    had, so that readers need not be the user who writes.
+    Exclusive creation uses ``link``, which is atomic on local and network file systems alike: readers see an object
+    whole or not at all, and of two creators one wins. Objects are flushed to the disk before they get their names; the
+    names are flushed, too. All objects have the mode of a new file, whatever mode the local file had, so that readers
+    need not be the user who writes.
     """
 
     def __init__(self, root: Path) -> None:
@@ -132,7 +132,7 @@ class LocalStorage:
 
     @staticmethod
     def _spool(target: Path) -> Path:
-        """Make an empty file beside a target, with the mode that every new file of this process gets."""
+        """Create an empty file next to a target, with the mode that every new file of this process gets."""
         spool = target.parent / f"{_SPOOL_PREFIX}{secrets.token_hex(8)}"
         spool.open("xb").close()
         return spool
@@ -142,7 +142,7 @@ _SPOOL_PREFIX = ".spool-"
 
 
 def _put(source: Path, target: Path) -> None:
-    """Move a file in place of another, or copy it from another disk; the mode stays the other's."""
+    """Move a file over another, or copy it from another disk; the mode of the replaced file stays."""
     mode = target.stat().st_mode
     try:
         source.replace(target)
@@ -155,7 +155,7 @@ def _put(source: Path, target: Path) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder and its parents, each known to the disk, so that a lost power takes no name away."""
+    """Create a folder and its parents, each flushed to the disk, so that a power loss removes no name."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)

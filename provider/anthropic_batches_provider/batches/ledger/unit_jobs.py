@@ -17,7 +17,8 @@ _JOB = re.compile(r"job-(\d{4,})\Z")
 def jobs_of(storage: Storage, unit_folder: str) -> list[JobFolder]:
     """Return the jobs of a unit of work, oldest first.
 
-    A folder without a description is no job: a crash, or an attempt that is just opening it, leaves one for a moment.
+    A folder without a description is not a job. A crash leaves one, and so does an attempt that is opening a job, for a
+    moment.
 
     :param unit_folder: see :attr:`UnitOfWork.folder`.
     """
@@ -29,9 +30,9 @@ def jobs_of(storage: Storage, unit_folder: str) -> list[JobFolder]:
 def create_job(storage: Storage, unit_folder: str, record: JobRecord, *, after: Sequence[JobFolder]) -> JobFolder:
     """Create the next job of a unit, or return the one that another attempt created since the listing.
 
-    :param after: the unit's jobs, by the listing that showed that a new one is wanted. It numbers the job: by a later
-        listing, two attempts that both found none would open one each, and pay for the whole unit twice.
-    :raises LedgerError: another attempt has created one that asks something else.
+    :param after: the unit's jobs, from the listing that showed that a new one is needed. This listing numbers the job.
+        With a later listing, two attempts that both found none would each open one, and pay for the whole unit twice.
+    :raises LedgerError: another attempt has created a job that asks for something else.
     """
     number = 1 + max((int(job.name.rpartition("-")[2]) for job in after), default=0)
     folder = JobFolder(storage, f"{unit_folder}/job-{number:04d}")
@@ -39,8 +40,8 @@ def create_job(storage: Storage, unit_folder: str, record: JobRecord, *, after: 
         found = folder.description()
         if _asked(found) != _asked(record):
             raise LedgerError(
-                f"Another attempt has just opened {folder.uri} for another question or edition. Nothing was sent by "
-                "this one. Run it again, once the other has ended."
+                f"Another attempt has just opened {folder.uri} for another question or edition. Run this task "
+                "again once the other attempt has ended. This attempt sent nothing."
             )
     return folder
 

@@ -1,4 +1,4 @@
-"""An answered row: what collection yields, and every sink takes."""
+"""An answered row, which collection yields and every sink takes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import msgspec
 from anthropic_batches_provider.batches.results import Result
 
 NO_COLUMNS = b"{}"
-"""The columns of a row of which nothing but its custom_id is known."""
+"""The columns of a row of which only the custom_id is known."""
 
 
 class AnsweredRow(msgspec.Struct, frozen=True, gc=False):
-    """A row with the one result that counts; a Struct, since there are millions, one at a time.
+    """A row with the one result that counts. It is a Struct because there are millions, one at a time.
 
-    :param columns: the row's own key and kept columns: a JSON object on one line, trusted to be one.
-    :param batch_id: the message batch that brought the result, or was to bring it.
-    :param result: as it was decoded.
+    :param columns: the row's own key and kept columns: a JSON object on one line, which is not checked.
+    :param batch_id: the message batch that produced the result, or should have.
+    :param result: the decoded result.
     """
 
     columns: bytes

@@ -1,4 +1,4 @@
-"""How to collect: what goes along with the rows, and where and when the work is done."""
+"""How to collect: what is added to the rows, which files are kept, and where the work is done."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from anthropic_batches_provider.batches.clock import Clock, SystemClock
 class CollectionSettings:
     """How to collect.
 
-    :param spool_folder: local folder with room for the results of one batch twice over; made if it is not there, and
-        left as empty as it was found.
+    :param spool_folder: local folder with room for twice the results of one batch. It is created if it is missing,
+        and left as empty as it was.
     :param include_message: add the whole message to each row.
-    :param keep_requests: leave the job's request files, which hold the prompts, where they are.
-    :param tries: names the tries of the task that collects what it has submitted itself; else "".
-    :param clock: tells the time and sleeps between attempts to fetch.
+    :param keep_requests: keep the job's request files, which hold the prompts.
+    :param tries: names the tries of a task that collects its own job; else "".
+    :param clock: gives the time and sleeps between attempts to fetch.
     :param moved: called whenever a part of a job is in place.
     """
 

@@ -1,6 +1,6 @@
-"""The columns that an output row holds besides the user's own: one list, from which all else follows.
+"""The single list of columns that an output row holds in addition to the user's own.
 
-``docs/output.md`` is the contract, and its table is generated from here. A further column is one entry.
+``docs/output.md`` is the contract, and its table is generated from this list. A new column needs one entry here.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class RowLayout:
     """Which columns of the result a row has, and under which names.
 
-    :param column_prefix: stands before the name of each column of the result; the row's own are left as they are.
-    :param structured: whether answers are JSON, so that ``parsed`` holds what the text says.
-    :param include_message: whether the whole message follows as a last column.
+    :param column_prefix: put before the name of each column of the result; the row's own columns keep their names.
+    :param structured: whether answers are JSON, so that ``parsed`` holds the decoded text.
+    :param include_message: whether the whole message follows as the last column.
     """
 
     column_prefix: str = ""
@@ -33,10 +33,10 @@ class RowLayout:
 class ResultColumn:
     """One column of the result.
 
-    :param json_type: what JSON Lines and XCom hold.
-    :param arrow_type: what a format with types holds, in Arrow's words; JSON values of any shape are text there.
+    :param json_type: the type in JSON Lines and XCom.
+    :param arrow_type: the Arrow type in a format with types; JSON values of any shape are text there.
     :param meaning: for the docs; Markdown.
-    :param value: where an answered row has it, as a path of attributes; or what works it out of a row and its layout.
+    :param value: the path of attributes in an answered row, or a function of the row and its layout.
     """
 
     name: str
@@ -47,7 +47,7 @@ class ResultColumn:
 
 
 def parsed_answer(row: AnsweredRow, layout: RowLayout) -> Any:
-    """Return what the text says as JSON, where the job asked for JSON; None where it says nothing that is."""
+    """Return the text decoded as JSON; None if the job did not ask for JSON, or if the text is not JSON."""
     if not layout.structured or row.result.text is None:
         return None
     try:
@@ -62,35 +62,35 @@ COLUMNS = (
     ResultColumn(
         name="custom_id",
         json_type="string",
-        meaning="The id under which the request was sent: `{job nonce}-{shard}-{row}`. Made by this package; your own "
-        "identifier is the key.",
+        meaning="The id of the request: `{job nonce}-{shard}-{row}`. This package creates it; your own identifier is "
+        "the key.",
         value="result.custom_id",
     ),
     ResultColumn(
         name="batch_id",
         json_type="string",
-        meaning="The message batch it was sent in, `msgbatch_…`.",
+        meaning="The message batch that the request was sent in, `msgbatch_…`.",
         value="batch_id",
     ),
     ResultColumn(
         name="result_type",
         json_type="string",
-        meaning="`succeeded`, `errored`, `canceled`, `expired`: the API's result types; or `missing`: the results hold "
-        "no answer to this request.",
+        meaning="One of the API's result types (`succeeded`, `errored`, `canceled`, `expired`), or `missing` if the "
+        "results hold no answer to this request.",
         value="result.result_type",
     ),
     ResultColumn(
         name="text",
         json_type="string or null",
         meaning="All text blocks of the message, joined without a separator. Thinking, tool calls and other blocks are "
-        "no text, wherever they stand. Null if there is no message, or it has no text block.",
+        "not text, wherever they appear. Null if there is no message, or if it has no text block.",
         value="result.text",
     ),
     ResultColumn(
         name="parsed",
         json_type="any JSON or null",
-        meaning="What `text` says as JSON, if the job asked for JSON (`output_config.format`). Null if it did not, or "
-        "if the text is not JSON, e.g. because it was cut at `max_tokens`.",
+        meaning="`text` decoded as JSON, if the job asked for JSON (`output_config.format`). Null if it did not, or if "
+        "the text is not JSON, e.g. because it was cut at `max_tokens`.",
         value=parsed_answer,
     ),
     ResultColumn(
@@ -109,7 +109,7 @@ COLUMNS = (
     ResultColumn(
         name="error_message",
         json_type="string or null",
-        meaning="The API's words. Null unless errored.",
+        meaning="The API's error message. Null unless errored.",
         value="result.error_message",
     ),
     ResultColumn(
@@ -134,7 +134,7 @@ MESSAGE = ResultColumn(
     meaning="The whole message exactly as the API gave it. Only with `include_message=True`; null unless succeeded.",
     value="result.message",
 )
-"""The whole message, last, and only where it is asked for: its bytes are spliced in as they came."""
+"""The whole message: the last column, and only on request. Its bytes are inserted unchanged."""
 
 RESULT_COLUMNS = tuple(column.name for column in COLUMNS)
 MESSAGE_COLUMN = MESSAGE.name

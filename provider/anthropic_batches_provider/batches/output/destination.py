@@ -1,7 +1,7 @@
-"""The folder that rows are written to, and whose it is.
+"""The output folder and its owner.
 
-Invariant: a folder has one owner, named by its marker from before anything is spent, and by its manifest; where either
-names another owner, or cannot be read, nothing is written.
+Invariant: a folder has one owner. Its marker names the owner before anything is spent, and its manifest names the owner
+too. If either names another owner or cannot be read, nothing is written.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Destination:
 
     :param storage: the folder.
     :param owner: the unit of work that may write there, e.g. :attr:`UnitOfWork.owner`.
-    :param output_format: a name of :data:`~formats.FORMATS`.
+    :param output_format: a name in :data:`~formats.FORMATS`.
     :raises ConfigurationError: the format is unknown.
     """
 
@@ -47,15 +47,15 @@ class Destination:
 
     @property
     def uri(self) -> str:
-        """Where it is, without a slash at its end."""
+        """Its URI, without a slash at the end."""
         return self.storage.uri.rstrip("/")
 
 
 def check_destination(destination: Destination) -> Manifest | None:
-    """Return the previous manifest of the same owner; None if the folder has none. Call it before spending, too.
+    """Return the previous manifest of the same owner; None if the folder has none. Call it before spending as well.
 
-    :raises DestinationOwnedError: it is another owner's, by its marker or its manifest, or one of them cannot be read.
-    :raises ConfigurationError: the folder cannot be looked at.
+    :raises DestinationOwnedError: the marker or the manifest names another owner, or cannot be read.
+    :raises ConfigurationError: the folder cannot be read.
     """
     _check_marker(destination)
     content = _read(destination, MANIFEST_NAME)
@@ -67,20 +67,20 @@ def check_destination(destination: Destination) -> Manifest | None:
         raise _unreadable(destination, MANIFEST_NAME, error) from error
     if manifest.owner != destination.owner:
         raise DestinationOwnedError(
-            f"The output in {destination.uri} belongs to {manifest.owner!r} (by its {MANIFEST_NAME}), and "
-            f"{destination.owner!r} must not replace it. {_UNTOUCHED} {_WHAT_TO_DO}"
+            f"The output in {destination.uri} belongs to {manifest.owner!r} (see its {MANIFEST_NAME}), so "
+            f"{destination.owner!r} must not replace it. {_WHAT_TO_DO} {_UNTOUCHED}"
         )
     return manifest
 
 
 def claim_destination(destination: Destination) -> Manifest | None:
-    """Take the folder for its owner, and return the previous manifest of the same owner, if there is one.
+    """Claim the folder for its owner, and return the previous manifest of the same owner, if there is one.
 
-    Call it before anything is spent: from then on every other owner is refused, though nothing is published yet. On a
-    store that does not create exclusively, of two owners at one moment both may go on; one is then refused when it
-    publishes.
+    Call it before anything is spent: every other owner is refused from then on, even before anything is published. On
+    a store without exclusive creation, two owners at the same moment may both continue. One of them is then refused
+    when it publishes.
 
-    Raises as :func:`check_destination` does.
+    Raises the same errors as :func:`check_destination`.
     """
     manifest = check_destination(destination)
     if not _check_marker(destination):
@@ -95,9 +95,9 @@ def claim_destination(destination: Destination) -> Manifest | None:
 
 
 def check_writable(destination: Destination) -> None:
-    """Write a small object to the folder and remove it again. Call it before spending, too.
+    """Write a small object to the folder and remove it again. Call it before spending as well.
 
-    :raises ConfigurationError: that failed.
+    :raises ConfigurationError: the object cannot be written or removed.
     """
     with _explained(destination, "written"):
         name = f"{WRITE_CHECK_NAME}-{secrets.token_hex(4)}"
@@ -105,28 +105,28 @@ def check_writable(destination: Destination) -> None:
         destination.storage.remove(name)
 
 
-# What a retry would only meet again; any other error of a store may pass by itself.
+# A retry would only meet these again; any other error of a store may be temporary.
 _LASTING = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 
-_UNTOUCHED = "Nothing was written or spent by this check, and results stay at Anthropic for 29 days after submission."
+_UNTOUCHED = "Nothing was written or spent by this check. Results stay at Anthropic for 29 days after submission."
 
 
 _WHAT_TO_DO = (
-    "Give each task and each run its own folder, e.g. by {{ ds }} in destination=. Or give this one to another owner: "
-    f"once nothing works on it and its output is no longer needed, remove the folder, or at least its {OWNER_NAME} and "
-    f"{MANIFEST_NAME}, and run the task again."
+    "Give each task and each run its own folder, e.g. with {{ ds }} in destination=. To give this folder to another "
+    "owner, wait until no task works on it and nobody needs its output. Then remove the folder, or at least its "
+    f"{OWNER_NAME} and {MANIFEST_NAME}, and run the task again."
 )
 
 
 class _Marker(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose a destination is, from before anything is spent for it."""
+    """The owner of a destination, recorded before anything is spent for it."""
 
     version: int = 1
     owner: str
 
 
 def _check_marker(destination: Destination) -> bool:
-    """Return whether there is a marker, which is then of the same owner."""
+    """Return whether there is a marker; it is then a marker of the same owner."""
     content = _read(destination, OWNER_NAME)
     if content is None:
         return False
@@ -136,8 +136,9 @@ def _check_marker(destination: Destination) -> bool:
         raise _unreadable(destination, OWNER_NAME, error) from error
     if owner != destination.owner:
         raise DestinationOwnedError(
-            f"The destination {destination.uri} was taken by {owner!r} (by its {OWNER_NAME}), which may be at work or "
-            f"have failed; {destination.owner!r} must not write there. {_UNTOUCHED} {_WHAT_TO_DO}"
+            f"The destination {destination.uri} is claimed by {owner!r} (see its {OWNER_NAME}), so "
+            f"{destination.owner!r} must not write there. {_WHAT_TO_DO} {_UNTOUCHED} The task of that owner may be "
+            "running or may have failed."
         )
     return True
 
@@ -152,9 +153,9 @@ def _read(destination: Destination, name: str) -> bytes | None:
 
 def _unreadable(destination: Destination, name: str, error: Exception) -> DestinationOwnedError:
     return DestinationOwnedError(
-        f"{destination.uri}/{name} exists and cannot be read ({error}), so that {destination.owner!r} cannot be shown "
-        f"to own this destination. {_UNTOUCHED} Give destination= another folder; or, if nobody needs the output in "
-        f"this one, remove it together with its {OWNER_NAME} and {MANIFEST_NAME}."
+        f"{destination.uri}/{name} exists but cannot be read ({error}), so nothing proves that {destination.owner!r} "
+        "owns this destination. Set destination= to another folder; or, if nobody needs the output in this one, remove "
+        f"that output together with its {OWNER_NAME} and {MANIFEST_NAME}. {_UNTOUCHED}"
     )
 
 
@@ -174,6 +175,6 @@ def _unusable(destination: Destination, done: str, error: Exception) -> Configur
     return ConfigurationError(
         f"The destination {destination.uri} cannot be {done}: {type(error).__name__}: {error}. Correct destination= or "
         "the permissions of the store's connection (it needs to read, list, write and remove), then clear the task. "
-        "No results were fetched or lost: those of submitted batches stay at Anthropic for 29 days after submission, "
+        "No results were fetched or lost. Those of submitted batches stay at Anthropic for 29 days after submission, "
         "and collecting them again costs nothing."
     )

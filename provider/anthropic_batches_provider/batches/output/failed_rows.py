@@ -1,27 +1,28 @@
-"""How many rows may fail before the task does; imported when a DAG is parsed, so nothing heavy."""
+"""How many rows may fail before the task fails. Imported when a DAG is parsed, so it imports nothing heavy."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import ConfigurationError, FailedRowsError
 
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.output.manifest import Manifest
 
 CLEAR_BOTH_TASKS = (
-    "the other failures may pass: clear the submitting task with all downstream of it, and only those rows are sent "
-    "and paid for."
+    "Other failures may be temporary: clear the submitting task and everything downstream of it, and only those rows "
+    "are sent and paid for."
 )
 RAISE_MAX_ROUNDS = (
-    "the other failures may have passed by now: raise max_rounds= and clear this task, and only those rows are sent "
-    "and paid for."
+    "Other failures may be over by now: raise max_rounds= and clear this task, and only those rows are sent and paid "
+    "for."
 )
 
 
 def check_max_failed_rows(value: Any) -> None:
-    """Refuse what is no bound on failed rows.
+    """Refuse a value that cannot be a limit on failed rows.
 
     :raises ConfigurationError: it is neither a number of rows (an int from 0) nor a share (a float from 0.0, below 1).
     """
@@ -40,21 +41,22 @@ def check_failed_rows(manifest: Manifest, max_failed_rows: int | float, *, again
     :param max_failed_rows: an int is rows, from 0; a float is a share of all rows, from 0.0 and below 1.
     :param again: how the failed rows can be sent again, for the message.
     :raises FailedRowsError: more rows failed than that.
-    :raises ConfigurationError: that is no bound.
+    :raises ConfigurationError: ``max_failed_rows`` is not a valid limit.
     """
     check_max_failed_rows(max_failed_rows)
     failed, rows = manifest.failed_rows, manifest.counts.rows
-    # By way of the text, since 0.29 * 100 is a little less than 29.
+    # Converted from text, because 0.29 * 100 is a little less than 29.
     allowed = max_failed_rows if isinstance(max_failed_rows, int) else Decimal(str(max_failed_rows)) * rows
     if failed <= allowed:
         return
     where = "in this task's XCom" if manifest.destination == "xcom" else f"at {manifest.destination}"
     raise FailedRowsError(
-        f"{failed:,} of {rows:,} rows have no succeeded result ({_reasons(manifest)}); max_failed_rows is "
-        f"{max_failed_rows!r}. All {rows:,} rows are written {where}, each with its result_type and error_type. The "
-        f"{manifest.counts.succeeded:,} succeeded rows were billed and are kept; errored, canceled and expired "
-        "requests were not billed. Mend what the error types name: an invalid_request_error repeats until the row or "
-        f"the parameters change, {again} Or raise max_failed_rows to accept them.",
+        f"{failed:,} of {counted(rows, 'row')} got no succeeded result ({_reasons(manifest)}); max_failed_rows is "
+        f"{max_failed_rows!r}. Fix the causes that the error types name, or raise max_failed_rows to accept the "
+        "failures. An invalid_request_error repeats until the row or the parameters change. "
+        f"{again} Every row is written {where}, with its result_type and error_type. Succeeded rows "
+        f"({manifest.counts.succeeded:,}) were billed and are kept; errored, canceled and expired requests were not "
+        "billed.",
         failed=failed,
         total=rows,
     )

@@ -1,7 +1,7 @@
-"""The formats of an output file: the one list from which operators, checks, messages and docs take theirs.
+"""The single list of formats of an output file, which operators, checks, messages and docs use.
 
-A further format is one file beside this one, and one entry here. Imported when a DAG is parsed: a writer is imported
-when a file is opened.
+A new format needs one module next to this one, and one entry here. This module is imported when a DAG is parsed; a
+writer is imported only when a file is opened.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class OutputFormat:
     """A format of an output file.
 
-    :param name: what ``output_format=`` says.
-    :param suffix: of the file's name.
+    :param name: the value of ``output_format=``.
+    :param suffix: the suffix of the file's name.
     :param writer: ``module:function``; takes a local path and a :class:`RowLayout`, and returns a context manager of
-        the :class:`RowSink` that writes the file. The file is whole when the context ends without an error.
+        the :class:`RowSink` that writes the file. The file is complete when the context ends without an error.
     """
 
     name: str
@@ -36,7 +36,7 @@ class OutputFormat:
     def open(self, path: Path, layout: RowLayout) -> AbstractContextManager[RowSink]:
         """Open a local file for rows.
 
-        :param path: the file; what is there is overwritten.
+        :param path: the file; existing content is overwritten.
         :param layout: which columns of the result the rows have.
         """
         module, _, function = self.writer.partition(":")
@@ -61,14 +61,14 @@ DEFAULT_FORMAT = FORMATS[0].name
 
 
 def format_names() -> tuple[str, ...]:
-    """Return what ``output_format=`` may say."""
+    """Return the valid values of ``output_format=``."""
     return tuple(output_format.name for output_format in FORMATS)
 
 
 def find_format(name: str) -> OutputFormat:
-    """Return the format of a name.
+    """Return the format with a given name.
 
-    :raises ConfigurationError: there is none of that name.
+    :raises ConfigurationError: no format has that name.
     """
     for output_format in FORMATS:
         if output_format.name == name:

@@ -1,4 +1,4 @@
-"""JSON Lines, plain or gzip; equal rows give equal files."""
+"""The writer of JSON Lines, plain or gzip; equal rows give equal files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anthropic_batches_provider.batches.output.columns import RowLayout
 from anthropic_batches_provider.batches.output.row_json import RowEncoder
 
 _BUFFER_BYTES = 1 << 18
-_BLOCK_BYTES = 1 << 17  # handed to the file at once: steps through files cost more than their bytes
+_BLOCK_BYTES = 1 << 17  # handed to the file at once: each call costs more than its bytes
 _GZIP_LEVEL = 6
 
 
@@ -46,7 +46,7 @@ def open_plain(path: Path, layout: RowLayout) -> Iterator[_JsonLines]:
 
 @contextmanager
 def open_gzip(path: Path, layout: RowLayout) -> Iterator[_JsonLines]:
-    """Open a file of JSON Lines, compressed; its header holds neither time nor name."""
+    """Open a compressed file of JSON Lines; its header holds neither time nor name."""
     with (
         path.open("wb", buffering=_BUFFER_BYTES) as file,
         gzip.GzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=file, mtime=0) as compressed,

@@ -1,4 +1,4 @@
-"""The manifest: what a collection wrote, counted; ``docs/output.md`` is the contract.
+"""The manifest: the files and counts of a collection; ``docs/output.md`` is the contract.
 
 Invariant: every row has exactly one result type, so that the counts add up to the rows.
 """
@@ -20,7 +20,7 @@ class PartFile(msgspec.Struct, frozen=True, kw_only=True):
 
     :param name: its name in the destination.
     :param uri: where it was written.
-    :param bytes: its size as it lies there, compressed or not.
+    :param bytes: its size as stored, compressed or not.
     """
 
     name: str
@@ -35,7 +35,7 @@ class PartFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """How many rows have which type of result.
+    """How many rows have each type of result.
 
     :raises ValueError: the types do not add up to the rows.
     """
@@ -53,17 +53,17 @@ class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"{found:,} rows have a result type, of {self.rows:,} rows")
 
     def __str__(self) -> str:
-        """Return what there is, for people: ``58 succeeded, 2 errored``."""
+        """Return the counts above 0 in human-readable form: ``58 succeeded, 2 errored``."""
         types = {name: getattr(self, name) for name in ("succeeded", "errored", "canceled", "expired", "missing")}
         return ", ".join(f"{count:,} {name}" for name, count in types.items() if count) or "no rows"
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
-    """When it happened; ISO 8601 in UTC.
+    """The times of a collection; ISO 8601 in UTC.
 
     :param submitted_at: when the first batch was created.
-    :param ended_at: when the last batch ended; None where the API does not say.
-    :param collected_at: when the rows had been written.
+    :param ended_at: when the last batch ended; None if the API does not say.
+    :param collected_at: when all rows were written.
     """
 
     submitted_at: str
@@ -72,15 +72,15 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What one collection wrote.
+    """The record of what one collection wrote.
 
     :param job: URI of the job folder; None for batches that something else submitted.
-    :param owner: whose the destination is.
+    :param owner: the owner of the destination.
     :param destination: URI of the folder, or ``xcom``.
     :param output_format: the format's name, such as ``jsonl``; None in XCom.
-    :param stop_reasons: how many succeeded rows stopped why; ``refusal`` is one of the reasons.
-    :param errors: how many errored rows have which error type.
-    :param error_examples: one error message of each error type.
+    :param stop_reasons: the number of succeeded rows by stop reason; ``refusal`` is one of the reasons.
+    :param errors: the number of errored rows by error type.
+    :param error_examples: one error message for each error type.
     :param usage: per model, the fields of :class:`Usage`.
     :param foreign_results: results that answer no request of the job; left out of the output.
     :param duplicate_results: further results for a request that has one; left out of the output.
@@ -117,21 +117,21 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Return a manifest as JSON that a person can read."""
+    """Return a manifest as human-readable JSON."""
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
 def decode_manifest(content: bytes) -> Manifest:
     """Read a manifest.
 
-    :raises ValueError: it is none, or of another version.
+    :raises ValueError: the content is not a manifest, or has another version.
     """
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(f"it is not a manifest of this package: {error}") from error
     if manifest.version != MANIFEST_VERSION:
-        raise ValueError(f"it is of version {manifest.version}, and this package reads version {MANIFEST_VERSION}")
+        raise ValueError(f"it is of version {manifest.version}, but this package reads version {MANIFEST_VERSION}")
     return manifest
 
 

@@ -1,4 +1,4 @@
-"""Rows in memory, for XCom: bounded, since Airflow's database holds them."""
+"""Rows in memory, for XCom: limited, because Airflow's database holds them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.columns import RowLayout
 from anthropic_batches_provider.batches.output.row_json import RowEncoder
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import XComLimitError
 
 
 class RowsInMemory:
     """A sink that keeps rows as dicts, with the same columns as in a file.
 
-    :param max_bytes: of all rows as JSON Lines.
-    :param total_rows: how many rows there will be, for the message.
+    :param max_bytes: the most bytes of all rows as JSON Lines.
+    :param total_rows: the total number of rows, for the message.
     :ivar rows: in the order of the output.
     """
 
@@ -29,7 +30,7 @@ class RowsInMemory:
     def add(self, row: AnsweredRow) -> None:
         """Take the next row.
 
-        :raises XComLimitError: the rows so far take more than is allowed; as soon as that is known.
+        :raises XComLimitError: the rows so far take more than is allowed; raised as soon as that is known.
         """
         line = self._encode(row)
         self._bytes += len(line) + 1
@@ -39,9 +40,9 @@ class RowsInMemory:
 
     def _too_large(self) -> XComLimitError:
         return XComLimitError(
-            f"The first {len(self.rows) + 1:,} of {self._total_rows:,} rows take {self._bytes:,} bytes as JSON; "
-            f"XCom is limited to {self._max_bytes:,} bytes here, as it lies in Airflow's database. Give destination= "
-            "the URI of a folder in place of 'xcom', such as s3://conn_id@bucket/folder/: rows of any number are "
-            "written there, and XCom gets the manifest. Nothing is lost: the results stay at Anthropic for 29 days "
-            "after submission, and collecting them again costs nothing."
+            f"The first {len(self.rows) + 1:,} of {counted(self._total_rows, 'row')} need {self._bytes:,} bytes as "
+            f"JSON, but XCom is limited to {self._max_bytes:,} bytes here, because Airflow's database stores it. Set "
+            "destination= to the URI of a folder instead of 'xcom', such as s3://conn_id@bucket/folder/: a folder "
+            "takes any number of rows, and XCom gets the manifest. Nothing is lost: the results stay at Anthropic for "
+            "29 days after submission, and collecting them again costs nothing."
         )

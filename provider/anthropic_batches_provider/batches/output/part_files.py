@@ -1,4 +1,4 @@
-"""Part files: one for the rows of each batch, in the destination whole or not at all."""
+"""Part files: one for the rows of each batch, completely in the destination or not at all."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from anthropic_batches_provider.batches.output.formats import OutputFormat
 from anthropic_batches_provider.batches.output.row_sink import CountedRows
 from anthropic_batches_provider.batches.output.source import OutputPart
 from anthropic_batches_provider.batches.output.tally import Tally
+from anthropic_batches_provider.batches.plurals import counted
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenPart:
-    """A part file that is in its destination, whole.
+    """A complete part file in its destination.
 
-    :param bytes: size of the file.
-    :param tally: what was counted in it.
+    :param bytes: the size of the file.
+    :param tally: the counts of its rows.
     """
 
     name: str
@@ -39,11 +40,11 @@ def write_part(
     *,
     before_put: Callable[[], None] = lambda: None,
 ) -> WrittenPart:
-    """Write a part to a local file and put it into the destination, whole or not at all.
+    """Write a part to a local file, and put it into the destination completely or not at all.
 
-    :param name: of the file in the destination.
+    :param name: the name of the file in the destination.
     :param spool: local folder.
-    :param before_put: called when the local file is whole; what it raises keeps the destination as it is.
+    :param before_put: called when the local file is complete; if it raises, the destination stays as it is.
     """
     path = spool / "part"
     tally = Tally()
@@ -56,17 +57,19 @@ def write_part(
     finally:
         path.unlink(missing_ok=True)
     part.close(spool)
-    log.info("Wrote %s/%s: %d rows of batch %s, %d bytes", destination.uri, name, tally.rows, part.batch.id, size)
+    log.info(
+        "Wrote %s/%s: %s of batch %s, %d bytes", destination.uri, name, counted(tally.rows, "row"), part.batch.id, size
+    )
     return WrittenPart(name=name, rows=tally.rows, bytes=size, tally=tally.record())
 
 
 def part_names(short_id: str, parts: int, output_format: OutputFormat, taken: Set[str]) -> list[str]:
-    """Return the names of the part files, none of which is taken.
+    """Return names for the part files that are not taken yet.
 
-    The same job collected again, perhaps with other columns, must not write over files that readers may have open and
-    that the manifest in place still describes.
+    When the same job is collected again, perhaps with other columns, it must not overwrite existing files. Readers may
+    have them open, and the manifest in place still describes them.
 
-    :param short_id: of the job, or of the batches.
+    :param short_id: the short id of the job, or of the batches.
     :param taken: names that the previous manifest lists, or that another way of writing the same rows has used.
     """
     generation = 1

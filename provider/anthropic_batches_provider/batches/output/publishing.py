@@ -1,6 +1,6 @@
-"""The last steps of a collection: the manifest, then what it makes obsolete, then the ledger's record.
+"""The last steps of a collection: write the manifest, remove obsolete files, and write the ledger's record.
 
-A crash between any two leaves either the old output or the new one, whole, and a re-run completes.
+After a crash between two steps, either the old or the new output is there, complete, and a re-run finishes the work.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from anthropic_batches_provider.batches.output.destination import MANIFEST_NAME,
 from anthropic_batches_provider.batches.output.manifest import Manifest, PartFile, encode_manifest, times_of
 from anthropic_batches_provider.batches.output.source import OutputSource
 from anthropic_batches_provider.batches.output.tally import Tally
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import LedgerError, MessageBatchesError
 
 log = logging.getLogger(__name__)
@@ -33,13 +34,13 @@ def publish(
     spool: Path,
     superseded: Set[str] = frozenset(),
 ) -> Manifest:
-    """Write the manifest of parts that are all in place, remove what it makes obsolete, and note the end.
+    """Write the manifest of parts that are all in place, remove files that it makes obsolete, and record the end.
 
-    :param superseded: names of further files that the same job has written, and that go where they are in no part.
+    :param superseded: names of further files that the same job has written; those that are no part are removed.
     :raises DestinationOwnedError: another owner has published there meanwhile.
     :raises LedgerError: the rows do not add up, or another attempt has started a further round meanwhile.
     """
-    # Looked at again: another owner, or another attempt of this one, may have published meanwhile.
+    # Checked again: another owner, or another attempt of this one, may have published meanwhile.
     replaced = _replaced(destination, check_destination(destination), parts, superseded)
     manifest = manifest_of(
         work,
@@ -54,14 +55,14 @@ def publish(
     work.check_current()
     _put(manifest, destination, spool)
     work.close(manifest)
-    log.info("Published %s rows at %s: %s", f"{manifest.counts.rows:,}", manifest.destination, manifest.counts)
+    log.info("Published %s at %s: %s", counted(manifest.counts.rows, "row"), manifest.destination, manifest.counts)
     return manifest
 
 
 def _replaced(
     destination: Destination, previous: Manifest | None, parts: tuple[PartFile, ...], superseded: Set[str]
 ) -> tuple[str, ...]:
-    """Return which files are to go: the previous manifest's, those that a crash kept it from removing, and our own."""
+    """Return the files to remove: those of the previous manifest, those that a crash left over, and our own."""
     listed = {part.name for part in previous.parts}.union(previous.replaced) if previous is not None else set()
     obsolete = listed.union(superseded) - {part.name for part in parts}
     return tuple(name for name in destination.storage.list("") if name in obsolete)
@@ -76,18 +77,19 @@ def _put(manifest: Manifest, destination: Destination, spool: Path) -> None:
 
 
 def manifest_of(work: OutputSource, tally: Tally, settings: CollectionSettings, **written: Any) -> Manifest:
-    """Return the manifest of rows that were all written."""
+    """Return the manifest, after all rows were written."""
     expected = sum(part.requests for part in work.parts)
     try:
         counts = tally.counts(expected)
     except ValueError as error:
         raise LedgerError(
-            f"The rows of {work.job or 'the batches'} do not add up: {error}. No manifest was written, and the "
-            "previous output is as it was. This is a fault of this package: please report it."
+            f"The rows of {work.job or 'the batches'} do not add up: {error}. This is a bug in this package: please "
+            "report it. No manifest was written, and the previous output is unchanged."
         ) from error
     if tally.foreign_results or tally.duplicate_results or counts.missing:
         log.warning(
-            "Of the results, %d answer no request and %d repeat one that was answered; %d requests have none",
+            "Results and requests do not match: %d results answer no request, %d repeat an answer; "
+            "requests without a result: %d",
             tally.foreign_results,
             tally.duplicate_results,
             counts.missing,
@@ -123,8 +125,8 @@ def crash_advice(destination: Destination) -> Iterator[None]:
         raise
     except Exception as error:
         error.add_note(
-            f"Writing to {destination.uri} stopped here. Either the previous output or the new one is there, whole, "
-            f"as {MANIFEST_NAME} tells. The results stay at Anthropic for 29 days after submission: run the task "
-            "again, and nothing is paid again."
+            f"Writing to {destination.uri} stopped here. Run the task again: nothing is paid again, because the "
+            "results stay at Anthropic for 29 days after submission. Either the previous output or the new one is "
+            f"there, complete; {MANIFEST_NAME} shows which."
         )
         raise

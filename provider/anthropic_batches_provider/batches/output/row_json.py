@@ -1,4 +1,4 @@
-"""An answered row as JSON: its own columns, spliced in as the bytes they are, then the columns of the result."""
+"""An answered row as JSON: its own columns, inserted as unchanged bytes, then the columns of the result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LINE_FEED = ord("\n")
 class RowEncoder:
     """Encodes answered rows as lines of JSON.
 
-    :param layout: which columns of the result they have.
+    :param layout: which columns of the result the rows have.
     """
 
     def __init__(self, layout: RowLayout) -> None:
@@ -40,7 +40,7 @@ class RowEncoder:
         else:
             lines += columns
             joint = len(lines) - 1
-            self._encode_into(encodable, lines, joint)  # its opening brace falls on the closing one of the columns
+            self._encode_into(encodable, lines, joint)  # its opening brace replaces the closing one of the columns
             lines[joint] = _COMMA
         if self._message_name is not None:
             lines[-1:] = b"".join((self._message_name, row.result.message or b"null", b"}"))
@@ -48,9 +48,9 @@ class RowEncoder:
 
 
 def _encodable_row(layout: RowLayout) -> Callable[[AnsweredRow], object]:
-    """Return what makes an encodable row of an answered one.
+    """Return a function that turns an answered row into an encodable one.
 
-    It is compiled from the paths of the columns, as namedtuple and dataclasses compile their methods: a loop over the
+    It is compiled from the paths of the columns, as namedtuple and dataclasses compile their methods. A loop over the
     columns would add a tenth to the time that a whole row takes.
     """
     names: dict[str, object] = {"encodable": _row_type(layout.column_prefix), "layout": layout}
@@ -66,10 +66,10 @@ def _encodable_row(layout: RowLayout) -> Callable[[AnsweredRow], object]:
 
 
 def _row_type(column_prefix: str) -> Callable[..., object]:
-    """Return what makes an encodable row of the values of the result's columns."""
+    """Return a function that makes an encodable row from the values of the result's columns."""
     columns: list[tuple[str, type]] = [(column.name, object) for column in COLUMNS]
     try:
         return msgspec.defstruct("OutputRow", columns, rename=lambda name: column_prefix + name, gc=False)
-    except ValueError:  # msgspec takes no name with a quote or a backslash; a dict is slower and takes any
+    except ValueError:  # msgspec accepts no name with a quote or a backslash; a slower dict accepts any
         names = [column_prefix + column.name for column in COLUMNS]
         return lambda *values: dict(zip(names, values, strict=True))

@@ -1,4 +1,4 @@
-"""What takes answered rows: a sink writes them, one at a time, and knows nothing of where they come from."""
+"""The sinks of answered rows: a sink writes them one at a time, and does not know where they come from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class RowSink(Protocol):
 
 
 class CountedRows:
-    """Counts each row and hands it to a sink.
+    """Counts each row and passes it to a sink.
 
     :param sink: takes the rows.
     :param tally: counts them.
@@ -33,6 +33,6 @@ class CountedRows:
         self._hand_on(row)
 
     def count_strays(self, *, foreign: int, duplicates: int) -> None:
-        """Count results that are no row: those that answer no request, and those that repeat an answer."""
+        """Count results that are not rows: those that answer no request, and those that repeat an answer."""
         self._tally.foreign_results += foreign
         self._tally.duplicate_results += duplicates

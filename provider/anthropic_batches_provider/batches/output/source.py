@@ -1,7 +1,7 @@
-"""What there is to write: the rows of batches, part by part.
+"""The source of the rows to write: the rows of batches, part by part.
 
-Invariants: rows come one per request, whatever the results hold; of each round one batch at a time is on the disk and
-none in memory.
+Invariants: there is one row per request, whatever the results hold. Of each round, one batch at a time is on the disk,
+and none is in memory.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ class OutputPart(Protocol):
 
     @property
     def requests(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
 
     @property
     def layout(self) -> RowLayout:
         """Which columns of the result the rows have."""
 
     def write_to(self, rows: CountedRows, spool: Path) -> None:
-        """Fetch the results and hand on the answered rows, in the order of the output.
+        """Fetch the results and pass on the answered rows, in the order of the output.
 
         :param spool: local folder.
         """
 
     def close(self, spool: Path) -> None:
-        """Note what is to be kept of this part, once its rows are safe."""
+        """Save the files to keep for this part, once its rows are safe."""
 
 
 class OutputSource(Protocol):
-    """All that one collection writes."""
+    """Everything that one collection writes."""
 
     @property
     def job(self) -> str | None:
@@ -57,11 +57,11 @@ class OutputSource(Protocol):
 
     @property
     def short_id(self) -> str:
-        """8 characters for file names: equal for the same work, and hardly ever for another."""
+        """8 characters for file names: equal for the same work, and almost never equal for other work."""
 
     @property
     def batches(self) -> Sequence[MessageBatch]:
-        """All batches that rows come from, which have ended."""
+        """All batches that the rows come from; all have ended."""
 
     @property
     def parts(self) -> Sequence[OutputPart]:
@@ -72,13 +72,13 @@ class OutputSource(Protocol):
         """Which columns of the result the rows of all parts have."""
 
     def opened(self, spool: Path) -> AbstractContextManager[None]:
-        """Have at hand what lies across the parts, while their rows are read."""
+        """Keep results that are spread over the parts available while their rows are read."""
 
     def check_current(self) -> None:
-        """Look, before anything is published, whether what was read is still all there is.
+        """Check, before anything is published, that the results that were read are still all there are.
 
-        :raises LedgerError: it is not.
+        :raises LedgerError: they are not.
         """
 
     def close(self, manifest: Manifest) -> None:
-        """Note that all is published, and let go of what is no longer needed."""
+        """Record that everything is published, and delete files that are no longer needed."""

@@ -1,6 +1,6 @@
-"""Counts answered rows as they are written: by kind of result, and what they used.
+"""Counts answered rows as they are written, by kind of result, and adds up their usage.
 
-Invariant: every row has exactly one result type, so that the counts add up to the rows.
+Invariant: every row has exactly one result type, so the counts add up to the rows.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Tally:
         return sum(self._kinds.values())
 
     def record(self) -> TallyRecord:
-        """Return what was counted so far, to be kept."""
+        """Return the counts so far, to be kept."""
         return TallyRecord(
             kinds=tuple((*kind, count) for kind, count in sorted(self._kinds.items(), key=str)),
             error_examples=dict(sorted(self.error_examples.items())),
@@ -51,7 +51,7 @@ class Tally:
         )
 
     def include(self, counted: TallyRecord) -> None:
-        """Count in what :meth:`record` kept."""
+        """Add the counts that :meth:`record` returned."""
         for result_type, stop_reason, error_type, count in counted.kinds:
             self._kinds[result_type, stop_reason, error_type] += count
         self.error_examples = {**counted.error_examples, **self.error_examples}
@@ -60,10 +60,10 @@ class Tally:
         self.duplicate_results += counted.duplicate_results
 
     def counts(self, rows: int) -> RowCounts:
-        """Return how many rows have which type of result.
+        """Return how many rows have each type of result.
 
-        :param rows: how many rows there are to be.
-        :raises ValueError: that many were not counted.
+        :param rows: the expected number of rows.
+        :raises ValueError: another number was counted.
         """
         result_types: Counter[str] = Counter()
         for (result_type, _, _), count in self._kinds.items():
@@ -71,7 +71,7 @@ class Tally:
         return RowCounts(rows=rows, **result_types)
 
     def stop_reasons(self) -> dict[str, int]:
-        """Return how many succeeded rows stopped why."""
+        """Return the number of succeeded rows by stop reason."""
         return {
             reason or UNKNOWN: count
             for (result_type, reason, _), count in sorted(self._kinds.items(), key=str)
@@ -79,7 +79,7 @@ class Tally:
         }
 
     def errors(self) -> dict[str, int]:
-        """Return how many errored rows have which error type."""
+        """Return the number of errored rows by error type."""
         return {
             error_type or UNKNOWN: count
             for (result_type, _, error_type), count in sorted(self._kinds.items(), key=str)

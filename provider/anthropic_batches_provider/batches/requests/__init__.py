@@ -1,4 +1,4 @@
-"""From one row to the exact bytes of its Messages params; the checks that need no other row."""
+"""Turns one row into the exact bytes of its Messages params, and runs the checks that need no other row."""
 
 from anthropic_batches_provider.batches.requests.params import MAX_PARAMS_BYTES
 from anthropic_batches_provider.batches.requests.questions import Question, RequestBuilder

@@ -1,7 +1,8 @@
-"""JSON as it is stored and sent: compact UTF-8, nothing escaped that need not be.
+"""JSON as it is stored and sent: compact UTF-8, escaped only where necessary.
 
-Invariant: what cannot be told in JSON is refused, never replaced. msgspec writes NaN and the infinities as ``null``, so
-values are walked for them; the walk costs per value, not per character, unlike a search of the encoded bytes.
+Invariant: a value that JSON cannot hold is refused, never replaced. msgspec writes NaN and the infinities as ``null``,
+so this module walks the values to find them. The cost of the walk depends on the number of values; a search of the
+encoded bytes would cost time per character.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class NotJsonError(ValueError):
 
 
 def _plain(value: Any) -> Any:
-    """Turn what msgspec does not know (subclasses, numpy's numbers, other mappings) into what it does."""
+    """Convert values that msgspec does not know (subclasses, numpy's numbers, other mappings) to values it knows."""
     if isinstance(value, str):
         return str(value)
     if isinstance(value, datetime.datetime):  # pendulum's and pandas'
@@ -57,7 +58,7 @@ def encode_values(value: object) -> bytes:
 
 
 def encode_arguments(value: object) -> bytes:
-    """Encode what the API reads (Messages params); as :func:`encode_values`, but a Decimal is a number.
+    """Encode Messages params, which the API reads; like :func:`encode_values`, but a Decimal becomes a number.
 
     :raises NotJsonError: as :func:`encode_values`.
     """
@@ -87,7 +88,7 @@ def _encoded(encoder: msgspec.json.Encoder, value: object) -> bytes:
             f"it holds text that is not valid Unicode (a lone surrogate), near {shortened(near)!r}"
         ) from error
     except RecursionError as error:
-        raise NotJsonError("it is nested too deeply, or holds itself") from error
+        raise NotJsonError("it is nested too deeply, or contains itself") from error
     except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
         raise NotJsonError(shortened(str(error), 200)) from error
     if suspect:
@@ -106,7 +107,7 @@ _HARMLESS = frozenset((str, int, bool, type(None)))
 
 
 def _is_suspect(value: Any) -> bool:
-    """Return True if a NaN or infinity may be inside: quick for what JSON decodes to, True for all other types."""
+    """Return True if a NaN or infinity may be inside: quick for types that JSON decodes to, True for all others."""
     kind = type(value)
     if kind is dict:
         value = value.values()

@@ -1,7 +1,7 @@
-"""Whether Messages params can be sent in a batch, and their bytes.
+"""Checks whether Messages params can be sent in a batch, and encodes them.
 
-Only what is certain is checked: the shape that every request has, what a batch cannot do, and the size. Everything else
-the API judges; its answer is that row's result.
+The checks cover only certain faults: in the shape that every request has, in the features that a batch lacks, and in
+the size. The API judges everything else; its answer is that row's result.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from anthropic_batches_provider.batches.requests.wording import listed, row_name
 from anthropic_batches_provider.errors import InvalidRowError
 
 CUSTOM_ID_ALLOWANCE = 100
-"""Bytes reserved for the custom_id that a request is given later."""
+"""Bytes reserved for the custom_id that each request gets later."""
 
 MAX_PARAMS_BYTES = MAX_BYTES_PER_BATCH - CUSTOM_ID_ALLOWANCE - len(b'{"requests":[{"custom_id":"","params":}]}')
-"""The largest params that still fit into a batch of their own."""
+"""The size of the largest params that still fit into a batch of their own."""
 
 
 def encode_checked_params(params: object, number: int, *, source: str) -> bytes:
     """Check the Messages params of one row and encode them.
 
-    :param params: what the user's code or file gave.
+    :param params: the value from the user's code or file.
     :param number: the row's position, from 0.
-    :param source: who gave them, to name in errors: ``request_builder``, ``requests``.
-    :raises InvalidRowError: if they cannot be sent; says which field, and what it should be.
+    :param source: the argument that gave them, named in errors: ``request_builder``, ``requests``.
+    :raises InvalidRowError: if they cannot be sent; names the field and what it should be.
     """
     if type(params) is not dict and not isinstance(params, Mapping):
         raise InvalidRowError(
-            f"{row_name(number)}: {source} gave a {type(params).__name__} where Messages params are wanted: a dict "
-            f"with model, max_tokens and messages.",
+            f"{row_name(number)}: {source} gave a value of type {type(params).__name__} instead of Messages params. "
+            f"Give a dict with model, max_tokens and messages.",
             row_number=number,
         )
     problem = params_problem(params) or missing_problem(params)
     if problem is not None:
         raise InvalidRowError(
-            f"{row_name(number)}: {problem} The params given by {source} have: {listed(params)}.", row_number=number
+            f"{row_name(number)}: {problem} The params given by {source} hold: {listed(params)}.", row_number=number
         )
     try:
         encoded = encode_arguments(params)
@@ -52,7 +52,7 @@ def encode_checked_params(params: object, number: int, *, source: str) -> bytes:
 
 
 def params_problem(params: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with the fields that are there, as a sentence; None if nothing is."""
+    """Return a sentence on what is wrong with the fields that are present; None if nothing is wrong."""
     max_tokens = params.get("max_tokens", 1)
     if not isinstance(max_tokens, int) or max_tokens is True or max_tokens < 1:
         return f"`max_tokens` is {max_tokens!r:.40}; it must be a whole number of 1 or more."
@@ -67,7 +67,7 @@ def params_problem(params: Mapping[str, Any]) -> str | None:
 
 
 def missing_problem(params: Mapping[str, Any]) -> str | None:
-    """Return which required field is not there, as a sentence; None if all are."""
+    """Return a sentence on the required field that is missing; None if all are present."""
     if "model" not in params or "max_tokens" not in params:
         name = "max_tokens" if "model" in params else "model"
         return f"`{name}` is missing; give it here or to the operator as `{name}=`."
@@ -84,8 +84,8 @@ def check_size(encoded: bytes, number: int) -> None:
     """
     if len(encoded) > MAX_PARAMS_BYTES:
         raise InvalidRowError(
-            f"{row_name(number)}: its request has {len(encoded):,} bytes; a batch holds at most "
-            f"{MAX_BYTES_PER_BATCH:,}, so this row cannot be sent. Shorten what goes into it, or refer to large "
-            f"content by URL or file id.",
+            f"{row_name(number)}: its request has {len(encoded):,} bytes, but a batch holds at most "
+            f"{MAX_BYTES_PER_BATCH:,}. Shorten the row's content, or refer to large content by URL or file id. "
+            f"This row cannot be sent as it is.",
             row_number=number,
         )

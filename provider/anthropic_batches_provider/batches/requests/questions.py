@@ -1,4 +1,4 @@
-"""What is asked about each row, and how a row becomes Messages params."""
+"""The question that is asked about each row, and how a row becomes Messages params."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Question:
     """How a row becomes Messages params: by a prompt, by a builder, or not at all because the requests are ready.
 
     :param prompt: rendered per row into the one user message.
-    :param request_builder: called with each row; what it returns goes over the other fields: ``{**defaults, **built}``.
+    :param request_builder: called with each row; its result overrides the other fields: ``{**defaults, **built}``.
     :param ready_requests: True if the input already holds requests; all other fields must be empty then.
     :param model: id of the model.
     :param system: text, or a list of content blocks.
@@ -47,7 +47,7 @@ class Question:
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def validate(self) -> None:
-        """Check all that can be known before the first row.
+        """Check everything that is known before the first row.
 
         :raises ConfigurationError: names the argument and what it should be.
         """
@@ -68,7 +68,7 @@ class Question:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The params that every request has, unless its builder says otherwise."""
+        """The params that every request has, unless its builder overrides them."""
         named = {"model": self.model, "max_tokens": self.max_tokens, "system": self.system}
         return {name: value for name, value in named.items() if value is not None} | dict(self.params)
 
@@ -77,7 +77,7 @@ class Question:
 
         :param row: the row.
         :param number: its position, from 0.
-        :raises InvalidRowError: if the row cannot become a request that a batch takes.
+        :raises InvalidRowError: if the row cannot become a request that a batch accepts.
         :raises ConfigurationError: as :meth:`validate`, at the first row.
         """
         return self._encode(row, number)
@@ -86,7 +86,8 @@ class Question:
         """Return 32 hex digits that change when the question does.
 
         They cover model, system, max_tokens, params and the prompt's source, or the builder's qualified name and
-        source. What a template includes, and what a builder calls, show in the rows' fingerprint instead.
+        source. Templates that a prompt includes, and functions that a builder calls, change the rows' fingerprint
+        instead.
 
         :raises ConfigurationError: as :meth:`validate`.
         """
@@ -121,7 +122,7 @@ class Question:
             )
 
     def _check_types(self) -> None:
-        # Users' values, whatever the annotations promise.
+        # These are users' values, which may not match the annotations.
         builder: object = self.request_builder
         params: object = self.params
         if builder is not None and (not callable(builder) or inspect.iscoroutinefunction(builder)):
@@ -134,7 +135,7 @@ class Question:
             )
         if not _is_system(self.system):
             raise ConfigurationError(
-                f"`system` is a {type(self.system).__name__}; it must be a text or a list of content blocks, such as "
+                f"`system` has type {type(self.system).__name__}; it must be text or a list of content blocks, such as "
                 f"[{{'type': 'text', 'text': …}}]."
             )
         for name in ("model", "system", "max_tokens"):
@@ -161,7 +162,7 @@ class Question:
 
 
 def _prompt_encoder(prompt: PromptTemplate, defaults: dict[str, Any]) -> Callable[[Mapping[str, Any], int], bytes]:
-    """Encode all but the user's message once; per row only that message is rendered and encoded."""
+    """Encode everything except the user's message once; per row, render and encode only that message."""
     fixed = encode_arguments({**defaults, "messages": []})
     head = fixed.removesuffix(b"]}") + b'{"role":"user","content":'
     render = prompt.render
@@ -188,8 +189,8 @@ def _builder_encoder(
             built = builder(row if type(row) is dict else dict(row))
         except Exception as error:
             raise InvalidRowError(
-                f"{row_name(number)}: request_builder raised {reason(error)}. Nothing was sent; mend the builder or "
-                f"the row.",
+                f"{row_name(number)}: request_builder raised {reason(error)}. Fix the builder or the row. "
+                f"Nothing was sent.",
                 row_number=number,
             ) from error
         params = {**defaults, **built} if isinstance(built, dict | Mapping) else built

@@ -23,11 +23,11 @@ def encode_ready_request(request: object, number: int) -> tuple[str | int, bytes
 
     :param request: exactly ``custom_id`` and ``params``.
     :param number: position in the input, from 0.
-    :raises InvalidRowError: for another shape, and as :func:`~.params.encode_checked_params`.
+    :raises InvalidRowError: if it has another shape, and as :func:`~.params.encode_checked_params`.
     """
     if type(request) is not dict and not isinstance(request, Mapping):
         raise InvalidRowError(
-            f"{row_name(number)} is a {type(request).__name__}; a ready request is a dict of custom_id and params.",
+            f"{row_name(number)} has type {type(request).__name__}; a ready request is a dict of custom_id and params.",
             row_number=number,
         )
     if len(request) != len(_FIELDS) or "custom_id" not in request or "params" not in request:
@@ -42,10 +42,10 @@ def encode_ready_request(request: object, number: int) -> tuple[str | int, bytes
 
 
 class ReadyLine(msgspec.Struct, frozen=True, gc=False):
-    """A ready request of a file, whose params are sent as the bytes that they are.
+    """A ready request from a file; its params are sent byte for byte.
 
-    :param custom_id: the user's, as compact JSON.
-    :param params: proven to be what :func:`encode_ready_request` would let through.
+    :param custom_id: the user's custom_id, as compact JSON.
+    :param params: proven to be params that :func:`encode_ready_request` would accept.
     """
 
     custom_id: bytes
@@ -54,16 +54,16 @@ class ReadyLine(msgspec.Struct, frozen=True, gc=False):
 
 
 def decode_ready_line(line: bytes) -> ReadyLine | dict[str, Any]:
-    """Read a line of a file of ready requests, without making objects of what only passes through.
+    """Read a line of a file of ready requests, without building objects for the parts that only pass through.
 
-    Whatever is not certainly right by the quick look, the slow one judges: it comes back as a dict.
+    A line that the quick check cannot accept with certainty is left to the slow check: it is returned as a dict.
 
     :param line: one JSON object.
-    :raises msgspec.MsgspecError: it is none.
+    :raises msgspec.MsgspecError: it is not a JSON object.
     :raises UnicodeDecodeError: it is not UTF-8.
     """
     if not line.isascii():
-        line.decode()  # all else is checked of what is skipped over, but not its encoding
+        line.decode()  # msgspec checks the parts that it skips, except for their encoding
     try:
         custom_id, params = _usual_parts(line) or _parts(line)
         seen = _CERTAIN.decode(params)
@@ -74,7 +74,7 @@ def decode_ready_line(line: bytes) -> ReadyLine | dict[str, Any]:
     return ReadyLine(custom_id, params, seen.output_config is not msgspec.UNSET)
 
 
-# As json.dumps and compact encoders write it. The custom_id needs no escapes, so that it is what msgspec would write.
+# The form that json.dumps and compact encoders write. The custom_id needs no escapes, so msgspec would write it alike.
 _USUAL_HEAD = re.compile(rb'\{"custom_id": ?("[A-Za-z0-9_.:/-]*"), ?"params": ?(?=\{)')
 _USUAL_TAIL = b"}\n"
 
@@ -82,8 +82,8 @@ _USUAL_TAIL = b"}\n"
 def _usual_parts(line: bytes) -> tuple[bytes, bytes] | None:
     """Return custom_id and params of a line of the usual form, or None.
 
-    The params reach to the end of the line: should they be no single JSON object, since further fields follow, say,
-    then decoding them fails.
+    The params extend to the end of the line. If they are not a single JSON object, for example because further fields
+    follow, decoding them fails.
     """
     head = _USUAL_HEAD.match(line)
     if head is None or not line.endswith(_USUAL_TAIL):
@@ -102,7 +102,7 @@ class _Shell(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 class _Certain(msgspec.Struct, gc=False):
-    """The fields of params that are judged; see ``params.params_problem`` and ``params.missing_problem``."""
+    """The fields of params that are checked; see ``params.params_problem`` and ``params.missing_problem``."""
 
     model: Annotated[str, msgspec.Meta(min_length=1)]
     max_tokens: Annotated[int, msgspec.Meta(ge=1)]
@@ -121,11 +121,11 @@ def _shape_problem(request: Mapping[str, object], number: int) -> str:
     missing = sorted(_FIELDS - request.keys())
     if missing:
         return (
-            f"{row_name(number)} lacks {' and '.join(missing)}; a ready request has custom_id and params, this one has "
-            f"{listed(request)}. To have requests made from rows, give `rows=` and `prompt=` instead."
+            f"{row_name(number)} lacks {' and '.join(missing)}; it has {listed(request)}. A ready request needs "
+            f"custom_id and params. To make requests from rows, give `rows=` and `prompt=` instead."
         )
     unknown = [name for name in request if name not in _FIELDS]
     return (
-        f"{row_name(number)} has unknown fields: {listed(unknown)}. A ready request has custom_id and params, nothing "
-        f"else; what is meant for the model goes inside params."
+        f"{row_name(number)} has unknown fields: {listed(unknown)}. Remove them, or move them into params if they are "
+        f"for the model. A ready request has only custom_id and params."
     )

@@ -1,7 +1,7 @@
 """The per-row prompt: a Jinja template compiled once and run by its root render function.
 
-``Template.render`` copies the whole context for each row. Here one context serves all rows; what a row's run may leave
-behind in it is cleared before the next, so that no row ever sees another's values.
+``Template.render`` copies the whole context for each row. Here one context serves all rows. Values that a row leaves
+behind in it are cleared before the next row, so that no row ever sees another's values.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _TOP_LEVEL_NAME = re.compile(r"'(\w+)' is undefined")
 class PromptTemplate:
     """A prompt, rendered once per row with ``row`` and the run's context.
 
-    Attributes of a row are its columns first: ``{{ row.items }}`` is the column ``items``. Only where there is no such
-    column is it the dict's method, which can be called (``row.items()``) but not printed. The same holds for objects
-    inside a row. Undefined names are errors, whatever the environment's own choice is.
+    An attribute of a row is its column, if it has one: ``{{ row.items }}`` is the column ``items``. If there is no such
+    column, it is the dict's method, which can be called (``row.items()``) but not printed. The same is true for objects
+    inside a row. Undefined names are errors, whichever undefined type the environment has.
 
-    Not for use by several threads at once.
+    Not thread-safe.
 
     :param source: the template's text.
     :param environment: compiles and sandboxes; its filters, globals and loader are kept. It is not changed.
-    :param context: what the template sees besides ``row``; copied.
+    :param context: the names that the template sees in addition to ``row``; copied.
     :raises ConfigurationError: if the source is empty or not a valid template; names the line.
     """
 
@@ -40,13 +40,13 @@ class PromptTemplate:
         overlay = environment.overlay(undefined=_Missing, enable_async=False)
         overlay.__dict__["getattr"] = _columns_first(overlay.getattr)
         try:
-            # Inheritance alters the context's blocks for good; such a template gets a new context per row.
+            # Inheritance changes the context's blocks permanently; such a template gets a new context per row.
             self._extends = overlay.parse(source).find(nodes.Extends) is not None
             self._template = overlay.from_string(source)
         except TemplateSyntaxError as error:
             raise ConfigurationError(
-                f"The prompt is not a valid Jinja template: line {error.lineno}: {error.message} "
-                f"Literal braces are written {{{{ '{{{{' }}}} or inside {{% raw %}}."
+                f"The prompt is not a valid Jinja template (line {error.lineno}: {error.message}). "
+                f"To write literal braces, use {{{{ '{{{{' }}}} or {{% raw %}}."
             ) from error
         self._values = dict(context)
         self._root = self._template.root_render_func
@@ -57,7 +57,7 @@ class PromptTemplate:
 
         :param row: the row; plain dicts are used as they are, other mappings are copied.
         :param number: the row's position, from 0.
-        :raises InvalidRowError: if the template fails on this row; names the variable and the columns that are there.
+        :raises InvalidRowError: if the template fails on this row; names the variable and the columns that exist.
         """
         if type(row) is not dict:
             row = dict(row)
@@ -79,14 +79,14 @@ class PromptTemplate:
         what = error.message if isinstance(error, UndefinedError) and error.message else reason(error)
         name = match[1] if (match := _TOP_LEVEL_NAME.fullmatch(what)) else None
         if name is None:
-            hint = "Mend the row or the prompt; `| default('…')` allows for a value that some rows lack"
+            hint = "Fix the row or the prompt; `| default('…')` allows for a value that some rows lack"
         elif name in row:
             hint = f"Columns are attributes of `row`: write {{{{ row.{name} }}}}"
         else:
             hint = f"A prompt sees `row` and: {listed(sorted(self._values))}"
         return (
             f"{row_name(number)}: the prompt fails at line {line}: {shortened(what, 300)}. "
-            f"The row's columns are: {listed(row)}. {hint}."
+            f"{hint}. The row's columns are: {listed(row)}."
         )
 
     def _failed_line(self, traceback: TracebackType | None) -> int | str:
@@ -101,14 +101,13 @@ class PromptTemplate:
 def _checked_source(source: object) -> str:
     if not isinstance(source, str) or not source.strip():
         raise ConfigurationError(
-            f"`prompt` is {source!r:.40}; it must be a text with something in it, such as "
-            f"'Label this: {{{{ row.text }}}}'."
+            f"`prompt` is {source!r:.40}; it must be text that is not empty, such as 'Label this: {{{{ row.text }}}}'."
         )
     return source
 
 
 class _Missing(StrictUndefined):
-    """Strict undefined that names the columns that are there, and only when it is used."""
+    """Strict undefined that names the existing columns, and fails only when it is used."""
 
     __slots__ = ()
 
@@ -120,7 +119,7 @@ class _Missing(StrictUndefined):
 
 
 class _DictMethod:
-    """A dict's method, reached by a name that no column has: may be called, but is no value."""
+    """A dict's method, reached by a name that no column has; it can be called, but it is not a value."""
 
     __slots__ = ("_method", "_name")
 
@@ -132,16 +131,16 @@ class _DictMethod:
         return self._method(*args, **kwargs)
 
     def __str__(self) -> str:
-        raise UndefinedError(f"there is no column {self._name!r}; as a method it is written {self._name}()")
+        raise UndefinedError(f"there is no column {self._name!r}; to call the dict's method, write {self._name}()")
 
     __repr__ = __str__
 
     def __bool__(self) -> bool:
-        raise UndefinedError(f"there is no column {self._name!r}; as a method it is written {self._name}()")
+        raise UndefinedError(f"there is no column {self._name!r}; to call the dict's method, write {self._name}()")
 
 
 def _columns_first(attribute_of: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    """Wrap ``Environment.getattr`` so that a dict's keys come before its methods; the sandbox's checks stay."""
+    """Wrap ``Environment.getattr`` so that a dict's keys come before its methods; the sandbox still checks."""
 
     def columns_first(obj: Any, name: str) -> Any:
         if type(obj) is dict:

@@ -1,4 +1,4 @@
-"""How messages name rows, columns and values: short, one line, whatever the data holds."""
+"""Names rows, columns and values in messages: short and on one line, whatever the data holds."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _SHOWN_NAMES = 20
 
 
 def row_name(number: int) -> str:
-    """``Row 7 (the first is 0)``; to begin a sentence."""
+    """Return ``Row 7 (the first is 0)``, to begin a sentence."""
     return f"Row {number} (the first is 0)"
 
 
 def shortened(value: str | bytes, limit: int = _SHOWN_CHARACTERS) -> str:
-    """Return at most ``limit`` characters on one line; control characters and undecodable bytes come escaped."""
+    """Return at most ``limit`` characters on one line; control characters and undecodable bytes are escaped."""
     text = value[: limit * 4].decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value[: limit * 4]
     line = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
     return line if len(line) <= limit else line[: limit - 1] + "…"

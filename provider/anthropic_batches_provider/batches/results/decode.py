@@ -1,4 +1,4 @@
-"""Decodes one line of a batch's results: only what is used, blind to fields it does not know."""
+"""Decodes one line of a batch's results: only the fields that are used; unknown fields are ignored."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _BEGINNING_BYTES = 200
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
-    """What the API answered to one request.
+    """The API's answer to one request.
 
-    :param result_type: ``succeeded``, ``errored``, ``canceled``, ``expired``, or ``missing`` where it answered nothing.
+    :param result_type: ``succeeded``, ``errored``, ``canceled``, ``expired``, or ``missing`` where there is no answer.
     :param text: the text blocks of the message, joined; None where it has none.
-    :param error_type: of an errored result, e.g. ``invalid_request_error``.
-    :param usage: the API's usage object, as it came.
-    :param message: the whole message, as it came.
+    :param error_type: error type of an errored result, e.g. ``invalid_request_error``.
+    :param usage: the API's usage object, as received.
+    :param message: the whole message, as received.
     """
 
     custom_id: str
@@ -35,7 +35,7 @@ class Result(msgspec.Struct, frozen=True, gc=False):
 
 
 def missing_result(custom_id: str) -> Result:
-    """Return what stands for a request to which the results hold no answer."""
+    """Return the result for a request that the results do not answer."""
     return Result(custom_id, "missing")
 
 
@@ -44,14 +44,14 @@ def decode_result(
 ) -> Result:
     """Decode a line of results.
 
-    Text that no encoding allows (half of a surrogate pair, bytes that are not UTF-8) becomes U+FFFD: one broken
-    character must not make a whole batch unreadable.
+    Invalid text (half of a surrogate pair, bytes that are not UTF-8) becomes U+FFFD: one broken character must not
+    make a whole batch unreadable.
 
     :param line: one JSON object.
-    :param batch_id: for the message of an error.
-    :param line_number: tells its number, from 1, for the message of an error.
-    :param with_message: whether the whole message is wanted, which takes a second reading of it.
-    :raises UnexpectedAnswerError: it is not a result, or one of a type that this package does not know.
+    :param batch_id: named in error messages.
+    :param line_number: returns the number of the line, from 1, for error messages.
+    :param with_message: whether to keep the whole message, which requires decoding the line a second time.
+    :raises UnexpectedAnswerError: it is not a result, or its type is unknown to this package.
     """
     decode = _decode_with_message if with_message else _decode
     try:
@@ -65,7 +65,7 @@ def decode_result(
 
 
 def decode_custom_id(line: bytes) -> str:
-    """Return whom a line of results answers.
+    """Return the custom_id of the request that a line of results answers.
 
     :raises msgspec.MsgspecError: it is not a JSON object with a ``custom_id``.
     """
@@ -78,10 +78,10 @@ def unexpected_line(
     """Return the error that says which line of which batch is not a result."""
     where = "A line" if line_number is None else f"Line {line_number:,}"
     return UnexpectedAnswerError(
-        f"{where} of the results of batch {batch_id} is not a result of a known type ({error}); it begins "
-        f"{line[:_BEGINNING_BYTES]!r}. Nothing was published; the results stay at Anthropic, and collecting again "
-        "costs nothing. A proxy or gateway between Airflow and the API may have answered in its place; else the API "
-        "has something new, and a newer version of this provider is needed."
+        f"{where} of the results of batch {batch_id} is not a result of a known type ({error}); it begins with "
+        f"{line[:_BEGINNING_BYTES]!r}. Check for a proxy or gateway between Airflow and the API that answered in its "
+        "place. If there is none, the API has something new: install a newer version of this provider. Nothing was "
+        "published; the results stay at Anthropic, and collecting again costs nothing."
     )
 
 
@@ -99,7 +99,7 @@ class _ErrorEnvelope(msgspec.Struct, gc=False):
 
 class _ContentBlock(msgspec.Struct, gc=False):
     type: str
-    text: Any = None  # a string in text blocks; other types of block may use the name otherwise
+    text: Any = None  # a string in text blocks; other types of block may use the name differently
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -172,7 +172,7 @@ def _decode_with_message(line: bytes) -> Result:
 def _text(content: list[_ContentBlock]) -> str | None:
     first = content[0]
     if len(content) == 1 and first.type == "text" and isinstance(first.text, str):
-        return first.text  # nearly all answers: a fifth of the time of what follows
+        return first.text  # nearly all answers: a fifth of the time of the code below
     texts = [block.text for block in content if block.type == "text" and isinstance(block.text, str)]
     return "".join(texts) if texts else None
 

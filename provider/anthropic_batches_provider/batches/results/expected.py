@@ -1,4 +1,4 @@
-"""Which rows a batch must answer, and which of them a line of its results answers."""
+"""The rows that a batch must answer, and which of them a line of its results answers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _MOST_DIGITS = 18
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedRows:
-    """The rows that a batch must answer; their custom_ids are the prefix and the row's number.
+    """The rows that a batch must answer; each custom_id is the prefix plus the row's number.
 
-    :param custom_id_prefix: of all of them, e.g. ``{job nonce}-{shard}-``.
+    :param custom_id_prefix: common to all of them, e.g. ``{job nonce}-{shard}-``.
     :param rows: their numbers in the whole input, ascending: a range, or an array in a further round.
     """
 
@@ -25,7 +25,7 @@ class ExpectedRows:
     rows: Sequence[int]
 
     def position(self, custom_id: str) -> int | None:
-        """Return which of the rows a custom_id names, from 0; None if it names none."""
+        """Return the position, from 0, of the row that a custom_id names; None if it names none."""
         if not custom_id.startswith(self.custom_id_prefix):
             return None
         number = custom_id[len(self.custom_id_prefix) :]
@@ -34,21 +34,21 @@ class ExpectedRows:
         return self.position_of_row(int(number))
 
     def position_of_row(self, row: int) -> int | None:
-        """Return which of the rows has a number, from 0; None if none has."""
+        """Return the position, from 0, of the row with this number; None if there is none."""
         if isinstance(self.rows, range):
             return row - self.rows.start if row in self.rows else None
         position = bisect_left(self.rows, row)
         return position if position < len(self.rows) and self.rows[position] == row else None
 
     def custom_id(self, position: int) -> str:
-        """Return the custom_id of a row, from its position."""
+        """Return the custom_id of the row at a position."""
         return f"{self.custom_id_prefix}{self.rows[position]}"
 
     def line_finder(self) -> Callable[[bytes], int | None]:
-        """Return what tells which of the rows a line of results answers, from 0; None if it answers none.
+        """Return a function from a line of results to the position, from 0, of its row; to None for other lines.
 
-        A line that begins as the API writes it is read no further than its ``custom_id``: whoever decodes it sees the
-        rest. What is returned raises ``msgspec.MsgspecError`` or ``UnicodeDecodeError`` for a line without one.
+        It reads a line that begins as the API writes it no further than its ``custom_id``; decoding the line checks the
+        rest. It raises ``msgspec.MsgspecError`` or ``UnicodeDecodeError`` for a line without a ``custom_id``.
         """
         beginning = b'{"custom_id":' + msgspec.json.encode(self.custom_id_prefix)[:-1]
         known = len(beginning)

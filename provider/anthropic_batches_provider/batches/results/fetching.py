@@ -1,7 +1,7 @@
 """Fetches the results of one batch to the local disk.
 
-Invariants: a spool is whole (as many lines as the batch has requests) or it is not handed out; of two answers to one
-request the first counts; what broke off is fetched again from its start.
+Invariants: a spool is returned only if it is whole (as many lines as the batch has requests); of two answers to one
+request the first counts; a stream that broke off is fetched again from its start.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import msgspec
 from anthropic_batches_provider.batches.byte_lines import grouped_lines
 from anthropic_batches_provider.batches.limits import RESULTS_AVAILABLE_FOR
 from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.results.decode import decode_custom_id, unexpected_line
 from anthropic_batches_provider.batches.results.expected import ExpectedRows
 from anthropic_batches_provider.batches.results.spool import SpooledResults, UnreadableLineError
@@ -43,16 +44,16 @@ def spooled_results(
     expected: ExpectedRows | None,
     sleep: Callable[[float], None],
 ) -> Iterator[SpooledResults]:
-    """Fetch the results of a batch that has ended to a file, and remove the file afterwards.
+    """Fetch the results of an ended batch into a file, and remove the file afterwards.
 
     A stream that breaks off or ends too soon is fetched again, after pauses of 2, 10 and 30 seconds.
 
-    :param path: where the file shall be.
-    :param expected: the rows it must answer; None for a batch that something else submitted.
+    :param path: path of the file.
+    :param expected: the rows that the batch must answer; None for a batch that no job submitted.
     :param sleep: waits a number of seconds.
-    :raises ResultsStreamError: it broke off each time.
-    :raises ResultsUnavailableError: there are no results any more.
-    :raises UnexpectedAnswerError: what came is not results.
+    :raises ResultsStreamError: the stream broke off each time.
+    :raises ResultsUnavailableError: the results are no longer available.
+    :raises UnexpectedAnswerError: the answer is not a stream of results.
     """
     if batch.archived_at is not None:
         raise _unavailable(batch, f"were archived at {batch.archived_at.to_iso8601_string()}")
@@ -74,14 +75,15 @@ def _fetch(
         try:
             return _fetch_once(source, batch, file, expected)
         except BatchNotFoundError as error:
-            raise _unavailable(batch, f"are not to be had ({error})") from error
+            raise _unavailable(batch, f"are not available ({error})") from error
         except (ResultsStreamError, ApiConnectionError) as error:
             if pause is None:
                 raise ResultsStreamError(
-                    f"The results of batch {batch.id} ({batch.request_counts.total:,} requests) broke off "
-                    f"{len(PAUSES_SECONDS) + 1} times, lastly: {error}. Nothing was published. The results stay at "
-                    f"Anthropic until {_last_day(batch)}; a retry fetches them again, and nothing is paid again. If it "
-                    "happens every time, look for a proxy or a time-out between Airflow and the API.",
+                    f"The results of batch {batch.id} ({counted(batch.request_counts.total, 'request')}) broke off "
+                    f"{len(PAUSES_SECONDS) + 1} times, most recently: {error}. Retry the task: a retry fetches the "
+                    "results again, and nothing is paid again. If it happens every time, check for a proxy or a "
+                    "timeout between Airflow and the API. Nothing was published. The results stay at Anthropic until "
+                    f"{_last_day(batch)}.",
                     request_id=error.request_id,
                 ) from error
             sleep(pause)
@@ -120,14 +122,14 @@ def _check_last_line(spooled: SpooledResults) -> None:
 
 
 def _cut(line: bytes, number: int) -> ResultsStreamError:
-    return ResultsStreamError(f"line {number:,} is the last and is cut; it begins {line[:_BEGINNING_BYTES]!r}")
+    return ResultsStreamError(f"line {number:,} is the last and is cut off; it begins with {line[:_BEGINNING_BYTES]!r}")
 
 
 def _check_whole(spooled: SpooledResults, batch: MessageBatch, expected: ExpectedRows | None) -> None:
     requests = batch.request_counts.total
-    # Of rows we know, a line too many is a duplicate or foreign: counted, and no reason to give up the others.
+    # Where the rows are known, an extra line is a duplicate or foreign: it is counted, and the others are kept.
     if spooled.lines < requests or (expected is None and spooled.lines > requests):
-        raise ResultsStreamError(f"{spooled.lines:,} results came for {requests:,} requests")
+        raise ResultsStreamError(f"{counted(spooled.lines, 'result')} arrived for {counted(requests, 'request')}")
 
 
 def _last_day(batch: MessageBatch) -> str:
@@ -136,10 +138,10 @@ def _last_day(batch: MessageBatch) -> str:
 
 def _unavailable(batch: MessageBatch, what: str) -> ResultsUnavailableError:
     return ResultsUnavailableError(
-        f"The results of batch {batch.id} (created {batch.created_at.to_iso8601_string()}, ended) {what}. Likely "
-        f"causes: they are older than 29 days after creation (available until {_last_day(batch)}); the batch was "
-        "deleted; the workspace's settings disable the download of results; the connection's key belongs to another "
-        "workspace. Nothing was published and nothing is billed by asking. Compare the connection with the one that "
-        "submitted, and look the batch up in the Claude Console; if the results are gone for good, only submitting the "
-        "rows again, and paying for them again, brings answers."
+        f"The results of batch {batch.id} (created {batch.created_at.to_iso8601_string()}, ended) {what}. Compare "
+        "the connection with the one that submitted the batch, and look the batch up in the Claude Console. Likely "
+        "causes: more than 29 days have passed since its creation (the results were available until "
+        f"{_last_day(batch)}); the batch was deleted; the workspace's settings disable the download of results; the "
+        "connection's key belongs to another workspace. If the results are gone permanently, you can only submit the "
+        "rows again, and pay for them again. Nothing was published, and nothing is billed by asking."
     )

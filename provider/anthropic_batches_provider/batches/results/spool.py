@@ -1,4 +1,4 @@
-"""The results of one batch on the local disk, found by row without holding one of them in memory."""
+"""The results of one batch on the local disk, found by row without holding any of them in memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LINE_FEED = b"\n"
 
 
 class UnreadableLineError(Exception):
-    """A line that is no JSON object with a ``custom_id``."""
+    """A line that is not a JSON object with a ``custom_id``."""
 
     def __init__(self, line: bytes, problem: Exception) -> None:
         super().__init__(line, problem)
@@ -28,10 +28,10 @@ class UnreadableLineError(Exception):
 
 
 class SpooledResults:
-    """A whole set of results in a file; 16 bytes of memory per row.
+    """All results of a batch in a file; this takes 16 bytes of memory per row.
 
-    :param file: open for reading; the stream as it came.
-    :param expected: positions are those of the expected rows; without, they are the order in which results came.
+    :param file: open for reading and writing; holds the stream as received.
+    :param expected: positions are those of the expected rows; without them, positions are in order of arrival.
     """
 
     def __init__(self, file: BinaryIO, expected: ExpectedRows | None) -> None:
@@ -50,14 +50,14 @@ class SpooledResults:
         return len(self._offsets)
 
     def __getitem__(self, position: int) -> bytes | None:
-        """Return the result at a position, as it came; None if there is none."""
+        """Return the result at a position, as received; None if there is none."""
         offset = self._offsets[position]
         if offset == _ABSENT:
             return None
         return os.pread(self._file.fileno(), self._lengths[position], offset)
 
     def __iter__(self) -> Iterator[bytes | None]:
-        """Yield what each position holds; where results came nearly in order, many are read at once."""
+        """Yield the result or None of each position; results that arrived nearly in order are read many at once."""
         descriptor, pread = self._file.fileno(), os.pread
         window, window_begin, before = b"", 0, 0
         for offset, length in zip(self._offsets, self._lengths, strict=True):
@@ -66,16 +66,16 @@ class SpooledResults:
                 continue
             begin = offset - window_begin
             if not 0 <= begin <= len(window) - length:
-                # After a small step forward the next ones are likely to follow.
+                # After a small step forward, the next results are likely to follow.
                 ahead = _WINDOW_BYTES if 0 <= offset - before < _WINDOW_BYTES else 0
                 window, window_begin, begin = pread(descriptor, max(length, ahead), offset), offset, 0
             before = offset
             yield window[begin : begin + length]
 
     def decoded(self, *, batch_id: str, with_message: bool = True) -> Iterator[Result | None]:
-        """Yield what each position holds as :func:`decode_result` reads it.
+        """Yield the result or None of each position, as :func:`decode_result` reads it.
 
-        :raises UnexpectedAnswerError: a line is no result of a known type; names the line.
+        :raises UnexpectedAnswerError: a line is not a result of a known type; the error names the line.
         """
         for position, line in enumerate(self):
             if line is None:
@@ -86,7 +86,7 @@ class SpooledResults:
                 )
 
     def decoded_at(self, position: int, *, batch_id: str) -> Result | None:
-        """Return what one position holds; as :meth:`decoded`."""
+        """Return the result or None of one position, as :meth:`decoded` does."""
         line = self[position]
         if line is None:
             return None
@@ -103,7 +103,7 @@ class SpooledResults:
     def take(self, lines: Sequence[bytes]) -> None:
         """Add the next lines of the stream, each with its line feed.
 
-        :raises UnreadableLineError: one of them is no result; those before it are counted.
+        :raises UnreadableLineError: one of them is not a result; those before it are counted.
         """
         self._file.write(b"".join(lines))
         position_of, offsets, lengths = self._position_of, self._offsets, self._lengths
@@ -126,7 +126,7 @@ class SpooledResults:
         self.last_line = next((line for line in reversed(lines) if not line.isspace()), self.last_line)
 
     def _next_position(self, line: bytes) -> int:
-        decode_custom_id(line)  # that it is a result at all
+        decode_custom_id(line)  # raises if it is not a result
         self._offsets.append(_ABSENT)
         self._lengths.append(0)
         return len(self._offsets) - 1

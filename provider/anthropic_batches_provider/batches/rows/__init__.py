@@ -1,4 +1,4 @@
-"""From the user's rows to prepared rows: reading, keys and kept columns, and the checks across rows."""
+"""Turns the user's rows into prepared rows: reads them, takes key and kept columns, and checks across rows."""
 
 from anthropic_batches_provider.batches.rows.columns import (
     READY_KEY_COLUMN,

@@ -1,6 +1,6 @@
-"""Which columns a row takes along to its output: its key, and what is kept.
+"""Which of its own columns a row keeps in the output: key columns and kept columns.
 
-Invariant: no column of the user's and no column of the output ever share a name.
+Invariant: a column of the user and a column of the output never share a name.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ READY_KEY_COLUMN = "key"
 class RowColumns:
     """The user's columns in an output row: key columns first, then kept columns.
 
-    :param key: one column or several that identify a row; None for the row's number, in a column ``row_number``.
-    :param keep: further columns to carry along; ``"*"`` for all of the row, in the row's order.
-    :param column_prefix: goes before the name of each *output* column, so that it no longer clashes with the user's.
-    :raises ConfigurationError: for names that are not strings, an empty key, or a clash with an output column.
+    :param key: one or more columns that identify a row; None for the row's number, in a column ``row_number``.
+    :param keep: further columns to copy to the output; ``"*"`` for all columns of the row, in the row's order.
+    :param column_prefix: put before the name of each *output* column, so that it does not clash with the user's.
+    :raises ConfigurationError: a name is not a string, the key is empty, or a name clashes with an output column.
     """
 
     key: str | Sequence[str] | None = None
@@ -44,7 +44,7 @@ class RowColumns:
             raise ConfigurationError(f"`column_prefix` is {self.column_prefix!r:.40}; it must be a string.")
         keys = (ROW_NUMBER_COLUMN,) if self.key is None else _names(self.key, "key")
         if not keys:
-            raise ConfigurationError("`key` names no column; name one or more, or leave it out to number the rows.")
+            raise ConfigurationError("`key` names no column. Name one or more, or leave `key` out to number the rows.")
         kept = () if self.keep == "*" else tuple(name for name in _names(self.keep, "keep") if name not in keys)
         object.__setattr__(self, "key_columns", keys)
         object.__setattr__(self, "kept_columns", kept)
@@ -58,7 +58,7 @@ class RowColumns:
 
         :param row: the row.
         :param number: its position, from 0.
-        :raises InvalidRowError: if a key column is missing or its value is not JSON.
+        :raises InvalidRowError: a key column is missing or its value is not JSON.
         """
         if self.key is None:
             return b'{"row_number":%d}' % number  # ROW_NUMBER_COLUMN
@@ -67,17 +67,17 @@ class RowColumns:
     def columns_of(self, row: Mapping[str, Any], number: int) -> bytes:
         """Return key and kept columns as one JSON object, in output order.
 
-        Dates, times, UUIDs and Decimals become text, bytes base64.
+        Dates, times, UUIDs and Decimals become text; bytes become base64.
 
         :param row: the row.
         :param number: its position, from 0.
-        :raises InvalidRowError: if a column is missing or its value is not JSON.
-        :raises ConfigurationError: if ``keep="*"`` meets a column with the name of an output column.
+        :raises InvalidRowError: a column is missing or its value is not JSON.
+        :raises ConfigurationError: with ``keep="*"``, a column has the name of an output column.
         """
         return self.with_kept_columns(self.key_of(row, number), row, number)
 
     def with_kept_columns(self, key_json: bytes, row: Mapping[str, Any], number: int) -> bytes:
-        """As :meth:`columns_of`, where the result of :meth:`key_of` is already at hand."""
+        """Return the same as :meth:`columns_of`, from the result of :meth:`key_of`."""
         kept = self.kept_columns
         if self.keep == "*":
             if self.key is None and ROW_NUMBER_COLUMN in row:
@@ -94,8 +94,8 @@ class RowColumns:
             return encode_values({name: row[name] for name in names})
         except KeyError as error:
             raise InvalidRowError(
-                f"{row_name(number)} has no column {error.args[0]!r}, which `{argument}` names. Its columns are: "
-                f"{listed(row)}.",
+                f"{row_name(number)} has no column {error.args[0]!r}, which `{argument}` names. Correct "
+                f"`{argument}` or the row. Its columns are: {listed(row)}.",
                 row_number=number,
             ) from error
         except NotJsonError as error:
@@ -109,22 +109,22 @@ class RowColumns:
         clashes = [name for name in names if name in self.output_columns]
         if clashes:
             raise ConfigurationError(
-                f"Output rows have columns of their own called {listed(clashes)}, as have your rows. Set "
-                f"`column_prefix=` (now {self.column_prefix!r}), such as 'answer_': it goes before the output's own "
-                f"names. Or name other columns in `key` and `keep`."
+                f"Your rows and the output both have columns named {listed(clashes)}. Set `column_prefix=` (now "
+                f"{self.column_prefix!r}) to a prefix for the output's own names, such as 'answer_', or name other "
+                f"columns in `key` and `keep`."
             )
 
 
 _ROW_NUMBER_CLASH = (
-    "Your rows have a column row_number, and without `key` the output numbers its rows under that name. Set `key`, "
+    "Your rows have a column row_number, but without `key` the output uses that name to number its rows. Set `key`, "
     "such as key='row_number', or leave that column out of `keep`."
 )
 
 
 def _names(names: object, argument: str) -> tuple[str, ...]:
-    """Return one name or several as a tuple without repeats."""
+    """Return one or more names as a tuple without repeats."""
     if isinstance(names, str):
         return (names,)
     if isinstance(names, Sequence) and all(isinstance(name, str) for name in names):
         return tuple(dict.fromkeys(names))
-    raise ConfigurationError(f"`{argument}` is {names!r:.80}; it must be a column's name or a list of them.")
+    raise ConfigurationError(f"`{argument}` is {names!r:.80}; it must be a column name or a list of column names.")

@@ -1,4 +1,4 @@
-"""Whether the rows of a job are still the same ones, whatever their order."""
+"""Checks whether the rows of a job are still the same, in any order."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _MODULUS = 1 << 128
 class RowsFingerprint:
     """The sum, modulo 2**128, of a hash of each row's columns and params: equal for equal rows in any order.
 
-    XXH3 takes a tenth of SHA-256's time. It resists accidents, not attacks: who writes the rows could make two inputs
-    look equal, and would be given the answers of the first again.
+    XXH3 takes a tenth of SHA-256's time. It resists accidents, not attacks: the author of the rows could make two
+    inputs look equal, and would then get the answers of the first again.
 
-    Rows that have no key are numbered, and their number is part of them: their order does count.
+    Rows without a key are numbered, and the number is part of the row. The order of such rows therefore counts.
     """
 
     def __init__(self) -> None:
         self._sum = 0
 
     def add(self, prepared: PreparedRow) -> None:
-        """Count a row in."""
-        # Columns are one JSON object, so that where they end is never in doubt.
+        """Add a row."""
+        # Columns are one JSON object, so it is always clear where they end.
         row = xxhash.xxh3_128(prepared.columns)
         row.update(prepared.params)
         self._sum += row.intdigest()

@@ -1,4 +1,4 @@
-"""The formats that files of rows may have: one list. A new format is a module with its reader, and an entry here.
+"""The single list of formats for files of rows. A new format needs a module with its reader, and an entry here.
 
 Readers import heavy packages such as pyarrow inside their functions, so that this module stays cheap to import.
 """
@@ -22,15 +22,15 @@ _ZIPPED_SUFFIX = ".gz"
 
 @dataclass(frozen=True, kw_only=True)
 class RowFormat:
-    """How a kind of file is read.
+    """How one kind of file is read.
 
     A reader lets :class:`.BrokenFileError` pass, and raises :class:`.InvalidRowError` for a row that it cannot read,
     with the file's name and a row number that counts from ``first_row_number``.
 
-    :ivar name: for errors.
-    :ivar suffixes: ends of file names, in lower case with their dot; ``.gz`` may follow them.
+    :ivar name: the name in errors.
+    :ivar suffixes: suffixes of file names, in lower case and with a dot; ``.gz`` may follow them.
     :ivar read_rows: yields the rows of a file as dicts.
-    :ivar read_ready_requests: yields ready requests faster than as dicts; None where there is no faster way.
+    :ivar read_ready_requests: yields ready requests faster than as dicts; None if there is no faster way.
     """
 
     name: str
@@ -54,7 +54,7 @@ ROW_FORMATS: tuple[RowFormat, ...] = (JSON_LINES,)
 
 
 def find_format(file_name: str) -> RowFormat:
-    """Return the format that a file's name promises; an unknown suffix is taken for JSON Lines."""
+    """Return the format that a file's name indicates; an unknown suffix counts as JSON Lines."""
     plain_name = file_name.lower().removesuffix(_ZIPPED_SUFFIX)
     return next((each for each in ROW_FORMATS if plain_name.endswith(each.suffixes)), JSON_LINES)
 
@@ -64,11 +64,11 @@ def read_row_file(
 ) -> Generator[Any, None, int]:
     """Yield the rows of an open file, and return the number of the row that would come next.
 
-    :param stream: is not closed; see :class:`.RowFile` for what it must support.
-    :param name: the file's name, which decides on the format.
+    :param stream: the open file, which is not closed; :class:`.RowFile` says which methods it needs.
+    :param name: the file's name, which determines the format.
     :param first_row_number: number of rows before this file, so that errors number the rows of the whole input.
     :param ready_requests: whether the rows are ready requests; they may then come as :class:`.ReadyLine`.
-    :raises InvalidRowError: a row cannot be read, or the file is damaged; names the file and the place in it.
+    :raises InvalidRowError: a row cannot be read, or the file is damaged. The message names file and place.
     """
     file_format = find_format(name)
     file = RowFile(stream=stream, name=name, format_name=file_format.name, first_row_number=first_row_number)

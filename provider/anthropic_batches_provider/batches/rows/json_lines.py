@@ -1,6 +1,6 @@
-r"""JSON Lines in: one JSON object a line.
+r"""The reader of JSON Lines: one JSON object per line.
 
-CRLF, blank lines and a last line without a line end are fine. Lines end at ``\n`` and nowhere else.
+CRLF, blank lines and a last line without a line end are accepted. Lines end only at ``\n``.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 def read_objects(file: RowFile) -> Iterator[dict[str, Any]]:
     """Yield the objects of a JSON Lines file.
 
-    :raises InvalidRowError: for a line that is not a JSON object or not UTF-8; names file and line.
-    :raises BrokenFileError: as :meth:`.RowFile.lines`.
+    :raises InvalidRowError: a line is not a JSON object or not UTF-8. The message names file and line.
+    :raises BrokenFileError: as in :meth:`.RowFile.lines`.
     """
     return _read(file, _decode_object)
 
 
 def read_ready_requests(file: RowFile) -> Iterator[ReadyLine | dict[str, Any]]:
-    """Yield the ready requests of a JSON Lines file; raises as :func:`read_objects`."""
+    """Yield the ready requests of a JSON Lines file; raise the same errors as :func:`read_objects`."""
     return _read(file, decode_ready_line)
 
 
@@ -50,13 +50,13 @@ def _read(file: RowFile, decode: Callable[[bytes], _Decoded]) -> Iterator[_Decod
 
 
 def _problem(line: bytes, error: Exception) -> str:
-    """Return what is wrong with a line and what to do, in sentences."""
+    """Return the problem with a line and its fix, in sentences."""
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8 ({error.reason}). Save the file as UTF-8."
     if isinstance(error, RecursionError):
         return "nested too deeply. Flatten the object."
     if line.lstrip().startswith(b"["):
-        return "an array, where each line must be one JSON object. Write one object a line, without the brackets."
+        return "an array, but each line must be one JSON object. Write one object per line, without the brackets."
     if isinstance(error, msgspec.ValidationError):
         return f"not a row: {error}. Each line must be one JSON object."
     if b"NaN" in line or b"Infinity" in line:

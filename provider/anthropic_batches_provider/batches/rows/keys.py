@@ -1,7 +1,7 @@
-"""Which keys were seen: two rows with one key could not be told apart in the output.
+"""Finds repeated keys: two rows with the same key could not be distinguished in the output.
 
-Memory is that of one block of keys, and later of one partition of all keys. Keys are compared as they are, and those
-above 80 bytes by their beginning and 256 bits of hash, so that no two different keys are ever taken for equal.
+Memory holds one block of keys, and later one partition of all keys. Keys are compared as they are. Keys above 80 bytes
+are compared by their beginning and 256 bits of hash, so that different keys are never taken for equal.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from anthropic_batches_provider.batches.requests.wording import row_name, shorte
 from anthropic_batches_provider.errors import InvalidRowError
 
 KEYS_PER_BLOCK = 1 << 16
-"""Keys in memory before they go to the disk: 6 to 12 MB, by their length."""
+"""Keys in memory before they go to the disk: 6 to 12 MB, depending on their length."""
 
-_PARTITIONS = 256  # so that a key's partition is one byte, and ten million rows have 40,000 keys in each
+_PARTITIONS = 256  # a key's partition fits into one byte; for ten million rows, each holds 40,000 keys
 _LONGEST_WHOLE_KEY = 80
 _SHOWN_OF_LONG_KEYS = 48
 
 
 class UniqueKeys:
-    """Sees to it that no key comes twice.
+    """Checks that no key occurs twice.
 
-    A key that comes again within a block of 65,536 rows is refused at once. Each full block goes to an unnamed file,
-    which the operating system removes even if this process is killed; :meth:`check` then compares across blocks. The
-    file takes the length of each key, 112 bytes at most, and 2 bytes more per row.
+    A key that is repeated within a block of 65,536 rows is refused at once. Each full block goes to an unnamed file,
+    which the operating system removes even if this process is killed. :meth:`check` then compares across blocks. Per
+    row, the file takes the length of the key, at most 112 bytes, and 2 more bytes.
 
     :param spool_folder: local folder for that file.
-    :param advice: a sentence for the person who must make the keys unique.
+    :param advice: a sentence, without its period, that says how to make the keys unique.
     """
 
     def __init__(self, spool_folder: Path, *, advice: str) -> None:
@@ -55,10 +55,10 @@ class UniqueKeys:
             self._spilled.close()
 
     def add(self, key_json: bytes) -> None:
-        """Count in the key of the next row.
+        """Add the key of the next row.
 
         :param key_json: its JSON bytes, without raw line feeds.
-        :raises InvalidRowError: a row of the same block has it too; names both rows.
+        :raises InvalidRowError: a row of the same block has the same key. The message names both rows.
         """
         if len(key_json) > _LONGEST_WHOLE_KEY:
             key_json = _abridged(key_json)
@@ -71,12 +71,12 @@ class UniqueKeys:
             self._spill()
 
     def check(self) -> None:
-        """Compare the keys of all rows; to be called after the last.
+        """Compare the keys of all rows; call it after the last row.
 
-        :raises InvalidRowError: two rows have the same key; names both.
+        :raises InvalidRowError: two rows have the same key. The message names both.
         """
         if self._spilled is None:
-            return  # one block, and add() has compared all of it
+            return  # there is one block, and add() has compared all of it
         self._spill()
         found = self._spilled.first_repeat()
         if found is not None:
@@ -95,23 +95,23 @@ class UniqueKeys:
     def _repeated(self, key_json: bytes, first: int, second: int) -> InvalidRowError:
         return InvalidRowError(
             f"{row_name(second)} has the key {shortened(key_json, 200)}, which row {first} has too: their answers "
-            f"could not be told apart. {self._advice}.",
+            f"could not be distinguished. {self._advice}.",
             row_number=second,
         )
 
 
 def _abridged(key_json: bytes) -> bytes:
-    """Return the beginning of a long key and 64 hex digits of its hash, longer than any key that stays whole."""
+    """Return the beginning of a long key and 64 hex digits of its hash: longer than any key that stays whole."""
     digest = hashlib.blake2b(key_json, digest_size=32).hexdigest()
     return b"%b\xe2\x80\xa6%b" % (key_json[:_SHOWN_OF_LONG_KEYS], digest.encode())
 
 
 class _SpilledBlock(NamedTuple):
-    """Where a block lies in the file.
+    """The position of a block in the file.
 
     :param first_row: the number of its first row.
-    :param offset: where it begins, with one byte per row that names the row's partition.
-    :param offsets: where the keys of each partition begin, and, as one more, where the last ones end.
+    :param offset: where it begins. Its first bytes are one per row, the row's partition.
+    :param offsets: where the keys of each partition begin, followed by where the last partition ends.
     """
 
     first_row: int
@@ -120,7 +120,7 @@ class _SpilledBlock(NamedTuple):
 
 
 class _SpilledKeys:
-    """Blocks of keys in an unnamed file, each sorted by partition; the keys of a partition are one a line."""
+    """Blocks of keys in an unnamed file, each sorted by partition; a partition holds one key per line."""
 
     def __init__(self, folder: Path) -> None:
         self._file = tempfile.TemporaryFile(dir=folder, buffering=1 << 18)  # noqa: SIM115 - closed by close()
@@ -129,12 +129,12 @@ class _SpilledKeys:
         self.rows = 0
 
     def close(self) -> None:
-        with suppress(OSError):  # a full disk, to which the rest cannot be written: nobody will read it
+        with suppress(OSError):  # the disk is full, so the rest cannot be written; nobody will read it
             self._file.close()
 
     def take(self, keys: Sequence[bytes]) -> None:
         """Write a block: the keys of the next rows."""
-        # Python's hash is at hand and quick. It differs from process to process, as the file does.
+        # Python's hash is available and fast. It differs between processes, but so does the file.
         partition_of_row = bytes([hash(key) % _PARTITIONS for key in keys])
         partitions: list[list[bytes]] = [[] for _ in range(_PARTITIONS)]
         for partition, key in zip(partition_of_row, keys, strict=True):
@@ -147,7 +147,7 @@ class _SpilledKeys:
         self.rows += len(keys)
 
     def first_repeat(self) -> tuple[bytes, int, int] | None:
-        """Return a key that two rows have, and the numbers of both; None if there is none."""
+        """Return a key that two rows have, and the numbers of both rows; None if there is no such key."""
         self._file.flush()
         for partition in range(_PARTITIONS):
             keys = [key for block in self._blocks for key in self._keys_in(block, partition)]
@@ -175,7 +175,7 @@ class _SpilledKeys:
 
 
 def _first_repeat(keys: Sequence[bytes]) -> tuple[int, int]:
-    """Return the positions of the first key that comes again, and of where it does."""
+    """Return the position of the first key that is repeated, and the position of its repetition."""
     positions: dict[bytes, int] = {}
     for position, key in enumerate(keys):
         first = positions.setdefault(key, position)

@@ -1,4 +1,4 @@
-"""The bytes of a file of rows, whatever its format: unzipped, without a byte order mark, in bounded memory."""
+"""The plain bytes of a file of rows in any format: unzipped, without a byte order mark, in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.requests.wording import shortened
 
 MAX_LINE_BYTES = MAX_BYTES_PER_BATCH
-"""A longer line is no row; the bound keeps a file without line ends from filling the memory."""
+"""A longer line cannot be a row. The limit keeps a file without line ends from filling the memory."""
 
 _READ_BYTES = 1 << 18
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -21,9 +21,9 @@ _UTF8_BOM = b"\xef\xbb\xbf"
 
 
 class BrokenFileError(Exception):
-    """The bytes themselves cannot be read on; the text completes a sentence.
+    """The bytes of a file cannot be read any further. The message completes a sentence.
 
-    :ivar after_line: number of the last line that could be read, counted from 1; None where bytes are not read by line.
+    :ivar after_line: number of the last line that could be read, counted from 1; None if bytes are not read by line.
     """
 
     def __init__(self, problem: str, *, after_line: int | None = None) -> None:
@@ -33,12 +33,12 @@ class BrokenFileError(Exception):
 
 @dataclass(frozen=True)
 class RowFile:
-    """An open file of rows, as a format's reader gets it. It can be read once.
+    """An open file of rows, as a format's reader receives it. It can be read only once.
 
-    :ivar stream: the raw bytes, for a format that seeks in them; for the others ``read(n)`` is enough. The reader does
-        not close it.
-    :ivar name: the file's name, for errors.
-    :ivar format_name: the name of its format, for errors.
+    :ivar stream: the raw bytes. Most formats need only ``read(n)``; a format may also seek. The reader does not close
+        it.
+    :ivar name: the file's name, used in errors.
+    :ivar format_name: the name of its format, used in errors.
     :ivar first_row_number: number of rows before this file, so that errors number the rows of the whole input.
     """
 
@@ -48,9 +48,9 @@ class RowFile:
     first_row_number: int = 0
 
     def plain_chunks(self) -> Iterator[bytes]:
-        """Yield the bytes in bounded chunks, unzipped if need be, without a byte order mark.
+        """Yield the bytes in bounded chunks, unzipped if needed, without a byte order mark.
 
-        Gzip is recognised by its first bytes, whatever the name says, and may have several members.
+        Gzip is recognized by its first bytes, whatever the file's name, and may have several members.
 
         :raises BrokenFileError: the gzip data is cut short or damaged.
         """
@@ -67,7 +67,7 @@ class RowFile:
     def lines(self) -> Iterator[bytes]:
         """Yield the lines of the plain bytes with their line feed, which only the last may lack.
 
-        :raises BrokenFileError: as :meth:`plain_chunks`, and for a line above :data:`MAX_LINE_BYTES`.
+        :raises BrokenFileError: as in :meth:`plain_chunks`, or a line is longer than :data:`MAX_LINE_BYTES`.
         """
         return chain.from_iterable(self._grouped_lines())
 
@@ -88,7 +88,7 @@ class RowFile:
 
 
 def _read_chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield chunks; the first has at least the three bytes that identify gzip and a mark, if the file has them."""
+    """Yield chunks; the first has at least the three bytes that show gzip or a byte order mark, if they exist."""
     first = stream.read(_READ_BYTES)
     while first and len(first) < len(_UTF8_BOM) and (more := stream.read(_READ_BYTES)):
         first += more

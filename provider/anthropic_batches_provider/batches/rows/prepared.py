@@ -1,4 +1,4 @@
-"""Rows on their way to a shard: each checked, with its columns and its params as bytes; one at a time."""
+"""Prepares rows for a shard, one at a time: checks each, and encodes its columns and its params as bytes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from anthropic_batches_provider.errors import InvalidRowError
 
 
 class PreparedRow(msgspec.Struct, frozen=True, gc=False):
-    """A row that can be sent; a Struct, which takes a sixth of a frozen dataclass's time to make.
+    """A row that can be sent. A Struct is created in a sixth of the time of a frozen dataclass.
 
     :param number: position in the input, from 0.
     :param columns: key and kept columns, a JSON object; compact UTF-8.
     :param params: Messages params, a JSON object; compact UTF-8.
-    :param asks_for_json: whether the answer is to be JSON, by the params' ``output_config``.
+    :param asks_for_json: whether ``output_config`` in the params asks for a JSON answer.
     """
 
     number: int
@@ -38,16 +38,16 @@ def prepare_rows(
     encode: Callable[[Mapping[str, Any], int], bytes],
     spool_folder: Path,
 ) -> Iterator[PreparedRow]:
-    """Check rows and turn them into bytes, as they come.
+    """Check rows and encode them as bytes, one by one.
 
-    A key that comes again far from the first is found only when all rows were read: take none for good before the end.
+    A key that is repeated far from its first row is found only after all rows are read: accept none before the end.
 
     :param rows: any iterable; an empty one yields nothing.
-    :param columns: what each takes along.
-    :param encode: makes the params of a row, given its number; :meth:`.Question.encode_params`.
+    :param columns: the columns that each row keeps.
+    :param encode: encodes the params of a row, given its number; see :meth:`.Question.encode_params`.
     :param spool_folder: local folder for the keys, see :class:`UniqueKeys`.
-    :raises InvalidRowError: a row is no mapping, lacks a column or cannot be sent, or two rows have the same key.
-    :raises ConfigurationError: if a row's column has the name of an output column.
+    :raises InvalidRowError: a row is not a mapping, lacks a column or cannot be sent, or two rows have the same key.
+    :raises ConfigurationError: a row's column has the name of an output column.
     """
     with UniqueKeys(spool_folder, advice=_UNIQUE_ROWS) as keys:
         for number, given in enumerate(rows):
@@ -62,10 +62,10 @@ def prepare_rows(
 
 
 def prepare_requests(requests: Iterable[Mapping[str, Any] | ReadyLine], *, spool_folder: Path) -> Iterator[PreparedRow]:
-    """Check ready requests and turn them into bytes, as they come; each custom_id becomes a column ``key``.
+    """Check ready requests and encode them as bytes, one by one; each custom_id becomes a column ``key``.
 
-    :param requests: ``{"custom_id", "params"}`` dicts, or what :func:`decode_ready_line` made of a file's lines.
-    :param spool_folder: as :func:`prepare_rows` takes it.
+    :param requests: ``{"custom_id", "params"}`` dicts, or file lines decoded by :func:`decode_ready_line`.
+    :param spool_folder: as in :func:`prepare_rows`.
     :raises InvalidRowError: a request has another shape or cannot be sent, or two have the same custom_id.
     """
     with UniqueKeys(spool_folder, advice=_UNIQUE_REQUESTS) as keys:

@@ -1,4 +1,4 @@
-"""From rows to batches: opens the job of a unit of work, seals its shards, and sends each at most once."""
+"""Turns rows into batches: opens the job of a unit of work, seals its shards, and sends each shard at most once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What passes between a job and the task that advances it, besides its outcome."""
+"""The signals between a job and the task that advances it, in addition to the job's outcome."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSignals:
-    """What the task is asked before more is sent, and what it is told.
+    """Questions to the task before more is sent, and a notice of progress.
 
-    :param should_stop: whether the task was told to stop; checked before each create call, and ends the submission.
-    :param may_send: whether more may be sent by now; what is in doubt is settled all the same.
-    :param moved: called whenever the job has moved on.
+    :param should_stop: whether the task was asked to stop; checked before each create call, and ends the submission.
+    :param may_send: whether more may be sent now; unresolved create calls are settled in either case.
+    :param moved: called whenever the job has made progress.
     """
 
     should_stop: Callable[[], bool] = lambda: False

@@ -1,4 +1,4 @@
-"""Settles create calls whose answer was lost: carries out what the rules of settlement decide. Nothing is sent here."""
+"""Settles create calls whose answer was lost, by carrying out the settlement rules. Nothing is sent here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.ledger import Adopted, BatchRecord, IntentRecord, JobFolder, ShardRecord, Void
 from anthropic_batches_provider.batches.limits import LONGEST_LIFE
 from anthropic_batches_provider.batches.message_batch import moment
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.service import SettlingService
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.batches.submission.next_look import NextLook
@@ -29,8 +30,8 @@ class LostAnswers:
 
     :param nonce: the job's.
     :param clock: the local clock.
-    :param time: the service's; asked anew before a look, since the call before it may have lasted long, and this
-        machine's clock may have been set meanwhile: by a clock that was set forward a doubt would be void at once.
+    :param time: the service's time. It is asked again before a check: the call before it may have taken long, and this
+        machine's clock may have been set meanwhile. A clock set forward would void an unresolved call at once.
     """
 
     def __init__(
@@ -51,10 +52,10 @@ class LostAnswers:
         self._settler = Settler(job, service, nonce=nonce, service_now=time.now)
 
     def settle(self, shard: ShardRecord, intent: IntentRecord) -> NextLook | None:
-        """Look for the batch of an intent.
+        """Search for the batch of an intent, and record the outcome once it is known.
 
         :returns: None once the intent has its outcome; else what to wait for.
-        :raises SubmissionOutcomeUnknownError: nothing will ever prove it.
+        :raises SubmissionOutcomeUnknownError: nothing will ever prove the outcome.
         """
         try:
             self._time.refresh_if_old()
@@ -62,7 +63,7 @@ class LostAnswers:
         except ApiError as error:
             return self._look_again(intent, error)
         if self._job.outcome_of(intent) is not None:
-            # Settled by another attempt while we looked: a batch that was listed may be of a later intent.
+            # Another attempt settled it during the check: a listed batch may belong to a later intent.
             return None
         if isinstance(decision, Adopt):
             return self._adopt(shard, intent, decision)
@@ -71,22 +72,30 @@ class LostAnswers:
             return None
         if isinstance(decision, WaitToSettle):
             wait = decision.until - self._time.now()
-            reason = f"shard {intent.shard}: whether its create call made a batch is not known yet"
+            reason = f"shard {intent.shard}: it is not known yet whether its create call made a batch"
             return NextLook(until=self._clock.now() + wait, batch_ids=decision.batch_ids, reason=reason)
         assert isinstance(decision, GiveUp)  # noqa: S101 - narrows the type; Settler carries out Prove itself
         raise self._unknown(
-            intent, f"{', '.join(decision.batch_ids)} may hold it, but what would prove it cannot be read."
+            intent,
+            f"The shard may be in {', '.join(decision.batch_ids)}, but the results that would prove it cannot be read.",
         )
 
     def _look_again(self, intent: IntentRecord, error: ApiError) -> NextLook:
-        """A look that failed decides nothing; it is repeated until a batch of the call would long be gone."""
+        """Return when to repeat a failed check, which decides nothing.
+
+        :raises SubmissionOutcomeUnknownError: so much time has passed that a batch of the call would long be gone.
+        """
         if self._time.now() > moment(intent.at) + LONGEST_LIFE:
-            raise self._unknown(intent, f"The service could not be asked what came of it: {error}") from error
-        log.warning("Shard %d of %s is in doubt, and a look failed: %s", intent.shard, self._job.uri, error)
+            raise self._unknown(intent, f"The service could not be asked for the outcome: {error}") from error
+        log.warning(
+            "Shard %d of %s: its create call is unresolved, and a check for its batch failed; the check is repeated: "
+            "%s",
+            intent.shard, self._job.uri, error,
+        )  # fmt: skip
         return NextLook(
             until=self._clock.now() + _FAILED_LOOK_PAUSE,
             batch_ids=(),
-            reason=f"shard {intent.shard}: whether its create call made a batch could not be asked ({error})",
+            reason=f"shard {intent.shard}: the service could not say whether its create call made a batch ({error})",
         )
 
     def _adopt(self, shard: ShardRecord, intent: IntentRecord, decision: Adopt) -> NextLook | None:
@@ -107,10 +116,11 @@ class LostAnswers:
 
     def _unknown(self, intent: IntentRecord, why: str) -> SubmissionOutcomeUnknownError:
         return SubmissionOutcomeUnknownError(
-            f"Shard {intent.shard} of {self._job.uri} was sent at {intent.at}, and its answer was lost. {why} Nothing "
-            "is sent again on a doubt; all other shards have been seen to. Look at the batches of that time in the "
-            f"Claude Console: the shard has {intent.requests:,} requests, and their custom_ids begin with "
-            f"{custom_id_prefix(self._nonce, intent.shard)!r}. Then settle it by hand: python -m "
-            f"anthropic_batches_provider settle '{self._job.uri}' --shard {intent.shard} --adopt BATCH, or --none.",
+            f"Shard {intent.shard} of {self._job.uri} was sent at {intent.at}, and the answer to its create call was "
+            f"lost. Search the Claude Console for a batch of that time with {counted(intent.requests, 'request')}, "
+            f"whose custom_ids begin with {custom_id_prefix(self._nonce, intent.shard)!r}. Then settle the call "
+            f"manually: python -m anthropic_batches_provider settle '{self._job.uri}' --shard {intent.shard} --adopt "
+            f"BATCH, or --none if there is no such batch. {why} The shard is not sent again while the outcome is "
+            "unknown. All other shards were handled.",
             shard=intent.shard,
         )

@@ -1,4 +1,4 @@
-"""What a job waits for when not every shard can have its batch yet, and how that changes from wait to wait."""
+"""The next wait of a job whose shards cannot all be submitted yet, and how it changes from wait to wait."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import pendulum
 
+from anthropic_batches_provider.batches.plurals import counted
+
 _NAMED = 3
 _FLOOR_SECONDS = 60.0
 _LOST_SECONDS = 3600.0
@@ -15,10 +17,10 @@ _LOST_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextLook:
-    """Not all shards have a batch yet; look again.
+    """Not all shards have a batch yet; check again later.
 
-    :param until: at this moment of the local clock at the latest.
-    :param batch_ids: or as soon as one of these has ended; may be empty.
+    :param until: check again at this moment of the local clock at the latest.
+    :param batch_ids: check again as soon as one of these has ended, if that is earlier; may be empty.
     :param reason: human-readable.
     """
 
@@ -27,19 +29,19 @@ class NextLook:
     reason: str
 
     def or_end_of(self, batch_ids: Sequence[str]) -> NextLook:
-        """Return the wait that is also over as soon as one of further batches has ended."""
+        """Return a wait that is also over as soon as one of these further batches has ended."""
         return replace(self, batch_ids=tuple(dict.fromkeys((*self.batch_ids, *batch_ids))))
 
     def until_at_the_latest(self, moment: pendulum.DateTime) -> NextLook:
-        """Return the wait that is also over at a moment of the local clock."""
+        """Return a wait that is also over at this moment of the local clock."""
         return replace(self, until=min(self.until, moment))
 
 
 def combined(waits: Sequence[NextLook]) -> NextLook:
-    """Return the wait that is over as soon as any of several is."""
+    """Return a wait that is over as soon as any of these waits is."""
     reasons = [wait.reason for wait in waits[:_NAMED]]
     if len(waits) > _NAMED:
-        reasons.append(f"and {len(waits) - _NAMED} more shards")
+        reasons.append(f"and {counted(len(waits) - _NAMED, 'more shard')}")
     return NextLook(
         until=min(wait.until for wait in waits),
         batch_ids=tuple(dict.fromkeys(batch_id for wait in waits for batch_id in wait.batch_ids)),
@@ -50,13 +52,13 @@ def combined(waits: Sequence[NextLook]) -> NextLook:
 def next_wait(
     waiting: NextLook, event: Mapping[str, Any], *, now: pendulum.DateTime, has_unsent: bool
 ) -> NextLook | None:
-    """Return how to wait, given what the last wait brought, so that no two stints follow each other for nothing.
+    """Return the next wait, given the event of the last one, so that no stint starts without something new to do.
 
-    :param event: what the last wait brought: the ids of batches that have ``ended`` or were ``lost``; empty before the
+    :param event: the event of the last wait: the ids of batches that have ``ended`` or were ``lost``; empty before the
         first wait.
     :param now: the worker's clock.
-    :param has_unsent: whether there are shards that may be sent later, whatever becomes of the batches waited for.
-    :returns: None if there is nothing left that a wait could bring: every batch was lost from sight.
+    :param has_unsent: whether there are shards that may be sent later, regardless of the batches waited for.
+    :returns: None if a further wait is pointless: every batch is lost, that is, can no longer be checked.
     """
     lost, ended = set(event.get("lost") or ()), set(event.get("ended") or ())
     batch_ids = tuple(batch_id for batch_id in waiting.batch_ids if batch_id not in lost)
@@ -65,7 +67,7 @@ def next_wait(
             return None
         return replace(waiting, batch_ids=(), until=min(waiting.until, now.add(seconds=_LOST_SECONDS)))
     if ended.intersection(batch_ids):
-        # The triggerer has seen an end that this worker was not shown yet: the trigger would fire at once.
+        # The triggerer saw an end that the API has not shown this worker yet: the trigger would fire at once.
         unseen = tuple(batch_id for batch_id in batch_ids if batch_id not in ended)
         return replace(waiting, batch_ids=unseen, until=min(waiting.until, now.add(seconds=_FLOOR_SECONDS)))
     return replace(waiting, batch_ids=batch_ids)

@@ -1,4 +1,4 @@
-"""Opens the job of a unit of work: the one that is there, or a new one where that is allowed."""
+"""Opens the job of a unit of work: the existing one, or a new one where that is allowed."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from anthropic_batches_provider.batches.ledger import (
     create_job,
     jobs_of,
 )
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.service import CancelService
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.errors import ChangedInputError, ConfigurationError, LedgerError
@@ -34,16 +35,16 @@ OnChangedInput = Literal["fail", "restart"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPlan:
-    """What a task wants to be done.
+    """The job that a task requests.
 
-    :param unit: the unit of work, which is what finds the job again.
+    :param unit: the unit of work, by which the job is found again.
     :param question: fingerprint of model, prompt, system and parameters.
     :param edition: names a deliberate new job; "" is the first.
     :param on_changed_input: what to do when the unit's job asked another question or had other rows.
-    :param conn_id: for people; identity is the account.
+    :param conn_id: human-readable only; the account is the identity.
     :param limits: how large a shard may become.
-    :param tries: names the tries of one task instance between two clears: what such a try has finished, a later one
-        takes as it is. "" names none.
+    :param tries: names the tries of one task instance between two clears. A later try accepts as it is what an earlier
+        one of them finished. "" names none.
     """
 
     unit: UnitOfWork
@@ -63,7 +64,7 @@ class JobOpener:
     """Opens the job of one task's plan.
 
     :param account: the account that the connection leads to now.
-    :param service: cancels what still runs of a job that is replaced.
+    :param service: cancels the running batches of a replaced job.
     """
 
     def __init__(
@@ -76,10 +77,10 @@ class JobOpener:
         self._now = now
 
     def open(self) -> JobFolder:
-        """Return the job that this task is to bring forward.
+        """Return the job that this task must advance.
 
-        The unit's latest job of the plan's edition, if there is one; else a new one. An unfinished job whose question
-        was changed by its author is the case of changed input.
+        This is the unit's latest job of the plan's edition, if there is one; else a new one. If the DAG's author has
+        changed the question of that job, :meth:`replace_changed` decides.
 
         :raises ConfigurationError: the job belongs to another account.
         :raises ChangedInputError: the question changed, something was submitted, and the plan says ``fail``.
@@ -92,7 +93,7 @@ class JobOpener:
         description = job.description()
         _check_identity(job, description, plan, self._account)
         if job.is_replaced():
-            return self._successor_of(job, after=jobs)  # a replacement that did not come to its end: go on with it
+            return self._successor_of(job, after=jobs)  # a replacement was interrupted: complete it
         if _asks_the_same(job, description, plan):
             return job
         return self.replace_changed(job, "the question (model, prompt, system or parameters)")
@@ -100,64 +101,66 @@ class JobOpener:
     def replace_changed(self, job: JobFolder, what: str) -> JobFolder:
         """Open a new job in place of one whose input changed, if the plan allows it.
 
-        The old job is always abandoned before the new one is opened, also if it has sent nothing: an attempt of it may
-        be reading its rows, and would send them. Where the plan may not cancel, that is contested first: if the job
-        turns out to have begun to send, it is kept, and this is an ordinary change after the submission.
+        The old job is always abandoned before the new one is opened, even if it has sent nothing: an attempt of it may
+        be reading its rows, and would send them. A plan that says ``fail`` may not cancel, so it contests the job
+        first. If the job turns out to have begun to send, it is kept, and the change counts as one after submission.
 
-        :param what: what changed, in words.
-        :raises ChangedInputError: something was submitted, and the plan says ``fail``.
-        :raises LedgerError: another attempt has replaced the job meanwhile, or a call of it is in doubt.
+        :param what: the thing that changed, in words.
+        :raises ChangedInputError: something was submitted, and the plan says ``fail``; or the plan says ``restart``,
+            and a create call of the job is unresolved.
+        :raises LedgerError: another attempt has replaced the job meanwhile, or a create call of it is unresolved.
         """
         plan = self._plan
         jobs = jobs_of(self._storage, plan.unit.folder)
         latest = _latest(jobs, plan.edition)
         if latest is None or latest.path != job.path:
             raise LedgerError(
-                f"{job.uri} was to be replaced, since {what} changed, but another attempt has just opened "
-                f"{latest.uri if latest else 'another job'} in its place. Nothing was sent by this one. Run it again: "
-                "it goes on from there."
+                f"Since {what} changed, this attempt was about to replace {job.uri}, but another attempt has just "
+                f"opened {latest.uri if latest else 'another job'} in its place. Run the task again: it continues with "
+                "that job. This attempt sent nothing."
             )
         if plan.on_changed_input == "fail":
             self._contest(job, what)
         else:
             _check_no_doubts(job)
-        log.warning("%s changed since %s: it is replaced.", what[0].upper() + what[1:], job.uri)
+        log.warning("%s changed since %s was opened: a new job replaces it.", what[0].upper() + what[1:], job.uri)
         return self._successor_of(job, after=jobs)
 
     def _contest(self, job: JobFolder, what: str) -> None:
         """Make sure that a job has sent nothing and never will.
 
-        :raises ChangedInputError: it has sent something, or just begun to: it is kept.
+        :raises ChangedInputError: it has sent something, or has just begun to; it is kept.
         """
         if not _has_sent(job):
             job.record_contest(self._now.to_iso8601_string())
             if not job.decide_contest(keep=_has_sent(job)):
                 return
         raise ChangedInputError(
-            f"Since the job at {job.uri} was submitted, {what} changed. Nothing new was submitted, nothing was "
-            "canceled, and what was paid for stays where it is. To keep the old answers, undo the change. To ask again "
-            'and pay again, set edition="2" (or any name not used before for this unit), or '
-            'on_changed_input="restart".'
+            f"Since the job at {job.uri} was submitted, {what} changed. To keep the old answers, undo the change; to "
+            'ask and pay again, set edition="2" (or any name not used before for this unit), or '
+            'on_changed_input="restart". Nothing new was submitted, nothing was canceled, and all paid results stay '
+            "where they are."
         )
 
     def _successor_of(self, job: JobFolder, *, after: Sequence[JobFolder]) -> JobFolder:
-        """Abandon a job, cancel what still runs of it, and open the job that takes its place.
+        """Abandon a job, cancel its running batches, and open the job that takes its place.
 
-        :raises LedgerError: whether a call of it made a batch is not known: a new job now could pay twice.
+        :raises LedgerError: a create call of it is unresolved: a new job now could pay twice.
         """
         job.record_abandonment(self._now.to_iso8601_string())
-        # Whoever decided a contest against it had seen that nothing of it was sent, and nothing can be since.
+        # The attempt that decided a contest against it saw that nothing was sent; nothing can have been sent since.
         doubtful = [] if job.has_lost_contest() else _in_doubt(job)
         if doubtful:
             raise LedgerError(
-                f"{job.uri} is replaced, but an attempt of it was just sending shards {', '.join(doubtful)}, and "
-                "whether that made batches is not known yet. Run this again once that attempt has ended, which cancels "
-                "them. If this comes again although no attempt of it runs any more, settle them by hand (python -m "
+                f"{job.uri} is being replaced, but an attempt of it was just sending {counted(len(doubtful), 'shard')} "
+                f"(shard number: {', '.join(doubtful)}), and whether that made batches is not known yet. Run this task "
+                "again once that attempt has ended: this cancels any such batches. If this error comes back although "
+                "no attempt of that job is running, settle its create calls manually (python -m "
                 f"anthropic_batches_provider settle '{job.uri}'). No new job was opened: it could pay twice."
             )
         canceled, _ = cancel_batches(self._service, [batch.batch_id for batch in _batches(job)])
         if canceled:
-            log.warning("Canceled of %s: %s; what they have finished is billed.", job.uri, ", ".join(canceled))
+            log.warning("Canceled batches of %s: %s. Requests they finished are billed.", job.uri, ", ".join(canceled))
         return self._new_job(after=after)
 
     def _new_job(self, *, after: Sequence[JobFolder]) -> JobFolder:
@@ -186,10 +189,10 @@ class JobOpener:
 
 
 def reopened_job(job: JobFolder, *, account: Account, conn_id: str) -> JobFolder:
-    """Return a job that an attempt was deferred with, as it is: whatever the DAG says by now.
+    """Return the job that an attempt was deferred with, as it is, even if the DAG has changed since.
 
     :param account: the account that the connection leads to now.
-    :raises JobNotFoundError: its folder is gone; a new one would pay again.
+    :raises JobNotFoundError: its folder is gone; a new job would pay again.
     :raises ConfigurationError: it belongs to another account.
     :raises LedgerError: another job has taken its place.
     """
@@ -197,8 +200,8 @@ def reopened_job(job: JobFolder, *, account: Account, conn_id: str) -> JobFolder
     _check_account(job, description, conn_id, account)
     if job.is_replaced():
         raise LedgerError(
-            f"{job.uri} was replaced by another job of the same unit while this attempt was deferred. Nothing more is "
-            "sent or written by it."
+            f"{job.uri} was replaced by another job of the same unit while this attempt was deferred. Clear the task "
+            "to continue with that job. This attempt sends and writes nothing more."
         )
     return job
 
@@ -206,7 +209,7 @@ def reopened_job(job: JobFolder, *, account: Account, conn_id: str) -> JobFolder
 def _asks_the_same(job: JobFolder, description: JobRecord, plan: JobPlan) -> bool:
     is_the_same = description.question == plan.question
     if job.find_seal() is None:
-        # Nothing was sent yet: what the output shall look like may still change, too.
+        # Nothing was sent yet: the shape of the output may still change, too.
         is_the_same = is_the_same and (description.key_columns, description.column_prefix) == (
             plan.key_columns,
             plan.column_prefix,
@@ -217,8 +220,8 @@ def _asks_the_same(job: JobFolder, description: JobRecord, plan: JobPlan) -> boo
 def _check_identity(job: JobFolder, description: JobRecord, plan: JobPlan, account: Account) -> None:
     if description.owner != plan.unit.owner:
         raise ConfigurationError(
-            f"The job at {job.uri} belongs to {description.owner!r}, and this task is {plan.unit.owner!r}: the store "
-            "takes their names for one. Nothing was submitted. Rename the DAG, the task or the unit=."
+            f"The job at {job.uri} belongs to {description.owner!r}, but this task is {plan.unit.owner!r}: the store "
+            "treats the two names as the same. Rename the DAG, the task or the unit=. Nothing was submitted."
         )
     _check_account(job, description, plan.conn_id, account)
 
@@ -228,26 +231,25 @@ def _check_account(job: JobFolder, description: JobRecord, conn_id: str, account
     if paying.may_be(account):
         if paying != account:
             raise LedgerError(
-                f"The job at {job.uri} was opened for {paying}, and the service now names {account}: whether they are "
-                "one "
-                "cannot be told, since headers are missing. Nothing was submitted. Run the task again; if a proxy "
-                "takes the headers away, set workspace_id in the connection's extra."
+                f"The job at {job.uri} was opened for {paying}, and the service now names {account}; headers are "
+                "missing that would show whether the two are the same. Run the task again; if a proxy strips these "
+                "headers, set workspace_id in the connection's extra. Nothing was submitted."
             )
         return
     raise ConfigurationError(
         f"The job at {job.uri} was opened for {paying}, but connection {conn_id!r} now leads to {account}. "
-        "Its batches can only be read with the first account's key. Nothing was submitted. Give the connection "
-        "back its account, or ask for a deliberate new job with edition=."
+        "Give the connection its first account back, or request a deliberate new job with edition=. Only the first "
+        "account's key can read the job's batches. Nothing was submitted."
     )
 
 
 def _check_no_doubts(job: JobFolder) -> None:
     if doubtful := _in_doubt(job):
         raise ChangedInputError(
-            f"Whether the create calls of shards {', '.join(doubtful)} of {job.uri} made batches is not known, so that "
-            "they cannot be canceled, and a new job now could pay twice. Nothing was submitted. Undo the change and "
-            "run the task, which settles them, or settle them by hand (python -m anthropic_batches_provider settle "
-            f"'{job.uri}'); then restart."
+            f"{job.uri} has {counted(len(doubtful), 'unresolved create call')} (shard number: {', '.join(doubtful)}): "
+            "batches may exist that cannot be canceled, and a new job now could pay twice. Undo the change and run the "
+            "task, which settles these calls; or settle them manually (python -m anthropic_batches_provider settle "
+            f"'{job.uri}'). Then restart. Nothing was submitted."
         )
 
 
@@ -260,7 +262,7 @@ def _batches(job: JobFolder) -> list[BatchRecord]:
 
 
 def _has_sent(job: JobFolder) -> bool:
-    """Return whether a batch of a job exists, or may."""
+    """Return whether a batch of a job exists or may exist."""
     return any(state.batch is not None or state.open_intent is not None for state in _shards(job))
 
 

@@ -1,4 +1,4 @@
-"""Records what became of create calls, each once, and cancels a batch that a shard has too many."""
+"""Records the outcome of each create call once, and cancels surplus batches of a shard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 class OutcomeRecorder:
     """Writes outcomes into the ledger of one job.
 
-    :param service_now: tells the service's time.
+    :param service_now: returns the service's time.
     """
 
     def __init__(self, job: JobFolder, service: CancelService, *, service_now: Callable[[], pendulum.DateTime]) -> None:
@@ -29,14 +29,14 @@ class OutcomeRecorder:
         self._service_now = service_now
 
     def conclude(self, intent: IntentRecord, outcome: Outcome) -> bool:
-        """Record what became of a create call; return False where another attempt came first."""
+        """Record the outcome of a create call; return False if another attempt came first."""
         at = self._service_now().to_iso8601_string()
         return self._job.record_outcome(
             OutcomeRecord(shard=intent.shard, attempt=intent.attempt, at=at, outcome=outcome)
         )
 
     def record_batch(self, shard: ShardRecord, intent: IntentRecord, batch: MessageBatch, outcome: Outcome) -> None:
-        """Record the batch of a shard; one that comes too late, or for a replaced job, is canceled."""
+        """Record the batch of a shard; cancel it if it comes too late or its job was replaced."""
         is_recorded = self.conclude(intent, outcome)
         if is_recorded and not self._job.is_abandoned():
             return
@@ -45,13 +45,15 @@ class OutcomeRecorder:
             self.cancel_surplus(batch.id, shard)
 
     def cancel_surplus(self, batch_id: str, shard: ShardRecord) -> None:
-        """Cancel a batch that is proven to be the shard's, but is not the one that counts."""
+        """Cancel a batch that is proven to be the shard's but is surplus."""
         log.error(
-            "%s holds shard %d of %s, which has another batch or is no longer wanted. It is canceled; what it had "
-            "finished is billed needlessly.",
+            "%s holds shard %d of %s, which has another batch or is no longer needed. The surplus batch is being "
+            "canceled; requests it had finished are billed needlessly.",
             batch_id, shard.shard, self._job.uri,
         )  # fmt: skip
         try:
             cancel_if_in_progress(self._service, batch_id)
         except ApiError as error:
-            log.error("%s could not be canceled: %s", batch_id, error)  # noqa: TRY400 - the message says it all
+            log.error(  # noqa: TRY400 - the message says it all
+                "Could not cancel %s. Cancel it manually, or it may run to its end and be billed: %s", batch_id, error
+            )

@@ -1,4 +1,4 @@
-"""Which batches of a job have not ended yet; what a look shows is noted in the ledger and never asked again."""
+"""Tracks which batches of a job have not ended yet; it notes each end in the ledger and never asks for it again."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from anthropic_batches_provider.errors import ApiConnectionError, ApiError
 
 log = logging.getLogger(__name__)
 
-_LISTED_FROM = 10  # batches: fewer are asked for one by one
+_LISTED_FROM = 10  # batches: fewer are retrieved one by one
 _BETWEEN_RUNNING_LOOKS = pendulum.duration(seconds=10)
 
 
 class RunningBatches:
-    """Looks at the batches of a job that were not seen to end.
+    """Checks the batches of a job that are not known to have ended.
 
-    A failed look changes nothing: the batch counts as running until it is seen to have ended, or is long expired.
+    A failed check changes nothing: the batch counts as running until it is seen to have ended, or is long expired.
 
-    :param service_now: tells the service's time, by which batches expire.
+    :param service_now: returns the service's time, by which batches expire.
     """
 
     def __init__(
@@ -44,9 +44,9 @@ class RunningBatches:
         self._looked_at: pendulum.DateTime | None = None
 
     def look(self) -> bool:
-        """Look at all of them and note what has ended; a look within 10 s of the last one is left out.
+        """Check all of them and note which have ended; skip a check within 10 s of the last one.
 
-        :returns: whether anything was seen to end.
+        :returns: whether any batch was newly seen to have ended.
         """
         now = self._clock.now()
         if self._looked_at is not None and pendulum.duration() <= now - self._looked_at < _BETWEEN_RUNNING_LOOKS:
@@ -61,7 +61,7 @@ class RunningBatches:
         return bool(ended)
 
     def is_in_queue(self, state: ShardState) -> bool:
-        """Return whether a shard may take room in the account's queue: it runs, or a batch of it may exist."""
+        """Return whether a shard may occupy the account's queue: its batch is running, or a batch of it may exist."""
         if state.batch is not None:
             return state.end is None and self._service_now() < moment(state.batch.expires_at) + EXPIRY_GRACE
         intent = state.open_intent
@@ -78,13 +78,13 @@ class RunningBatches:
             try:
                 yield self._service.retrieve(batch_id)
             except ApiConnectionError as error:
-                log.warning("Could not look at %s; it runs on untouched: %s", batch_id, error)
+                log.warning("Could not check %s; it continues to run: %s", batch_id, error)
                 return
             except ApiError as error:
-                log.warning("%s of %s is not to be seen now: %s", batch_id, self._job.uri, error)
+                log.warning("Could not check %s of %s: %s", batch_id, self._job.uri, error)
 
     def _listed(self, running: dict[str, ShardState]) -> list[MessageBatch]:
-        """Return what a listing shows of the batches; only what it showed before it failed."""
+        """Return the batches that a listing shows; if it fails, those it showed before."""
         born = min(moment(state.batch.created_at) for state in running.values() if state.batch is not None)
         found: list[MessageBatch] = []
         try:
@@ -94,11 +94,11 @@ class RunningBatches:
                 if batch.id in running:
                     found.append(batch)
         except ApiError as error:
-            log.warning("Could not list the batches of %s; they run on untouched: %s", self._job.uri, error)
+            log.warning("Could not list the batches of %s; they continue to run: %s", self._job.uri, error)
         return found
 
 
 def running_ids(states: list[ShardState]) -> tuple[str, ...]:
-    """Return the batches that were not seen to end, in order of their shards."""
+    """Return the ids of the batches not known to have ended, in order of their shards."""
     found: list[BatchRecord] = [state.batch for state in states if state.is_running and state.batch is not None]
     return tuple(batch.batch_id for batch in found)

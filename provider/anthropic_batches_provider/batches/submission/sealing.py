@@ -1,4 +1,4 @@
-"""Turns a job's rows into sealed shards: written, uploaded, and from then on the only source of what is sent."""
+"""Turns a job's rows into sealed shards, which it writes and uploads; from then on, only these shards are sent."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pendulum
 
 from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.ledger import JobFolder, SealRecord, ShardRecord, Storage
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.rows import PreparedRow, RowsFingerprint
 from anthropic_batches_provider.batches.service import CancelService
 from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_shards
@@ -32,8 +33,8 @@ def sealed_job(
 ) -> JobFolder:
     """Return the job of a plan with its shards sealed; nothing is sent.
 
-    A job that is sealed and unfinished goes on from its shards, whatever the source says by now. Only when a finished
-    one is cleared, or run again, the rows are read again, to see whether they are still the same.
+    A job that is sealed and unfinished continues from its shards, even if the source has changed since. The rows are
+    read again only when a finished job is cleared or run again, to check whether they are still the same.
 
     :param read_rows: reads and prepares the rows from their beginning.
     :param spool_folder: a local folder of this attempt alone.
@@ -43,12 +44,12 @@ def sealed_job(
     job = opener.open()
     if job.find_seal() is not None and job.is_finished() and not job.was_finished_by(plan.tries):
         if fingerprint_rows(read_rows()) == job.first_seal().fingerprint:
-            log.info("%s is finished, and question and rows are still the same: nothing is sent again.", job.uri)
+            log.info("%s is finished, and its question and rows are still the same: nothing is sent again.", job.uri)
             return job
         job = opener.replace_changed(job, "the rows")
     if job.find_seal() is None:
         seal = seal_job(job, read_rows(), limits=plan.limits, spool_folder=spool_folder)
-        log.info("Sealed %d rows in %d shards at %s", seal.rows, len(seal.shards), job.uri)
+        log.info("Sealed %s in %s at %s", counted(seal.rows, "row"), counted(len(seal.shards), "shard"), job.uri)
     return job
 
 
@@ -56,7 +57,7 @@ def seal_job(job: JobFolder, rows: Iterable[PreparedRow], *, limits: ShardLimits
     """Write a job's shards and seal it; nothing is sent.
 
     Files carry the attempt's own name, so that two attempts at once do not mix their rows: the first to seal wins, and
-    the other takes over the winner's shards. One shard at a time lies on the local disk.
+    the other takes over the winner's shards. The local disk holds one shard at a time.
 
     :param rows: the prepared rows, in input order; read once.
     :param spool_folder: a local folder of this attempt alone.
@@ -71,7 +72,7 @@ def seal_job(job: JobFolder, rows: Iterable[PreparedRow], *, limits: ShardLimits
     )
     if not shards:
         raise EmptyInputError(
-            'There are no rows. Nothing was submitted. If that is fine, set on_empty="skip" to have the task skipped.'
+            'There are no rows. If that is fine, set on_empty="skip" to skip the task. Nothing was submitted.'
         )
     seal = SealRecord(
         rows=seen.rows, fingerprint=seen.fingerprint.hexdigest(), structured=seen.structured, shards=shards
@@ -80,12 +81,12 @@ def seal_job(job: JobFolder, rows: Iterable[PreparedRow], *, limits: ShardLimits
 
 
 def seal_round(job: JobFolder, seal: SealRecord) -> SealRecord:
-    """Seal a round whose files are uploaded; where another attempt came first, take over its shards."""
+    """Seal a round whose files are uploaded; if another attempt came first, take over its shards."""
     sealed = job.create_seal(seal)
     there = [f"{folder}/{name}" for folder in ("requests", "rows") for name in job.storage.list(f"{job.path}/{folder}")]
     kept, own = _files(sealed), _files(seal)
-    # What attempts that died or lost have left holds prompts. Once something was sent, such a file may be of a later
-    # round, which another attempt is about to seal: then only our own are certain to be nobody's.
+    # Files left by attempts that died or lost hold prompts: remove them. Once something was sent, such a file may be of
+    # a later round that another attempt is about to seal: then only our own files are certainly unused.
     obsolete = set(there) & own if job.has_intents() else set(there)
     for file in sorted(obsolete - kept):
         job.storage.remove(f"{job.path}/{file}")
@@ -105,7 +106,7 @@ def fingerprint_rows(rows: Iterable[PreparedRow]) -> str:
 
 
 class _Seen:
-    """What is learned of the rows as they pass by."""
+    """Counts and fingerprints the rows as they pass by."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -123,7 +124,7 @@ class _Seen:
 
 
 def upload_shard(job: JobFolder, shard: Shard, attempt: str) -> ShardRecord:
-    """Put the files of a shard into the job folder, and remove the local ones.
+    """Upload the files of a shard to the job folder, and remove the local ones.
 
     :param attempt: names the files, so that two attempts at once do not mix their rows.
     """

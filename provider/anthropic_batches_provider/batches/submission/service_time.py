@@ -15,25 +15,25 @@ _TIME_IS_FRESH = pendulum.duration(seconds=60)
 def ask_time(service: GreetService, clock: Clock) -> ServiceClock:
     """Return the service's clock as of now.
 
-    :raises UnexpectedAnswerError: the service does not tell the time: without it a lost answer could not be settled.
+    :raises UnexpectedAnswerError: the service does not send the time, without which a lost answer cannot be settled.
     """
     asked_at = clock.now()
     service_time = service.greet().server_time
     if clock.now() - asked_at > _LONGEST_GREETING:
-        # The process was stopped, or the answer was long under way: either would set the clock wrong.
+        # The process was paused, or the answer took long: either would set the clock wrong.
         return ask_time(service, clock)
     if service_time is None:
         raise UnexpectedAnswerError(
-            "The service's answers carry no Date header, by which a lost answer would be settled; a proxy between "
-            "Airflow and the API may strip it. Nothing was sent. Let the proxy pass the header on."
+            "The service's answers carry no Date header, which is needed to settle a lost answer. A proxy between "
+            "Airflow and the API may strip it: let the proxy pass the header on. Nothing was sent."
         )
     return ServiceClock(clock, service_time)
 
 
 class ServiceTime:
-    """The service's time while a job is submitted, which may take hours.
+    """The service's time while a job is being submitted, which may take hours.
 
-    :param asked: the service's clock, asked just now.
+    :param asked: the service's clock, as it was asked just now.
     """
 
     def __init__(self, service: GreetService, clock: Clock, asked: ServiceClock) -> None:
@@ -43,11 +43,11 @@ class ServiceTime:
         self._asked_at = clock.now()
 
     def now(self) -> pendulum.DateTime:
-        """Return the service's moment, in UTC."""
+        """Return the service's current time, in UTC."""
         return self._asked.now()
 
     def refresh_if_old(self) -> None:
-        """Ask anew when the last answer is old, or this machine's clock was set back."""
+        """Ask again if the last answer is old, or this machine's clock was set back."""
         if not pendulum.duration() <= self._clock.now() - self._asked_at <= _TIME_IS_FRESH:
             self._asked = ask_time(self._service, self._clock)
             self._asked_at = self._clock.now()

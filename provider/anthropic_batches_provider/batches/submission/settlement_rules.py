@@ -1,7 +1,7 @@
-"""Settles a create call whose answer was lost: decides from what the service lists, never by guessing.
+"""Decides the outcome of a create call whose answer was lost: from the batches that the service lists, never by guess.
 
-A batch that might be the shard's is waited for until its first result proves whose it is. Only when none is left and
-enough time has passed that none can still appear is the call declared void, and the shard sent again.
+If a batch may be the shard's, the rules wait until its first result proves whose it is. They declare the call void, so
+that the shard is sent again, only when no such batch is left and none can still appear.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from anthropic_batches_provider.batches.message_batch import MessageBatch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionBounds:
-    """How long a create call may take, and how long the service may take to show what came of it.
+    """How long a create call may take, and how long the service may take to show its batch.
 
-    :param start_within: a POST may start only this long after its intent, by wall clock.
+    :param start_within: a POST may start at most this long after its intent, by wall clock.
     :param post_deadline: its body stops this long after it started.
-    :param settle_time: how long after that the service may still make a batch of it visible.
+    :param settle_time: how long after that a batch of it may still become visible.
     """
 
     start_within: pendulum.Duration = pendulum.duration(seconds=60)
@@ -31,12 +31,12 @@ class SubmissionBounds:
 
     @property
     def settles_after(self) -> pendulum.Duration:
-        """How long after its intent a lost create call may still bring forth a batch."""
+        """How long after its intent a lost create call may still produce a batch."""
         return self.start_within + self.post_deadline + self.settle_time
 
 
 class Proof(Enum):
-    """What the first result of an ended batch says about it."""
+    """Whose batch it is, by the first result of a batch that has ended."""
 
     NOT_TRIED = "not tried"
     OURS = "ours"
@@ -46,7 +46,7 @@ class Proof(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A batch that may hold the shard in doubt: made since the intent, of equal size, claimed by no other job."""
+    """A batch that may hold the unresolved shard: made since the intent, of equal size, claimed by no other job."""
 
     batch: MessageBatch
     proof: Proof = Proof.NOT_TRIED
@@ -54,7 +54,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopt:
-    """The batch is the shard's; the duplicates are too, and are surplus."""
+    """The batch is the shard's; its duplicates are the shard's too, but surplus."""
 
     batch: MessageBatch
     duplicates: tuple[MessageBatch, ...] = ()
@@ -76,8 +76,8 @@ class Prove:
 class WaitToSettle:
     """Nothing can be decided before a batch has ended, or before a moment.
 
-    :param until: look again at this moment of the service's clock at the latest.
-    :param batch_ids: or as soon as all of these have ended; may be empty.
+    :param until: check again at this moment of the service's clock at the latest.
+    :param batch_ids: check again as soon as all of these have ended, if that is earlier; may be empty.
     """
 
     until: pendulum.DateTime
@@ -86,21 +86,21 @@ class WaitToSettle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiveUp:
-    """It cannot be settled: these batches may be the shard's, and nothing will ever prove it."""
+    """The call cannot be settled: these batches may be the shard's, and nothing will ever prove it."""
 
     batch_ids: tuple[str, ...]
 
 
 Decision = Adopt | DeclareVoid | Prove | WaitToSettle | GiveUp
 
-_BETWEEN_UNREADABLE_LOOKS = pendulum.duration(minutes=30)  # at results that could not be read
+_BETWEEN_UNREADABLE_LOOKS = pendulum.duration(minutes=30)  # between attempts to read unreadable results
 
 
 def settle(candidates: Sequence[Candidate], *, appears_until: pendulum.DateTime, now: pendulum.DateTime) -> Decision:
-    """Decide what a lost create call came to.
+    """Decide the outcome of a lost create call, or the next step towards it.
 
-    :param candidates: every batch that may be the shard's, with what is known of it.
-    :param appears_until: until then, by the service's clock, the call may still bring forth a batch.
+    :param candidates: every batch that may be the shard's, with its proof.
+    :param appears_until: until then, by the service's clock, the call may still produce a batch.
     :param now: the service's clock.
     """
     ours = sorted((c.batch for c in candidates if c.proof is Proof.OURS), key=lambda batch: batch.created_at)

@@ -1,4 +1,4 @@
-"""Finds out what became of a create call whose answer was lost: lists, proves, and lets ``settlement_rules`` decide."""
+"""Settles a create call whose answer was lost: lists batches, reads proofs, and lets ``settlement_rules`` decide."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from anthropic_batches_provider.errors import AuthenticationFailedError, BatchNo
 
 
 class Settler:
-    """Looks at the service for the batch of a create call in doubt.
+    """Searches the service for the batch of an unresolved create call.
 
-    :param nonce: the job's, which begins the custom_ids of its requests.
-    :param service_now: tells the service's time.
+    :param nonce: the job's; the custom_ids of its requests begin with it.
+    :param service_now: returns the service's time.
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class Settler:
         self._proofs: dict[tuple[str, int], Proof] = {}
 
     def look(self, intent: IntentRecord) -> Decision:
-        """Return what can be said of the call now; never :class:`Prove`, which is carried out here.
+        """Return the decision on the call as of now; never :class:`Prove`, which is carried out here.
 
         :raises ApiError: the service could not be asked; nothing is decided.
         """
         appears_until = settles_at(intent)
-        # The moment is taken before the listing: what the listing does not show did not exist at it.
+        # Take the moment before the listing: a batch that the listing does not show did not exist then.
         now = self._service_now()
         batches = self._possible_batches(intent)
         decision = settle(self._candidates(batches, intent.shard), appears_until=appears_until, now=now)
@@ -60,7 +60,7 @@ class Settler:
         return decision
 
     def note_foreign(self, batch_id: str, shard: int) -> None:
-        """Take note that a batch turned out to be claimed for something else than this shard."""
+        """Note that another job or shard has claimed a batch, which is therefore not this shard's."""
         self._proofs[batch_id, shard] = Proof.FOREIGN
 
     def _possible_batches(self, intent: IntentRecord) -> list[MessageBatch]:
@@ -80,14 +80,14 @@ class Settler:
         return found
 
     def _candidates(self, batches: Sequence[MessageBatch], shard: int) -> list[Candidate]:
-        # A proof is of a batch and a shard: what is foreign to one shard may be the very batch of another.
+        # A proof is about a batch and a shard: a batch that is foreign to one shard may be the batch of another.
         return [Candidate(batch=batch, proof=self._proofs.get((batch.id, shard), Proof.NOT_TRIED)) for batch in batches]
 
     def prove(self, batch_id: str, intent: IntentRecord) -> Proof:
-        """Return what the first result of an ended batch says about it.
+        """Return whose batch it is, by the first result of a batch that has ended.
 
-        Only a whole line that is a result can say that a batch is not ours: what a proxy answered, or a line that was
-        cut, proves nothing.
+        Only a whole line that is a result can prove that a batch is not ours. A proxy's answer, or a line that was cut,
+        proves nothing.
         """
         try:
             with self._service.results(batch_id) as chunks:
@@ -113,7 +113,7 @@ _DECODE_RESULT = msgspec.json.Decoder(_Result)
 
 
 def settles_at(intent: IntentRecord) -> pendulum.DateTime:
-    """Return the moment of the service's clock after which the call can no longer bring forth a batch."""
+    """Return the moment of the service's clock after which the call can no longer produce a batch."""
     return moment(intent.at) + pendulum.duration(seconds=intent.settles_after_seconds)
 
 

@@ -1,4 +1,4 @@
-"""The body of one POST: it starts and ends within its bounds, or breaks off incomplete."""
+"""The body of one POST: it starts and ends within its bounds, or stops incomplete."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from anthropic_batches_provider.errors import ApiError, CorruptLedgerError
 
 
 class ShardPost:
-    """A shard's file as a request body, read afresh at each iteration.
+    """A shard's file as a request body, read again at each iteration.
 
-    To be made before the intent is written: its time counts from there, so that a process that was paused for long
-    (a zombie) cannot post when others have stopped expecting it.
+    Create it before the intent is written: its time counts from there. A process that was paused for long (a zombie)
+    then cannot post after others have stopped expecting it.
     """
 
     def __init__(self, job: JobFolder, shard: ShardRecord, *, clock: Clock, bounds: SubmissionBounds) -> None:
@@ -26,18 +26,18 @@ class ShardPost:
         self._intended_at = clock.now()
 
     def check_readable(self) -> None:
-        """Look whether the file is there, before an intent is spent on it.
+        """Check that the file exists, before an intent is spent on it.
 
-        :raises CorruptLedgerError: it is not.
+        :raises CorruptLedgerError: the file is missing.
         """
         try:
             with self._job.storage.open(self._path) as lines:
                 lines.read(1)
         except FileNotFoundError as error:
             raise CorruptLedgerError(
-                f"{self._job.storage.uri}/{self._path}, which holds the requests of shard {self._shard.shard}, is not "
-                "there. Nothing was sent. Restore it; or, if it is gone for good, ask for a new job with edition=, "
-                "which pays for all rows anew."
+                f"{self._job.storage.uri}/{self._path}, which holds the requests of shard {self._shard.shard}, is "
+                "missing. Restore the file; or, if it is lost, request a new job with edition=, which pays for all "
+                "rows again. Nothing was sent."
             ) from error
 
     @property
@@ -46,15 +46,15 @@ class ShardPost:
 
     @property
     def may_start(self) -> bool:
-        """Whether the POST is still early enough after its intent."""
+        """Whether the POST may still start, so long after its intent."""
         return self._clock.now() - self._intended_at <= self._bounds.start_within
 
     def __iter__(self) -> Iterator[bytes]:
         started_at = self._clock.now()
         if not self.may_start:
-            raise ApiError(f"The POST of shard {self._shard.shard} did not start in time and was given up unsent.")
+            raise ApiError(f"The POST of shard {self._shard.shard} did not start in time and was not sent.")
         with self._job.storage.open(self._path) as lines:
             for chunk in body_chunks(lines):
                 if self._clock.now() - started_at > self._bounds.post_deadline:
-                    raise ApiError(f"The POST of shard {self._shard.shard} took too long and was broken off.")
+                    raise ApiError(f"The POST of shard {self._shard.shard} took too long and was stopped.")
                 yield chunk

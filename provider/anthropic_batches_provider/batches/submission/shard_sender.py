@@ -1,8 +1,7 @@
-"""Sends one shard, or finds out what became of its create call; each shard is paid at most once.
+"""Sends one shard, or settles its unresolved create call; each shard is paid at most once.
 
-Rules that must not be relaxed: an intent is durable before its POST; one POST per intent; an unknown outcome is
-settled from what the service lists, and a new POST needs a new intent; a job that another has replaced sends nothing
-more.
+Rules that must not be relaxed: an intent is durable before its POST; one POST per intent; an unknown outcome is settled
+from the batches that the service lists, and a new POST needs a new intent; a replaced job sends nothing more.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from anthropic_batches_provider.batches.ledger import (
     Void,
 )
 from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.submission.lost_answers import LostAnswers
 from anthropic_batches_provider.batches.submission.next_look import NextLook
@@ -42,11 +42,11 @@ _MOST_VOIDS = 5
 
 
 class SubmissionStoppedError(Exception):
-    """The task was told to stop; nothing was sent after that."""
+    """The task was asked to stop; nothing was sent after that."""
 
 
 class ShardSender:
-    """Brings one shard after another to its batch; parameters as of :class:`Submission`."""
+    """Gets one shard after another its batch; the parameters are those of :class:`Submission`."""
 
     def __init__(
         self,
@@ -75,10 +75,10 @@ class ShardSender:
         return self._time.now()
 
     def settle(self, state: ShardState) -> ShardState | NextLook:
-        """Find out what became of the open intent of a shard; nothing is sent.
+        """Settle the open intent of a shard; nothing is sent.
 
-        :returns: how the shard stands since: with its batch, or to be sent again; or what to wait for.
-        :raises LedgerError: its lost answer can never be settled, or the job was replaced by another.
+        :returns: the shard's new state, with its batch or ready to be sent again; or what to wait for.
+        :raises LedgerError: its lost answer can never be settled, or another job replaced this one.
         """
         intent = state.open_intent
         waiting = self._lost_answers.settle(state.shard, intent) if intent is not None else None
@@ -87,15 +87,16 @@ class ShardSender:
     def send(self, state: ShardState, in_flight: int = 0) -> NextLook | None:
         """Send a shard that has neither a batch nor an open intent.
 
-        The state that numbers the new intent must itself show that every earlier one has its outcome: another attempt
-        may have begun one since its caller looked, and whoever numbers past an open intent pays twice.
+        The new intent's number comes from this state, which must itself show that every earlier intent has its outcome.
+        Another attempt may have begun one since the caller's check, and an attempt that numbers past an open intent
+        pays twice.
 
-        :param state: as one look at the ledger showed it.
-        :param in_flight: how many requests the job has in flight beside it, for the record of a refusal.
-        :returns: what to wait for; None if it has its batch.
+        :param state: the shard's state from one reading of the ledger.
+        :param in_flight: how many other requests the job has in flight, for the record of a refusal.
+        :returns: what to wait for; None if the shard has its batch.
         :raises ApiError: the service refused.
-        :raises LedgerError: its lost answer can never be settled, or the job was replaced by another.
-        :raises SubmissionStoppedError: ``should_stop`` said so.
+        :raises LedgerError: its lost answer can never be settled, or another job replaced this one.
+        :raises SubmissionStoppedError: ``should_stop`` returned true.
         """
         self._time.refresh_if_old()
         shard = state.shard
@@ -114,7 +115,8 @@ class ShardSender:
         if not self._job.keep_place():
             self._outcomes.conclude(intent, Refused(status=None, reason="not sent: another job has replaced this one"))
             raise LedgerError(
-                f"{self._job.uri} was replaced by another job while it was submitted. Nothing more is sent."
+                f"{self._job.uri} was replaced by another job while it was being submitted. Clear the task to continue "
+                "with that job. This attempt sends nothing more."
             )
         if not post.may_start:
             self._outcomes.conclude(intent, Refused(status=None, reason="not sent: writing its intent took too long"))
@@ -122,7 +124,7 @@ class ShardSender:
         return self._post(shard, intent, post, in_flight)
 
     def _post(self, shard: ShardRecord, intent: IntentRecord, post: ShardPost, in_flight: int) -> NextLook | None:
-        """Make the one create call of an intent, and record what came of it."""
+        """Make the one create call of an intent, and record its outcome if it is known."""
         try:
             batch = self._service.create(post, content_length=shard.body_bytes, betas=self._description.betas)
             check_accepted(batch, requests=shard.requests)
@@ -131,8 +133,8 @@ class ShardSender:
                 self._outcomes.conclude(intent, _refused(error, in_flight))
                 raise
             log.warning(
-                "Shard %d of %s: the answer to its create call was lost (%s: %s). A batch may exist; it is looked for "
-                "before anything is sent again.",
+                "Shard %d of %s: the answer to its create call was lost (%s: %s). A batch may exist; the task searches "
+                "for it before it sends the shard again.",
                 shard.shard, self._job.uri, type(error).__name__, error,
             )  # fmt: skip
             return self._lost_answers.settle(shard, intent) or self._unless_void(shard)
@@ -142,16 +144,16 @@ class ShardSender:
     def _unless_void(self, shard: ShardRecord) -> NextLook | None:
         if self._job.shard_state(shard).batch is not None:
             return None
-        return NextLook(until=self._clock.now(), batch_ids=(), reason=f"shard {shard.shard}: it is to be sent again")
+        return NextLook(until=self._clock.now(), batch_ids=(), reason=f"shard {shard.shard}: it must be sent again")
 
     def _check_voids(self, state: ShardState) -> None:
         voids = [attempt for attempt in state.attempts if attempt.outcome and isinstance(attempt.outcome.outcome, Void)]
         if len(voids) >= _MOST_VOIDS:
             raise LedgerError(
-                f"Shard {state.shard.shard} of {self._job.uri} was sent {len(voids)} times, and each time the answer "
-                "was lost and no batch appeared: something between Airflow and the API drops its create calls. Nothing "
-                f"is billed for this shard; {submitted_summary(self._job)} Try a lower max_bytes_per_shard in a new "
-                "edition=, or another way to the API."
+                f"Shard {state.shard.shard} of {self._job.uri} was sent {len(voids)} times; each time the answer was "
+                "lost and no batch appeared, so something between Airflow and the API drops its create calls. Try a "
+                "lower max_bytes_per_shard in a new edition=, or another network path to the API. Nothing is billed "
+                f"for this shard. {submitted_summary(self._job)}"
             )
 
     def _intent(self, state: ShardState) -> IntentRecord:
@@ -167,12 +169,12 @@ class ShardSender:
     def _accept(self, shard: ShardRecord, intent: IntentRecord, batch: MessageBatch) -> None:
         if not self._job.claim(batch.id, intent.shard):
             raise CorruptLedgerError(
-                f"{batch.id}, which the service just made for shard {intent.shard} of {self._job.uri}, is claimed by "
-                f"another job: {self._job.claim_of(batch.id)}. Nothing more is sent. Do two installations share this "
-                "storage, or was a claim written by hand?"
+                f"The service just made {batch.id} for shard {intent.shard} of {self._job.uri}, but another job has "
+                f"claimed it: {self._job.claim_of(batch.id)}. Check whether two installations share this storage, or "
+                "whether someone wrote a claim manually. Nothing more is sent."
             )
         self._outcomes.record_batch(shard, intent, batch, Submitted(batch=BatchRecord.of(batch)))
-        log.info("Shard %d: submitted %s with %d requests.", intent.shard, batch.id, intent.requests)
+        log.info("Shard %d: submitted %s with %s.", intent.shard, batch.id, counted(intent.requests, "request"))
 
     def _other_attempt(self, shard: ShardRecord) -> NextLook:
         return NextLook(
@@ -183,7 +185,7 @@ class ShardSender:
 
 
 def _refused(error: Exception, in_flight: int) -> Refused:
-    """Return the record of a refusal; of one for want of room, also what was in flight and what pause was asked for."""
+    """Return the record of a refusal; of a rate limit, with the requests in flight and the pause that was asked for."""
     if isinstance(error, RateLimitedError):
         asked = error.retry_after_seconds
         return Refused(status=error.status, reason=str(error), in_flight=in_flight, retry_after_seconds=asked)
@@ -191,10 +193,10 @@ def _refused(error: Exception, in_flight: int) -> Refused:
 
 
 def submitted_summary(job: JobFolder) -> str:
-    """Return what of a job is already paid for, for the message of an error."""
+    """Return a summary of the shards that are already paid for, for an error message."""
     states = job.shards()
     known = [batch.batch_id for state in states if (batch := state.batch) is not None]
     doubts = sum(state.open_intent is not None for state in states)
-    summary = f"of the {len(states)} shards of {job.uri}, {len(known)} are submitted and billed as they run"
+    summary = f"Submitted, and billed as they run: {len(known)} of {counted(len(states), 'shard')} of {job.uri}"
     named = f" ({', '.join(known[:5])}{', …' if len(known) > 5 else ''})" if known else ""
-    return f"{summary}{named}, {doubts} are in doubt; a retry goes on with the rest."
+    return f"{summary}{named}. Unresolved create calls: {doubts}. A retry continues with the rest."

@@ -1,6 +1,7 @@
-"""Brings all shards of a sealed job to their batches, with no more requests in flight than the window allows.
+"""Submits all shards of a sealed job, with no more requests in flight than the window allows.
 
-An unsettled shard holds up no other; a full window or queue is waited for, and what is in doubt is settled meanwhile.
+An unsettled shard does not delay the others. A full window or queue makes the job wait; meanwhile it settles unresolved
+create calls.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ _NO_SIGNALS = JobSignals()
 
 
 class Submission:
-    """Brings a sealed job to the point where every shard has its batch.
+    """Advances a sealed job until every shard has its batch.
 
     :param job: a sealed job.
-    :param service_clock: the service's time, from a list call that was made just now and also proved key and account.
+    :param service_clock: the service's time, from a list call made just now, which also proved key and account.
     :param signals: to and from the task that advances the job.
-    :param max_requests_in_flight: most requests of this job in batches that have not ended; a shard that is larger goes
-        out alone.
+    :param max_requests_in_flight: the maximum of this job's requests in batches that have not ended; a larger shard is
+        sent alone.
     """
 
     def __init__(
@@ -59,12 +60,12 @@ class Submission:
         self._alone_until: pendulum.DateTime | None = None
 
     def advance(self) -> list[BatchRecord] | NextLook:
-        """Send what can be sent and settle what can be settled now.
+        """Send every shard that can be sent now, and settle every create call that can be settled now.
 
         :returns: the batches of all shards, in order; or what to wait for before advancing again.
-        :raises ApiError: the service refused a shard for a reason that waiting does not mend.
-        :raises LedgerError: a lost answer can never be settled, or the job was replaced by another.
-        :raises SubmissionStoppedError: ``should_stop`` said so.
+        :raises ApiError: the service refused a shard for a reason that waiting does not fix.
+        :raises LedgerError: a lost answer can never be settled, or another job replaced this one.
+        :raises SubmissionStoppedError: ``should_stop`` returned true.
         """
         states = self._job.shards()
         window = self._window(states)
@@ -95,16 +96,16 @@ class Submission:
         return self._job.batches()
 
     def _settled(self, state: ShardState, window: Window) -> ShardState | NextLook:
-        """Return how a shard stands once its open intent, if it has one, has an outcome; or what to wait for."""
+        """Return a shard's state once its open intent, if it has one, has an outcome; or what to wait for."""
         if state.open_intent is None:
             return state
         settled = self._sender.settle(state)
         if isinstance(settled, ShardState) and settled.batch is None and self.running.is_in_queue(state):
-            window.in_flight = max(window.in_flight - state.shard.requests, 0)  # it was counted in while it could be
+            window.in_flight = max(window.in_flight - state.shard.requests, 0)  # counted while a batch could exist
         return settled
 
     def _send(self, state: ShardState, window: Window, waits: list[NextLook]) -> NextLook | None:
-        """Send a shard, if there is room; return why no other may be sent now."""
+        """Send a shard if there is room; return why no other shard may be sent now, or None if one may."""
         requests = state.shard.requests
         if not self._has_room(window, requests):
             return self._until_there_is_room(window)
@@ -128,7 +129,7 @@ class Submission:
 
     def _time_is_over(self) -> NextLook:
         until = self._clock.now() + _WINDOW_LOOK
-        return NextLook(until=until, batch_ids=(), reason="nothing more is sent, since the time for it is over")
+        return NextLook(until=until, batch_ids=(), reason="nothing more is sent: the time to send is over")
 
     def _window(self, states: Sequence[ShardState]) -> Window:
         most = lowered_window(states, self._most_in_flight, now=self._sender.service_now())
@@ -137,7 +138,7 @@ class Submission:
         )
 
     def _has_room(self, window: Window, requests: int) -> bool:
-        """Return whether a shard may be sent; looks at what runs only where that decides."""
+        """Return whether a shard may be sent; check the running batches only if that decides."""
         if not window.admits(requests) and self.running.look():
             seen = self._window(self._job.shards())
             window.most, window.in_flight = seen.most, seen.in_flight
@@ -147,23 +148,23 @@ class Submission:
         return NextLook(
             until=self._clock.now() + _WINDOW_LOOK,
             batch_ids=running_ids(self._job.shards()),
-            reason=f"{window.in_flight:,} requests are in flight, of {window.most:,} that may be",
+            reason=f"requests in flight: {window.in_flight:,} (limit: {window.most:,})",
         )
 
     def _pause(self, state: ShardState, window: Window, error: RateLimitedError) -> NextLook:
         grown, asked = QUEUE_FULL.seconds(len(state.attempts)), bounded_retry_after(error.retry_after_seconds)
         until = self._clock.now().add(seconds=max(grown, asked))
         if window.in_flight == state.shard.requests:
-            # Nothing else is in flight whose end would make room: the whole pause is kept.
+            # Nothing else is in flight that could end and make room: keep the whole pause.
             self._alone_until = until
         return NextLook(
             until=until,
             batch_ids=(),
-            reason=f"shard {state.shard.shard}: the service takes no more for now ({error})",
+            reason=f"shard {state.shard.shard}: the service accepts no more requests for now ({error})",
         )
 
     def _pause_in_force(self, states: Sequence[ShardState]) -> NextLook | None:
-        """Return the pause that a refusal asked for, while it lasts, whatever has ended since."""
+        """Return the pause that a refusal asked for, while it lasts, even if batches have ended since."""
         now, asked = self._clock.now(), asked_to_wait_until(states)
         moments = [self._alone_until] if self._alone_until is not None else []
         if asked is not None:
@@ -171,10 +172,10 @@ class Submission:
         until = max(moments, default=now)
         if until <= now:
             return None
-        return NextLook(until=until, batch_ids=(), reason="the service has asked for a pause")
+        return NextLook(until=until, batch_ids=(), reason="the service asked for a pause")
 
     def _with_summary(self, error: ApiError) -> ApiError:
-        """Return an error that also says what of the job is already paid for."""
+        """Return the error with a summary of the shards that are already paid for."""
         summary = submitted_summary(self._job)
         error.args = (f"{error} {summary[0].upper()}{summary[1:]}", *error.args[1:])
         return error

@@ -1,4 +1,4 @@
-"""How many requests of a job may be in flight: an account's queue is bounded, and shared by all who use it."""
+"""How many requests of a job may be in flight: an account's queue is bounded, and all its users share it."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _LOWERED_FOR = pendulum.duration(minutes=15)
 class Window:
     """Room for requests in flight.
 
-    :param most: how many there may be.
-    :param in_flight: how many there are.
+    :param most: how many may be in flight.
+    :param in_flight: how many are in flight.
     """
 
     most: int
     in_flight: int = 0
 
     def admits(self, requests: int) -> bool:
-        """Return whether a shard may be sent now; the only one may be of any size."""
+        """Return whether a shard may be sent now; a shard that is alone may have any size."""
         return not self.in_flight or self.in_flight + requests <= self.most
 
 
 def asked_to_wait_until(states: Sequence[ShardState]) -> pendulum.DateTime | None:
-    """Return until when the service has asked to be sent nothing, by its own clock; None if it has not."""
+    """Return the end of the pause that the service has asked for, by its own clock; None if it asked for none."""
     asked = [
         moment(attempt.outcome.at).add(seconds=bounded_retry_after(attempt.outcome.outcome.retry_after_seconds))
         for state in states
@@ -44,13 +44,13 @@ def asked_to_wait_until(states: Sequence[ShardState]) -> pendulum.DateTime | Non
 
 
 def lowered_window(states: Sequence[ShardState], most: int, *, now: pendulum.DateTime) -> int:
-    """Return how many requests may be in flight after what the service refused lately.
+    """Return how many requests may be in flight, given the service's recent refusals.
 
-    A 429 while the job had requests in flight tells that the queue is fuller than we know: for 15 minutes, or until a
-    batch of the job has ended since, no more than those are sent.
+    A 429 while the job had requests in flight shows that the queue is fuller than we know. For 15 minutes, or until a
+    batch of the job ends, no more than that number may be in flight.
 
     :param states: the shards of the job.
-    :param most: what is allowed otherwise.
+    :param most: the limit without a refusal.
     :param now: the service's clock.
     """
     refusals = [

@@ -1,8 +1,8 @@
-"""One watch over the batches of one connection, for all who wait for them.
+"""One watch over the batches of one connection, shared by all waits for them.
 
-Split in two: what to do next is decided without a loop or a clock of its own (:mod:`schedule`, :mod:`subscription`);
-:mod:`watcher` carries it out. Invariants: a failed look never ends a wait by itself and never touches a batch; nothing
-here cancels or submits; every subscription is told its outcome once.
+:mod:`schedule` and :mod:`subscription` decide the next step, without an event loop or a clock of their own;
+:mod:`watcher` carries it out. Invariants: a failed check never ends a wait by itself and never affects a batch; nothing
+here cancels or submits; every subscription gets its outcome once.
 
 Importing this room does not import the SDK, which would stall an event loop.
 """

@@ -1,4 +1,4 @@
-"""What a failed look says: about the batch, or about the whole connection."""
+"""Classifies failed checks: whether one says something about the batch, or about the whole connection."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from anthropic_batches_provider.errors import (
 )
 
 FailureKind = Literal[
-    "connection",  # the connection could not be read, or no client made of it
+    "connection",  # the connection could not be read, or no client could be made from it
     "refused",  # 401, 403
     "not_found",  # 404 of a batch
     "rate_limited",  # 429
     "overloaded",  # 529
     "server",  # other 5xx
     "network",  # no complete answer in time
-    "answer",  # not what the API promises, such as a proxy's page
+    "answer",  # an answer that the API does not promise, such as a proxy's page
     "other",
 ]
 
-# These say nothing of one batch: the whole connection slows down. A 403 may be about one batch, but a 401 never is.
+# These say nothing about one batch: the whole connection slows down. A 403 may be about one batch; a 401 never is.
 _OF_THE_CONNECTION: frozenset[FailureKind] = frozenset(
     ("connection", "refused", "rate_limited", "overloaded", "server", "network", "answer")
 )
 
 _DENIALS: frozenset[FailureKind] = frozenset(("connection", "refused", "not_found"))
-_NO_API: frozenset[FailureKind] = frozenset(("network", "server", "answer"))  # perhaps it is looked for elsewhere
-_FRESH_SECONDS = 15.0  # a connection is not read again sooner: it cannot have been mended
+_NO_API: frozenset[FailureKind] = frozenset(("network", "server", "answer"))  # the host may be the wrong one
+_FRESH_SECONDS = 15.0  # a connection is not read again sooner: it cannot have been fixed yet
 _OLD_SECONDS = 120.0
 _MANY_FAILURES = 5
 
 
 def classify_failure(error: Exception) -> FailureKind:
-    """Sort what a look has raised."""
+    """Return the kind of failure that a check has raised."""
     if isinstance(error, BatchNotFoundError):
         return "not_found"
     if isinstance(error, AuthenticationFailedError):
@@ -58,16 +58,16 @@ def classify_failure(error: Exception) -> FailureKind:
 
 
 def is_of_the_connection(kind: FailureKind) -> bool:
-    """Whether other looks would fail in the same way."""
+    """Return whether other checks would fail in the same way."""
     return kind in _OF_THE_CONNECTION
 
 
 def may_be_the_connections(kinds: Collection[FailureKind], *, in_a_row: int, age_seconds: float) -> bool:
-    """Whether to read the connection again: its key may have been rotated, its host or proxy mended.
+    """Return whether to read the connection again: its key may have been rotated, or its host or proxy fixed.
 
-    :param kinds: what has just failed.
-    :param in_a_row: failures of the connection, up to these.
-    :param age_seconds: since it was read last; below 0 where the clock was set back.
+    :param kinds: the kinds of the latest failures.
+    :param in_a_row: failures of the connection in a row, including these.
+    :param age_seconds: time since the connection was last read; below 0 if the clock was set back.
     """
     if 0 <= age_seconds < _FRESH_SECONDS:
         return False

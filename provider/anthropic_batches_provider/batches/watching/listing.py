@@ -1,4 +1,4 @@
-"""The list, as the way to look at many batches at once: a scan through it, and whether it is available at all."""
+"""Checks many batches at once by listing them: a scan through the list, and whether the list is available at all."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from anthropic_batches_provider.batches.watching.failure_kinds import FailureKin
 RETRIEVE_UP_TO = 3
 MAX_PAGES = 20
 
-# Pages in a row that failed, before a few batches are retrieved to see whether only the list is to blame.
+# Pages that fail in a row before a few batches are retrieved, to find out whether only the list fails.
 PROBE_AFTER = 3
 
 
-# Nothing was asked of the list, or it has answered that it is not to be asked now: no word on whether it is available.
+# The list was not asked, or it answered that it must not be asked now: neither says whether it is available.
 _SAYS_NOTHING_OF_THE_LIST: frozenset[FailureKind] = frozenset(("connection", "rate_limited"))
 
 
 def list_pause_seconds(times: int) -> float:
-    """Return for how long to do without the list: 15 s, doubling up to ten minutes, so that one glitch costs little.
+    """Return how long to avoid the list: 15 s, doubling up to ten minutes, so that one glitch costs little.
 
     :param times: 1 or more.
     """
@@ -29,10 +29,10 @@ def list_pause_seconds(times: int) -> float:
 
 @dataclass(slots=True)
 class ListScan:
-    """A scan through the list, newest first, to find ``wanted``; ``after_id`` and ``page`` say where it stands.
+    """A scan through the list, newest first, to find ``wanted``; ``after_id`` and ``page`` are its position.
 
-    :param began_at: all that is met on the way is due again by this moment and by this ``jitter``: pages that came due
-        one by one would each be walked to from the newest on.
+    :param began_at: the next checks of all batches found on the way are timed from this moment, with this ``jitter``.
+        If pages became due one by one, each would need a scan of its own from the newest page.
     """
 
     wanted: set[str]
@@ -42,22 +42,22 @@ class ListScan:
     page: int = 0
 
     def has_come_to_an_end(self, next_page: str | None) -> bool:
-        """Whether there is no page to go on to: none follows, the cursor stands still, or it has gone too far."""
+        """Return whether the scan is over: no page follows, the cursor did not move, or the page limit is reached."""
         return next_page in (None, self.after_id) or self.page >= MAX_PAGES
 
 
 class ListAccess:
-    """Whether the list is available; where it alone fails, batches are retrieved, and it is tried again now and then.
+    """Knows whether the list is available; while only the list fails, batches are retrieved and it is retried at times.
 
-    :ivar failures: pages in a row that failed.
-    :ivar fails_alone: batches could be retrieved meanwhile.
+    :ivar failures: pages that failed in a row.
+    :ivar fails_alone: whether batches could be retrieved meanwhile.
     """
 
     def __init__(self) -> None:
         self.succeeded()
 
     def succeeded(self) -> None:
-        """Know of no failure, at first and after each page that came."""
+        """Forget all failures, at the start and after each page that arrived."""
         self.failures = 0
         self.fails_alone = False
         self._closed_until = -math.inf
@@ -65,16 +65,16 @@ class ListAccess:
         self._probe_at = PROBE_AFTER
 
     def is_closed(self, now: float) -> bool:
-        """Whether to do without it for now."""
+        """Return whether to avoid the list for now."""
         return now < self._closed_until
 
     @property
     def wants_probe(self) -> bool:
-        """Whether to retrieve a few batches next, to see whether the list or the connection is to blame."""
+        """Whether to retrieve a few batches next, to find out whether the list or the connection fails."""
         return self.failures >= self._probe_at and not self.fails_alone
 
     def failed(self, kind: FailureKind, now: float) -> None:
-        """Take note of a page that did not come."""
+        """Note a page that failed."""
         if kind in _SAYS_NOTHING_OF_THE_LIST:
             return
         self.failures += 1
@@ -82,7 +82,7 @@ class ListAccess:
             self._pause(now)
 
     def retrieved(self, now: float, *, succeeded: bool) -> None:
-        """Take note of batches that were retrieved, or could not be, while pages fail."""
+        """Note whether batches could be retrieved while pages fail."""
         if not succeeded:
             if self.wants_probe:
                 self._probe_at = 2 * self.failures
@@ -92,7 +92,7 @@ class ListAccess:
                 self._pause(now)
 
     def open_by(self, now: float) -> None:
-        """End a pause by a moment: the clock was set back."""
+        """End a pause by this moment, because the clock was set back."""
         self._closed_until = min(self._closed_until, now)
 
     def _pause(self, now: float) -> None:

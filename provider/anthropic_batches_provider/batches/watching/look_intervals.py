@@ -1,4 +1,4 @@
-"""When the next look comes: at a batch that was seen to run, and after a look that failed."""
+"""When the next check is due: of a batch that was seen running, and after a check that failed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _SHARE_OF_AGE = 0.1
 
 
 def delay_seconds(*, poll_interval: float, age_seconds: float, jitter: float = 0.5) -> float:
-    """Return how long to wait before the next look at a batch.
+    """Return how long to wait before the next check of a batch.
 
-    Young batches are looked at early, since many end within minutes: after a tenth of their age, 2 s at least and
-    ``poll_interval`` at most.
+    Young batches are checked early, since many end within minutes. The delay is a tenth of their age: at least 2 s and
+    at most ``poll_interval``.
 
     :param poll_interval: the longest delay, in seconds.
     :param jitter: 0 to 1; shortens the delay by up to a fifth, so that processes do not fall into step.

@@ -1,21 +1,21 @@
-"""How fast one connection may look: a bound on its calls, and a pause that grows while they fail."""
+"""How fast one connection may poll: a bound on its calls, and a pause that grows while they fail."""
 
 from __future__ import annotations
 
 from anthropic_batches_provider.batches.pauses import bounded_retry_after
 from anthropic_batches_provider.batches.watching.look_intervals import backoff_seconds
 
-# A Start account has 1,000 calls a minute on all batch endpoints, for submissions, collections and every process of the
-# deployment together. https://platform.claude.com/docs/en/api/rate-limits#message-batches-api (seen 2026-10)
+# A Start account may make 1,000 calls a minute on all batch endpoints. Submissions, collections and every process of
+# the deployment share them. https://platform.claude.com/docs/en/api/rate-limits#message-batches-api (seen 2026-10)
 CALLS_PER_MINUTE = 240
 BURST = 16
 
 
 class CallBudget:
-    """A bucket of calls that fills at an even rate; moments are seconds since the epoch.
+    """A token bucket of calls that fills at an even rate; moments are seconds since the epoch.
 
-    :param per_minute: calls in the long run.
-    :param burst: calls at once, after a pause.
+    :param per_minute: the rate of calls in the long run.
+    :param burst: the maximum of calls at once, after a pause.
     """
 
     def __init__(self, per_minute: float = CALLS_PER_MINUTE, burst: int = BURST) -> None:
@@ -28,10 +28,10 @@ class CallBudget:
         """Return how many calls may be made now."""
         self._calls = min(self._burst, self._calls + max(now - self._counted_at, 0.0) * self._per_second)
         self._counted_at = now
-        return int(self._calls + 1e-9)  # what 59.999… s of filling leaves out is rounding, not a call
+        return int(self._calls + 1e-9)  # 59.999… s of filling lack a rounding error, not a call
 
     def take(self, calls: int) -> None:
-        """Use calls up."""
+        """Use up calls."""
         self._calls -= calls
 
     def next_call_at(self, now: float) -> float:
@@ -40,19 +40,19 @@ class CallBudget:
 
 
 class CallGate:
-    """Whether calls may be made at all: closed for a while after each failure of the connection."""
+    """A gate for all calls of a connection: it closes for a while after each failure of the connection."""
 
     def __init__(self) -> None:
         self.opens_at = 0.0
         self.failures = 0
 
     def failed(self, now: float, *, retry_after: float, jitter: float) -> None:
-        """Close it, for longer with each failure in a row, and for as long as the service asks."""
+        """Close the gate: longer with each failure in a row, and at least as long as the service asks."""
         self.failures += 1
         self.hold(now, max(backoff_seconds(self.failures, jitter), retry_after))
 
     def hold(self, now: float, seconds: float) -> None:
-        """Close it for as long as the service asks, at most an hour."""
+        """Close the gate for as long as the service asks, at most an hour."""
         self.opens_at = max(self.opens_at, now + bounded_retry_after(seconds))
 
     def succeeded(self) -> None:

@@ -1,8 +1,8 @@
-"""What a connection's watcher does next: which calls, and when. Holds no loop, no client and no clock.
+"""Decides which calls a connection's watcher makes next, and when. Holds no event loop, no client and no clock.
 
-Few batches are retrieved, many are found in pages of the list, newest first: so that looking at young batches costs one
-page however many old ones there are. Where the list is not available (:mod:`listing`), each batch is retrieved. All
-calls together stay below :data:`~pace.CALLS_PER_MINUTE`.
+A few batches are retrieved; many are found in pages of the list, newest first, so that a check of young batches costs
+one page, however many old ones there are. Where the list is not available (:mod:`listing`), each batch is retrieved.
+All calls together stay below :data:`~pace.CALLS_PER_MINUTE`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 AT_ONCE = 8
 
-_GATHER_SECONDS = 0.1  # those who come, or are due, together are looked at together
+_GATHER_SECONDS = 0.1  # batches that arrive, or are due, together are checked together
 _CLOCK_SET_BACK_SECONDS = 5.0
 
 
 def _jitter() -> float:
-    """Never none at all: a look, and telling what it saw, take a moment of the interval too."""
+    """Return a random jitter, never 0: a check and the report of its result also take part of the interval."""
     return random.uniform(0.25, 1.0)
 
 
@@ -47,14 +47,14 @@ class LookAtPage:
 
 @dataclass(frozen=True, slots=True)
 class LookAtEach:
-    """Retrieve these."""
+    """Retrieve these batches."""
 
     batch_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Do nothing until a moment (infinite: until a batch is added)."""
+    """Do nothing until this moment (infinite: until a batch is added)."""
 
     until: float
 
@@ -63,9 +63,11 @@ Step = LookAtPage | LookAtEach | Rest
 
 
 class Schedule:
-    """Moments are seconds since the epoch; what has news is returned, for those who wait for it.
+    """The batches of a connection and their next checks; moments are seconds since the epoch.
 
-    :param jitter: gives a number from 0 to 1.
+    Methods that note results return the batches with news, so that the watcher can inform their waits.
+
+    :param jitter: returns a number from 0 to 1.
     """
 
     def __init__(self, *, jitter: Callable[[], float] = _jitter) -> None:
@@ -78,13 +80,13 @@ class Schedule:
         self._jitter = jitter
 
     def add(self, batch_id: str, poll_interval: float, now: float, *, deadline: float | None = None) -> WatchedBatch:
-        """Watch a batch for one more; it is looked at soon, unless that was done a moment ago.
+        """Add a waiter of a batch; the batch is checked soon, unless that was done a moment ago.
 
-        :param deadline: when that one stops waiting: a look is due then.
+        :param deadline: when that waiter stops waiting: a check is due then.
         """
         soon = now + _GATHER_SECONDS
         watched = self.batches.get(batch_id) or WatchedBatch(id=batch_id, watched_since=now, due_at=soon)
-        if watched.is_denied:  # whoever comes again may have mended the connection
+        if watched.is_denied:  # somebody may have fixed the connection before this waiter came
             watched.begin_anew(soon)
         elif watched.intervals and not watched.has_ended:
             if poll_interval < min(watched.intervals):
@@ -98,10 +100,10 @@ class Schedule:
         return watched
 
     def remove(self, batch_id: str, poll_interval: float, *, deadline: float | None = None) -> None:
-        """Watch a batch for one less."""
+        """Drop one waiter of a batch."""
         watched = self.batches[batch_id]
         watched.intervals[poll_interval] -= 1
-        watched.intervals += {}  # drops what nobody wants any more
+        watched.intervals += {}  # drops intervals that no waiter uses any more
         if deadline is not None:
             watched.deadlines[deadline] -= 1
             watched.deadlines += {}
@@ -109,7 +111,7 @@ class Schedule:
             del self.batches[batch_id]
 
     def next_step(self, now: float) -> Step:
-        """Decide; the calls of the step are taken from the budget."""
+        """Return the next step; its calls are taken from the budget."""
         self._handle_clock_set_back(now)
         opens_at = max(self.gate.opens_at, self._budget.next_call_at(now))
         scan = self._scan if self._scan and not self._scan.wanted.isdisjoint(self.batches) else None
@@ -127,7 +129,7 @@ class Schedule:
         return LookAtPage(scan.after_id)
 
     def saw_page(self, look: Look, now: float) -> list[WatchedBatch]:
-        """Take note of a page; return the batches of which it brought news."""
+        """Note a page; return the batches with news."""
         scan, self._scan = self._scan or ListScan(set(), now, self._jitter()), None
         news = []
         for sighting in look.sightings:
@@ -145,7 +147,7 @@ class Schedule:
         return news
 
     def saw_each(self, looks: Mapping[str, Look], failures: Mapping[str, Exception], now: float) -> list[WatchedBatch]:
-        """Take note of batches that were retrieved, and of those that could not be; return those with news."""
+        """Note the batches that were retrieved and those that could not be; return those with news."""
         jitter = self._jitter()
         news = []
         for batch_id, look in looks.items():
@@ -165,11 +167,11 @@ class Schedule:
         return news
 
     def page_failed(self, error: Exception, now: float) -> list[WatchedBatch]:
-        """Take note of a page that did not come; return the wanted batches of which that is news."""
+        """Note a page that failed; return the wanted batches for which that is news."""
         scan, self._scan = self._scan, None
         jitter = self._jitter()
         self._slow_down([error], now, jitter)
-        is_no_news = self._list.fails_alone  # and says nothing of any batch
+        is_no_news = self._list.fails_alone  # and says nothing about any batch
         self._list.failed(classify_failure(error), now)
         if scan is None or is_no_news:
             return []
@@ -177,9 +179,9 @@ class Schedule:
         return [watched for watched in wanted if watched.failed(error, now, jitter=jitter)]
 
     def failures_in_a_row(self, error: Exception, batch_id: str | None) -> int:
-        """Return how many have failed before and with this one: of the connection, or of one batch or the list.
+        """Return how many checks have failed in a row, with this one: of the connection, of one batch or of the list.
 
-        :param batch_id: what was looked at; None for a page of the list.
+        :param batch_id: the batch that was checked; None for a page of the list.
         """
         if is_of_the_connection(classify_failure(error)):
             return self.gate.failures
@@ -188,7 +190,7 @@ class Schedule:
         return self.batches[batch_id].failures if batch_id in self.batches else 1
 
     def _new_scan(self, due: list[WatchedBatch], now: float) -> ListScan | None:
-        """Scan for what is due, or else for what nearly is: batches that were retrieved have drifted apart."""
+        """Return a scan for the due batches, or else for the nearly due ones: retrieved batches have drifted apart."""
         if self._list.is_closed(now) or self._list.wants_probe:
             return None
         for batches in (due, self.batches.values()):
@@ -206,7 +208,7 @@ class Schedule:
         return LookAtEach(tuple(batch.id for batch in chosen))
 
     def _go_on(self, scan: ListScan, look: Look, now: float) -> None:
-        """Go on with the scan, unless the rest is few enough to be retrieved, or is not to be found in the list."""
+        """Continue the scan, unless the rest is few enough to be retrieved or cannot be found in the list."""
         scan.page += 1
         if scan.has_come_to_an_end(look.next_page):
             self._not_found_in_list([self.batches[name] for name in scan.wanted if name in self.batches], look, now)
@@ -215,14 +217,14 @@ class Schedule:
             self._scan = scan
 
     def _not_found_in_list(self, missed: list[WatchedBatch], look: Look, now: float) -> None:
-        """Retrieve what the list does not hold, but look once more in the list for many that are only young."""
+        """Mark missed batches to be retrieved; if many may only be too new, check the list once more for them."""
         for watched in missed:
             is_perhaps_late = watched.note_not_listed(now, is_whole=look.next_page is None)
             if is_perhaps_late and len(missed) > RETRIEVE_UP_TO:
                 watched.due_at = now + backoff_seconds(1, 0.0)
 
     def _slow_down(self, errors: list[Exception], now: float, jitter: float) -> None:
-        """Close the gate once for what failed together, for the longest that the service asks for."""
+        """Close the gate once for calls that failed together, for the longest pause that the service asks for."""
         retry_after = max((getattr(error, "retry_after_seconds", None) or 0.0 for error in errors), default=0.0)
         if any(is_of_the_connection(classify_failure(error)) for error in errors):
             self.gate.failed(now, retry_after=retry_after, jitter=jitter)
@@ -230,7 +232,7 @@ class Schedule:
             self.gate.hold(now, retry_after)
 
     def _handle_clock_set_back(self, now: float) -> None:
-        """Where the clock was set back, what was due by it must not wait for it to come round again."""
+        """Make everything due now if the clock was set back, instead of waiting until it reaches the old time again."""
         if now < self._latest - _CLOCK_SET_BACK_SECONDS:
             self.gate.opens_at = min(self.gate.opens_at, now)
             self._list.open_by(now)

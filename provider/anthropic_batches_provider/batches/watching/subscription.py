@@ -1,4 +1,4 @@
-"""One wait at a watcher: what it is told, when it is over, and how."""
+"""One wait at a watcher: the news it gets, when it is over, and with which outcome."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from anthropic_batches_provider.batches.watching.watched_batch import WatchedBat
 
 Outcome = Literal["ended", "deadline", "not_found", "unreachable"]
 
-_LONGEST_DOZE_SECONDS = 300.0  # bounds how late a warning comes, or a deadline after the clock was set
+_LONGEST_DOZE_SECONDS = 300.0  # bounds the delay of a warning, and of a deadline after the clock was set
 _FIRST_LOOK_SECONDS = 60.0
 _LAST_LOOK_SECONDS = 10.0
 _SPREAD_SECONDS = 0.5
@@ -25,9 +25,9 @@ _SPREAD_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A line for the log of whoever waits.
+    """A line for the log of the task that waits.
 
-    :param level: of :mod:`logging`.
+    :param level: a level of :mod:`logging`.
     """
 
     level: int
@@ -36,7 +36,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What has happened since the last news; ``outcome`` is given once, as the last."""
+    """The events since the last news; ``outcome`` is given once, with the last news."""
 
     notes: list[Note] = field(default_factory=list)
     outcome: Outcome | None = None
@@ -46,12 +46,12 @@ class News:
 
 
 class Subscription:
-    """Deciding is pure; only :meth:`news` waits.
+    """Decides without waiting when its wait is over; only :meth:`news` waits.
 
-    :param wait: what is waited for.
+    :param wait: the batches to wait for.
     :param connection: name of the connection, for messages.
-    :param deadline: seconds since the epoch; None for none. Ten seconds are left then for a last look at each batch,
-        and a minute where it has passed already: the batches may have ended while nobody could look.
+    :param deadline: seconds since the epoch; None for none. After it, ten seconds remain for a last check of each
+        batch. If it has already passed at the start, a minute remains: batches may have ended while nobody could check.
     :param now: the wall clock, in seconds since the epoch.
     """
 
@@ -68,13 +68,13 @@ class Subscription:
         self._wake = asyncio.Event()
 
     def follow(self, watched: WatchedBatch) -> None:
-        """Go on from what is known of a batch already."""
+        """Start from the known state of a batch."""
         self._watched[watched.id] = watched
         if watched.looks:
             self.learn(watched)
 
     def learn(self, watched: WatchedBatch) -> None:
-        """Take note of a batch of which there is news."""
+        """Note the news of a batch."""
         if watched.sighting is not None:
             self._see(watched)
         self._note_trouble(watched)
@@ -83,7 +83,7 @@ class Subscription:
             self._wake.set()
 
     async def news(self) -> News:
-        """Wait for something to tell, or for the outcome."""
+        """Wait for something to report, or for the outcome."""
         while True:
             self._wake.clear()
             now = self._now()
@@ -96,7 +96,7 @@ class Subscription:
                     await self._wake.wait()
 
     def event(self, outcome: Outcome) -> dict[str, Any]:
-        """Return what a trigger fires: ids, counts, moments and sentences."""
+        """Return the payload of the trigger's event: ids, counts, moments and sentences."""
         errors = {watched.id: watched.last_error for watched in self._watched.values()}
         failures = {batch_id: error for batch_id, error in errors.items() if error is not None}
         return {
@@ -128,7 +128,7 @@ class Subscription:
         if self.deadline is None:
             return _LONGEST_DOZE_SECONDS
         left = max(self.deadline - now, 1.0)
-        # Thousands who stop at one moment need not do so in one turn of the loop.
+        # Thousands of waits that stop at one moment need not do so in one turn of the loop.
         return min(left + random.random() * min(_SPREAD_SECONDS, left / 20), _LONGEST_DOZE_SECONDS)
 
     def _see(self, watched: WatchedBatch) -> None:
@@ -142,14 +142,14 @@ class Subscription:
             self._notes.append(Note(logging.INFO, f"{batch.id}: {_described(batch)}"))
 
     def _note_trouble(self, watched: WatchedBatch) -> None:
-        """Tell once that looks have begun to fail, and once that they succeed again."""
+        """Note once that checks have begun to fail, and once that they succeed again."""
         if watched.is_troubled and not self._troubled:
             since = pendulum.from_timestamp(watched.failing_since).to_time_string()
             self._notes.append(
                 Note(
                     logging.WARNING,
-                    f"Looks at {watched.id} have been failing since {since} UTC. Batches run on untouched, and are "
-                    f"looked at again: {watched.last_error or 'no answer'}",
+                    f"Checks of {watched.id} have been failing since {since} UTC. Batches continue to run, and the "
+                    f"checks are repeated: {watched.last_error or 'no answer'}",
                 )
             )
         if watched.is_troubled:
@@ -157,7 +157,7 @@ class Subscription:
         elif watched.id in self._troubled:
             self._troubled.discard(watched.id)
             if not self._troubled:
-                self._notes.append(Note(logging.INFO, "Looks succeed again."))
+                self._notes.append(Note(logging.INFO, "Checks succeed again."))
 
     def _denied_kinds(self) -> set[str]:
         denials = (self._watched[batch_id].denial for batch_id in self._denied)
@@ -171,20 +171,20 @@ class Subscription:
         minutes = (self._now() - (first.denial.since if first.denial else self._now())) / 60
         looks = first.denial.looks if first.denial else 0
         if outcome == "not_found":
-            found = f"The API knows no batch {first.id}{others}, in {looks} looks over {minutes:.0f} minutes."
+            found = f"The API does not know batch {first.id}{others} (checks: {looks}, over {minutes:.0f} min)."
             cause = (
-                f"The likeliest cause is the key of connection {self._connection}: a key sees only the batches of its "
-                "own workspace. Give the connection a key of the workspace that made the batch, or its workspace_id."
+                f"Give connection {self._connection} a key of the workspace that made the batch, or that workspace's "
+                "workspace_id: the likeliest cause is its key, since a key sees only the batches of its own workspace."
             )
         else:
             found = (
-                f"The API refuses the key of connection {self._connection}, in {looks} looks at {first.id}{others} "
-                f"over {minutes:.0f} minutes, with the connection read again in between ({first.last_error})."
+                f"The API refuses the key of connection {self._connection} (checks: {looks}, of {first.id}{others}, "
+                f"over {minutes:.0f} min, with the connection read again in between: {first.last_error})."
             )
             cause = "Give the connection a key that may read batches in their workspace."
         return (
-            f"{found} {cause} Then clear this task, or let it retry. Nothing was canceled or sent again: batches run "
-            "on, what they finish is billed, and results are kept for 29 days."
+            f"{found} {cause} Then clear this task, or let it retry. Nothing was canceled or sent again: batches "
+            "continue to run, requests they finish are billed, and results are kept for 29 days."
         )
 
 

@@ -1,6 +1,7 @@
-"""What one wait has seen: when it is over, and what people should be told meanwhile.
+"""The state of one wait: the batches as last seen, whether it is over, and the warnings to log meanwhile.
 
-Pure: it takes what was seen and the moment. A failed look decides nothing: it is remembered for the message.
+Pure: its inputs are the batches seen and the current moment. A failed check decides nothing: it is remembered for the
+message.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ WaitFor = Literal["all", "any"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StillRunning:
-    """A batch that has not been seen to end.
+    """A batch that is not known to have ended.
 
-    :param batch: as it was last seen; None if it was never seen.
-    :param last_failure: why the latest look at it failed; None if it succeeded.
+    :param batch: the batch as it was last seen; None if it was never seen.
+    :param last_failure: why the latest check of it failed; None if it succeeded.
     """
 
     batch_id: str
@@ -41,15 +42,15 @@ class StillRunning:
         else:
             seen = f"{self.batch.processing_status}, expires at {self.batch.expires_at.to_datetime_string()} UTC"
         return (
-            f"{self.batch_id} ({seen}{f'; the latest look failed: {self.last_failure}' if self.last_failure else ''})"
+            f"{self.batch_id} ({seen}{f'; the latest check failed: {self.last_failure}' if self.last_failure else ''})"
         )
 
 
 class BatchWait:
     """One wait for batches.
 
-    :param batch_ids: what is waited for; none, where only time is waited for.
-    :param poll_interval: the longest time between two looks at a batch that whoever looks should let pass, in seconds.
+    :param batch_ids: the batches to wait for; empty if the wait is only for time to pass.
+    :param poll_interval: the longest time between two checks of a batch, in seconds.
     :param wait_for: ``all`` of them, or ``any`` one.
     """
 
@@ -63,12 +64,12 @@ class BatchWait:
 
     @property
     def batch_ids(self) -> tuple[str, ...]:
-        """What is waited for, in the order given."""
+        """The batches to wait for, in the order given."""
         return tuple(self._seen)
 
     @property
     def pending(self) -> tuple[str, ...]:
-        """The batches that have not been seen to end, in the order given."""
+        """The batches that are not known to have ended, in the order given."""
         return tuple(self._pending)
 
     @property
@@ -83,7 +84,7 @@ class BatchWait:
 
     @property
     def is_over(self) -> bool:
-        """Whether what was waited for has happened."""
+        """Whether enough batches have ended: all of them, or any one."""
         return len(self._pending) < len(self._seen) if self.wait_for == "any" else not self._pending
 
     def last_seen(self, batch_id: str) -> MessageBatch | None:
@@ -91,7 +92,7 @@ class BatchWait:
         return self._seen[batch_id]
 
     def saw(self, batch: MessageBatch) -> None:
-        """Take note of a successful look; not of an older view of what has ended, which stays so."""
+        """Note a successful check; ignore an older view of a batch that has ended, which stays ended."""
         before = self._seen.get(batch.id)
         if before is not None and before.has_ended and not batch.has_ended:
             return
@@ -101,13 +102,13 @@ class BatchWait:
             self._pending.pop(batch.id, None)
 
     def failed(self, batch_id: str, error: Exception) -> None:
-        """Take note of a failed look; it never ends the wait."""
+        """Note a failed check; it never ends the wait."""
         self._failures[batch_id] = error
 
     def still_running(self, failures: Mapping[str, Exception] = MappingProxyType({})) -> list[StillRunning]:
-        """Return what is known of each pending batch.
+        """Return the last known state of each pending batch.
 
-        :param failures: by batch, why its latest look failed, beside what :meth:`failed` has noted.
+        :param failures: by batch, why its latest check failed, in addition to the failures noted by :meth:`failed`.
         """
         latest = {**self._failures, **failures}
         return [
@@ -116,7 +117,7 @@ class BatchWait:
         ]
 
     def warnings(self, now: pendulum.DateTime) -> list[str]:
-        """Return what people should be told now, each thing once: an expiry or a loss of results that comes near."""
+        """Return the warnings that are due now, each once: of a near expiry, or a near loss of results."""
         found = []
         moment = now.timestamp()
         for batch in self._seen.values():
@@ -136,14 +137,14 @@ def _described(failure: Exception | None) -> str | None:
 
 
 def _warning(batch: MessageBatch, now: float) -> tuple[str, str] | None:
-    """Return what there is to warn of, and its name; in plain seconds, since a job may have thousands of batches."""
+    """Return the warning that is due, and its name; in plain seconds, since a job may have thousands of batches."""
     if batch.has_ended:
         hours = (batch.created_at.timestamp() + RESULTS_AVAILABLE_FOR.total_seconds() - now) / _HOUR
         if hours >= _RESULTS_WARNING_HOURS:
             return None
         return "results", (
             f"The results of {batch.id} are kept until 29 days after its creation: {_text(hours)} are left. "
-            "Collect them now; after that they are lost and were paid for."
+            "Collect them now; after that, they are lost although they were paid for."
         )
     hours = (batch.expires_at.timestamp() - now) / _HOUR
     under = [limit for limit in _EXPIRY_WARNINGS_HOURS if hours < limit]
@@ -151,8 +152,8 @@ def _warning(batch: MessageBatch, now: float) -> tuple[str, str] | None:
         return None
     return f"expiry {under[-1]}", (
         f"{batch.id} has not ended and expires in {_text(hours)} ({BATCH_EXPIRES_AFTER.total_seconds() / _HOUR:.0f} h "
-        f"after its creation). {batch.request_counts.processing:,} of its requests are still processing; those that "
-        "expire are not billed and can be sent again."
+        f"after its creation). Requests still processing: {batch.request_counts.processing:,}. Those that expire "
+        "are not billed and can be sent again."
     )
 
 

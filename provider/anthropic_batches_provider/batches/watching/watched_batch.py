@@ -1,4 +1,4 @@
-"""What is known of one batch that somebody waits for; shared by all who do."""
+"""The state of one batch that is waited for, shared by all its waits."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from anthropic_batches_provider.batches.watching.look_intervals import backoff_s
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.client import Sighting
 
-# A fresh batch may be answered with 404 for a moment, and a key is rotated within minutes: so long, and so often.
+# The API may answer 404 for a new batch for a moment, and a key rotation takes minutes: accept denials until then.
 PATIENCE_SECONDS = 600.0
 PATIENCE_LOOKS = 5
 
-# Below this, a failure is noise: one look in twenty may fail without a word in any task's log.
+# Below this, a failure is noise: one check in twenty may fail without a line in any task's log.
 _TROUBLE_SECONDS = 60.0
 _TROUBLE_LOOKS = 2
 
 _NEARLY = 0.8
 
-# A batch that was made just now may come into the list a moment later.
+# A new batch may appear in the list a moment after its creation.
 _YOUNG_SECONDS = 60.0
 
 
 @dataclass(slots=True)
 class Denial:
-    """The same answer again and again: that the batch is not there, or that the key may not look.
+    """The same denial, repeated: the batch does not exist, or the key may not read it.
 
     :param kind: ``not_found`` or ``refused``.
-    :param since: moment of the first.
+    :param since: moment of the first denial.
     """
 
     kind: FailureKind
@@ -41,23 +41,23 @@ class Denial:
     looks: int = 0
 
     def is_final(self, now: float) -> bool:
-        """Whether patience has run out, in time and in looks."""
+        """Return whether patience has run out, in time and in number of checks."""
         return self.looks >= PATIENCE_LOOKS and now - self.since >= PATIENCE_SECONDS
 
 
 @dataclass(slots=True)
 class WatchedBatch:
-    """Moments are seconds since the epoch.
+    """A batch, its latest checks and its waits; moments are seconds since the epoch.
 
     :param watched_since: when the first subscription came.
-    :param due_at: when to look next; infinite once it has ended.
-    :param intervals: the poll intervals of those who wait, each with how many want it.
-    :param deadlines: moments at which somebody stops waiting, each with how many do: a look is due at each.
-    :param unlisted_until: it was not in the list, or too deep in it: to be retrieved by its id until then.
-    :param missed: how often in a row it was not found in the list.
-    :param depth: pages of the list in front of the one where it was found last.
-    :param looked_at: moment of the latest look, of whatever outcome.
-    :param failures: looks that failed in a row.
+    :param due_at: when the next check is due; infinite once the batch has ended.
+    :param intervals: the poll intervals of its waits, each with the number of waits that use it.
+    :param deadlines: the deadlines of its waits, each with the number of waits that have it: a check is due at each.
+    :param unlisted_until: it was not in the list, or too deep in it: retrieve it by its id until then.
+    :param missed: how many times in a row it was not found in the list.
+    :param depth: number of pages of the list before the one where it was last found.
+    :param looked_at: moment of the latest check, whether it succeeded or failed.
+    :param failures: checks that failed in a row.
     """
 
     id: str
@@ -83,18 +83,18 @@ class WatchedBatch:
         return self.sighting is not None and self.sighting.has_ended
 
     def is_nearly_due(self, now: float) -> bool:
-        """Whether most of the time between the latest look and the next has passed."""
+        """Return whether most of the time between the latest check and the next has passed."""
         return now >= self.due_at or now - self.looked_at >= _NEARLY * (self.due_at - self.looked_at)
 
     def saw(self, sighting: Sighting, now: float, *, since: float, not_before: float, jitter: float) -> bool:
-        """Take note of a successful look; return whether it brought news.
+        """Note a successful check; return whether it brought news.
 
-        :param since: moment from which on the next look is reckoned: ``now``, or when the scan to its page began.
-        :param not_before: the service's hint when to look again.
+        :param since: the moment from which the next check is timed: ``now``, or when the scan to its page began.
+        :param not_before: the service's hint when to check again.
         """
         self.looked_at = now
         if self.has_ended and not sighting.has_ended:
-            return False  # an older view of it, such as a replica's: what has ended stays so
+            return False  # an older view, such as a replica's: an ended batch stays ended
         is_news = sighting != self.sighting or self.is_troubled or self.is_denied
         self.looks += 1
         self.sighting = sighting
@@ -106,13 +106,13 @@ class WatchedBatch:
         return is_news
 
     def note_listed(self, page: int) -> None:
-        """Take note of the page of the list on which it was found."""
+        """Note the page of the list on which the batch was found."""
         self.depth, self.missed, self.unlisted_until = page, 0, -math.inf
 
     def note_not_listed(self, now: float, *, is_whole: bool) -> bool:
-        """Take note that it was not found in the list; return whether that may be only because it is young.
+        """Note that the batch was not found in the list; return whether it may only be too new.
 
-        :param is_whole: the list was walked to its end.
+        :param is_whole: the list was read to its end.
         """
         self.missed += 1
         if is_whole and self.missed == 1 and now - self.watched_since < _YOUNG_SECONDS:
@@ -121,7 +121,7 @@ class WatchedBatch:
         return False
 
     def failed(self, error: Exception, now: float, *, jitter: float) -> bool:
-        """Take note of a failed look; return whether it brought news."""
+        """Note a failed check; return whether it brought news."""
         self.looked_at = now
         self.looks += 1
         self.failures += 1
@@ -135,17 +135,17 @@ class WatchedBatch:
         return (self.is_troubled, self.is_denied) != (was_troubled, was_denied)
 
     def begin_anew(self, due_at: float) -> None:
-        """Forget that it was denied, and look again."""
+        """Forget that the batch was denied, and check it again."""
         self.denial, self.is_denied, self.due_at = None, False, due_at
 
     def _look_again_at(self, moment: float) -> None:
-        """Be due then, or at a deadline before that: who stops waiting is told what is true at that moment."""
+        """Check again at this moment, or at an earlier deadline: a wait that ends then gets the state as of then."""
         self.due_at = moment
         if self.deadlines and not self.has_ended:
             self.due_at = min(moment, *(deadline for deadline in self.deadlines if deadline > self.looked_at), math.inf)
 
     def _deny(self, kind: FailureKind, now: float) -> None:
-        """Count denials of one kind; other failures in between neither count nor start anew."""
+        """Count denials of one kind; other failures in between neither count nor reset the count."""
         if kind not in ("not_found", "refused"):
             return
         if self.denial is None or self.denial.kind != kind:

@@ -1,4 +1,4 @@
-"""The one task that looks at the batches of one connection, for all who wait for them on one event loop."""
+"""The one asyncio task that polls the batches of one connection, for all waits for them on one event loop."""
 
 from __future__ import annotations
 
@@ -30,45 +30,47 @@ log = logging.getLogger(__name__)
 _CALL_SECONDS = 60.0
 _CONNECT_SECONDS = 60.0
 _CLOSE_SECONDS = 5.0
-_LONGEST_REST_SECONDS = 300.0  # bounds what a clock that is set forward can do
+_LONGEST_REST_SECONDS = 300.0  # bounds the effect of a clock that is set forward
 _AFTER_A_BUG_SECONDS = 30.0
 _NEWS_AT_ONCE = 20
 
 
 class LooksAtBatches(Protocol):
-    """The client, as far as a watcher needs it. Its calls are made once: it is the schedule that repeats."""
+    """The client, as far as a watcher needs it. It makes each call once: the schedule does the repeating."""
 
     async def look_at(self, batch_id: str) -> Look:
-        """Look at one batch."""
+        """Check one batch."""
 
     async def look_at_page(self, after_id: str | None = None) -> Look:
-        """Look at a page of batches, newest first."""
+        """Check a page of batches, newest first."""
 
     async def close(self) -> None:
         """Close the connections that are kept open."""
 
 
 class Meter(Protocol):
-    """What is counted; must neither raise nor block."""
+    """Counts the watcher's events; must neither raise nor block."""
 
     def called(self, operation: str) -> None:
-        """A call is made: ``retrieve`` or ``list``."""
+        """Count a call: ``retrieve`` or ``list``."""
 
     def failed(self, kind: FailureKind) -> None:
-        """A look failed."""
+        """Count a failed check."""
 
     def ended(self, seconds: float) -> None:
-        """A batch was seen to have ended, so long after its creation."""
+        """Count a batch that was seen to have ended, this long after its creation."""
 
     def waiting(self) -> None:
-        """The number of batches that are waited for may have changed."""
+        """Note that the number of batches that are waited for may have changed."""
 
 
 class Watcher:
-    """Start :meth:`run` as a task with the first subscription; cancel it after the last. It ends by nothing else.
+    """Polls the batches of one connection and informs their subscriptions.
 
-    :param name: of the connection, for messages.
-    :param connect: reads the connection and makes a client; may fail, and is then tried again.
+    Start :meth:`run` as a task with the first subscription, and cancel it after the last. Nothing else ends it.
+
+    :param name: name of the connection, for messages.
+    :param connect: reads the connection and makes a client; may fail, and is then called again.
     :param now: the wall clock, in seconds since the epoch.
     """
 
@@ -99,11 +101,11 @@ class Watcher:
 
     @property
     def batches_waiting(self) -> int:
-        """Batches that are waited for and have not been seen to end."""
+        """The number of batches that are waited for and are not known to have ended."""
         return sum(not watched.has_ended for watched in self._schedule.batches.values())
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Watch what a subscription waits for."""
+        """Watch the batches of a subscription."""
         followed = self._followed[subscription] = []
         wait = subscription.wait
         try:
@@ -119,7 +121,7 @@ class Watcher:
             raise
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Watch it no longer."""
+        """Stop watching the batches of a subscription."""
         for batch_id in self._followed.pop(subscription):
             self._schedule.remove(batch_id, subscription.wait.poll_interval, deadline=subscription.deadline)
             del self._subscriptions[batch_id][subscription]
@@ -127,13 +129,13 @@ class Watcher:
                 del self._subscriptions[batch_id]
 
     async def run(self) -> None:
-        """Look, tell and rest, until canceled; then close the client."""
+        """Check, report and rest until canceled; then close the client."""
         try:
             while True:
                 try:
                     await self._step()
                 except Exception:
-                    log.exception("Watching the batches of connection %s goes on after a fault in it.", self.name)
+                    log.exception("The watcher of connection %s hit an internal error; it continues.", self.name)
                     await asyncio.sleep(_AFTER_A_BUG_SECONDS)
         finally:
             await self._disconnect()
@@ -161,7 +163,7 @@ class Watcher:
             client = await self._connected()
             self._meter.called("list")
             look = await _answered(client.look_at_page(after_id))
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong with a look, the waits go on
+        except Exception as error:  # noqa: BLE001 - the waits continue after any failed check
             news = self._schedule.page_failed(error, self.now())
             await self._after_failures({None: error})
         else:
@@ -176,12 +178,12 @@ class Watcher:
             self._meter.called("retrieve")
             try:
                 looks[batch_id] = await _answered(client.look_at(batch_id))
-            except Exception as error:  # noqa: BLE001 - whatever goes wrong with a look, the waits go on
+            except Exception as error:  # noqa: BLE001 - the waits continue after any failed check
                 failures[batch_id] = error
 
         try:
             client = await self._connected()
-        except Exception as error:  # noqa: BLE001 - whatever a store of connections raises
+        except Exception as error:  # noqa: BLE001 - a store of connections may raise anything
             failures = dict.fromkeys(step.batch_ids, error)
         else:
             async with asyncio.TaskGroup() as group:
@@ -192,9 +194,9 @@ class Watcher:
         await self._tell(news)
 
     async def _connected(self) -> LooksAtBatches:
-        """Return the client.
+        """Return the client, and create it first if there is none.
 
-        :raises ConfigurationError: the connection cannot be read now, or no client be made of it.
+        :raises ConfigurationError: the connection cannot be read now, or no client can be made from it.
         """
         if self._client is None:
             try:
@@ -202,23 +204,24 @@ class Watcher:
                     self._client = await _unless_canceled(self._connect())
             except ConfigurationError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever a store of connections raises
-                # Its text is another's, such as a secrets backend's, and may hold what belongs into no log.
+            except Exception as error:  # noqa: BLE001 - a store of connections may raise anything
+                # The error's text comes from elsewhere, such as a secrets backend, and may hold secrets: never log it.
                 raise ConfigurationError(
-                    f"Connection {self.name} could not be read ({type(error).__name__})."
+                    f"Connection {self.name} could not be read ({type(error).__name__}). Check it in Airflow or in its "
+                    "secrets backend."
                 ) from None
             self._connected_at = self.now()
         return self._client
 
     async def _after_failures(self, failures: Mapping[str, Exception] | Mapping[None, Exception]) -> None:
-        """Count and log them, and let the connection be read again where it may have been mended."""
+        """Count and log failures, and have the connection read again if it may have been fixed."""
         kinds = [classify_failure(error) for error in failures.values()]
         for kind in kinds:
             self._meter.failed(kind)
         for looked_at, error in failures.items():
             in_a_row = self._schedule.failures_in_a_row(error, looked_at)
             if in_a_row & (in_a_row - 1) == 0:  # the first, second, fourth, eighth …
-                log.warning("A look over connection %s failed; batches run on untouched: %s", self.name, error)
+                log.warning("A check over connection %s failed; batches continue to run: %s", self.name, error)
                 break
         age = self.now() - self._connected_at
         if may_be_the_connections(kinds, in_a_row=self._schedule.gate.failures, age_seconds=age):
@@ -232,7 +235,7 @@ class Watcher:
                     await _unless_canceled(client.close())
 
     async def _tell(self, news: list[WatchedBatch]) -> None:
-        """Pass news on, a few at a time: a thousand waits that go on at once would hold up the loop."""
+        """Pass news on, a few at a time: a thousand waits that continue at once would block the event loop."""
         delivered = 0
         for watched in news:
             if (sighting := watched.sighting) is not None and sighting.has_ended and sighting.ended_at is not None:
@@ -245,9 +248,9 @@ class Watcher:
 
 
 async def _answered(call: Awaitable[Look]) -> Look:
-    """Bound a call as a whole: the client's own time-outs are for each of its steps.
+    """Bound the duration of a whole call: the client's own timeouts are for each of its steps.
 
-    :raises ApiConnectionError: it took too long, or was broken off from within.
+    :raises ApiConnectionError: the call took too long, or something inside this process canceled it.
     """
     try:
         async with asyncio.timeout(_CALL_SECONDS):
@@ -257,9 +260,9 @@ async def _answered(call: Awaitable[Look]) -> Look:
 
 
 async def _unless_canceled(call: Awaitable[T]) -> T:
-    """Let a cancellation pass only where this task was canceled: one from within a library must not end a watch.
+    """Let a cancellation pass only if this task was canceled: one from within a library must not end a watch.
 
-    :raises ApiConnectionError: it came from within.
+    :raises ApiConnectionError: the cancellation came from within a library.
     """
     try:
         return await call
@@ -267,4 +270,4 @@ async def _unless_canceled(call: Awaitable[T]) -> T:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        raise ApiConnectionError("The call was broken off from within this process.", connected=True) from None
+        raise ApiConnectionError("Something inside this process canceled the call.", connected=True) from None

@@ -1,1 +1,1 @@
-"""Private: how an operator brings a job forward in stints, each one attempt's time on a worker, deferred in between."""
+"""Private: how an operator advances a job in stints. A stint is the time between two deferrals, on a worker."""

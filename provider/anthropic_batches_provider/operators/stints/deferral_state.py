@@ -1,7 +1,7 @@
-"""What a task remembers over a deferral.
+"""The state that a task keeps over a deferral.
 
-The memory is the task instance's XCom ``deferral``: it outlives a deferral, and is gone in the next try. A resumed task
-goes on with the job that it was deferred with, whatever its templates or its DAG say by now.
+It is stored in the task instance's XCom ``deferral``: it survives a deferral, and is gone in the next try. A resumed
+task continues with the job that it was deferred with, whatever its templates or its DAG say by now.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeferralState:
-    """What is remembered.
+    """The state to keep.
 
     :param job: URI of the job folder.
-    :param until: when the wait was to end, by the worker's clock, in seconds since the epoch.
-    :param ahead_seconds: how far the triggerer's clock was seen to be ahead of the worker's.
-    :param pinned: what a template may render otherwise by the next stint, such as the destination.
+    :param until: when the wait was planned to end, by the worker's clock, in seconds since the epoch.
+    :param ahead_seconds: how far the triggerer's clock was found to be ahead of the worker's.
+    :param pinned: attributes that a template might render differently in the next stint, such as the destination.
     :param failing_since: since when the service could not be asked, in seconds since the epoch; None while it can.
-    :param failures: how many stints in a row have ended with that.
+    :param failures: how many stints in a row have ended because of that.
     """
 
     job: str
@@ -42,7 +42,7 @@ class DeferralState:
 
     @classmethod
     def recalled(cls, context: Context) -> DeferralState | None:
-        """Return what this try of the task was deferred with; None in its first stint."""
+        """Return the state that this try of the task was deferred with; None in its first stint."""
         task_instance: Any = context["ti"]
         kept = task_instance.xcom_pull(
             task_ids=task_instance.task_id, key=DEFERRAL_KEY, map_indexes=task_instance.map_index
@@ -50,14 +50,14 @@ class DeferralState:
         return None if kept is None else cls(**kept)
 
     def remember(self, context: Context) -> None:
-        """Keep this until the task goes on."""
+        """Store this until the task resumes."""
         task_instance: Any = context["ti"]
         task_instance.xcom_push(key=DEFERRAL_KEY, value=asdict(self))
 
     def after(self, event: Mapping[str, Any], now: pendulum.DateTime) -> DeferralState:
-        """Return this with what the end of the wait tells of the triggerer's clock.
+        """Return this, corrected by what the end of the wait shows about the triggerer's clock.
 
-        :param event: what the trigger has fired.
+        :param event: the event that the trigger fired.
         :param now: the worker's clock.
         """
         early = self.until - now.timestamp()
@@ -66,7 +66,7 @@ class DeferralState:
         return replace(self, ahead_seconds=self.ahead_seconds + early)
 
     def after_failure(self, error: ApiError, now: pendulum.DateTime) -> DeferralState | None:
-        """Return this for a further wait, since the service could not be asked.
+        """Return this for a further wait, because the service could not be asked.
 
         :param now: the worker's clock.
         :returns: None if waiting does not help, or has not helped for a day.
@@ -81,11 +81,11 @@ class DeferralState:
 
 
 def given_up(event: Mapping[str, Any]) -> AirflowException:
-    """Return the error of a task that waits no longer.
+    """Return the error of a task that stops waiting.
 
-    :param event: what the trigger has fired.
+    :param event: the event that the trigger fired.
     """
     return AirflowException(
-        f"{event.get('reason')} Nothing was sent again or canceled: what was submitted is in the job folder, and a "
-        "retry goes on from there."
+        f"{event.get('reason')} A retry continues from the job folder. Nothing was sent again or canceled: the job "
+        "folder holds what was submitted."
     )

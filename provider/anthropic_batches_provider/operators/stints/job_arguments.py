@@ -1,4 +1,4 @@
-"""The arguments of an operator that say which job it asks for, as they are rendered for one attempt."""
+"""The arguments that define the job of an operator, as rendered for one attempt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobArguments:
-    """The parameters of the same names of :class:`MessageBatchSubmitOperator`, where they are described."""
+    """The parameters of the same names of :class:`MessageBatchSubmitOperator`, which describes them."""
 
     rows: RowsArgument
     requests: RowsArgument

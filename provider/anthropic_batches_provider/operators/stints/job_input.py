@@ -1,4 +1,4 @@
-"""From an operator's rendered arguments to what the engine takes: the question, the plan of the job, prepared rows."""
+"""Turns an operator's rendered arguments into the engine's input: the question, the plan of the job, prepared rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class JobInput:
-    """What one attempt of an operator asks for."""
+    """The job and the rows that one attempt of an operator requests."""
 
     def __init__(self, arguments: JobArguments, context: Context) -> None:
         self.arguments = arguments
@@ -30,17 +30,17 @@ class JobInput:
 
     @property
     def source(self) -> RowsArgument:
-        """Where the rows come from."""
+        """The source of the rows."""
         return self.arguments.rows if self.arguments.requests.source is None else self.arguments.requests
 
     @property
     def tries(self) -> str:
-        """Names the tries of the task instance since it was last cleared."""
+        """The name of the group of tries since the task instance was last cleared."""
         return attempt_group(self.context)
 
     @property
     def limits(self) -> ShardLimits:
-        """How large a shard may become: no larger than what may be in flight."""
+        """How large a shard may be: no larger than the window."""
         from anthropic_batches_provider.batches.sharding import ShardLimits
 
         arguments = self.arguments
@@ -51,7 +51,7 @@ class JobInput:
 
     @cached_property
     def plan(self) -> JobPlan:
-        """The job that is asked for.
+        """The requested job.
 
         :raises ConfigurationError: the question cannot be asked.
         """
@@ -75,7 +75,7 @@ class JobInput:
         )
 
     def prepared_rows(self, spool: Path) -> Iterator[PreparedRow]:
-        """Read the rows from their beginning, checked and encoded.
+        """Read the rows from the start, checked and encoded.
 
         :param spool: a local folder of this attempt alone.
         """

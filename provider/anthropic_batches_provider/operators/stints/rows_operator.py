@@ -1,4 +1,4 @@
-"""What the operators that send rows have in common: their arguments, their stints, and being killed."""
+"""The base of the operators that send rows: their arguments, their stints, and how they are killed."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 
 
 class RowsOperator(BaseOperator):
-    """Takes rows, and brings them as a job to the Message Batches API; what else it does, a subclass says.
+    """Takes rows and sends them to the Message Batches API as a job. A subclass defines what else it does.
 
-    It brings the job forward in stints on a worker, and is deferred between them.
+    It advances the job in stints on a worker, and is deferred between them.
 
-    Its parameters are described where they are used: :class:`MessageBatchSubmitOperator`.
+    :class:`MessageBatchSubmitOperator` describes the parameters.
     """
 
     template_fields: Sequence[str] = (
@@ -130,34 +130,34 @@ class RowsOperator(BaseOperator):
         self._task_instance: Any = None
         self._job: JobFolder | None = None
 
-    # ------------------------------------------------------------------------------------------- what a subclass says
+    # ----------------------------------------------------------------------------------------- what a subclass defines
 
     @abstractmethod
     def advance(self, stint: Stint) -> Any:
-        """Bring the sealed job forward; return what the task returns, or :meth:`wait`."""
+        """Advance the sealed job; return the task's return value, or :meth:`wait`."""
 
     def check_before_reading(self, job_input: JobInput) -> None:
-        """Look whether the task could come to its end, before a row is read or anything is sent."""
+        """Check that the task can finish, before a row is read or anything is sent."""
 
     def may_send(self) -> bool:
-        """Return whether more may be submitted by now."""
+        """Return whether more may be submitted now."""
         return True
 
     def pinned(self) -> dict[str, Any]:
-        """Return the attributes that must not be rendered otherwise after a deferral."""
+        """Return the attributes that must stay as they are after a deferral, whatever their templates render then."""
         return {}
 
     # --------------------------------------------------------------------------------------------------------- stints
 
     def execute(self, context: Context) -> Any:
-        """Open the unit's job, seal its shards and go on."""
+        """Open the unit's job, seal its shards, and advance it."""
         with as_task_failures():
             return self._run_stint(context)
 
     def resume(self, context: Context, event: dict[str, Any] | None = None) -> Any:
-        """Go on after a deferral, with the job that the task was deferred with.
+        """Continue after a deferral, with the job that the task was deferred with.
 
-        :param event: what :class:`MessageBatchTrigger` has fired.
+        :param event: the event that :class:`MessageBatchTrigger` fired.
         """
         event = event or {}
         if event.get("outcome") == "unreachable":
@@ -169,7 +169,7 @@ class RowsOperator(BaseOperator):
                 self._wait_out(context, error)
 
     def on_kill(self) -> None:
-        """Send nothing more; cancel what was submitted, if the policy says so and the task is really over."""
+        """Send nothing more; cancel the running batches if the policy says so and the task is really over."""
         self._told_to_stop = True
         if self.kill_policy != "cancel" or self._job is None or not is_over(self._task_instance):
             return
@@ -179,9 +179,9 @@ class RowsOperator(BaseOperator):
             cancel_batches(client, running_batch_ids(self._job))
 
     def _run_stint(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
-        """Open the job, or that of the deferral, and bring it forward as far as it goes.
+        """Open the job, or that of the deferral, and advance it as far as possible.
 
-        :param event: what the trigger has fired; None in the first stint.
+        :param event: the event that the trigger fired; None in the first stint.
         """
         from anthropic_batches_provider.batches.clock import SystemClock
         from anthropic_batches_provider.batches.further_rounds import Rounds
@@ -241,9 +241,9 @@ class RowsOperator(BaseOperator):
     # ------------------------------------------------------------------------------------------- deferred between them
 
     def wait(self, stint: Stint, waiting: NextLook) -> NoReturn:
-        """Defer until there is something to do again.
+        """Defer until there is something to do.
 
-        :raises AirflowException: there is nothing that a wait could bring.
+        :raises AirflowException: waiting would change nothing.
         """
         now = stint.clock.now()
         planned = stint.next_wait(waiting, now)
@@ -257,16 +257,16 @@ class RowsOperator(BaseOperator):
             pinned=self.pinned(),
         )
         self.log.info(
-            "Waiting: %s. Looking again at %s UTC at the latest.",
+            "Waiting: %s. Next check by %s UTC.",
             planned.reason,
             planned.until.in_timezone("UTC").to_datetime_string(),
         )
         self._defer(stint.context, state, planned.batch_ids, job=stint.job)
 
     def _wait_out(self, context: Context, error: ApiError) -> NoReturn:
-        """Defer once more where the service could not be asked how the job stands: a wait of a day may meet an outage.
+        """Defer again because the service could not be asked about the job: a wait of a day may meet an outage.
 
-        :raises ApiError: the error, if a wait does not help, or no more may be waited for.
+        :raises ApiError: the error, if waiting does not help, or the task may wait no longer.
         """
         from anthropic_batches_provider.batches.clock import SystemClock
 
@@ -275,13 +275,13 @@ class RowsOperator(BaseOperator):
         if again is None:
             raise error
         self.log.warning(
-            "The service could not be asked how %s stands; what runs there runs on. Going on in %d s: %s",
+            "The service could not be asked about %s; its batches run on. Next check in %d s: %s",
             again.job, again.until - SystemClock().now().timestamp(), error,
         )  # fmt: skip
         self._defer(context, again, (), job=find_job(again.job))
 
     def _defer(self, context: Context, state: DeferralState, batch_ids: Sequence[str], *, job: JobFolder) -> NoReturn:
-        """Remember the state, and defer until its moment or the end of one of some batches."""
+        """Store the state, and defer until its moment or until one of the batches ends."""
         state.remember(context)
         self.defer(
             trigger=MessageBatchTrigger(
@@ -294,4 +294,4 @@ class RowsOperator(BaseOperator):
             ),
             method_name="resume",
         )
-        raise AssertionError("defer returns nothing")  # tells the type checker what defer() does
+        raise AssertionError("defer returns nothing")  # for the type checker: defer() never returns

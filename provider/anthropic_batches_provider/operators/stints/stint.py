@@ -1,4 +1,4 @@
-"""A stint: one attempt's time on a worker, with an open job; and how its job is opened and shown."""
+"""A stint: the time on a worker between two deferrals, with an open job; and how its job is opened and shown."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stint:
-    """One attempt's time on a worker, with a sealed job: from its start, or from the end of a deferral.
+    """One stretch of time on a worker, with a sealed job: from the start of the try, or from the end of a deferral.
 
-    :param before: what the task was deferred with; None in the first stint.
-    :param event: what the trigger has fired; empty in the first stint.
+    :param before: the state that the task was deferred with; None in the first stint.
+    :param event: the event that the trigger fired; empty in the first stint.
     :param spool: a local folder of this stint alone.
     """
 
@@ -53,7 +53,7 @@ class Stint:
     rounds: Rounds
 
     def next_wait(self, waiting: NextLook, now: pendulum.DateTime) -> NextLook | None:
-        """Return how to wait, given what the last wait brought; None if there is nothing that a wait could bring."""
+        """Return how to wait, given the outcome of the last wait; None if waiting would change nothing."""
         from anthropic_batches_provider.batches.submission.next_look import next_wait
 
         has_unsent = any(state.batch is None for state in self.job.shards())
@@ -63,7 +63,7 @@ class Stint:
 def open_job(
     job_input: JobInput, client: MessageBatchClient, clock: Clock, spool: Path, progress: ProgressReport
 ) -> JobFolder:
-    """Open the job of the unit of work, and seal it if it is new: its rows are read at most once.
+    """Open the job of the unit of work, and seal it if it is new, so that its rows are read at most once.
 
     :raises AirflowSkipException: there are no rows, and ``on_empty`` says so.
     """
@@ -83,7 +83,7 @@ def open_job(
     except EmptyInputError as error:
         if job_input.arguments.on_empty == "skip":
             raise AirflowSkipException("There are no rows: nothing to submit.") from error
-        raise EmptyInputError(f"{error} They were to come from {job_input.source}.") from error
+        raise EmptyInputError(f"{error} The rows should come from {job_input.source}.") from error
 
 
 def reopen_job(uri: str, client: MessageBatchClient, conn_id: str) -> JobFolder:
@@ -94,19 +94,19 @@ def reopen_job(uri: str, client: MessageBatchClient, conn_id: str) -> JobFolder:
 
 
 def running_batch_ids(job: JobFolder) -> tuple[str, ...]:
-    """Return the batches of a job that were not seen to end."""
+    """Return the batches of a job that are not known to have ended."""
     from anthropic_batches_provider.batches.submission import running_ids
 
     return running_ids(job.shards())
 
 
 def show(stint: Stint) -> None:
-    """Copy what the ledger knows to where the UI shows it, however the stint has ended."""
+    """Copy the state of the ledger to where the UI shows it, however the stint ended."""
     job = stint.job
     try:
         batch_ids = [batch.batch_id for batch in job.batches()]
         shown = {"job": job.uri, "batch_ids": batch_ids, "requests": job.first_seal().rows}
         show_in_task_state(stint.context, "message_batches", shown)
         stint.progress.report(job, force=True)
-    except Exception as error:  # noqa: BLE001 - what is shown must not hide how the stint ended
-        log.warning("How far %s is could not be shown: %s", job.uri, error)
+    except Exception as error:  # noqa: BLE001 - a failed display must not hide how the stint ended
+        log.warning("The progress of %s could not be shown: %s", job.uri, error)

@@ -1,1 +1,1 @@
-"""What a test sets and reads: faults, the account of calls, and the control API with its client."""
+"""The parts that a test sets and reads: faults, the record of calls, and the control API with its client."""

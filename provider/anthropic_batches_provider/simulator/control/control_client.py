@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class SimulatorControl:
-    """Sets and reads a running simulator.
+    """Controls and reads a running simulator.
 
     :param base_url: of the simulator, as the command prints it.
     :param timeout: seconds to wait for an answer.
@@ -26,33 +26,33 @@ class SimulatorControl:
     def __init__(self, base_url: str, *, timeout: float = 60.0) -> None:
         self.base_url = base_url.rstrip("/")
         self._timeout = timeout
-        # No proxy: a test environment may name one, and the simulator is on loopback.
+        # No proxy: a test environment may define one, but the simulator is on loopback.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def add_fault(self, operation: str, action: str, **options: Any) -> None:
-        """Let calls of ``operation`` go wrong; options are the other fields of a fault.
+        """Make calls of ``operation`` fail; options are the other fields of a fault.
 
-        :raises ValueError: with the simulator's words, if there is no such fault.
+        :raises ValueError: there is no such fault; the message is the simulator's.
         """
         self._call("POST", "/faults", {"operation": operation, "action": action, **options})
 
     def faults(self) -> list[dict[str, Any]]:
-        """List the faults in force, each with how many calls it has ``struck``."""
+        """List the active faults, each with the number of calls it has ``struck``."""
         return self._call("GET", "/faults", type=dict[str, list[dict[str, Any]]])["faults"]
 
     def clear_faults(self) -> None:
-        """Drop all faults, so that calls go well from now on."""
+        """Drop all faults, so that calls succeed from now on."""
         self._call("DELETE", "/faults")
 
     def add_outcome(self, result: str, **options: Any) -> None:
         """Let rows of batches that are created from now on end as ``result``; options are the rule's other fields.
 
-        :raises ValueError: with the simulator's words, if there is no such result.
+        :raises ValueError: there is no such result; the message is the simulator's.
         """
         self._call("POST", "/outcomes", {"result": result, **options})
 
     def outcomes(self) -> list[dict[str, Any]]:
-        """List the rules in force, each with how many rows it was ``applied`` to."""
+        """List the active rules, each with the number of rows it was ``applied`` to."""
         return self._call("GET", "/outcomes", type=dict[str, list[dict[str, Any]]])["outcomes"]
 
     def clear_outcomes(self) -> None:
@@ -60,13 +60,13 @@ class SimulatorControl:
         self._call("DELETE", "/outcomes")
 
     def settings(self) -> Settings:
-        """Return the settings in force."""
+        """Return the current settings."""
         return self._call("GET", "/settings", type=Settings)
 
     def change_settings(self, **changes: Any) -> Settings:
-        """Change settings, and return all that are then in force.
+        """Change settings, and return all settings after the change.
 
-        :raises ValueError: there is no such setting, or the value does not fit; nothing is changed.
+        :raises ValueError: there is no such setting, or the value is not valid; nothing is changed.
         """
         return self._call("PATCH", "/settings", changes, type=Settings)
 
@@ -81,18 +81,18 @@ class SimulatorControl:
     def end_batches(self, batch_ids: Iterable[str] | None = None, *, unfinished: str = "finish") -> list[str]:
         """End batches now, by default all.
 
-        :param unfinished: what becomes of rows that are not done yet: ``finish`` or ``expire``.
-        :returns: the ids of those that were running.
+        :param unfinished: how rows end that are not done yet: ``finish`` or ``expire``.
+        :returns: the ids of the batches that were running.
         """
         body = {"unfinished": unfinished, **_ids(batch_ids)}
         return self._call("POST", "/end_batches", body, type=dict[str, list[str]])["batch_ids"]
 
     def archive_batches(self, batch_ids: Iterable[str] | None = None) -> list[str]:
-        """Let the results of ended batches, by default all, be gone as after 29 days; returns their ids."""
+        """Remove the results of ended batches, by default all, as after 29 days; return the batches' ids."""
         return self._call("POST", "/archive", _ids(batch_ids), type=dict[str, list[str]])["batch_ids"]
 
     def received(self) -> Received:
-        """Return the account of all calls since the start or the last reset."""
+        """Return the record of all calls since the start or the last reset."""
         return self._call("GET", "/received", type=Received)
 
     def billing(self) -> Billing:
@@ -100,7 +100,7 @@ class SimulatorControl:
         return self._call("GET", "/billing", type=Billing)
 
     def reset(self) -> None:
-        """Forget batches, faults, outcome rules and counts, and go back to the first settings; the clock goes on."""
+        """Forget batches, faults, outcome rules and counts, and restore the first settings; the clock keeps running."""
         self._call("POST", "/reset")
 
     def _call(self, method: str, path: str, body: Any = None, *, type: type[T] | None = None) -> T:

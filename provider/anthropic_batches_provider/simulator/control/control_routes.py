@@ -1,4 +1,4 @@
-"""The control API under ``/_simulator/``: what tests set, and what they read."""
+"""The control API under ``/_simulator/``, through which tests set and read the simulator."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ Handler = Callable[[Any], Awaitable[Any]]
 
 
 class ControlError(Exception):
-    """The control API was asked for something that does not exist or does not fit."""
+    """A control call named something that does not exist, or a value that is not valid."""
 
 
 class Control:
-    """What the control API can do. Each operation takes the decoded JSON body and returns what is to be encoded."""
+    """The operations of the control API. Each takes the decoded JSON body and returns a value to encode."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
 
     async def overview(self, body: Any) -> Any:
-        """Name the settings in force and every path of the control API."""
+        """Return the current settings and every path of the control API."""
         return {"settings": self._simulator.settings, "paths": sorted({f"{m} {PREFIX}{p}" for m, p in _PATHS})}
 
     async def faults(self, body: Any) -> Any:
         return {"faults": self._simulator.faults.described()}
 
     async def add_faults(self, body: Any) -> Any:
-        """Add one fault, a list, or ``{"faults": [...]}``: all of them, or none if one is wrong."""
-        # Parse them all before the first is added: a wrong one must leave nothing behind.
+        """Add one fault, a list, or ``{"faults": [...]}``: all of them, or none if one is not valid."""
+        # Parse all of them before the first is added, so that an invalid one leaves nothing behind.
         for fault in [parse_fault(value) for value in _objects(body, "faults")]:
             self._simulator.faults.add(fault)
         return await self.faults(body)
@@ -55,7 +55,7 @@ class Control:
         return {"outcomes": self._simulator.rules.described()}
 
     async def add_outcomes(self, body: Any) -> Any:
-        """Add one rule, a list, or ``{"outcomes": [...]}``: all of them, or none if one is wrong."""
+        """Add one rule, a list, or ``{"outcomes": [...]}``: all of them, or none if one is not valid."""
         for rule in [parse_rule(value) for value in _objects(body, "outcomes")]:
             self._simulator.rules.add(rule)
         return await self.outcomes(body)
@@ -73,12 +73,12 @@ class Control:
         return self._simulator.settings
 
     async def clock(self, body: Any) -> Any:
-        """Tell the time, in seconds since the epoch and in the API's form, and the clock's speed."""
+        """Return the time, in seconds since the epoch and in the API's form, and the clock's speed."""
         now = self._simulator.look()
         return {"now": now, "time": rfc3339(now), "speed": self._simulator.clock.speed}
 
     async def advance_clock(self, body: Any) -> Any:
-        """Move the clock forward by the body's ``seconds``, and tell the time."""
+        """Move the clock forward by the body's ``seconds``, and return the time."""
         seconds = _object(body).get("seconds")
         if not isinstance(seconds, int | float):
             raise ControlError("give the seconds to advance by, as a number")
@@ -88,7 +88,7 @@ class Control:
     async def end_batches(self, body: Any) -> Any:
         """End the batches of ``batch_ids``, or all, now.
 
-        ``unfinished`` says what becomes of rows that are not done: ``finish`` (default) or ``expire``.
+        ``unfinished`` says how rows end that are not done: ``finish`` (default) or ``expire``.
         """
         wanted = _object(body)
         unfinished = wanted.get("unfinished", "finish")
@@ -101,7 +101,7 @@ class Control:
         return {"batch_ids": [batch.id for batch in ended]}
 
     async def archive_batches(self, body: Any) -> Any:
-        """Let the results of ended batches be gone; those of ``batch_ids`` that run are left alone."""
+        """Remove the results of ended batches; running ones among ``batch_ids`` are left alone."""
         now = self._simulator.look()
         archived = [batch for batch in self._chosen(_object(body)) if batch.has_ended(now)]
         for batch in archived:
@@ -109,17 +109,17 @@ class Control:
         return {"batch_ids": [batch.id for batch in archived]}
 
     async def received(self, body: Any) -> Any:
-        """Tell what was received, as :class:`Received`, after the late commits that are due."""
+        """Return the received calls, as :class:`Received`, after the late commits that are due."""
         self._simulator.look()
         return self._simulator.log.account()
 
     async def billing(self, body: Any) -> Any:
-        """Tell what was billed, as :class:`Billing`; worked out in a thread, since it reads every row."""
+        """Return the bill, as :class:`Billing`; a thread computes it, since it reads every row."""
         self._simulator.look()
         return await asyncio.to_thread(self._simulator.billing)
 
     async def reset(self, body: Any) -> Any:
-        """Start anew, as :meth:`Simulator.reset` does; the clock goes on."""
+        """Reset the simulator, as :meth:`Simulator.reset` does; the clock keeps running."""
         self._simulator.reset()
         return {}
 
@@ -155,7 +155,7 @@ _PATHS = {
 
 
 def control_routes(simulator: Simulator) -> list[Route]:
-    """Make the routes of the control API; the last one names the known paths to whoever asks for another."""
+    """Make the routes of the control API; the last one answers any other path with a list of the known paths."""
     control = Control(simulator)
     paths: dict[str, dict[str, Handler]] = {}
     for (method, path), operation in _PATHS.items():
@@ -163,13 +163,13 @@ def control_routes(simulator: Simulator) -> list[Route]:
     known = [
         Route(PREFIX + path, _endpoint(operations), methods=list(operations)) for path, operations in paths.items()
     ]
-    # It must come last: routes are tried in order, and this one takes every path.
+    # It must come last: routes are tried in order, and this one matches every path.
     return [*known, Route(PREFIX + "/{path:path}", _unknown_path, methods=["GET", "POST", "PATCH", "DELETE"])]
 
 
 def _endpoint(operations: dict[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        # Starlette lets HEAD into every GET route.
+        # Starlette admits HEAD to every GET route.
         method = "GET" if request.method == "HEAD" else request.method
         try:
             content = await request.body()
@@ -183,7 +183,7 @@ def _endpoint(operations: dict[str, Handler]) -> Callable[[Request], Awaitable[R
 
 async def _unknown_path(request: Request) -> Response:
     known = ", ".join(sorted({path for _, path in _PATHS}))
-    return _json(404, {"error": f"no such control: {request.url.path}; there are, under {PREFIX}: {known}"})
+    return _json(404, {"error": f"no such control path: {request.url.path}; use one of these under {PREFIX}: {known}"})
 
 
 def _json(status: int, value: Any) -> Response:
@@ -197,7 +197,7 @@ def _object(body: Any) -> dict[str, Any]:
 
 
 def _objects(body: Any, name: str) -> list[dict[str, Any]]:
-    """One object, a list of them, or ``{name: list}``."""
+    """Return the objects of a body: one object, a list of them, or ``{name: list}``."""
     if isinstance(body, dict) and isinstance(body.get(name), list):
         body = body[name]
     values = body if isinstance(body, list) else [body]

@@ -1,4 +1,4 @@
-"""Faults of calls, and the plan that decides which call each of them strikes."""
+"""Faults of calls, and the plan that decides which calls each of them strikes."""
 
 from __future__ import annotations
 
@@ -42,22 +42,23 @@ _NEEDED = {
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """One fault. *Commit* is what a call does: creating, canceling or deleting a batch.
+    """One fault. *Commit* means the effect of a call: a batch is created, canceled or deleted.
 
-    :param operation: the calls it is for.
-    :param action: what happens; ``docs/simulator.md`` describes each.
-    :param nth: strike from the nth such call on, counted from when the fault was added.
-    :param times: strike so many calls, null for all; default 1, or all with ``probability``.
-    :param probability: strike each call with this chance, drawn by the seed.
-    :param batch_id: only calls for this batch.
+    :param operation: the operation whose calls it strikes.
+    :param action: what happens; ``docs/simulator.md`` describes each action.
+    :param nth: strike from the nth such call on, counted from the moment the fault was added.
+    :param times: strike this many calls, null for all; default 1, or all with ``probability``.
+    :param probability: strike each call with this probability; the seed decides the draws.
+    :param batch_id: strike only calls for this batch.
     :param status: of the answer; 307 redirects to ``location``, by default to the same address.
-    :param retry_after: seconds, for the header of that name; it may be any text.
+    :param retry_after: seconds, for the header of that name; any text is allowed.
     :param should_retry: for the ``x-should-retry`` header.
     :param html: answer ``status`` with a page, as a proxy does.
     :param seconds: real seconds to hang, or simulated seconds until a late commit.
-    :param when: hang before the commit (a client that has gone away by its end leaves nothing) or after it.
-    :param bytes: of the response body, to send before the connection is closed.
-    :param lines: of the response body, to send before the connection is closed in the middle of the next.
+    :param when: hang before the commit or after it. If the client disconnects during a hang before the commit, the call
+        has no effect.
+    :param bytes: how many bytes of the response body to send before the connection is closed.
+    :param lines: how many lines of the response body to send before the connection is closed inside the next line.
     :param bytes_per_second: pace of the response body.
     """
 
@@ -92,11 +93,11 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         if self.bytes_per_second is not None and self.bytes_per_second < 1:
             raise ValueError(f"bytes_per_second is {self.bytes_per_second}; it must be 1 or more")
         if self.probability is not None and not 0 <= self.probability <= 1:
-            raise ValueError(f"probability is {self.probability}; it must lie between 0 and 1")
+            raise ValueError(f"probability is {self.probability}; it must be between 0 and 1")
 
     @property
     def strikes(self) -> int | None:
-        """How many calls it strikes, None for all."""
+        """The number of calls it strikes; None for all."""
         if self.times is msgspec.UNSET:
             return None if self.probability is not None else 1
         return self.times if isinstance(self.times, int) else None
@@ -122,17 +123,17 @@ def _plain(value: float | str) -> str:
 
 
 def parse_fault(value: dict[str, Any]) -> Fault:
-    """Make a fault from JSON.
+    """Make a fault from decoded JSON.
 
     :raises ValueError: it is not a fault; the message says what is wrong and what is allowed.
     """
     for name, allowed in (("action", ACTIONS), ("operation", OPERATIONS)):
         if name in value and value[name] not in allowed:
-            raise ValueError(f"no such {name}: {value[name]}; there are {', '.join(allowed)}")
+            raise ValueError(f"no such {name}: {value[name]}; use one of {', '.join(allowed)}")
     try:
         return msgspec.convert(value, Fault)
     except msgspec.ValidationError as error:
-        raise ValueError(f"{error}; a fault has {', '.join(Fault.__struct_fields__)}") from error
+        raise ValueError(f"{error}; the fields of a fault are {', '.join(Fault.__struct_fields__)}") from error
 
 
 @dataclass
@@ -143,7 +144,7 @@ class _ActiveFault:
     struck: int = 0
 
     def strikes(self, operation: str, batch_id: str | None) -> bool:
-        """Whether this call is struck; counts it."""
+        """Count this call, and return whether the fault strikes it."""
         fault = self.fault
         if fault.operation not in ("any", operation) or fault.batch_id not in (None, batch_id):
             return False
@@ -154,7 +155,7 @@ class _ActiveFault:
 
 
 class FaultPlan:
-    """The faults in force; for each call the first that strikes it is used."""
+    """The active faults; for each call, the first one that strikes it is used."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -162,22 +163,22 @@ class FaultPlan:
         self._faults: list[_ActiveFault] = []
 
     def add(self, fault: Fault) -> None:
-        """Put a fault behind those in force; its chances depend on the seed and on its number since the last reset."""
+        """Add a fault after the active ones; its draws depend on the seed and on its number since the last reset."""
         self._numbers += 1
-        # A generator for each, so that adding one fault does not move the chances of another.
+        # A generator for each fault, so that adding one does not change the draws of another.
         self._faults.append(_ActiveFault(fault, random.Random(f"{self._seed}:{self._numbers}")))
 
     def clear(self) -> None:
-        """Drop all faults; calls that one has struck already stay struck."""
+        """Drop all faults; calls that were already struck stay struck."""
         self._faults.clear()
 
     def described(self) -> list[dict[str, Any]]:
-        """Describe each fault by the fields that were given, and by how many calls it has ``struck``."""
+        """Describe each fault by its given fields and by the number of calls it has ``struck``."""
         return [msgspec.to_builtins(active.fault) | {"struck": active.struck} for active in self._faults]
 
     def pick(self, operation: str, batch_id: str | None = None) -> Fault | None:
-        """Pick the fault that strikes this call; None if none does. Each call must be asked about once."""
-        # Ask every fault, not only up to the first: nth and probability count calls that another fault took.
+        """Pick the fault that strikes this call; None if none does. Call this exactly once for each call."""
+        # Ask every fault, not only up to the first: nth and probability also count calls that another fault struck.
         striking = [active for active in self._faults if active.strikes(operation, batch_id)]
         if not striking:
             return None

@@ -1,4 +1,4 @@
-"""The account of calls, against which tests hold a client's conduct."""
+"""The record of calls, with which tests check the behavior of a client."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import msgspec
 
 
 class CreateCall(msgspec.Struct, kw_only=True):
-    """One POST that asked for a batch.
+    """One POST that requested a batch.
 
-    :param batch_id: of the batch that it made, also if the answer was lost; null if it made none.
-    :param requests: in its body; null if the body was not read.
+    :param batch_id: of the batch that it made, even if the answer was lost; null if it made none.
+    :param requests: the number of requests in its body; null if the body was not read.
     :param fault: the action of the fault that struck it.
     :param status: of the answer; null if there was none.
-    :param at: by the simulator's clock, seconds since the epoch.
+    :param at: the time by the simulator's clock, in seconds since the epoch.
     """
 
     at: float
@@ -28,8 +28,8 @@ class CreateCall(msgspec.Struct, kw_only=True):
 class Received(msgspec.Struct, kw_only=True):
     """All calls since the start or the last reset.
 
-    :param calls: HTTP calls by operation.
-    :param creates: the POSTs that asked for a batch, in order.
+    :param calls: number of HTTP calls by operation.
+    :param creates: the POSTs that requested a batch, in order.
     """
 
     # msgspec copies empty defaults for each instance.
@@ -38,12 +38,12 @@ class Received(msgspec.Struct, kw_only=True):
 
     @property
     def batches_created(self) -> int:
-        """How many batches the POSTs made, those without an answer included."""
+        """The number of batches that the POSTs made, including POSTs without an answer."""
         return sum(create.batch_id is not None for create in self.creates)
 
 
 class Log:
-    """Keeps the account."""
+    """Keeps the record of calls."""
 
     def __init__(self) -> None:
         self._calls: Counter[str] = Counter()
@@ -52,21 +52,21 @@ class Log:
         self._calls_in_minute = 0
 
     def count(self, operation: str, now: float) -> None:
-        """Count a call, for the account and for the rate limit of the clock's running minute."""
+        """Count a call, for the record and for the rate limit of the clock's current minute."""
         self._calls_in_minute = self.in_this_minute(now) + 1
         self._minute = int(now // 60)
         self._calls[operation] += 1
 
     def in_this_minute(self, now: float) -> int:
-        """Calls in the clock's running minute."""
+        """Return the number of calls in the clock's current minute."""
         return self._calls_in_minute if self._minute == int(now // 60) else 0
 
     def create(self, at: float) -> CreateCall:
-        """Open the entry of a create call; it is filled in as the call goes on."""
+        """Open the entry of a create call; it is filled in while the call proceeds."""
         entry = CreateCall(at=at)
         self._creates.append(entry)
         return entry
 
     def account(self) -> Received:
-        """Return the account so far; it shares the entries of create calls, which may still be filled in."""
+        """Return the record so far; it shares the entries of create calls, which may still be filled in."""
         return Received(calls=dict(sorted(self._calls.items())), creates=self._creates)

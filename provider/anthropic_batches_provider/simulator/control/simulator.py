@@ -1,6 +1,6 @@
-"""The simulator itself: the imitated service, with the faults that tests set and the account of what it was asked.
+"""The simulator itself: the imitated service, with the faults that tests set and a record of the calls it received.
 
-It is not thread-safe: while it is served, talk to it over HTTP (the control API), not directly.
+It is not thread-safe: while it is served, use it over HTTP (the control API), not directly.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ class _LateCommit:
 
 
 class Simulator(MessageBatchService):
-    """The imitated service, which can be made to fail and remembers what it was asked.
+    """The imitated service, which tests can make fail and which remembers the calls it received.
 
     The parameters are those of :class:`MessageBatchService`.
 
-    :ivar stopping: set by the server when it stops, so that calls that hang let go.
+    :ivar stopping: set by the server when it stops, so that hanging calls end.
     """
 
     stopping = False
 
     def reset(self) -> None:
-        """Forget batches, faults, outcome rules, counts and changed settings; the clock goes on."""
+        """Forget batches, faults, outcome rules, counts and changed settings; the clock keeps running."""
         super().reset()
         self.faults = FaultPlan(self.seed)
         self.log = Log()
         self._late: list[_LateCommit] = []
 
     def look(self) -> float:
-        """Return the time, in seconds since the epoch, after making the batches whose late commit was due by it."""
+        """Return the time, in seconds since the epoch, after making the batches whose late commit is due."""
         now = self.clock.now()
         for late in sorted((late for late in self._late if late.due <= now), key=lambda late: late.due):
             self._late.remove(late)
@@ -46,7 +46,7 @@ class Simulator(MessageBatchService):
         return now
 
     def commit_late(self, prepared: Prepared, seconds: float, entry: CreateCall) -> None:
-        """Make it a batch ``seconds`` of simulated time from now, and note its id in ``entry`` then.
+        """Turn it into a batch ``seconds`` of simulated time from now, and record its id in ``entry`` then.
 
         :raises Refusal: 429, if the queue is full now.
         """

@@ -1,4 +1,4 @@
-"""Letting a call in: its body, whole and decoded, and who asks under which version of the API."""
+"""Admits a call: reads and decodes its whole body, and identifies the caller and the version of the API."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from anthropic_batches_provider.simulator.service.simulated_batch import Origin
 async def read_body(request: Request, simulator: Simulator) -> bytearray:
     """Read the whole body and decode it.
 
-    A body that is too large is read to its end without being kept, so that the client hears the refusal.
+    A body that is too large is read to its end without being kept, so that the client receives the refusal.
 
-    :raises Refusal: 413, or 400 for an encoding that is not understood.
+    :raises Refusal: 413, or 400 for an unsupported or invalid encoding.
     """
     encoding = request.headers.get("content-encoding", "identity")
     limit = simulator.settings.max_bytes
@@ -43,7 +43,7 @@ async def read_body(request: Request, simulator: Simulator) -> bytearray:
 def _gunzip(body: bytearray, limit: int) -> bytearray:
     inflater = zlib.decompressobj(wbits=31)
     try:
-        # One byte more than is allowed is enough to know; a bomb is not inflated further.
+        # One byte above the limit is enough to refuse; a bomb is not inflated further.
         decoded = bytearray(inflater.decompress(body, limit + 1))
     except zlib.error as error:
         raise Refusal(
@@ -55,7 +55,7 @@ def _gunzip(body: bytearray, limit: int) -> bytearray:
 
 
 def admit(request: Request, simulator: Simulator) -> Origin:
-    """Find out who asks, and under which version of the API.
+    """Identify the caller and the version of the API.
 
     :raises Refusal: 401 for the key, 400 for the version, 403 for the workspace.
     """

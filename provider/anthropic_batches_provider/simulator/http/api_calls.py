@@ -1,4 +1,4 @@
-"""One API call on its way through the simulator: counted, let in, struck by a fault, and answered."""
+"""One API call on its way through the simulator: counted, admitted, struck by a fault, and answered."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ BATCH_OPERATIONS = frozenset({"create", "retrieve", "list", "cancel", "delete", 
 
 @dataclass
 class Call:
-    """A call that is let in.
+    """An admitted call.
 
-    :param entry: the account of a create call; None for other operations.
+    :param entry: the record of a create call; None for other operations.
     """
 
     request: Request
@@ -60,7 +60,7 @@ class ApiOperation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         simulator = self.simulator
-        # Counted before anything can fail: a call that gets no answer was made all the same.
+        # Counted before anything can fail: a call that gets no answer was still made.
         simulator.log.count(self.name, simulator.clock.now())
         entry = simulator.log.create(simulator.look()) if self.name == "create" else None
         fault = simulator.faults.pick(self.name, request.path_params.get("batch_id"))
@@ -72,7 +72,7 @@ class ApiOperation:
         except DroppedConnection:
             await close_connection(scope, receive)
             return
-        # The client went away while it sent its body; nothing was done, and nobody listens.
+        # The client disconnected while it sent its body; nothing was done, and nobody waits for an answer.
         except ClientDisconnect:
             return
         if entry is not None:

@@ -31,7 +31,7 @@ class SimulatorApp(Starlette):
 def create_app(simulator: Simulator) -> SimulatorApp:
     """Make the application that serves ``simulator``.
 
-    Run it by uvicorn with ``date_header=False``: the simulator has its own time.
+    Run it with uvicorn and ``date_header=False``: the simulator has its own time.
     """
     endpoints = Endpoints(simulator)
 

@@ -1,4 +1,4 @@
-"""The operations of the API: each takes a call that was let in, and answers it."""
+"""The operations of the API: each takes an admitted call and answers it."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Endpoints:
         self._preparing = asyncio.Lock()
 
     async def create(self, call: Call) -> Reply:
-        """Make a batch and note its id in the call's entry.
+        """Make a batch and record its id in the call's entry.
 
-        The body is read in a thread, one body at a time, so that other calls are answered meanwhile.
+        A thread reads the body, one body at a time, so that other calls are answered meanwhile.
 
         :raises Refusal: 400 for the body, 429 for a full queue.
         :raises DroppedConnection: the fault ``late_commit`` strikes; the batch appears later.
         """
         simulator = self._simulator
-        # One at a time: two bodies of 256 MB and their outcome rules must not be worked on by two threads.
+        # One at a time: two threads must not work on two bodies of 256 MB and their outcome rules.
         async with self._preparing:
             prepared = await asyncio.to_thread(simulator.prepare, call.body, call.origin)
         if call.entry is not None:
@@ -59,7 +59,7 @@ class Endpoints:
         return self._batch_reply(call, batch, fresh=True)
 
     async def retrieve(self, call: Call) -> Reply:
-        """Answer with a batch and, while it is in progress, with a ``retry-after`` if the settings give one."""
+        """Answer with a batch and, while it is in progress, with the ``retry-after`` of the settings, if any."""
         batch = self._simulator.batch(call.batch_id, call.origin.workspace_id)
         reply = self._batch_reply(call, batch)
         hint = self._retry_after(batch)
@@ -81,7 +81,7 @@ class Endpoints:
     async def cancel(self, call: Call) -> Reply:
         """Cancel a batch; a second cancel changes nothing.
 
-        :raises Refusal: 400, if it has ended and the settings say so.
+        :raises Refusal: 400, if it has ended and the settings demand this refusal.
         """
         batch = self._simulator.batch(call.batch_id, call.origin.workspace_id)
         return self._batch_reply(call, batch, fresh=self._simulator.cancel(batch))
@@ -94,7 +94,7 @@ class Endpoints:
     async def results(self, call: Call) -> Reply:
         """Stream the results as JSON Lines, made row by row while they are sent.
 
-        :raises Refusal: 404, if there are none yet or no longer.
+        :raises Refusal: 404, if there are no results yet, or no longer any.
         """
         simulator = self._simulator
         batch = simulator.batch(call.batch_id, call.origin.workspace_id)
@@ -113,14 +113,14 @@ class Endpoints:
         return _json({"input_tokens": max(1, input_tokens(params))})
 
     async def messages(self, call: Call) -> Reply:
-        """Answer one Messages call at once, under the outcome rules; nothing of it is billed.
+        """Answer one Messages call at once, under the outcome rules; it is not billed.
 
-        :raises Refusal: 400 for a stream, or whatever the params or a rule ask for.
+        :raises Refusal: 400 for a stream, or the error that the params or a rule cause.
         """
         simulator = self._simulator
         params = _params(call)
         if params.get("stream"):
-            raise Refusal(400, "stream: the simulator answers whole messages only")
+            raise Refusal(400, "stream: the simulator does not stream; leave stream out")
         self._check(params, call)
         content = content_hash(bytes(call.body))
         outcome = simulator.rules.decide(Row("", params, content, 1)) if simulator.rules else None
@@ -129,7 +129,7 @@ class Endpoints:
         return _json(make_message(params, outcome, PromptUsage(input_tokens(params)), served))
 
     async def models(self, call: Call) -> Reply:
-        """Answer with a page of models; without ``lifecycle`` the retired ones are left out."""
+        """Answer with a page of models; without ``lifecycle`` it leaves out the retired ones."""
         query = call.request.query_params
         lifecycle = frozenset(query.getlist("lifecycle[]") or query.getlist("lifecycle") or ("active", "deprecated"))
         models = models_page(
@@ -150,7 +150,7 @@ class Endpoints:
     async def model(self, call: Call) -> Reply:
         """Answer with a model by id or alias.
 
-        :raises Refusal: 404, if it is not served at the simulator's time.
+        :raises Refusal: 404, if the model is not served at the simulator's time.
         """
         name = str(call.request.path_params["model_id"])
         now = self._simulator.clock.now()
@@ -182,7 +182,7 @@ class Endpoints:
         return _json(self._body(call, batch, fresh=fresh))
 
     def _retry_after(self, batch: MessageBatch) -> str | None:
-        """Return the hint for the next look: as set, but never more real seconds than the batch still needs."""
+        """Return the hint for the next poll: as set, but never more real seconds than the batch still needs."""
         hint, clock = self._simulator.settings.retry_after, self._simulator.clock
         now = clock.now()
         if hint is None or batch.has_ended(now):
@@ -205,7 +205,10 @@ def _page_body(data: list[dict[str, Any]], has_more: bool) -> dict[str, Any]:
 
 
 def _page_limit(text: str | None) -> int:
-    """:raises Refusal: 400, if it is not a whole number from 1 to 1000."""
+    """Return the page size.
+
+    :raises Refusal: 400, if it is not a whole number from 1 to 1000.
+    """
     if text is None:
         return DEFAULT_PAGE
     try:
@@ -234,14 +237,14 @@ def _params(call: Call) -> Params:
 
 
 def _refuse_if(outcome: Outcome | None) -> None:
-    """A single message has no row to be errored: the rule's error is the answer."""
+    """Raise the error of a rule as the answer: a single message has no row that could be errored."""
     if outcome is not None and outcome.result == "errored":
         status = _STATUS_OF_FAULT.get(outcome.error_type) or _STATUS_OF_ERROR.get(outcome.error_type, 500)
         raise Refusal(status, outcome.message, error_type=outcome.error_type)
 
 
 def _encoded(chunks: Iterator[bytes], call: Call, *, compress: bool) -> Iterator[bytes]:
-    """The results as they are sent; a fault that counts lines strikes them before they are compressed."""
+    """Return the results as they are sent; a fault that counts lines strikes before the compression."""
     if call.fault is not None and call.fault.action == "cut_after_lines":
         chunks = cut_in_line(chunks, call.fault.lines or 0)
     return gzipped(chunks) if compress else chunks

@@ -1,4 +1,4 @@
-"""Refusals as HTTP answers: in the service's error envelope, or in HTML as a proxy in front of it says no."""
+"""Refusals as HTTP answers: in the service's error envelope, or in HTML as a proxy in front of it sends them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from anthropic_batches_provider.simulator.service.refusals import Refusal
 
 
 def refusal_reply(refusal: Refusal, request_id: str, *, html: bool) -> Reply:
-    """Wrap a refusal in the service's envelope, or with ``html`` in a page as a proxy sends it."""
+    """Wrap a refusal in the service's envelope or, with ``html``, in a page as a proxy sends it."""
     headers = dict(refusal.headers)
     if refusal.status in (400, 401, 403, 404, 413):
         headers.setdefault("x-should-retry", "false")

@@ -1,4 +1,4 @@
-"""What a fault does to one call: before the call has had an effect, to its answer, and to the bytes on their way."""
+"""Applies a fault to one call: before the call has an effect, to its answer, and to the bytes in transit."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ HANG_STEP = 0.02
 
 
 async def strike_before(fault: Fault, request: Request, simulator: Simulator) -> None:
-    """Do what the fault does before the call has had any effect.
+    """Apply the fault before the call has any effect.
 
     :raises Refusal: the fault answers in place of the service.
-    :raises DroppedConnection: the fault closes the connection, or nobody is left to answer.
+    :raises DroppedConnection: the fault closes the connection, or the client is gone.
     """
     if fault.action == "status":
         raise _fault_refusal(fault, request)
@@ -31,7 +31,7 @@ async def strike_before(fault: Fault, request: Request, simulator: Simulator) ->
 
 
 async def strike_after(fault: Fault, reply: Reply, request: Request, simulator: Simulator, request_id: str) -> Reply:
-    """Spoil or replace the answer, when the call has had its effect.
+    """Spoil or replace the answer after the call has had its effect.
 
     :raises DroppedConnection: the call gets no answer.
     """
@@ -54,18 +54,18 @@ def _fault_refusal(fault: Fault, request: Request) -> Refusal:
 
 
 async def _hang(fault: Fault, request: Request, simulator: Simulator) -> bool:
-    """Wait; True if there is nobody left to answer."""
+    """Wait; return True if the client is gone or the server stops."""
     until = time.monotonic() + (fault.seconds or 0)
     while time.monotonic() < until:
         if simulator.stopping or await request.is_disconnected():
             return True
-        # In steps, so that a client that gives up and a server that stops are seen at once.
+        # In steps, so that a client that gives up or a server that stops is noticed at once.
         await asyncio.sleep(min(HANG_STEP, max(0.0, until - time.monotonic())))
     return await request.is_disconnected()
 
 
 def shape_reply(reply: Reply, fault: Fault | None) -> tuple[Reply, Shaping]:
-    """Say how the reply is spoiled on its way; answers that are not 200 are left whole."""
+    """Return the reply and how it is spoiled on its way; answers with a status other than 200 stay whole."""
     if fault is None or reply.status != 200:
         return reply, Shaping()
     if fault.action == "truncated_200":
@@ -76,5 +76,5 @@ def shape_reply(reply: Reply, fault: Fault | None) -> tuple[Reply, Shaping]:
 
 
 def _half(reply: Reply) -> int:
-    # A stream has no known length: 100 bytes stand for its half.
+    # A stream has no known length, so 100 bytes count as its half.
     return max(1, len(reply.body) // 2) if isinstance(reply.body, bytes) else 100

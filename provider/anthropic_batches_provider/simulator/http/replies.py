@@ -1,4 +1,4 @@
-"""Sending replies, whole or broken: pacing, cutting off, and closing a connection without an answer."""
+"""Sends replies, whole or broken: it can pace them, cut them off, or close a connection without an answer."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ LONGEST_CLOSE = 5.0
 
 
 class DroppedConnection(Exception):
-    """The call gets no answer: its connection is to be closed."""
+    """The call gets no answer: its connection must be closed."""
 
 
 class CutOff(Exception):
-    """The response ends here, in the middle."""
+    """The response ends here, before it is complete."""
 
 
 @dataclass
 class Reply:
     """An HTTP answer.
 
-    :param body: all of it, or chunks that are made as they are sent, in a thread.
+    :param body: the whole body, or chunks that a thread makes while they are sent.
     """
 
     status: int
@@ -41,7 +41,7 @@ class Reply:
 class Shaping:
     """How a reply is spoiled on its way.
 
-    :param cut_after_bytes: close the connection after so many bytes of the body.
+    :param cut_after_bytes: close the connection after this many bytes of the body.
     :param bytes_per_second: pace of the body.
     """
 
@@ -50,12 +50,12 @@ class Shaping:
 
 
 def remember_transport(scope: Scope, send: Send) -> None:
-    """Keep the connection's transport, which ASGI hides: uvicorn's ``send`` is a method of the object that holds it."""
+    """Keep the connection's transport, which ASGI hides: uvicorn's ``send`` is a method of the object that has it."""
     scope[TRANSPORT] = getattr(getattr(send, "__self__", None), "transport", None)
 
 
 async def close_connection(scope: Scope, receive: Receive) -> None:
-    """Close the socket, after what was already sent, without anything more."""
+    """Close the socket once the bytes sent so far are out, and send nothing more."""
     transport: Any = scope.get(TRANSPORT)
     if transport is None:
         raise RuntimeError("this server does not let the simulator close connections; serve it with uvicorn")
@@ -119,7 +119,7 @@ async def _paced(chunk: bytes, bytes_per_second: int | None) -> AsyncIterator[by
 def cut_in_line(chunks: Iterator[bytes], lines: int) -> Iterator[bytes]:
     """Yield ``lines`` whole lines of ``chunks`` and half of the next.
 
-    :raises CutOff: after that, also if there are no more lines.
+    :raises CutOff: always after that, even if there are no more lines.
     """
     left = lines
     for chunk in chunks:

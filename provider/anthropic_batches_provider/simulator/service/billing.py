@@ -1,7 +1,7 @@
-"""What was billed: succeeded rows of ended batches, their tokens, and contents that were billed more than once.
+"""The bill: succeeded rows of ended batches, their tokens, and contents that were billed more than once.
 
-A content is the params of a request, whatever its custom_id: a question that was submitted twice is one content
-billed twice.
+A content is the params of a request without its custom_id: a question that was submitted twice is one content billed
+twice.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from anthropic_batches_provider.simulator.service.prompt_contents import content
 from anthropic_batches_provider.simulator.service.result_lines import result_rows
 from anthropic_batches_provider.simulator.service.simulated_batch import MessageBatch
 
-# What content_hash gives.
+# The size of a content_hash.
 HASH_BYTES = 16
 MOST_REPEATED_LISTED = 100
 
 
 class Tokens(msgspec.Struct, kw_only=True):
-    """Sums of what the results report as usage."""
+    """Sums of the usage that the results report."""
 
     input_tokens: int = 0
     cache_creation_input_tokens: int = 0
@@ -48,7 +48,7 @@ class BatchBill(msgspec.Struct, kw_only=True):
 
 
 class RepeatedContent(msgspec.Struct, kw_only=True):
-    """A content that was billed more than once, with the custom_ids of all times."""
+    """A content that was billed more than once, with the custom_ids of all its requests."""
 
     content: str
     times: int
@@ -56,10 +56,10 @@ class RepeatedContent(msgspec.Struct, kw_only=True):
 
 
 class Billing(msgspec.Struct, kw_only=True):
-    """The bill of all batches since the start or the last reset, deleted ones included.
+    """The bill of all batches since the start or the last reset, including deleted ones.
 
     :param distinct_contents: how many different contents were billed.
-    :param max_times_billed: the most often that one content was billed; 1 is what a careful client wants, 0 is nothing.
+    :param max_times_billed: how often the most billed content was billed: 1 for a careful client, 0 if none was billed.
     :param repeated_contents: how many contents were billed more than once.
     :param repeated: the first 100 of them.
     """
@@ -81,14 +81,14 @@ class _Detail:
 
 
 class BillBook:
-    """Bills of ended batches, each worked out once."""
+    """Bills of ended batches, each computed once."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._details: dict[str, _Detail] = {}
 
     def billing(self, batches: list[MessageBatch], *, now: float, hit_rate: float) -> Billing:
-        """The bill of ``batches`` at ``now``. Takes some 20 µs for each row that was not billed before."""
+        """Return the bill of ``batches`` at ``now``; takes some 20 µs for each row that was not billed before."""
         details, bills, total = [], [], Tokens()
         for batch in batches:
             if not batch.has_ended(now):
@@ -114,7 +114,7 @@ class BillBook:
 
     def _work_out(self, batch: MessageBatch, hit_rate: float) -> _Detail:
         bill = _open_bill(batch, ended=True)
-        # Flat, so that a million billed rows take 24 MB and not a million objects.
+        # Flat arrays, so that a million billed rows take 24 MB and not a million objects.
         hashes, indexes = bytearray(), array("L")
         for row in result_rows(batch, seed=self._seed, hit_rate=hit_rate):
             if row.result["type"] != "succeeded":

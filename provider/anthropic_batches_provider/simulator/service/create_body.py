@@ -1,6 +1,6 @@
-"""Reading the body of a create call: what the service checks at once, in the service's words.
+"""Reads the body of a create call and makes the checks that the service makes at once, in the service's words.
 
-``params`` stay undecoded: they are slices of the body, which is kept as it came, so that 256 MB stay 256 MB.
+``params`` stay undecoded: they are slices of the body, which is kept as received, so that 256 MB stay 256 MB.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 class BatchRequest(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """One request of a batch, its params as the bytes that came."""
+    """One request of a batch, with its params as the received bytes."""
 
     custom_id: str
     params: msgspec.Raw
@@ -35,11 +35,11 @@ _DECODER = msgspec.json.Decoder(_Body)
 def decode_requests(body: bytes | bytearray, settings: Settings) -> list[BatchRequest]:
     """Decode the requests of a create call.
 
-    :raises Refusal: 400, if the whole call is to be refused.
+    :raises Refusal: 400, if the whole call must be refused.
     """
     try:
         requests = _DECODER.decode(body)
-    # The fast decoder says that the shape is wrong; the slow way finds the words the service would use.
+    # The fast decoder reports only that the shape is wrong; the slow path finds the words of the service.
     except msgspec.ValidationError:
         raise _invalid_body(body) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -80,7 +80,7 @@ def _custom_id_fault(custom_id: str) -> str:
 
 
 def _invalid_body(body: bytes | bytearray) -> Refusal:
-    """What the service would say of a body that is JSON of another shape."""
+    """Return the service's refusal of a body that is JSON of another shape."""
     value = msgspec.json.decode(body)
     if not isinstance(value, dict):
         return Refusal(400, "Input should be a valid dictionary")

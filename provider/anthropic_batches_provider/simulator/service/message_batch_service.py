@@ -1,4 +1,4 @@
-"""The imitated service: its batches, and what is in force for them. It never fails: faults are not its business."""
+"""The imitated service: its batches, and the settings and rules for them. It never fails: other modules add faults."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ class MessageBatchService:
     """A Message Batches service in memory.
 
     :param clock: its time; default: the wall clock.
-    :param seed: of answers and chances, and together with the start of the clock of ids.
-    :param api_keys: the accepted keys, each with its workspaces; the first is its home, ``"*"`` stands for any other.
-    :param settings: limits, pace and habits at the start; :meth:`reset` goes back to them.
+    :param seed: of answers and random draws and, together with the clock's start, of ids.
+    :param api_keys: the accepted keys, each with its workspaces. The first workspace is the key's home; ``"*"`` stands
+        for any other.
+    :param settings: limits, pace and behavior at the start; :meth:`reset` restores them.
     """
 
     def __init__(
@@ -60,9 +61,9 @@ class MessageBatchService:
         self.reset()
 
     def reset(self) -> None:
-        """Forget batches, outcome rules and changed settings; the clock goes on."""
+        """Forget batches, outcome rules and changed settings; the clock keeps running."""
         generation = next(self._resets)
-        # The start of the clock is part of it: ids of two simulators must not be equal, unless their time was injected.
+        # The clock's start is part of the seed: ids of two simulators must differ, unless their time was injected.
         self._id_seed = (self.seed, repr(self.clock.start), generation)
         self.settings = self._first_settings
         self.rules = OutcomeRules(self.seed)
@@ -73,7 +74,7 @@ class MessageBatchService:
         self._orders = count()
 
     def look(self) -> float:
-        """Return the time, in seconds since the epoch; a subclass first does what is due by then."""
+        """Return the time, in seconds since the epoch; a subclass first completes any work due by then."""
         return self.clock.now()
 
     def request_id(self) -> str:
@@ -83,13 +84,13 @@ class MessageBatchService:
     def prepare(self, body: bytes | bytearray, origin: Origin) -> Prepared:
         """Read a create call; may run in another thread, one call at a time.
 
-        :raises Refusal: 400, if the whole call is to be refused.
+        :raises Refusal: 400, if the whole call must be refused.
         """
         order_seed = digest_number(self.seed, "order", next(self._orders))
         return prepare(body, origin, self.settings, self.rules, now=self.clock.now(), order_seed=order_seed)
 
     def commit(self, prepared: Prepared) -> MessageBatch:
-        """Make it a batch.
+        """Turn prepared requests into a batch.
 
         :raises Refusal: 429, if the queue is full.
         """
@@ -119,21 +120,21 @@ class MessageBatchService:
         """
         self.look()
         batch = self._batches.get(batch_id)
-        # A batch of another workspace is not forbidden but unknown, as with the service.
+        # A batch of another workspace is not forbidden but unknown, as in the real service.
         if batch is None or batch.prepared.origin.workspace_id != workspace_id:
             raise batch_not_found(batch_id)
         return batch
 
     def batches(self) -> list[MessageBatch]:
-        """List the batches of all workspaces, oldest first, without deleted ones."""
+        """Return the batches of all workspaces, oldest first, without deleted ones."""
         self.look()
         return list(self._batches.values())
 
     def page(self, workspace_id: str, *, limit: int, after_id: str | None, before_id: str | None) -> Page:
         """Return a page of a workspace's batches; cursors are exclusive.
 
-        :param after_id: give what follows it in the list, which is older.
-        :param before_id: give what comes just before it in the list, which is newer.
+        :param after_id: return the batches that follow it in the list; they are older.
+        :param before_id: return the batches just before it in the list; they are newer.
         :raises Refusal: 400 for two cursors, 404 for a cursor that is no batch of the workspace.
         """
         if after_id and before_id:
@@ -152,9 +153,9 @@ class MessageBatchService:
         return Page(older[:limit], len(older) > limit)
 
     def cancel(self, batch: MessageBatch) -> bool:
-        """Cancel a batch; False if it had ended or was being canceled already.
+        """Cancel a batch; return False if it had ended or was already being canceled.
 
-        :raises Refusal: 400, if it has ended and the settings say so.
+        :raises Refusal: 400, if it has ended and the settings demand this refusal.
         """
         now = self.look()
         if batch.has_ended(now):
@@ -177,7 +178,7 @@ class MessageBatchService:
         self._deleted.append(self._batches.pop(batch.id))
 
     def check_results(self, batch: MessageBatch) -> None:
-        """Check that there are results to give.
+        """Check that the batch has results.
 
         :raises Refusal: 404, if the batch has not ended or its results are gone.
         """
@@ -188,7 +189,7 @@ class MessageBatchService:
             raise Refusal(404, self.settings.archived_message.format(batch_id=batch.id))
 
     def billing(self) -> Billing:
-        """Work out what was billed up to now; may run in another thread."""
+        """Compute the bill up to now; may run in another thread."""
         now = self.clock.now()
         batches = sorted([*self._deleted, *self._batches.values()], key=lambda batch: batch.created_at)
         return self._bills.billing(batches, now=now, hit_rate=self.settings.cache_hit_rate)

@@ -1,4 +1,4 @@
-"""What the simulated model says: text, or JSON for a schema; it depends on the seed and the params alone."""
+"""The answers of the simulated model: text, or JSON for a schema; they depend on the seed and the params alone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PromptUsage:
 
 @dataclass(frozen=True)
 class Served:
-    """By whom and how a request is answered.
+    """The identity of an answer: the simulator's seed, the message id and the service tier.
 
     :param seed: of the simulator.
     :param message_id: of the answer.
@@ -66,7 +66,7 @@ def _text_of(block: dict[str, Any]) -> str:
 def make_message(params: Params, outcome: Outcome | None, prompt: PromptUsage, served: Served) -> dict[str, Any]:
     """Make the API's Message for ``params``, which must be valid.
 
-    :param outcome: a rule's wish; None for an ordinary answer.
+    :param outcome: the outcome that a rule demands; None for an ordinary answer.
     """
     content = _content(params, outcome, served.seed)
     return {
@@ -134,7 +134,7 @@ def _text(params: Params, text: str | None, seed: int) -> _Content:
 
 
 def _echo(params: Params, seed: int) -> str:
-    """A short answer that names the question, so that a reader sees whose row it is; it fits into max_tokens."""
+    """Return a short answer that quotes the question, so that a reader can match it to its row; it fits max_tokens."""
     asked = question(params)
     mark = digest_number(seed, params["model"], asked, size=4)
     text = f"Simulated answer {mark:08x} to: {asked[:LONGEST_ECHO]}"

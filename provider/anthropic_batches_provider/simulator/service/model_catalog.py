@@ -1,6 +1,6 @@
-"""The models that are served, with what of them matters here: lifecycle, limits, and what they refuse.
+"""The served models, with the facts that matter here: lifecycle, limits, and the params that they refuse.
 
-Restates https://platform.claude.com/docs/en/models/overview and the model pages as of 2026-11-21.
+This restates https://platform.claude.com/docs/en/models/overview and the model pages as of 2026-11-21.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EXTENDED_OUTPUT_TOKENS = 300_000
 class Model:
     """A model; dates are ``YYYY-MM-DD``, or empty for none.
 
-    :param cache_minimum: tokens below which a prompt prefix is silently not cached.
+    :param cache_minimum: a prompt prefix of fewer tokens is silently not cached.
     """
 
     id: str
@@ -35,11 +35,11 @@ class Model:
 
     @property
     def line(self) -> str:
-        """The API's ``line``, read from the id; a model of unknown line counts as ``haiku``."""
+        """The API's ``line``, read from the id; a model of an unknown line counts as ``haiku``."""
         return next((line for line in ("haiku", "sonnet", "opus", "fable", "mythos") if line in self.id), "haiku")
 
     def lifecycle(self, now: float) -> str:
-        """``active``, ``deprecated`` or ``retired`` at ``now``; each date holds from its midnight in UTC."""
+        """Return ``active``, ``deprecated`` or ``retired`` at ``now``; each date applies from its midnight in UTC."""
         if self.retired and now >= _moment(self.retired):
             return "retired"
         if self.deprecated and now >= _moment(self.deprecated):
@@ -47,7 +47,7 @@ class Model:
         return "active"
 
     def info(self, now: float) -> dict[str, Any]:
-        """The API's ModelInfo."""
+        """Return the API's ModelInfo."""
         family, *version = self.id.removeprefix("claude-").split("-")
         number = ".".join(part for part in version if len(part) < 8)
         return {
@@ -125,7 +125,7 @@ _BY_NAME = {name: model for model in KNOWN_MODELS for name in (model.id, model.a
 
 
 def find_model(name: object, *, now: float, extra: tuple[str, ...] = ()) -> Model | None:
-    """Find the model of this id or alias; None if it is not served at ``now``."""
+    """Return the model of this id or alias; None if it is not served at ``now``."""
     if not isinstance(name, str):
         return None
     model = _BY_NAME.get(name)

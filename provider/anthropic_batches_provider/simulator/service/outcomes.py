@@ -1,6 +1,6 @@
-"""What becomes of a row: rules that choose rows and say how each ends.
+"""The outcomes of rows: rules that choose rows and say how each of them ends.
 
-The first rule that matches decides. Without a rule a row succeeds, unless its params are at fault.
+The first rule that matches decides. Without a matching rule a row succeeds, unless its params are invalid.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ ROW_ERROR_MESSAGES = {
 
 
 class OutcomeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """Which rows, and how they end. A row must meet every condition that is given; none means all rows.
+    """A choice of rows, and how they end. A row must meet every given condition; without conditions, all rows match.
 
-    :param result: how the row ends; ``refusal``, ``max_tokens``, ``context_window``, ``thinking`` and ``pause_turn``
-        are succeeded rows; ``missing`` is counted as succeeded but has no line among the results.
+    :param result: how the row ends. ``refusal``, ``max_tokens``, ``context_window``, ``thinking`` and ``pause_turn``
+        are succeeded rows. ``missing`` is counted as succeeded but has no line in the results.
     :param custom_id: a regular expression that is searched for in the custom_id.
     :param contains: a piece of the request's text (tools, system, messages).
     :param text_matches: a regular expression that is searched for in the request's text.
-    :param share: the share of the rows that meet the other conditions, drawn by the seed and the params.
+    :param share: this share of the rows that meet the other conditions; the seed and the params decide which.
     :param first_submissions: only the first so many submissions of the same params.
-    :param times: so many rows in all.
+    :param times: at most so many rows in total.
     :param error_type: of an errored row.
     :param message: of an errored row; default: the service's usual words.
     :param text: the answer of a succeeded row.
@@ -74,9 +74,9 @@ class OutcomeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     def __post_init__(self) -> None:
         if self.share is not None and not 0 <= self.share <= 1:
-            raise ValueError(f"share is {self.share}; it must lie between 0 and 1")
+            raise ValueError(f"share is {self.share}; it must be between 0 and 1")
         if self.error_type is not None and self.error_type not in ROW_ERROR_MESSAGES:
-            raise ValueError(f"no such error_type: {self.error_type}; there are {', '.join(ROW_ERROR_MESSAGES)}")
+            raise ValueError(f"no such error_type: {self.error_type}; use one of {', '.join(ROW_ERROR_MESSAGES)}")
         for name in ("custom_id", "text_matches"):
             _compiled(name, getattr(self, name))
 
@@ -100,16 +100,18 @@ def _compiled(name: str, pattern: str | None) -> re.Pattern[str] | None:
 
 
 def parse_rule(value: dict[str, Any]) -> OutcomeRule:
-    """Make a rule from JSON.
+    """Make a rule from decoded JSON.
 
     :raises ValueError: it is not a rule; the message says what is wrong and what is allowed.
     """
     if value.get("result", "succeeded") not in RESULTS:
-        raise ValueError(f"no such result: {value['result']}; there are {', '.join(RESULTS)}")
+        raise ValueError(f"no such result: {value['result']}; use one of {', '.join(RESULTS)}")
     try:
         return msgspec.convert(value, OutcomeRule)
     except msgspec.ValidationError as error:
-        raise ValueError(f"{error}; an outcome rule has {', '.join(OutcomeRule.__struct_fields__)}") from error
+        raise ValueError(
+            f"{error}; the fields of an outcome rule are {', '.join(OutcomeRule.__struct_fields__)}"
+        ) from error
 
 
 @dataclass
@@ -125,7 +127,7 @@ class _ActiveRule:
 
 
 class Row:
-    """One row as rules see it; what is costly is worked out once, and only if a rule asks for it."""
+    """One row as rules see it; costly values are computed once, and only if a rule needs them."""
 
     def __init__(self, custom_id: str, params: Params, content: bytes, occurrence: int) -> None:
         self.custom_id = custom_id
@@ -143,7 +145,7 @@ class Row:
 
 
 class OutcomeRules:
-    """The rules in force, in order, and what they have been used for."""
+    """The active rules, in order, and counts of the rows they were applied to."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -151,7 +153,7 @@ class OutcomeRules:
         self._rules: list[_ActiveRule] = []
 
     def add(self, rule: OutcomeRule) -> None:
-        """Put a rule behind those in force."""
+        """Add a rule after the active ones."""
         self._numbers += 1
         self._rules.append(_ActiveRule(rule, self._numbers))
 
@@ -161,20 +163,20 @@ class OutcomeRules:
 
     @property
     def need_content(self) -> bool:
-        """Whether a rule asks for the content hash of rows."""
+        """Whether a rule needs the content hash of rows."""
         return any(r.rule.share is not None or r.rule.first_submissions is not None for r in self._rules)
 
     def __bool__(self) -> bool:
         return bool(self._rules)
 
     def described(self) -> list[dict[str, Any]]:
-        """Describe each rule by the fields that were given, and by how many rows it was ``applied`` to."""
+        """Describe each rule by its given fields and by the number of rows it was ``applied`` to."""
         return [msgspec.to_builtins(active.rule) | {"applied": active.applied} for active in self._rules]
 
     def decide(self, row: Row) -> Outcome | None:
-        """Decide how the row ends, by the first rule that matches; None if no rule does.
+        """Decide how the row ends, by the first rule that matches; return None if no rule matches.
 
-        Each row must be asked about once: rules count rows.
+        Call this exactly once for each row: rules count rows.
         """
         decided: Outcome | None = None
         for active in self._rules:

@@ -1,4 +1,4 @@
-"""What the service checks of params only when it comes to the request: faults that show as errored rows."""
+"""The checks of params that the service makes only when it processes a request: faults that show as errored rows."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _ROLES = ("user", "assistant", "system")
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What besides the params decides whether they are valid.
+    """The facts that, together with the params, decide whether the params are valid.
 
     :param version: the ``anthropic-version`` of the call.
     :param betas: the values of its ``anthropic-beta`` header.
-    :param batched: whether the request is one of a batch.
+    :param batched: whether the request belongs to a batch.
     """
 
     version: str
@@ -36,7 +36,7 @@ class Circumstances:
 
 @dataclass(frozen=True)
 class ParamsFault:
-    """Why a request is answered with an error."""
+    """The reason why a request is answered with an error."""
 
     error_type: str
     message: str

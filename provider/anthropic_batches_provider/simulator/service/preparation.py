@@ -1,4 +1,4 @@
-"""Turning the body of a create call into a batch that only needs to be stored: the heavy part, run in a thread."""
+"""Turns the body of a create call into a batch that only needs to be stored: the heavy part, run in a thread."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def prepare(
 ) -> Prepared:
     """Read the body and decide how each of its requests ends.
 
-    :raises Refusal: 400, if the whole call is to be refused.
+    :raises Refusal: 400, if the whole call must be refused.
     """
     requests = decode_requests(body, settings)
     circumstances = Circumstances(origin.version, origin.betas, now, settings.extra_models)
     outcomes = _decide(requests, circumstances, rules)
     order = array("L", range(len(requests)))
-    # The service does not promise the order of requests, so that a client must not rely on it.
+    # The service does not promise the order of requests, so a client must not rely on it.
     if settings.shuffle_results:
         random.Random(order_seed).shuffle(order)
     by_index = bytearray(len(requests))
@@ -60,7 +60,7 @@ def _decide(requests: list[BatchRequest], circumstances: Circumstances, rules: O
         if fault is not None:
             outcomes[index] = Outcome("errored", fault.error_type, fault.message)
         elif rules:
-            # Hashing decodes and encodes the params once more, and few rules ask for it.
+            # Hashing decodes and encodes the params once more, and few rules need it.
             content = content_hash(request.params) if rules.need_content else b""
             occurrences[content] += 1
             outcome = rules.decide(Row(request.custom_id, params, content, occurrences[content]))

@@ -1,4 +1,4 @@
-"""Prompt caching inside one batch: the first request with a prefix writes it, later ones read it at a set hit rate.
+"""Prompt caching inside one batch: the first request with a prefix writes it; later ones read it at a set hit rate.
 
 Each batch starts with an empty cache, and entries do not expire while it runs.
 """
@@ -12,7 +12,7 @@ from anthropic_batches_provider.simulator.service.prompt_contents import Breakpo
 
 
 class PromptCache:
-    """What one batch has written so far; requests must be charged in the order in which they were processed."""
+    """The cache entries of one batch so far; requests must be charged in the order in which they were processed."""
 
     def __init__(self, seed: int, hit_rate: float) -> None:
         self._seed = seed
@@ -21,13 +21,13 @@ class PromptCache:
         self._requests = 0
 
     def charge(self, params: Params, *, mentions_caching: bool = True) -> PromptUsage:
-        """How the prompt of ``params`` is charged."""
+        """Return how the prompt of ``params`` is charged."""
         self._requests += 1
         total = input_tokens(params)
         points = self._cacheable(params) if mentions_caching else []
         if not points:
             return PromptUsage(total)
-        # The longest known prefix is read; each breakpoint beyond it is written at the price of its own ttl.
+        # The longest known prefix is read; each breakpoint beyond it is written at the price of its own TTL.
         read = self._read(points)
         writes = {"5m": 0, "1h": 0}
         covered = read
@@ -39,7 +39,7 @@ class PromptCache:
         return PromptUsage(total - covered, writes["5m"], writes["1h"], read)
 
     def _cacheable(self, params: Params) -> list[Breakpoint]:
-        # At time 0 no model is retired: validation has already refused those that are.
+        # At time 0 no model is retired; validation has already refused retired ones.
         model = find_model(params["model"], now=0, extra=())
         minimum = model.cache_minimum if model is not None else 0
         return [point for point in breakpoints(params) if point.tokens >= minimum]

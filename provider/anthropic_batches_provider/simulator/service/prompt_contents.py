@@ -1,6 +1,6 @@
-"""Reading a request's params: its text, its size in tokens, its cache breakpoints.
+"""Reads a request's params: its text, its size in tokens, its cache breakpoints.
 
-Tokens are guessed at four characters each; what is not text has a flat price.
+Tokens are estimated at four characters each; a picture or document counts a flat number.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Block:
 
     text: str
     tokens: int
-    ttl: str | None  # "5m" or "1h" if a cache breakpoint sits on it
+    ttl: str | None  # "5m" or "1h" if the block carries a cache breakpoint
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Breakpoint:
 
 
 def text_tokens(text: str) -> int:
-    """Guess the tokens of a text from its length, rounded up."""
+    """Estimate the tokens of a text from its length, rounded up."""
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
 def prompt_blocks(params: Params) -> Iterator[Block]:
-    """Yield all that the model is given, in the order that caching sees."""
+    """Yield the whole input of the model, in the order that caching sees."""
     for tool in _list_of_dicts(params.get("tools")):
         yield _block(msgspec.json.encode(tool).decode(), tool)
     yield from _content_blocks(params.get("system"))
@@ -79,7 +79,7 @@ def _ttl(holder: dict[str, Any]) -> str | None:
 
 
 def input_tokens(params: Params) -> int:
-    """Guess the size of the prompt: its blocks, and a few tokens for each message."""
+    """Estimate the tokens of the prompt: its blocks, and a few tokens for each message."""
     messages = params.get("messages")
     overhead = TOKENS_OF_A_MESSAGE * (len(messages) if isinstance(messages, list) else 0)
     return sum(block.tokens for block in prompt_blocks(params)) + overhead
@@ -115,6 +115,6 @@ def breakpoints(params: Params) -> list[Breakpoint]:
 
 
 def content_hash(params: bytes | memoryview | msgspec.Raw) -> bytes:
-    """Hash params to 16 bytes, which do not depend on spaces or on the order of keys."""
+    """Hash params to 16 bytes that do not depend on spaces or on the order of keys."""
     canonical = msgspec.json.encode(msgspec.json.decode(params), order="deterministic")
     return blake2b(canonical, digest_size=16).digest()

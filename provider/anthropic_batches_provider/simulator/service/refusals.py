@@ -1,4 +1,4 @@
-"""Answers that say no: the service's error envelope and the wordings that were seen from it."""
+"""Refusing answers: the service's error envelope, and wordings that were observed from the service."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ SPEND_LIMIT_MESSAGE = (
 
 
 class Refusal(Exception):
-    """The service says no.
+    """The service refuses a call.
 
     :param status: the HTTP status.
-    :param message: what the service says; default: its usual words for the status.
+    :param message: the service's words; default: its usual words for the status.
     :param error_code: the ``details.error_code`` of the envelope, if it has one.
     """
 
@@ -69,14 +69,14 @@ class Refusal(Exception):
         super().__init__(f"{status} {self.error_type}: {self.message}")
 
     def with_headers(self, **headers: str) -> Refusal:
-        """The same refusal with more response headers; underscores stand for hyphens."""
+        """Add response headers, and return this refusal; underscores stand for hyphens."""
         self.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
         return self
 
     def body(self, request_id: str) -> bytes:
-        """Encode the error envelope, which names the call by ``request_id``."""
+        """Encode the error envelope, which identifies the call by ``request_id``."""
         error: dict[str, Any] = {"type": self.error_type, "message": self.message}
-        if self.status == 413:  # seen without the outer type and the request id
+        if self.status == 413:  # observed without the outer type and the request id
             return msgspec.json.encode({"error": error})
         if self.error_code is not None:
             error["details"] = {"error_code": self.error_code}

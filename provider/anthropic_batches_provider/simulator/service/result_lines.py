@@ -1,4 +1,4 @@
-"""The results of an ended batch, made anew each time they are asked for, one row at a time."""
+"""The results of an ended batch, made again for each request, one row at a time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ResultRow:
 
     :param index: of the request in the body of the create call.
     :param result: the API's result object.
-    :param has_line: whether the results show it.
+    :param has_line: whether the results contain a line for it.
     """
 
     index: int
@@ -44,7 +44,7 @@ def result_rows(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterator[
             yield ResultRow(index, request.custom_id, _unanswered(RESULT_TYPES[code], outcome))
             continue
         params = msgspec.json.decode(request.params)
-        # Looking for the word in the bytes spares most requests a walk over their blocks.
+        # A search for the word in the bytes saves most requests a walk over their blocks.
         prompt = cache.charge(params, mentions_caching=b'"cache_control"' in bytes(request.params))
         served = Served(seed, make_id("msg_", seed, batch.id, request.custom_id))
         message = make_message(params, outcome, prompt, served)
@@ -61,7 +61,7 @@ def _unanswered(result_type: str, outcome: Outcome | None) -> dict[str, Any]:
 
 
 def result_chunks(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterator[bytes]:
-    """Encode the results as JSON Lines, in chunks of whole lines and of some 256 KiB."""
+    """Encode the results as JSON Lines, in chunks of whole lines and about 256 KiB."""
     encoder = msgspec.json.Encoder()
     chunk = bytearray()
     for row in result_rows(batch, seed=seed, hit_rate=hit_rate):
@@ -76,7 +76,7 @@ def result_chunks(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterato
 
 
 def gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Compress ``chunks`` as one gzip stream; if they break off, what came before is still flushed."""
+    """Compress ``chunks`` as one gzip stream; if they break off, the part before is still flushed."""
     compressor = zlib.compressobj(level=1, wbits=31)
     try:
         for chunk in chunks:

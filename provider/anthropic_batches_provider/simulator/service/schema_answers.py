@@ -1,7 +1,7 @@
 """A JSON value that is valid for a JSON Schema, drawn from a seed.
 
-Understood: type (one or several), enum, const, properties, required, items, prefixItems, the bounds of arrays, strings
-and numbers, multipleOf, format, pattern, anyOf, oneOf, allOf, and $ref to any pointer into the schema. Not understood:
+Supported: type (one or several), enum, const, properties, required, items, prefixItems, the bounds of arrays, strings
+and numbers, multipleOf, format, pattern, anyOf, oneOf, allOf, and $ref to any pointer into the schema. Not supported:
 not, if, dependent*, patternProperties, contains.
 """
 
@@ -42,7 +42,7 @@ Schema = dict[str, Any]
 class SchemaAnswer:
     """One answer to a schema.
 
-    :param words: text that string values are made of.
+    :param words: the text from which string values are made.
     :param seed: equal seeds give equal values.
     """
 
@@ -63,7 +63,8 @@ class SchemaAnswer:
     def value(self) -> Any:
         """Make the value.
 
-        :raises ValueError: the schema cannot be met: endless references, too few unique items, an unknown pattern.
+        :raises ValueError: the schema cannot be met: circular references, too few unique items, or an unsupported
+            pattern.
         :raises LookupError: a ``$ref`` points to nothing.
         """
         return self._value(self._root, 0)
@@ -79,8 +80,8 @@ class SchemaAnswer:
         return self._makers[self._type_of(schema, depth)](schema, depth)
 
     def _resolved(self, schema: Schema, depth: int) -> Schema:
-        """The schema without $ref, allOf, anyOf and oneOf."""
-        # Each turn resolves one keyword; only references that go round in a circle take so many.
+        """Return the schema with $ref, allOf, anyOf and oneOf resolved."""
+        # Each turn resolves one keyword; only circular references need this many turns.
         for _ in range(100):
             if "$ref" in schema:
                 schema = _merged(_without(schema, "$ref"), self._target(schema["$ref"]))
@@ -94,7 +95,7 @@ class SchemaAnswer:
                 schema = _merged(_without(schema, name), self._chosen(schema[name], depth))
             else:
                 return schema
-        raise ValueError("the schema's references go round in a circle")
+        raise ValueError("the schema's references are circular")
 
     def _target(self, reference: str) -> Schema:
         found: Any = self._root
@@ -104,7 +105,7 @@ class SchemaAnswer:
         return found if isinstance(found, dict) else {}
 
     def _chosen(self, options: list[Any], depth: int) -> Schema:
-        """One of the alternatives; deep down a simple one, so that a recursive schema comes to an end."""
+        """Return one of the alternatives; at depth a simple one, so that a recursive schema ends."""
         usable = [option for option in options if isinstance(option, dict)]
         if depth >= DEEPEST_OPTIONAL:
             simple = [option for option in usable if not {"$ref", "properties", "items"} & set(option)]
@@ -151,7 +152,7 @@ class SchemaAnswer:
     def _unique(self, parts: list[Any], lowest: int, depth: int) -> list[Any]:
         values: list[Any] = []
         for part in parts:
-            # Drawing again is enough for small enums; what 200 draws do not find is taken as not there.
+            # Repeated draws suffice for small enums; after 200 draws without a new value, there is none.
             for _ in range(200):
                 value = self._value(part, depth)
                 if isinstance(value, str) and value in values and isinstance(part, dict) and "enum" not in part:
@@ -199,7 +200,7 @@ def _without(schema: Schema, name: str) -> Schema:
 
 
 def _merged(schema: Schema, other: Schema) -> Schema:
-    """Both schemas' demands; where they speak of the same keyword, the stricter is meant and the first wins."""
+    """Return a schema with the demands of both; if both define a keyword, the first wins, taken as the stricter one."""
     merged = other | schema
     if "properties" in schema and "properties" in other:
         merged["properties"] = other["properties"] | schema["properties"]
@@ -209,7 +210,7 @@ def _merged(schema: Schema, other: Schema) -> Schema:
 
 
 def _bounds(schema: Schema, *, whole: bool) -> tuple[float, float]:
-    """The lowest and the highest value; an open end lies a hundred away from the other."""
+    """Return the lowest and the highest value; an open end is a hundred away from the other end."""
     gap = 1.0 if whole else 0.0
     low = [float(schema["minimum"])] if "minimum" in schema else []
     high = [float(schema["maximum"])] if "maximum" in schema else []

@@ -10,7 +10,7 @@ from typing import Any
 
 LONGEST_REPEAT = 3
 
-# The parser of ``re`` is private to Python, but spares one of our own; test_schema_answers notices if it changes.
+# The parser of ``re`` is private to Python, but saves us one of our own; test_schema_answers notices if it changes.
 _OF_CATEGORY = {
     _codes.CATEGORY_DIGIT: "0123456789",
     _codes.CATEGORY_NOT_DIGIT: "abcdefgh",
@@ -25,7 +25,7 @@ _PRINTABLE = "".join(map(chr, range(32, 127)))
 def matching_text(pattern: str, chance: random.Random) -> str:
     """Make a text in which ``pattern`` is found.
 
-    :raises ValueError: if the pattern uses what is not understood (look-arounds, conditions).
+    :raises ValueError: the pattern uses unsupported features (look-arounds, conditions).
     """
     text = _sequence(_parser.parse(pattern), chance, {})
     if re.search(pattern, text) is None:

@@ -1,6 +1,6 @@
-"""The service's limits, its pace and its habits, as far as a test can set them.
+"""The service's limits, pace and behavior, as far as a test can set them.
 
-Limits restate https://platform.claude.com/docs/en/build-with-claude/batch-processing and
+The limits restate https://platform.claude.com/docs/en/build-with-claude/batch-processing and
 https://platform.claude.com/docs/en/api/rate-limits#message-batches-api (read 2026-09-26 and 2026-08-22).
 """
 
@@ -21,26 +21,26 @@ VERSIONS = ("2023-06-01", VERSION_WITHOUT_SAMPLING)
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """All that can be changed while the simulator runs. Durations are seconds of the simulator's clock.
+    """All settings that can change while the simulator runs. Durations are seconds of the simulator's clock.
 
-    :param batch_duration: how long a batch takes; 0 means in progress in the answer to its creation, ended at the next
-        look. Beyond 24 h the batch expires, and the rows that are not done by then with it.
+    :param batch_duration: how long a batch takes. At 0, a batch is in progress in the answer to its creation and ended
+        at the next poll. Beyond 24 h the batch expires, together with the rows that are not done by then.
     :param cancel_duration: how long a canceled batch stays ``canceling``.
     :param cancel_completes: share of the unfinished rows that still finish after a cancel.
-    :param incremental_counts: let ``request_counts`` move while a batch is in progress; the documentation says they
+    :param incremental_counts: let ``request_counts`` change while a batch is in progress; the documentation says they
         do not.
-    :param shuffle_results: give results in another order than the requests; for batches created afterwards.
+    :param shuffle_results: return results in a different order than the requests; for batches created afterwards.
     :param gzip_results: compress results for clients that accept it.
-    :param retry_after: the hint that in-progress batches are answered with; never more than what the batch still needs.
+    :param retry_after: the hint in answers about in-progress batches; never more than the time the batch still needs.
     :param max_requests: requests in one batch.
     :param max_bytes: bytes in one request body, after decoding.
     :param queue_limit: requests in all batches of the organization that have not ended.
     :param requests_per_minute: the figure in the rate limit headers; with ``enforce_requests_per_minute``, a limit.
-    :param cache_hit_rate: share of requests that find a prompt cache entry which an earlier request of the batch wrote.
-    :param html_413: answer a body that is too large as the network in front of the API does, in HTML.
+    :param cache_hit_rate: share of requests that find a prompt cache entry that an earlier request of the batch wrote.
+    :param html_413: answer a body that is too large in HTML, as the network in front of the API does.
     :param cancel_ended_status: 200 (the batch, unchanged) or 400, on canceling a batch that has ended.
     :param archived_message: the error for results after 29 days; ``{batch_id}`` is filled in.
-    :param extra_models: model ids that are served besides the known ones.
+    :param extra_models: model ids that are served in addition to the known ones.
     """
 
     batch_duration: float = 0.0
@@ -67,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
         for name in ("cancel_completes", "cache_hit_rate"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1")
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be between 0 and 1")
         if self.cancel_ended_status not in (200, 400):
             raise ValueError(f"cancel_ended_status is {self.cancel_ended_status}; it must be 200 or 400")
 
@@ -75,11 +75,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 def changed_settings(settings: Settings, changes: dict[str, object]) -> Settings:
     """Return ``settings`` with ``changes``.
 
-    :raises ValueError: a setting does not exist, or its value does not fit; the message names it.
+    :raises ValueError: a setting does not exist, or its value is not valid; the message names it.
     """
     unknown = sorted(set(changes) - set(Settings.__struct_fields__))
     if unknown:
-        raise ValueError(f"no such setting: {', '.join(unknown)}; there are {', '.join(Settings.__struct_fields__)}")
+        raise ValueError(f"no such setting: {', '.join(unknown)}; use one of {', '.join(Settings.__struct_fields__)}")
     try:
         return msgspec.convert(msgspec.to_builtins(settings) | changes, Settings)
     except msgspec.ValidationError as error:

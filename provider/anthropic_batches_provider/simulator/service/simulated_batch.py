@@ -1,6 +1,6 @@
-"""One message batch: what was asked, how each row ends, and what the batch looks like at a given moment.
+"""One message batch: its requests, how each row ends, and the state of the batch at a given moment.
 
-A batch is a function of time: nothing happens between two looks at it.
+A batch is a function of time: nothing happens to it between two calls.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SUCCEEDED, ERRORED, CANCELED, EXPIRED = range(4)
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a batch comes from: the workspace, and the headers that hold for all its requests."""
+    """The origin of a batch: the workspace, and the headers that apply to all its requests."""
 
     workspace_id: str
     version: str
@@ -29,12 +29,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Requests that were read and whose ends are decided, but that are not yet a batch.
+    """Requests that were read, with their outcomes decided, but that are not yet a batch.
 
-    :param requests: in the order in which they came.
-    :param order: indexes of the requests in the order in which they are processed, which is that of the results.
-    :param codes: per request, in the order of processing, an index into RESULT_TYPES.
-    :param outcomes: by index, for requests that do not simply succeed.
+    :param requests: in the order in which they arrived.
+    :param order: indexes of the requests in the order of processing, which is also the order of the results.
+    :param codes: for each request, in the order of processing, an index into RESULT_TYPES.
+    :param outcomes: by index, for requests whose outcome a rule or a fault of their params decides.
     """
 
     origin: Origin
@@ -72,22 +72,22 @@ class MessageBatch:
 
     @property
     def expires_at(self) -> float:
-        """When the service gives up on what is not done: 24 h after the creation."""
+        """The moment at which unfinished rows expire: 24 h after the creation."""
         return self.created_at + EXPIRES_AFTER
 
     @property
     def ends_at(self) -> float:
-        """When it ends, or ended, unless a later cancel or :meth:`end` brings that forward."""
+        """The moment at which it ends or ended, unless a later cancel or :meth:`end` brings that forward."""
         return self._ends_at
 
     def has_ended(self, now: float) -> bool:
-        """Whether it is ended at ``now``; a batch that is being canceled is not."""
+        """Return whether it has ended at ``now``; a batch that is being canceled has not."""
         return now >= self._ends_at
 
     def archived_at(self, now: float) -> float | None:
-        """The moment from which its results are gone; None if they are still there at ``now``.
+        """Return the moment from which its results are gone; None if they are still available at ``now``.
 
-        It lies 29 days after the creation, or earlier by :meth:`archive`.
+        It is 29 days after the creation, or earlier after :meth:`archive`.
         """
         moment = self.created_at + ARCHIVED_AFTER
         if self.archived_early_at is not None:
@@ -95,21 +95,21 @@ class MessageBatch:
         return moment if now >= moment else None
 
     def codes(self) -> bytes:
-        """How each row ends or ended, in the order of processing."""
-        # Rows are done in the order of processing, so that one number tells how far the batch has come.
+        """Return how each row ends or ended, in the order of processing."""
+        # Rows are done in the order of processing, so one number describes the progress of the batch.
         return self.prepared.codes[: self._finished] + bytes([self._rest]) * (len(self) - self._finished)
 
     def cancel(self, now: float, *, takes: float, completes: float) -> None:
-        """Stop at ``now``: what is done stays, and ``completes`` of the rest finishes within ``takes`` seconds."""
+        """Stop at ``now``: done rows stay, and a share ``completes`` of the rest finishes within ``takes`` seconds."""
         done = self._processed(now)
         self.cancel_initiated_at = now
-        # min: a batch that would have expired first must not finish more by being canceled.
+        # min: a cancel must not let a batch finish more rows than it would have finished before it expired.
         self._finished = min(self._finished, done + int((len(self) - done) * completes))
         self._rest = CANCELED
         self._ends_at = min(self._ends_at, now + takes)
 
     def end(self, now: float, *, unfinished_expire: bool = False) -> None:
-        """End at ``now``; rows that are not done yet are done at once, or expire."""
+        """End at ``now``; rows that are not done yet finish at once, or expire."""
         if unfinished_expire:
             self._finished, self._rest = min(self._finished, self._processed(now)), EXPIRED
         elif self.cancel_initiated_at is None:
@@ -117,19 +117,19 @@ class MessageBatch:
         self._ends_at = min(self._ends_at, now)
 
     def archive(self, now: float) -> None:
-        """Let the results be gone from ``now`` on; the batch itself stays."""
+        """Remove the results from ``now`` on; the batch itself stays."""
         self.archived_early_at = now
 
     def _processed(self, now: float) -> int:
-        """Rows that are done at ``now``, if nothing stops the batch."""
+        """Return the number of rows that are done at ``now``, if nothing stops the batch."""
         if self.duration <= 0:
             return len(self)
         return int(len(self) * min(1.0, max(0.0, (now - self.created_at) / self.duration)))
 
     def body(self, now: float, *, base_url: str, incremental: bool, fresh: bool = False) -> dict[str, Any]:
-        """The API's MessageBatch at ``now``.
+        """Return the API's MessageBatch at ``now``.
 
-        :param fresh: it was created or canceled by this very call, so that it has not ended, however short it is.
+        :param fresh: whether this very call created or canceled it, so that it has not ended, however short it is.
         """
         ended = self.has_ended(now) and not fresh
         archived_at = self.archived_at(now)

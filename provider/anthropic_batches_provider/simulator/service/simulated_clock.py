@@ -1,4 +1,4 @@
-"""The simulator's time: it runs with the wall clock, faster, or only when it is told to, and never backwards."""
+"""The simulator's time: it runs at the pace of the wall clock or another, or only when advanced, never backwards."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from email.utils import formatdate
 class Clock:
     """A clock that can be moved forward.
 
-    :param start: where it starts, as seconds since the epoch or an aware datetime; default: now.
-    :param speed: simulated seconds per real second; 0 is a manual clock, which moves by :meth:`advance` alone.
+    :param start: its first moment, as seconds since the epoch or an aware datetime; default: now.
+    :param speed: simulated seconds per real second; 0 is a manual clock, which only :meth:`advance` moves.
     """
 
     def __init__(self, *, start: float | datetime | None = None, speed: float = 1.0) -> None:
@@ -25,7 +25,7 @@ class Clock:
         self.speed = speed
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Return the time, in seconds since the epoch."""
         return self.start + self._advanced + (time.monotonic() - self._began) * self.speed
 
     def advance(self, seconds: float) -> float:
@@ -37,15 +37,15 @@ class Clock:
 
 
 def rfc3339(moment: float) -> str:
-    """The API's way of writing a moment: UTC with microseconds and ``Z``."""
+    """Write a moment as the API does: in UTC, with microseconds and ``Z``."""
     return datetime.fromtimestamp(moment, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def rfc3339_or_null(moment: float | None) -> str | None:
-    """Write a moment as :func:`rfc3339` does; a moment that has not come is null in the API's JSON."""
+    """Write a moment as :func:`rfc3339` does; None, for a moment that has not come, is null in the API's JSON."""
     return None if moment is None else rfc3339(moment)
 
 
 def http_date(moment: float) -> str:
-    """The value of a ``Date`` header."""
+    """Write a moment as the value of a ``Date`` header."""
     return formatdate(moment, usegmt=True)

@@ -1,4 +1,4 @@
-"""A job's folder tells its state by what lies in it, and never takes a doubt for an answer."""
+"""The files in a job's folder determine its state; an unknown outcome never counts as an answer."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_jobs_of_a_unit_are_numbered_and_found_in_order(storage: LocalStorage) -
 
 
 def test_a_job_without_a_folder_is_an_error_and_never_a_new_job(storage: LocalStorage) -> None:
-    with pytest.raises(JobNotFoundError, match="Was its folder removed"):
+    with pytest.raises(JobNotFoundError, match="Check whether its folder was removed"):
         JobFolder(storage, f"{UNIT.folder}/job-0001").description()
 
 

@@ -12,7 +12,7 @@ from anthropic_batches_provider.batches.ledger import LocalStorage
 
 @pytest.fixture(params=[0o022, 0o002, 0o077])
 def mode(request: pytest.FixtureRequest) -> Iterator[int]:
-    """The mode that a new file gets."""
+    """Return the mode that a new file gets."""
     before = os.umask(request.param)
     yield 0o666 & ~request.param
     os.umask(before)

@@ -1,4 +1,4 @@
-"""The list of the result's columns: the docs' table is made of it, and a further column is one entry."""
+"""The list of the result's columns: the docs' table is generated from it, and one entry adds a column."""
 
 from __future__ import annotations
 

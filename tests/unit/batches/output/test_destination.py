@@ -1,4 +1,4 @@
-"""Whose a destination is, from before anything is spent for it."""
+"""The owner of a destination, settled before anything is spent for it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_marker_that_cannot_be_read_counts_as_anothers(tmp_path: Path, content
 
 
 class Meeting(LocalStorage):
-    """A store on which another owner claims at the moment at which this one does."""
+    """A store on which another owner claims at the same moment as this one."""
 
     def create(self, path: str, content: bytes) -> None:
         LocalStorage.create(LocalStorage(self._root), path, content.replace(OWNER.encode(), OTHER.encode()))
@@ -119,7 +119,7 @@ class Meeting(LocalStorage):
 
 
 class LastOneWins(LocalStorage):
-    """A store that takes no notice of what exists."""
+    """A store that ignores existing objects."""
 
     def create(self, path: str, content: bytes) -> None:
         (self._root / path).write_bytes(content)

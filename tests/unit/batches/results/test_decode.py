@@ -114,7 +114,7 @@ def test_what_is_no_result_names_batch_line_and_beginning(encoded: bytes) -> Non
     assert repr(encoded[:200]) in str(raised.value)
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded exchanges are not here")
+@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded exchanges are missing")
 def test_recorded_results_decode() -> None:
     files = sorted(RECORDED.glob("*.jsonl"))
     results = [decode_result(one, batch_id="b") for file in files for one in split_lines([file.read_bytes()])]

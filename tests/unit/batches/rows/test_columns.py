@@ -1,4 +1,4 @@
-"""Which columns a row takes along."""
+"""The columns that a row keeps."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_prefix_that_makes_a_clash_is_refused() -> None:
 def test_all_columns_are_checked_for_clashes_row_by_row() -> None:
     columns = RowColumns(key="id", keep="*")
     columns.columns_of({"id": 1, "note": "a"}, 0)
-    with pytest.raises(ConfigurationError, match=r"called text.*`column_prefix=`"):
+    with pytest.raises(ConfigurationError, match=r"named text.*`column_prefix=`"):
         columns.columns_of({"id": 2, "text": "a"}, 1)
     assert RowColumns(key="id", keep="*", column_prefix="a_").columns_of({"id": 2, "text": "b"}, 1) == (
         b'{"id":2,"text":"b"}'

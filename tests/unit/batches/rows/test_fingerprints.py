@@ -1,4 +1,4 @@
-"""Whether the rows of a job are still the same."""
+"""The check that the rows of a job are still the same."""
 
 from __future__ import annotations
 

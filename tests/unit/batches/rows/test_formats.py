@@ -1,4 +1,4 @@
-"""The list of formats: how a file's name chooses its reader, and that one entry is all that a new format takes."""
+"""The list of formats: a file's name chooses its reader, and one entry is enough for a new format."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_tab_separated(file: RowFile) -> Iterator[dict[str, Any]]:
 
 
 def read_counted(file: RowFile) -> Iterator[dict[str, Any]]:
-    """Yield the numbers of a file whose last four bytes say how many they are, as a format with a footer does."""
+    """Yield the numbers of a file whose last four bytes are their count, like a format with a footer."""
     file.stream.seek(-4, io.SEEK_END)
     (count,) = struct.unpack("<I", file.stream.read())
     file.stream.seek(0)

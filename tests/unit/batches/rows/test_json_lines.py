@@ -19,7 +19,7 @@ def read(data: bytes) -> list[dict[str, Any]]:
 
 
 class Trickle:
-    """A stream that gives few bytes at a time, and cannot seek."""
+    """A stream that returns few bytes at a time, and cannot seek."""
 
     def __init__(self, data: bytes, size: int) -> None:
         self._data = io.BytesIO(data)

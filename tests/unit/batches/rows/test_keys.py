@@ -1,4 +1,4 @@
-"""Keys that come twice are found, however far apart, in bounded memory."""
+"""Repeated keys are found, however far apart, in bounded memory."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_key_that_comes_again_soon_is_refused_at_once(tmp_path: Path) -> None:
         with pytest.raises(InvalidRowError) as caught:
             unique.add(b'{"id":3}')
     assert str(caught.value) == (
-        'Row 5 (the first is 0) has the key {"id":3}, which row 3 has too: their answers could not be told apart. '
+        'Row 5 (the first is 0) has the key {"id":3}, which row 3 has too: their answers could not be distinguished. '
         "Make them differ."
     )
     assert caught.value.row_number == 5
@@ -154,7 +154,7 @@ def test_however_the_iteration_ends_nothing_is_left(tmp_path: Path, end: str) ->
 
 
 def open_files(folder: Path) -> int:
-    """How many descriptors of this process are of files in a folder, or were until they lost their name."""
+    """Return how many descriptors of this process belong to files in a folder, including files without a name now."""
     links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
     return sum(str(link.readlink()).startswith(str(folder)) for link in links)
 

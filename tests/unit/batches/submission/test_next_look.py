@@ -1,4 +1,4 @@
-"""No two stints of a task follow each other for nothing."""
+"""No stint of a task follows another one needlessly."""
 
 from __future__ import annotations
 

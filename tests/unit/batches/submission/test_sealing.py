@@ -1,4 +1,4 @@
-"""What sealing keeps on the local disk while it builds."""
+"""The files that sealing keeps on the local disk while it builds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROWS_PER_SHARD = 4
 
 
 class CopyingStore(ObjectStorage):
-    """An object store in memory, which copies what is put; notes what lies in the spool at each put, and at the end."""
+    """An object store in memory, which copies put objects; records the spool's files at each put, and at the end."""
 
     def __init__(self, spool: Path) -> None:
         attach("memory", fs=MemoryFileSystem())
@@ -75,7 +75,7 @@ def test_a_shard_is_in_the_store_before_the_rows_of_the_next_are_read(spool: Pat
     store = CopyingStore(spool)
     limits = ShardLimits(max_requests=ROWS_PER_SHARD)
     seal_job(opened_job(store), store.rows(SHARDS * ROWS_PER_SHARD), limits=limits, spool_folder=spool)
-    # One row more than the shard holds is read, to know that it is full.
+    # One more row than the shard holds is read, to find out that the shard is full.
     assert store.rows_taken_at_puts[::2] == [ROWS_PER_SHARD * shard + 1 for shard in range(1, SHARDS)] + [
         ROWS_PER_SHARD * SHARDS
     ]
@@ -92,7 +92,7 @@ def test_a_slower_attempt_removes_what_dead_ones_left_but_no_file_of_a_later_rou
     submit(job, 0, ended_batch("msgbatch_0", RequestCounts(succeeded=ROWS_PER_SHARD)))
     later = f"{job.path}/requests/00001-aaaaaaaa.jsonl"
     store.create(later, b"of the second round, which is about to be sealed")
-    # Another first attempt, whose source has more rows by now, comes to its seal.
+    # Another first attempt, whose source has more rows by now, reaches its seal.
     assert seal_job(job, store.rows(3 * ROWS_PER_SHARD), limits=limits, spool_folder=spool) == first
     names = store.list(f"{job.path}/requests")
     assert names == sorted([first.shards[0].requests_file.partition("/")[2], "00001-aaaaaaaa.jsonl"])

@@ -1,4 +1,4 @@
-"""A lost create call is settled from what is seen, never guessed."""
+"""A lost create call is settled from observations, never by a guess."""
 
 from __future__ import annotations
 

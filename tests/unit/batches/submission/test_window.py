@@ -1,4 +1,4 @@
-"""Room for requests in flight, and what a refusal does to it."""
+"""The room for requests in flight, and how a refusal changes it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def minute(number: float) -> pendulum.DateTime:
 
 
 def shard(number: int, *outcomes: tuple[float, Outcome], ended: float | None = None) -> ShardState:
-    """A shard with what became of each of its intents, at a minute each, and the minute at which its batch ended."""
+    """Return a shard with the outcome of each of its intents, with its minute, and the minute when its batch ended."""
     record = ShardRecord(
         shard=number, requests=4, first_row=0, body_bytes=1, requests_file="requests", rows_file="rows"
     )
@@ -60,7 +60,7 @@ SENT = Submitted(batch=BatchRecord(batch_id="b", created_at=START.isoformat(), e
         (10, 6, 4, True),
         (10, 7, 4, False),
         (10, 10, 1, False),
-        (3, 0, 4, True),  # larger than the window: alone
+        (3, 0, 4, True),  # larger than the window: sent alone
         (3, 1, 4, False),
         (10, 0, 0, True),
     ],
@@ -81,8 +81,8 @@ def test_a_shard_is_sent_where_there_is_room_or_nothing_else(
         ([shard(0, (0, refused(8)), (10, refused(12)))], 16, 12),
         ([shard(0, (10, refused(12))), shard(1, (0, refused(8)))], 16, 12),
         ([shard(0, (0, refused(500)))], 1, MOST),
-        ([shard(0, (0, refused(0)))], 1, MOST),  # nothing of ours was in flight: the queue is full of others'
-        ([shard(0, (0, refused(None)))], 1, MOST),  # another refusal, which tells nothing of the queue
+        ([shard(0, (0, refused(0)))], 1, MOST),  # nothing of ours was in flight: other requests fill the queue
+        ([shard(0, (0, refused(None)))], 1, MOST),  # another kind of refusal, which says nothing about the queue
         ([shard(0, (5, refused(8))), shard(1, (0, SENT), ended=6)], 7, MOST),
         ([shard(0, (5, refused(8))), shard(1, (0, SENT), ended=4)], 7, 8),
     ],

@@ -1,4 +1,4 @@
-"""What a failed look is taken for."""
+"""The kinds of failed polls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thousands stay together in the list, and a list that cannot be had costs no more than it must."""
+"""Thousands of batches stay together in the list, and an unavailable list costs no more than necessary."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_where_the_list_alone_fails_each_batch_is_retrieved_and_none_is_given_up
     assert all(moments[0] < 60 for moments in watched.seen.values())
     assert watched.longest_gap(until=3600) < 90
     assert not any(batch.is_denied or batch.failures > 1 for batch in watched.schedule.batches.values())
-    assert 4 < len(watched.pages) < 20, "it is tried again, and less and less often"
+    assert 4 < len(watched.pages) < 20, "the list is tried again, but less and less often"
 
 
 def test_a_list_that_can_be_had_again_is_used_again_within_ten_minutes() -> None:
@@ -68,7 +68,7 @@ def test_an_outage_of_everything_is_not_taken_for_one_of_the_list() -> None:
         return UNREACHABLE if at < 3600 else None
 
     watched = watch(names(20), poll_interval=60, seconds=7200, page_fault=cut, each_fault=cut)
-    assert len([at for at in watched.retrieved if at < 3600]) <= 12, "a few batches, and less and less often"
+    assert len([at for at in watched.retrieved if at < 3600]) <= 12, "a few batches, less and less often"
     assert len([at for at in watched.pages if at < 3600]) < 50
     assert [at for at in watched.retrieved if at > 3600 + 150] == []
 

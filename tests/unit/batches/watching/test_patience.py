@@ -1,4 +1,4 @@
-"""A batch is given up only after the same denial, again and again, for minutes."""
+"""A batch is given up only after the same denial has come repeatedly, for minutes."""
 
 from __future__ import annotations
 

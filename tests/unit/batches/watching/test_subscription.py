@@ -1,4 +1,4 @@
-"""What one wait is told, when it is over, and the event it ends with."""
+"""The reports to one wait, the moment when it is over, and the event with which it ends."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_a_deadline_ends_the_wait_and_tells_what_runs() -> None:
     waiting.fails("a", UNREACHABLE)
     assert (await waiting.news()).outcome is None
     waiting.now = START + 100
-    assert waiting.subscription._outcome(waiting.now) is None, "a last look is due"
+    assert waiting.subscription._outcome(waiting.now) is None, "a last poll is due"
     waiting.fails("a", UNREACHABLE)
     assert (await waiting.news()).outcome == "deadline"
     (running,) = waiting.subscription.event("deadline")["still_running"]
@@ -116,7 +116,7 @@ async def test_a_batch_that_ends_shortly_before_the_deadline_is_told_as_ended() 
     waiting.sees("b", "ended")
     waiting.now = START + 100
     assert waiting.subscription._outcome(START + 109) is None
-    assert waiting.subscription._outcome(START + 110) == "deadline", "nobody could look for ten seconds"
+    assert waiting.subscription._outcome(START + 110) == "deadline", "no poll was possible for ten seconds"
     waiting.sees("a", "ended")
     assert (await waiting.news()).outcome == "ended"
 
@@ -157,11 +157,11 @@ async def test_failures_are_told_when_they_last_and_once_more_when_they_are_over
         waiting.fails("b", UNREACHABLE)
     (warning,) = (await waiting.news()).notes
     assert warning.level == logging.WARNING
-    assert "Looks at a have been failing since 12:00:10 UTC" in warning.text
-    assert "run on untouched" in warning.text
+    assert "Checks of a have been failing since 12:00:10 UTC" in warning.text
+    assert "Batches continue to run" in warning.text
     waiting.sees("a")
     waiting.sees("b")
-    assert [note.text for note in (await waiting.news()).notes] == ["Looks succeed again."]
+    assert [note.text for note in (await waiting.news()).notes] == ["Checks succeed again."]
 
 
 async def test_a_failure_now_and_then_is_no_news() -> None:

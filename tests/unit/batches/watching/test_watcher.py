@@ -1,4 +1,4 @@
-"""The watcher's task outlives whatever goes wrong in it, and reads a connection again that may have been mended."""
+"""The watcher's task survives every failure, and reads a connection again that may have been fixed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Unmetered:
 
 
 class Api:
-    """A client of an API whose batches end after a minute; a test says what goes wrong."""
+    """A client of an API whose batches end after a minute; a test sets the failures."""
 
     def __init__(self, world: VirtualWorld) -> None:
         self.world = world

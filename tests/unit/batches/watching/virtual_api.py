@@ -22,7 +22,7 @@ def never(seconds: float) -> None:
 
 @dataclass
 class Watched:
-    """What a watch of some minutes was like.
+    """The record of a watch of some minutes.
 
     :ivar pages: moments of list calls, in seconds from the start.
     :ivar retrieved: moments of retrieve calls.
@@ -34,7 +34,7 @@ class Watched:
     retrieved: list[float] = field(default_factory=list)
 
     def longest_gap(self, *, until: float) -> float:
-        """How long a batch went unseen at most."""
+        """Return the longest time for which a batch went unseen."""
         return max(
             later - earlier
             for moments in self.seen.values()
@@ -50,10 +50,10 @@ def watch(
     page_fault: Callable[[float], Exception | None] = never,
     each_fault: Callable[[float], Exception | None] = never,
 ) -> Watched:
-    """Let a schedule watch batches that are hours old, each call of which takes a moment.
+    """Let a schedule watch batches that are hours old; each call takes a moment.
 
-    :param page_fault: what a list call raises, so many seconds after the start.
-    :param each_fault: what a retrieve call raises.
+    :param page_fault: the error that a list call raises so many seconds after the start.
+    :param each_fault: the same for a retrieve call.
     """
     schedule = Schedule(jitter=random.Random(1).random)
     views = {name: sighting(name, created=HOURS_OLD) for name in names}

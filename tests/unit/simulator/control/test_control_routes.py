@@ -29,7 +29,7 @@ def test_settings_are_changed_and_a_reset_brings_the_first_ones_back(control: Si
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"batch_durations": 5}, "no such setting: batch_durations; there are batch_duration, cancel_duration"),
+        ({"batch_durations": 5}, "no such setting: batch_durations; use one of batch_duration, cancel_duration"),
         ({"batch_duration": "long"}, "Expected `float`, got `str`"),
         ({"cache_hit_rate": 2}, "between 0 and 1"),
     ],
@@ -62,8 +62,8 @@ def test_several_faults_come_in_one_call_or_none_of_them(control: SimulatorContr
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda control: control.add_fault("create", "explode"), "no such action: explode; there are status"),
-        (lambda control: control.add_outcome("exploded"), "no such result: exploded; there are succeeded"),
+        (lambda control: control.add_fault("create", "explode"), "no such action: explode; use one of status"),
+        (lambda control: control.add_outcome("exploded"), "no such result: exploded; use one of succeeded"),
         (lambda control: control.end_batches(["msgbatch_X"]), "no such batch: msgbatch_X"),
         (lambda control: control.end_batches(unfinished="vanish"), "it must be finish or expire"),
         (lambda control: control.advance_clock(-1), "does not run backwards"),

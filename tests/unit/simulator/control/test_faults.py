@@ -56,14 +56,14 @@ def test_chances_are_the_same_for_the_same_seed() -> Any:
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        ({"action": "explode"}, "no such action: explode; there are status, status_after_commit"),
-        ({"action": "status", "operation": "creat", "status": 500}, "no such operation: creat; there are create"),
+        ({"action": "explode"}, "no such action: explode; use one of status, status_after_commit"),
+        ({"action": "status", "operation": "creat", "status": 500}, "no such operation: creat; use one of create"),
         ({"action": "status"}, "the action status needs status"),
         ({"action": "hang"}, "the action hang needs seconds"),
         ({"action": "late_commit", "seconds": 1}, "late_commit is for the operation create"),
         ({"action": "slow", "bytes_per_second": 0}, "must be 1 or more"),
         ({"action": "drop_after_commit", "nth": 0}, "counted from 1"),
-        ({"action": "drop_after_commit", "sometimes": True}, "unknown field `sometimes`.*a fault has action"),
+        ({"action": "drop_after_commit", "sometimes": True}, "unknown field `sometimes`.*fields of a fault are action"),
         ({"operation": "create"}, "required field `action`"),
     ],
 )

@@ -138,7 +138,7 @@ def ended_batch(client: httpx2.Client, count: int = 3) -> Any:
 
 
 def streamed(client: httpx2.Client, batch_id: str, accept_encoding: str = "identity") -> Any:
-    """What arrives of the results until they break off."""
+    """Return the part of the results that arrives before they break off."""
     received = bytearray()
     url, headers = f"{BATCHES}/{batch_id}/results", {"accept-encoding": accept_encoding}
     with client.stream("GET", url, headers=headers) as answer:

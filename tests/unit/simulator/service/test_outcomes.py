@@ -64,11 +64,11 @@ def test_a_rule_can_be_for_so_many_rows() -> None:
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
-        ({"result": "failed"}, "no such result: failed; there are succeeded, errored"),
-        ({"result": "errored", "error_type": "oops"}, "no such error_type: oops; there are invalid_request_error"),
+        ({"result": "failed"}, "no such result: failed; use one of succeeded, errored"),
+        ({"result": "errored", "error_type": "oops"}, "no such error_type: oops; use one of invalid_request_error"),
         ({"share": 2}, "between 0 and 1"),
         ({"custom_id": "("}, "not a regular expression"),
-        ({"regex": "x"}, "unknown field `regex`.*an outcome rule has result"),
+        ({"regex": "x"}, "unknown field `regex`.*the fields of an outcome rule are result"),
     ],
 )
 def test_a_wrong_rule_is_refused_with_what_is_allowed(rule: Any, says: str) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from anthropic_batches_provider.batches.wording import counted
+from anthropic_batches_provider.batches.plurals import counted
 
 
 @pytest.mark.parametrize(

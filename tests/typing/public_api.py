@@ -1,0 +1,82 @@
+"""What a type checker sees of the public interface. Nothing here is run: ``make lint`` checks it.
+
+``assert_type`` holds what users get; an ignore holds what they may not write, since an unused ignore is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, assert_type
+
+from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.errors import (
+    ApiStatusError,
+    ConfigurationError,
+    InvalidRowError,
+    MessageBatchesError,
+    RateLimitedError,
+)
+from anthropic_batches_provider.hooks import MessageBatchHook
+from anthropic_batches_provider.operators import (
+    MessageBatchCancelOperator,
+    MessageBatchOperator,
+    MessageBatchResultsOperator,
+    MessageBatchSubmitOperator,
+)
+from anthropic_batches_provider.sensors import MessageBatchSensor
+from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
+from anthropic_batches_provider.triggers import MessageBatchTrigger
+
+
+def rows() -> Iterator[dict[str, Any]]:
+    yield {"id": 1}
+
+
+def operators() -> None:
+    MessageBatchOperator(task_id="a", rows=rows, prompt="{{ row.id }}", model="m", max_tokens=1, max_failed_rows=0.5)
+    MessageBatchOperator(task_id="b", rows=[{"id": 1}], key=["id"], request_builder=lambda row: row, timeout=60)
+    submit = MessageBatchSubmitOperator(
+        task_id="c", requests="/data/requests.jsonl", poll_interval=timedelta(minutes=1)
+    )
+    MessageBatchSensor(task_id="d", job=submit.output, on_timeout="cancel")
+    MessageBatchSensor(task_id="e", batch_ids="msgbatch_1", timeout=timedelta(hours=1))
+    MessageBatchResultsOperator(task_id="f", job=submit.output, destination="s3://a/b", output_format="jsonl.gz")
+    MessageBatchCancelOperator(task_id="g", job=submit.output)
+
+
+def what_is_refused() -> None:
+    MessageBatchOperator(task_id="a", rows=rows, on_timeout="stop")  # type: ignore[arg-type]
+    MessageBatchSubmitOperator(task_id="a", rows=rows, on_kill="stop")  # type: ignore[arg-type]
+    MessageBatchSubmitOperator(task_id="a", rows=rows, max_tokens="100")  # type: ignore[arg-type]
+    MessageBatchSubmitOperator(task_id="a", rows=rows, on_empty="ignore")  # type: ignore[arg-type]
+    MessageBatchSensor(task_id="a", batch_ids="b", on_timeout="stop")  # type: ignore[arg-type]
+    MessageBatchTrigger(batch_ids=["b"], conn_id="c", poll_interval="60")  # type: ignore[arg-type]
+
+
+def hook(hook: MessageBatchHook) -> None:
+    assert_type(hook.create_batch([{"custom_id": "a", "params": {}}]), MessageBatch)
+    assert_type(hook.retrieve_batch("b"), MessageBatch)
+    assert_type(hook.list_batches(limit=1), Iterator[MessageBatch])
+    assert_type(hook.iter_results("b"), Iterator[dict[str, Any]])
+    assert_type(hook.count_tokens({}), int)
+    assert_type(hook.retrieve_batch("b").request_counts.succeeded, int)
+
+
+async def asynchronous_hook(hook: MessageBatchHook) -> None:
+    assert_type(await hook.aretrieve_batch("b"), MessageBatch)
+    assert_type(await hook.alist_batches(), list[MessageBatch])
+
+
+def errors(error: MessageBatchesError) -> None:
+    if isinstance(error, RateLimitedError):
+        assert_type(error.retry_after_seconds, float | None)
+    if isinstance(error, ApiStatusError):
+        assert_type(error.status, int)
+    refused: ConfigurationError = InvalidRowError("a", row_number=0)
+    raise refused
+
+
+def fixture(message_batch_simulator: MessageBatchSimulator) -> None:
+    assert_type(message_batch_simulator.control.billing().rows_billed, int)
+    assert_type(message_batch_simulator.airflow_connection_json, str)
