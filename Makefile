@@ -20,8 +20,9 @@ stores = sh .ci/environment $(STORES) constraints/stores.txt $(FIRST_PYTHON) 4.0
 AZURITE := 3.35.0
 
 CODE = $(wildcard provider tests dags airflow_stack demo benchmarks tools)
-# The kill tests take minutes and do not depend on the Airflow version.
-QUICK = $(wildcard tests/integration tests/dags tests/compatibility) --ignore tests/integration/test_killed_at_every_boundary.py
+# Left out on the oldest: these tests take minutes, exercise the engine, and do not depend on the Airflow version.
+QUICK = $(wildcard tests/integration tests/dags tests/compatibility) $(addprefix --ignore tests/integration/test_, \
+	killed_at_every_boundary.py resume_at_size.py windows.py a_day_of_waiting.py)
 # The tests with a real Airflow wait a lot and share one Airflow: they run in one process; others use the processors.
 SPREAD = --numprocesses 3 --dist loadgroup
 STORE_TESTS = $(wildcard tests/contracts/test_storage.py tests/contracts/test_store*.py)
@@ -29,7 +30,7 @@ STORE_TESTS = $(wildcard tests/contracts/test_storage.py tests/contracts/test_st
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup demo test lint matrix test-newest test-oldest test-stores long format docs bench constraints clean
+.PHONY: help setup demo test lint unit matrix test-newest test-oldest test-stores long format docs bench constraints clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -48,6 +49,11 @@ lint: setup ## the checks of make test that do not run the code
 	$(NEWEST)/bin/python -m ruff check .
 	$(NEWEST)/bin/python -m mypy $(CODE)
 	$(NEWEST)/bin/lint-imports
+	$(NEWEST)/bin/codespell
+	$(NEWEST)/bin/python -m tools.prose
+
+unit: setup ## the quick tests, which start nothing
+	$(NEWEST)/bin/python -m pytest --numprocesses 2 tests/unit $(ARGS)
 
 test-newest: setup ## the tests on the newest supported Airflow and SDK
 	$(NEWEST)/bin/python -m pytest $(SPREAD) $(ARGS)

@@ -50,7 +50,7 @@ with DAG(
         task_id="submit",
         rows="{{ params.lake }}/passages/dt={{ ds }}/*.jsonl",
         key="passage_id",
-        model="claude-haiku-4-5",
+        model="claude-haiku-5-5",
         system="You translate from English. Answer with the translation alone.",
         prompt="Translate into French:\n\n{{ row.text }}",
         max_tokens=400,

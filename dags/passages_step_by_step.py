@@ -52,7 +52,7 @@ with DAG(
         rows=str(PASSAGES),
         key="passage_id",
         keep=["year", "president"],
-        model="claude-haiku-4-5",
+        model="claude-haiku-5-5",
         system="You label passages of political speech.",
         prompt="Label this passage of {{ row.year }}:\n\n{{ row.text }}",
         max_tokens=100,

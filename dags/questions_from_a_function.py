@@ -33,7 +33,7 @@ with DAG(
 
     @task.message_batch(
         key=["passage_id", "word"],
-        model="claude-haiku-4-5",
+        model="claude-haiku-5-5",
         prompt="In three words, how does {{ row.president }} use the word “{{ row.word }}”?\n\n{{ row.text }}",
         max_tokens=20,
         retries=3,

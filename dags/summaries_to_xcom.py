@@ -40,7 +40,7 @@ with DAG(
         task_id="submit",
         rows=pick_passages(),
         key=["year", "passage_id"],
-        model="claude-haiku-4-5",
+        model="claude-haiku-5-5",
         prompt="Summarize in one sentence what {{ row.president }} says here:\n\n{{ row.text }}",
         max_tokens=120,
     )

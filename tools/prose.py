@@ -21,7 +21,7 @@ PHRASES = {
     r"bring(s|ing)? forth|brought forth": "produce, create",
     r"hang(s)? on (?!to\b)": "depend on",
     r"(to|can|could|not) be had": "available",
-    r"seen to(?! (be|have|go))\b": "handled",
+    r"seen to(?! (be|have|go|end))\b": "handled",
     r"go(es)? again|went again": "send again, retry",
     r"mend(s|ed|ing)?": "fix",
     r"whoever": "the caller, anyone who",

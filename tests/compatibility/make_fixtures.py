@@ -367,7 +367,7 @@ def watched() -> None:
         trigger.asset_state_store = state  # type: ignore[assignment]  # as Airflow sets it
         async with aclosing(trigger.run()) as events:  # type: ignore[type-var]
             waiting = asyncio.ensure_future(anext(events))
-            while not state.kept:  # noqa: ASYNC110  # whoever keeps it tells nobody
+            while not state.kept:  # noqa: ASYNC110  # its keeper sends no signal
                 await asyncio.sleep(0.05)
             await asyncio.to_thread(create)
             event = await waiting

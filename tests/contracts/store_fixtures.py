@@ -9,7 +9,10 @@ import pytest
 from tests.contracts import store_servers
 from tests.contracts.store_servers import Store
 
+LOCAL, MEMORY = "local disk", "memory"
 STORES = ("s3", "gcs", "azure")
+PARAMS = {"storage": (LOCAL, MEMORY, *STORES), "store": STORES}
+"""By fixture: everything that it gives in turn. ``storage`` is that of test_storage.py."""
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +33,7 @@ def azure() -> Iterator[Store]:
         yield running
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=PARAMS["store"])
 def store(request: pytest.FixtureRequest) -> Store:
     """Return each object store in turn."""
     running: Store = request.getfixturevalue(request.param)

@@ -9,7 +9,7 @@ from anthropic_batches_provider.batches.ledger import JobFolder
 from anthropic_batches_provider.batches.submission import Submission, SubmissionBounds, ask_time
 from anthropic_batches_provider.edge.object_storage import open_storage
 from anthropic_batches_provider.simulator import SimulatorControl
-from tests.integration.simulated_world import SimulatedClock
+from tests.worlds.simulated_world import SimulatedClock
 
 
 def main(base_url: str, api_key: str, storage: str, job: str) -> None:

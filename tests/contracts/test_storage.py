@@ -10,13 +10,11 @@ import pytest
 
 from anthropic_batches_provider.batches.ledger import LocalStorage, Storage
 from anthropic_batches_provider.edge.object_storage import ObjectStorage, open_storage
-from tests.contracts.store_fixtures import STORES
+from tests.contracts.store_fixtures import LOCAL, MEMORY, PARAMS
 from tests.contracts.store_servers import Store
 
-LOCAL, MEMORY = "local disk", "memory"
 
-
-@pytest.fixture(params=[LOCAL, MEMORY, *STORES])
+@pytest.fixture(params=PARAMS["storage"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param == LOCAL:
         return LocalStorage(tmp_path / "a folder")
@@ -96,7 +94,6 @@ def test_what_is_removed_is_gone(storage: Storage) -> None:
     assert storage.read("folder/fact") == b"y"
 
 
-@pytest.mark.parametrize("storage", [LOCAL, *STORES], indirect=True)
 def test_of_many_creators_at_once_one_wins_and_readers_see_it_whole(storage: Storage) -> None:
     contents = [f"{number:02}".encode() * 100_000 for number in range(16)]
     barrier, wins = threading.Barrier(len(contents)), []

@@ -16,7 +16,6 @@ from tests.dags.conftest import ROOT, DagRunner
 PASSAGES = (ROOT / "dags/data/sotu_passages.jsonl").read_bytes().splitlines(keepends=True)[:30]
 
 
-@pytest.mark.parametrize("store", ["s3"], indirect=True)
 def test_a_dag_reads_keeps_its_ledger_and_writes_on_s3_and_a_second_run_pays_nothing(
     store: Store,
     dags: DagRunner,

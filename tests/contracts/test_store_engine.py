@@ -20,7 +20,7 @@ from anthropic_batches_provider.simulator import Clock as ManualClock
 from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
 from tests.contracts.store_servers import Store
-from tests.integration.simulated_world import HOUR, SimulatedClock, World
+from tests.worlds.simulated_world import HOUR, SimulatedClock, World
 
 ROOT = Path(__file__).parents[2]
 ROWS = 40  # ten shards
@@ -60,7 +60,6 @@ def test_a_job_is_submitted_settled_and_collected(world: World, store: Store) ->
     world.check_each_row_billed_once(ROWS)
 
 
-@pytest.mark.parametrize("store", ["s3"], indirect=True)
 def test_two_processes_that_race_for_a_job_send_each_shard_once(world: World, store: Store) -> None:
     job = world.job(rows=ROWS)
     arguments = [world.server.base_url, world.server.api_key, world.storage.uri, job.path]

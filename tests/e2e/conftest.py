@@ -1,4 +1,4 @@
-"""One Airflow, one simulator and one PostgreSQL for all end-to-end tests; each starts when a test first asks for it."""
+"""Two Airflows for all end-to-end tests, the common one and one whose processes are killed; each starts when needed."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from airflow_stack.stack import AirflowStack
 from tests.e2e.postgres import Databases, postgres
 
 REPOSITORY = Path(__file__).parents[2]
-_WITH_THEIR_OWN_STACK = ("test_one_task", "test_waiting")
+_WITH_THE_KILLED_STACK = ("test_one_task", "test_waiting")  # in this order: the latter leaves a DAG that watches
 _SECONDS = 600  # an Airflow that does not come up is an error of its own, with the ends of its logs, after 240 at most
 
 
@@ -22,8 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests that share an Airflow and a simulator in one process; some modules have their own."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            has_its_own = item.path.stem in _WITH_THEIR_OWN_STACK
-            item.add_marker(pytest.mark.xdist_group(item.path.stem if has_its_own else "the common Airflow"))
+            is_killed = item.path.stem in _WITH_THE_KILLED_STACK
+            item.add_marker(pytest.mark.xdist_group("the killed Airflow" if is_killed else "the common Airflow"))
             item.add_marker(pytest.mark.timeout(_SECONDS))
 
 
@@ -71,3 +71,21 @@ def airflow_stack(
     assert not stack.processes.members()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(stack.url.rpartition(":")[2]))) != 0
+
+
+@pytest.fixture(scope="session")
+def killed_stack(e2e_home: Path, databases: Databases, simulator_process: SimulatorProcess) -> Iterator[AirflowStack]:
+    """Give an Airflow whose triggerers and scheduler tests kill and stall, with a spool of its own."""
+    home = e2e_home / "killed"
+    dags = home / "dags"
+    dags.mkdir(parents=True)
+    for name in ("one_task.py", "waiting.py", "watching.py"):
+        shutil.copy(Path(__file__).parent / "dags" / name, dags)
+    env = {
+        "AIRFLOW_CONN_ANTHROPIC_DEFAULT": simulator_process.airflow_connection_json,
+        "AIRFLOW__ANTHROPIC_BATCHES__SPOOL": str(home / "spool"),
+        # The watchers of assets start when a DAG is parsed after it was unpaused.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+    }
+    with AirflowStack(home / "airflow", dags, env=env, database_url=databases.create("killed")) as stack:
+        yield stack

@@ -1,4 +1,4 @@
-"""A launcher that is killed leaves nothing: its guardian ends its processes, its PostgreSQL, and removes its folders."""
+"""A launcher that is killed leaves nothing behind: its guardian ends its processes and removes its folders."""
 
 from __future__ import annotations
 

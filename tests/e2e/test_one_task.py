@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +13,6 @@ from airflow_stack.api import AirflowApiError, DagRun
 from airflow_stack.simulator_process import SimulatorProcess
 from airflow_stack.stack import AirflowStack
 from anthropic_batches_provider.simulator import DEFAULT_API_KEY
-from tests.e2e.postgres import Databases
 
 pytestmark = pytest.mark.e2e
 
@@ -33,21 +30,6 @@ def home(e2e_home: Path) -> Path:
     lines = [json.dumps({"number": number, "text": f"{A_ROW}, number {number}"}) for number in range(ROWS)]
     (folder / "rows.jsonl").write_text("\n".join(lines) + "\n")
     return folder
-
-
-@pytest.fixture
-def stack(home: Path, databases: Databases, simulator_process: SimulatorProcess) -> Iterator[AirflowStack]:
-    """Yield an Airflow of this test's own, with a spool of its own."""
-    dags = home / "dags"
-    dags.mkdir()
-    shutil.copy(Path(__file__).parent / "dags" / "one_task.py", dags)
-    env = {
-        "AIRFLOW_CONN_ANTHROPIC_DEFAULT": simulator_process.airflow_connection_json,
-        "AIRFLOW__ANTHROPIC_BATCHES__SPOOL": str(home / "spool"),
-    }
-    database = databases.create("one_task")
-    with AirflowStack(home / "airflow", dags, env=env, database_url=database) as stack:
-        yield stack
 
 
 class Job:
@@ -96,7 +78,7 @@ class Job:
 
     def spools(self) -> list[Path]:
         """Return the files of attempts on the local disk, except locks."""
-        return [path for path in (self.home / "spool").glob("*/*") if path.is_dir()]
+        return [path for path in (self.stack.home.parent / "spool").glob("*/*") if path.is_dir()]
 
     def end_batches_until_it_is_done(self, timeout: float = 300) -> str:
         def look() -> str | None:
@@ -112,9 +94,9 @@ class Job:
 
 
 @pytest.fixture
-def job(stack: AirflowStack, simulator_process: SimulatorProcess, home: Path) -> Job:
+def job(killed_stack: AirflowStack, simulator_process: SimulatorProcess, home: Path) -> Job:
     """Return a job that was killed twice and then completed."""
-    job = Job(stack, simulator_process, home)
+    job = Job(killed_stack, simulator_process, home)
     job.wait_for_progress(timeout=120, shards_submitted=3, rows_in_flight=15, rows_collected=0)
     _kill_the_triggerer(job)
     job.end(0)

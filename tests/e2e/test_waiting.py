@@ -3,10 +3,7 @@ or counted twice."""
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -17,7 +14,6 @@ from airflow_stack.api import DagRun
 from airflow_stack.simulator_process import SimulatorProcess
 from airflow_stack.stack import AirflowStack
 from anthropic_batches_provider.hooks import MessageBatchHook
-from tests.e2e.postgres import Databases
 
 pytestmark = [
     pytest.mark.e2e,
@@ -28,17 +24,9 @@ LOOK_SECONDS = 2  # poll_interval of the DAG "watching"
 WAITS = ("wait_0", "wait_1", "wait_2")
 
 
-@pytest.fixture(scope="module")
-def stack(e2e_home: Path, databases: Databases, simulator_process: SimulatorProcess) -> Iterator[AirflowStack]:
-    """Yield an Airflow of these tests' own, since they kill and stall its triggerers."""
-    folder = e2e_home / "waiting-dags"
-    folder.mkdir()
-    for name in ("waiting.py", "watching.py"):
-        shutil.copy(Path(__file__).parent / "dags" / name, folder)
-    env = {"AIRFLOW_CONN_ANTHROPIC_DEFAULT": simulator_process.airflow_connection_json}
-    database = databases.create("waiting")
-    with AirflowStack(e2e_home / "waiting", folder, env=env, database_url=database) as stack:
-        yield stack
+@pytest.fixture
+def stack(killed_stack: AirflowStack) -> AirflowStack:
+    return killed_stack
 
 
 @pytest.fixture

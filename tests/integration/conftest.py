@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.one_task import OneTask
-from tests.integration.simulated_world import World, simulated_world
+from tests.worlds.one_task_job import OneTask
+from tests.worlds.simulated_world import World, simulated_world
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from anthropic_batches_provider.batches.watching.pace import CALLS_PER_MINUTE
 from anthropic_batches_provider.edge import watchers
 from anthropic_batches_provider.simulator.control.faults import Fault
 from anthropic_batches_provider.triggers import MessageBatchTrigger
-from tests.integration.virtual_time import START, VirtualWorld, run_in_virtual_time
+from tests.worlds.virtual_time import START, VirtualWorld, run_in_virtual_time
 
 HOUR = 3600.0
 POLL_INTERVAL = 300.0

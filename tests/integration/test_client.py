@@ -26,8 +26,8 @@ from anthropic_batches_provider.errors import (
     SpendLimitReachedError,
     UnexpectedAnswerError,
 )
-from tests.integration.blocking_client import BlockingClient
-from tests.integration.scripted_api import BATCH, ENDED, Answer, ScriptedApi, error_body, gzipped, scripted_api
+from tests.worlds.blocking_client import BlockingClient
+from tests.worlds.scripted_api import BATCH, ENDED, Answer, ScriptedApi, error_body, gzipped, scripted_api
 
 KEY = "sk-ant-test-0123456789"
 BODY = b'{"requests":[{"custom_id":"a","params":{}},{"custom_id":"b","params":{}}]}'

@@ -34,7 +34,7 @@ from anthropic_batches_provider.errors import (
     UnexpectedAnswerError,
 )
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
-from tests.unit.batches.results.ended_jobs import NONCE, OWNER, EndedJob, StillClock, submit
+from tests.worlds.ended_jobs import NONCE, OWNER, EndedJob, StillClock, submit
 
 ROWS = 200
 PARAMS = {"model": "claude-haiku-4-5", "max_tokens": 64}

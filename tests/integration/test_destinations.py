@@ -10,8 +10,8 @@ from anthropic_batches_provider.batches.collection import JobCollection
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.submission import NextLook
 from anthropic_batches_provider.errors import DestinationOwnedError
-from tests.integration.one_task import Arguments, KilledError, OneTask, before_each, check_home, dies_at
-from tests.integration.simulated_world import World
+from tests.worlds.one_task_job import Arguments, KilledError, OneTask, before_each, check_home, dies_at
+from tests.worlds.simulated_world import World
 
 
 def names(task: OneTask) -> set[str]:

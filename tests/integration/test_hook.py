@@ -22,7 +22,7 @@ from anthropic_batches_provider.errors import (
     ResultsUnavailableError,
 )
 from anthropic_batches_provider.hooks import MessageBatchHook
-from tests.integration.scripted_api import ENDED, Answer, scripted_api
+from tests.worlds.scripted_api import ENDED, Answer, scripted_api
 
 
 def requests(count: int) -> list[dict[str, Any]]:

@@ -21,8 +21,8 @@ import pytest
 
 from anthropic_batches_provider.batches.ledger import LocalStorage
 from anthropic_batches_provider.simulator import DEFAULT_API_KEY, SimulatorControl
-from tests.integration.killed_engine import Order
-from tests.integration.mortal import Report
+from tests.worlds.killed_engine import Order
+from tests.worlds.mortal import Report
 
 REPOSITORY = Path(__file__).parents[2]
 BATCH_SECONDS = 900
@@ -79,7 +79,7 @@ def control() -> Iterator[SimulatorControl]:
 
 @pytest.fixture(scope="module")
 def engine(control: SimulatorControl) -> Iterator[Engine]:
-    with _started("tests.integration.killed_engine", control.base_url, DEFAULT_API_KEY) as process:
+    with _started("tests.worlds.killed_engine", control.base_url, DEFAULT_API_KEY) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         yield Engine(process.stdin, process.stdout)

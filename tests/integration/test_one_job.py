@@ -19,8 +19,8 @@ from anthropic_batches_provider.errors import (
     ResultsUnavailableError,
     XComLimitError,
 )
-from tests.integration.one_task import KilledError, OneTask, before_each, check_home, dies_at
-from tests.integration.simulated_world import World
+from tests.worlds.one_task_job import KilledError, OneTask, before_each, check_home, dies_at
+from tests.worlds.simulated_world import World
 
 
 @pytest.fixture

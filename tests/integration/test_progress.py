@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from anthropic_batches_provider.batches.progress import JobProgress
-from tests.integration.one_task import KilledError, OneTask, before_each, dies_at
-from tests.integration.simulated_world import HOUR, SimulatedClock, World
+from tests.worlds.one_task_job import KilledError, OneTask, before_each, dies_at
+from tests.worlds.simulated_world import HOUR, SimulatedClock, World
 
 
 def progress(task: OneTask) -> JobProgress:

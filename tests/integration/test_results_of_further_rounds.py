@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from anthropic_batches_provider.errors import ResultsStreamError
-from tests.integration.one_task import OneTask, before_each, check_home
-from tests.integration.simulated_world import World
+from tests.worlds.one_task_job import OneTask, before_each, check_home
+from tests.worlds.simulated_world import World
 
 
 def errs_at_first(world: World, rows: str) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider.batches.submission import NextLook
-from tests.integration.one_task import Arguments, KilledError, OneTask, before_each, check_home, dies_at
-from tests.integration.simulated_world import World
+from tests.worlds.one_task_job import Arguments, KilledError, OneTask, before_each, check_home, dies_at
+from tests.worlds.simulated_world import World
 
 SHARDS = 100
 KILLED_AT = 57

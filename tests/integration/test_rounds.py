@@ -18,7 +18,7 @@ from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.row_failures import may_go_again
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.errors import LedgerError, ResultsUnavailableError
-from tests.integration.simulated_world import HOUR, SimulatedClock, World
+from tests.worlds.simulated_world import HOUR, SimulatedClock, World
 
 ROWS = 10
 

@@ -11,7 +11,7 @@ import pytest
 from anthropic_batches_provider.__main__ import main
 from anthropic_batches_provider.batches.ledger import Adopted, JobFolder, Void
 from anthropic_batches_provider.batches.submission import NextLook
-from tests.integration.simulated_world import HOUR, World, simulated_world
+from tests.worlds.simulated_world import HOUR, World, simulated_world
 
 
 @pytest.fixture

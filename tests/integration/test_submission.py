@@ -55,7 +55,7 @@ from anthropic_batches_provider.errors import (
 from anthropic_batches_provider.simulator import Clock as ManualClock
 from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
-from tests.integration.simulated_world import BOUNDS, HOUR, SimulatedClock, World, prepared
+from tests.worlds.simulated_world import BOUNDS, HOUR, SimulatedClock, World, prepared
 
 
 def outcomes(job: JobFolder) -> list[list[type]]:

@@ -20,7 +20,7 @@ from anthropic_batches_provider.batches.client import ClientSettings, MessageBat
 from anthropic_batches_provider.edge import watchers
 from anthropic_batches_provider.simulator import SimulatorServer
 from anthropic_batches_provider.triggers import MessageBatchTrigger
-from tests.integration.virtual_time import REQUEST
+from tests.worlds.virtual_time import REQUEST
 
 INTERVAL = 0.3
 task_id: contextvars.ContextVar[str] = contextvars.ContextVar("task_id")

@@ -14,8 +14,8 @@ from anthropic_batches_provider.errors import (
     SpendLimitReachedError,
     SubmissionOutcomeUnknownError,
 )
-from tests.integration.one_task import KilledError, OneTask, before_each, check_home, dies_at, most_in_queue
-from tests.integration.simulated_world import HOUR, World
+from tests.worlds.one_task_job import KilledError, OneTask, before_each, check_home, dies_at, most_in_queue
+from tests.worlds.simulated_world import HOUR, World
 
 MINUTE = 60.0
 

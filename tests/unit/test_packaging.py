@@ -151,3 +151,12 @@ def distributions_by_package() -> Mapping[str, list[str]]:
 
 def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_description_on_a_package_index_holds_no_link_that_leads_nowhere(metadata: Message) -> None:
+    description = metadata.get_payload()
+    assert isinstance(description, str)
+    assert "# airflow-provider-anthropic-batches" in description
+    assert "What can still be paid twice, and when (`docs/spending.md` in the source distribution)" in description
+    relative = [link for link in re.findall(r"\]\(([^)]+)\)", description) if not link.startswith("https://")]
+    assert relative == []

@@ -1,13 +1,20 @@
-"""Turns this package's errors into Airflow's: fail permanently, or fail and retry."""
+"""Turns this package's errors into Airflow's: fail permanently, or fail and retry.
+
+A task's log shows the message of the error once more, above Airflow's own traceback, and no frames of this package or
+of a library: the message says what to do. At level DEBUG the log has all of them.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 from anthropic_batches_provider.errors import ConfigurationError, MessageBatchesError, SpendLimitReachedError
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -21,6 +28,16 @@ def as_task_failures() -> Iterator[None]:
     try:
         yield
     except (ConfigurationError, SpendLimitReachedError) as error:
-        raise AirflowFailException(str(error)) from error
+        raise AirflowFailException(str(error)) from without_frames(error)
     except MessageBatchesError as error:
-        raise AirflowException(str(error)) from error
+        raise AirflowException(str(error)) from without_frames(error)
+
+
+def without_frames(error: MessageBatchesError) -> MessageBatchesError:
+    """Return the error without its traceback, and without its cause unless that may be in the user's own code."""
+    log.debug("The whole traceback of the error", exc_info=error)
+    error.__traceback__ = None
+    if not isinstance(error, ConfigurationError):
+        error.__cause__ = None
+        error.__context__ = None
+    return error

@@ -23,6 +23,7 @@ from anthropic_batches_provider.edge.arguments import (
 from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy
 from anthropic_batches_provider.edge.progress_reports import log_group
 from anthropic_batches_provider.edge.task_destination import XCOM, destination_of
+from anthropic_batches_provider.edge.task_failures import without_frames
 from anthropic_batches_provider.errors import BatchesNotEndedError, FailedRowsError, JobStoppedError
 from anthropic_batches_provider.operators.stints.rows_operator import RowsOperator
 from anthropic_batches_provider.operators.stints.stint import Stint, running_batch_ids
@@ -72,7 +73,7 @@ class MessageBatchOperator(RowsOperator):
         in ``.jinja`` or ``.j2`` names a file, found as Airflow finds templates: next to the DAG, or in
         ``template_searchpath``. Not a template field.
     :param system: the system prompt: text, or a list of content blocks. Rendered once per run. (templated)
-    :param model: id of the model, such as ``claude-haiku-4-5``. Required with ``prompt``. (templated)
+    :param model: id of the model, such as ``claude-haiku-5-5``. Required with ``prompt``. (templated)
     :param max_tokens: most tokens of one answer, 1 or more. Required with ``prompt``.
     :param message_params: dict of further `Messages params <https://platform.claude.com/docs/en/api/messages>`__ for
         every request, such as ``{"output_config": {…}}``. Not ``params``: that is Airflow's own argument, for the DAG's
@@ -207,7 +208,7 @@ class MessageBatchOperator(RowsOperator):
                 outcome = advance.advance()
         except JobStoppedError as error:
             # A retry would only use up the rounds: a person has to act first.
-            raise AirflowFailException(str(error)) from error
+            raise AirflowFailException(str(error)) from without_frames(error)
         if isinstance(outcome, NextLook):
             self._wait_or_time_out(stint, outcome)
         self._judge(outcome)
@@ -245,7 +246,7 @@ class MessageBatchOperator(RowsOperator):
             check_failed_rows(manifest, self.max_failed_rows, again=RAISE_MAX_ROUNDS)
         except FailedRowsError as error:
             # Every row had its rounds: a retry would fail the same way.
-            raise AirflowFailException(str(error)) from error
+            raise AirflowFailException(str(error)) from without_frames(error)
 
     def _wait_or_time_out(self, stint: Stint, waiting: NextLook) -> NoReturn:
         if self.deadline is not None:

@@ -38,7 +38,7 @@ class MessageBatchSubmitOperator(RowsOperator):
         in ``.jinja`` or ``.j2`` names a file, found as Airflow finds templates: next to the DAG, or in
         ``template_searchpath``. Not a template field.
     :param system: the system prompt: text, or a list of content blocks. Rendered once per run. (templated)
-    :param model: id of the model, such as ``claude-haiku-4-5``. Required with ``prompt``. (templated)
+    :param model: id of the model, such as ``claude-haiku-5-5``. Required with ``prompt``. (templated)
     :param max_tokens: most tokens of one answer, 1 or more. Required with ``prompt``.
     :param message_params: dict of further `Messages params <https://platform.claude.com/docs/en/api/messages>`__ for
         every request, such as ``{"output_config": {…}}``. Not ``params``: that is Airflow's own argument, for the DAG's

@@ -20,7 +20,7 @@ from anthropic_batches_provider.batches.requests import PromptTemplate, Question
 from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns, prepare_requests, prepare_rows
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission.sealing import seal_job
-from tests.unit.batches.results.ended_jobs import (
+from tests.worlds.ended_jobs import (
     NONCE,
     OWNER,
     StillClock,

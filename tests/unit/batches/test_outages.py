@@ -1,4 +1,4 @@
-"""Which errors a task waits out, and for how long; tests/unit/operators/test_deferral_state.py tests the pauses."""
+"""Which errors a task waits out, and for how long; operators/stints/test_deferral_state.py tests the pauses."""
 
 from __future__ import annotations
 

@@ -52,10 +52,10 @@ async def test_a_watch_that_is_killed_before_its_first_batch_has_ended_misses_no
 
 
 async def test_what_airflow_may_not_have_taken_when_the_triggerer_was_killed_is_told_again_rather_than_lost() -> None:
-    workspace = Workspace(Lifetime("in doubt", -300, 10))
+    workspace = Workspace(Lifetime("unconfirmed", -300, 10))
     store = AssetStore()
-    assert await told_until(61, workspace, watch_of(workspace, store)) == ["in doubt"]
-    assert await told_until(1000, workspace, watch_of(workspace, store)) == ["in doubt"]
+    assert await told_until(61, workspace, watch_of(workspace, store)) == ["unconfirmed"]
+    assert await told_until(1000, workspace, watch_of(workspace, store)) == ["unconfirmed"]
     assert await told_until(2000, workspace, watch_of(workspace, store)) == []
 
 

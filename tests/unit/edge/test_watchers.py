@@ -15,7 +15,7 @@ from anthropic_batches_provider.batches.watching import Watcher
 from anthropic_batches_provider.batches.watching.wait import BatchWait
 from anthropic_batches_provider.edge import watchers
 from anthropic_batches_provider.edge.watchers import subscribed
-from tests.unit.batches.watching.sightings import one
+from tests.worlds.sightings import one
 
 ENDS_AFTER_LOOKS = 3
 

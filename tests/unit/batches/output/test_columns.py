@@ -12,7 +12,7 @@ from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.columns import COLUMNS, OUTPUT_COLUMNS, ResultColumn, RowLayout
 from anthropic_batches_provider.batches.output.row_json import RowEncoder
 from anthropic_batches_provider.batches.results import decode_result
-from tests.unit.batches.results.ended_jobs import succeeded
+from tests.worlds.ended_jobs import succeeded
 from tools.columns_table import columns_table
 
 PAGE = Path(__file__).parents[4] / "docs" / "output.md"

@@ -23,7 +23,7 @@ from anthropic_batches_provider.batches.output.destination import (
     claim_destination,
 )
 from anthropic_batches_provider.errors import BatchesNotEndedError, ConfigurationError, DestinationOwnedError
-from tests.unit.batches.results.ended_jobs import NONCE, OWNER, EndedJob, ended_job, succeeded
+from tests.worlds.ended_jobs import NONCE, OWNER, EndedJob, ended_job, succeeded
 
 OTHER = "dag/other/2026-11-21/-"
 

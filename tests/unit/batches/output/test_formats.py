@@ -19,7 +19,7 @@ from anthropic_batches_provider.batches.output.tally import Tally
 from anthropic_batches_provider.batches.results import missing_result
 from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.operators import MessageBatchOperator, MessageBatchResultsOperator
-from tests.unit.batches.results.ended_jobs import EndedJob, ended_job, errored, succeeded
+from tests.worlds.ended_jobs import EndedJob, ended_job, errored, succeeded
 
 ROOT = Path(__file__).parents[4]
 NONCE = "0123456789ab"

@@ -13,7 +13,7 @@ from anthropic_batches_provider.batches.results import (
     decode_result,
     missing_result,
 )
-from tests.unit.batches.results.ended_jobs import errored, message, succeeded
+from tests.worlds.ended_jobs import errored, message, succeeded
 
 
 def answered(columns: bytes, result: Result, batch_id: str = "b") -> AnsweredRow:

@@ -10,7 +10,7 @@ import pytest
 from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.results import decode_result
 from anthropic_batches_provider.errors import UnexpectedAnswerError
-from tests.unit.batches.results.ended_jobs import ended, errored, line, message, succeeded
+from tests.worlds.ended_jobs import ended, errored, line, message, succeeded
 
 RECORDED = Path(__file__).parents[5] / "shared" / "recorded"
 

@@ -10,7 +10,7 @@ import pytest
 
 from anthropic_batches_provider.batches.results import ExpectedRows, SpooledResults, spooled_results
 from anthropic_batches_provider.errors import ResultsStreamError, ResultsUnavailableError, UnexpectedAnswerError
-from tests.unit.batches.results.ended_jobs import NOW, Service, ended, succeeded
+from tests.worlds.ended_jobs import NOW, Service, ended, succeeded
 
 EXPECTED = ExpectedRows(custom_id_prefix="n-2-", rows=range(10, 13))
 LINES = [ended("n-2-12", "expired"), ended("n-2-10", "canceled"), ended("n-2-11", "expired")]

@@ -15,7 +15,7 @@ from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission.sealing import seal_job
 from anthropic_batches_provider.edge.object_storage import ObjectStorage
-from tests.unit.batches.results.ended_jobs import ended_batch, opened_job, submit
+from tests.worlds.ended_jobs import ended_batch, opened_job, submit
 
 SHARDS = 5
 ROWS_PER_SHARD = 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anthropic_batches_provider.batches.watching.schedule import Rest, Schedule, Step
-from tests.unit.batches.watching.sightings import START
+from tests.worlds.sightings import START
 
 
 def names(count: int) -> list[str]:

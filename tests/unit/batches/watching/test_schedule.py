@@ -25,7 +25,7 @@ from anthropic_batches_provider.errors import (
     UnexpectedAnswerError,
 )
 from tests.unit.batches.watching.schedules import names, resting_until, schedule_of
-from tests.unit.batches.watching.sightings import START, one, page
+from tests.worlds.sightings import START, one, page
 
 NOT_FOUND = BatchNotFoundError("no such batch", status=404)
 REFUSED = AuthenticationFailedError("bad key", status=401)

@@ -18,7 +18,7 @@ from anthropic_batches_provider.errors import (
     AuthenticationFailedError,
     BatchNotFoundError,
 )
-from tests.unit.batches.watching.sightings import START, sighting
+from tests.worlds.sightings import START, sighting
 
 UNREACHABLE = ApiConnectionError("no route", connected=False)
 

@@ -13,8 +13,8 @@ from anthropic_batches_provider.batches.client import Look
 from anthropic_batches_provider.batches.watching import FailureKind, Outcome, Subscription, Watcher
 from anthropic_batches_provider.batches.watching.wait import BatchWait
 from anthropic_batches_provider.errors import ApiConnectionError, ApiStatusError, BatchNotFoundError
-from tests.integration.virtual_time import START, VirtualWorld, run_in_virtual_time
-from tests.unit.batches.watching.sightings import sighting
+from tests.worlds.sightings import sighting
+from tests.worlds.virtual_time import START, VirtualWorld, run_in_virtual_time
 
 HOUR = 3600.0
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from anthropic_batches_provider.batches.client import Look
 from anthropic_batches_provider.batches.watching.schedule import LookAtPage, Rest, Schedule
-from tests.unit.batches.watching.sightings import START, sighting
+from tests.worlds.sightings import START, sighting
 
 HOURS_OLD = START - 7200
 PAGE = 1000

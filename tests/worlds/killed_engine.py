@@ -37,7 +37,7 @@ from anthropic_batches_provider.batches.submission import (
     sealed_job,
 )
 from anthropic_batches_provider.simulator import SimulatorControl
-from tests.integration.mortal import Boundaries, MortalClient, MortalStorage, run_forked
+from tests.worlds.mortal import Boundaries, MortalClient, MortalStorage, run_forked
 
 LIMITS = ShardLimits(max_requests=4)
 TRIES = "r#1"

@@ -26,7 +26,7 @@ from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import JobPlan, JobSignals, NextLook, Submission, ask_time
-from tests.integration.simulated_world import BOUNDS, SimulatedClock, World, prepared
+from tests.worlds.simulated_world import BOUNDS, SimulatedClock, World, prepared
 
 ROWS_PER_SHARD = 4
 MOST_STINTS = 300

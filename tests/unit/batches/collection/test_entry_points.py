@@ -28,7 +28,7 @@ from anthropic_batches_provider.batches.output.destination import (
 )
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.errors import ConfigurationError, XComLimitError
-from tests.unit.batches.results.ended_jobs import (
+from tests.worlds.ended_jobs import (
     NONCE,
     OWNER,
     EndedJob,

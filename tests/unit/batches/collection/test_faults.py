@@ -31,7 +31,7 @@ from anthropic_batches_provider.errors import (
     ResultsUnavailableError,
     UnexpectedAnswerError,
 )
-from tests.unit.batches.results.ended_jobs import NONCE, OWNER, EndedJob, ended_job, errored, succeeded
+from tests.worlds.ended_jobs import NONCE, OWNER, EndedJob, ended_job, errored, succeeded
 
 COLUMNS = [[b'{"id":"a"}', b'{"id":"b"}'], [b'{"id":"c"}', b'{"id":"d"}']]
 RESULTS = [

@@ -8,7 +8,7 @@ from anthropic_batches_provider.batches.watching.schedule import Rest, Schedule
 from anthropic_batches_provider.batches.watching.watched_batch import PATIENCE_LOOKS, PATIENCE_SECONDS
 from anthropic_batches_provider.errors import ApiConnectionError, AuthenticationFailedError, BatchNotFoundError
 from tests.unit.batches.watching.schedules import resting_until, schedule_of
-from tests.unit.batches.watching.sightings import START, one
+from tests.worlds.sightings import START, one
 
 NOT_FOUND = BatchNotFoundError("no such batch", status=404)
 REFUSED = AuthenticationFailedError("bad key", status=401)
