@@ -267,14 +267,14 @@ class MessageBatchSensor(BaseSensorOperator):
         if self.timeout_policy == "cancel":
             self._cancel(batch_ids)
             message = (
-                f"{counted(len(batch_ids), 'batch')} had not ended within {waited} and were canceled, as on_timeout "
-                "says. Collect the results that they had finished: these are billed and kept for 29 days. Canceled: "
+                f"{counted(len(batch_ids), 'batch')} had not ended within {waited}. Collect the finished results: "
+                "these are billed and kept for 29 days. The task canceled, as on_timeout says: "
                 f"{named}"
             )
         else:
             message = (
                 f"{counted(len(batch_ids), 'batch')} had not ended within {waited}. Clear this task to continue "
-                "waiting, or collect the results later. No batch was canceled: they run on, and their results are "
+                "waiting, or collect the results later. No batch was canceled: each runs on, and its results are "
                 f"billed and kept for 29 days. Not ended: {named}"
             )
         if self.soft_fail:

@@ -134,6 +134,6 @@ class MessageBatchTrigger(BaseTrigger):
                     continue
                 await client.cancel(batch_id)
                 log.warning(
-                    "Canceled %s because its task was killed; the results it has finished are kept and billed.",
+                    "%s is being canceled because its task was killed; the results it has finished are kept and billed.",
                     batch_id,
                 )

@@ -56,7 +56,7 @@ def _cancel(service: CancelService, batch_id: str) -> bool:
         log.warning("%s cannot be canceled: %s", batch_id, error)
         return False
     if takes_cancellation(found):
-        log.warning("Canceled %s. Requests that it finishes before it stops are kept and billed.", batch_id)
+        log.warning("%s is being canceled. Requests that it finishes before it stops are kept and billed.", batch_id)
         return True
     log.info("%s is already %s: %s", batch_id, found.processing_status, found.request_counts.as_dict())
     return False

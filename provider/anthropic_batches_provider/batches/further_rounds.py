@@ -86,7 +86,7 @@ def seal_next_round(
         )
     )
     seal = SealRecord(rows=count, fingerprint="", round=len(before) + 1, structured=before[0].structured, shards=shards)
-    log.info("Round %d of %s sends %d of %d rows again.", seal.round, job.uri, count, collection.rows)
+    log.info("Round %d of %s sends rows again: %d of %d.", seal.round, job.uri, count, collection.rows)
     return seal_round(job, seal)
 
 
@@ -127,11 +127,11 @@ def _check_results_remain(
         kept_until = seen.created_at + RESULTS_AVAILABLE_FOR
         if seen.archived_at is not None or now + LONGEST_LIFE > kept_until:
             raise ResultsUnavailableError(
-                f"Failed rows of {job.uri} cannot be sent again: the results of {batch.batch_id} are kept only until "
-                f"{kept_until.to_datetime_string()} UTC, and a round takes up to a day. To ask for all rows again, set "
-                'edition="2" (or any name not yet used for this unit), which pays for all of them; or send the failed '
-                "rows as a job of their own. Nothing was sent, and the output is unchanged. The new answers could not "
-                "be joined with the existing ones."
+                f"Failed rows of {job.uri} cannot be sent again: the results of {batch.batch_id} are kept until "
+                f"{kept_until.to_datetime_string()} UTC, and a round takes up to a day. To ask and pay for all rows "
+                'again, set edition="2" (or any name not yet used for this unit). Or send the failed rows as a job of '
+                "their own. Nothing was sent, and the output is unchanged. The new answers could not be joined with "
+                "the existing ones."
             )
 
 

@@ -171,8 +171,8 @@ class _ShardWriter:
 
 def _too_long(row: Prepared, size: int, max_bytes: int) -> InvalidRowError:
     return InvalidRowError(
-        f"Row {row.number} (the first is 0) is too long: its request alone makes a body of {size:,} bytes, and a "
-        f"batch may have {max_bytes:,}. Shorten the row, or send it on its own through the Messages API.",
+        f"Row {row.number} (the first is 0) is too long: its request alone makes a body of {size:,} bytes, but a "
+        f"batch may have at most {max_bytes:,}. Shorten the row, or send it on its own through the Messages API.",
         row_number=row.number,
     )
 

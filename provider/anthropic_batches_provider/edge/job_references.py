@@ -55,7 +55,10 @@ def known_batch_ids(job: Any, batch_ids: Any) -> list[str]:
     :raises ConfigurationError: neither or both are given, or the ids are not text.
     """
     if (job is None) == (batch_ids is None):
-        raise ConfigurationError("Give either job= (the output of a submitting task) or batch_ids=, and not both.")
+        raise ConfigurationError(
+            "job= and batch_ids= are both given or both missing. "
+            "Give exactly one: job= (the output of a submitting task) or batch_ids=."
+        )
     if job is None:
         return batch_ids_in(batch_ids)
     if not isinstance(job, (str, Mapping)) and isinstance(job, Sequence):

@@ -82,7 +82,7 @@ class RowsArgument(ResolveMixin):
         if isinstance(source, Iterable) and not isinstance(source, (bytes, Mapping)):
             return iter(source)
         raise ConfigurationError(
-            f"Rows cannot be read from a {type(source).__name__}. Give a list of dicts, a callable that "
+            f"Rows cannot be read from a value of type {type(source).__name__}. Give a list of dicts, a callable that "
             "returns or yields dicts, the output of another task, or the URI of JSON Lines files."
         )
 

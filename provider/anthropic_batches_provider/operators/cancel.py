@@ -81,7 +81,7 @@ class MessageBatchCancelOperator(BaseOperator):
         try:
             states = job.shards()
         except JobNotFoundError as error:
-            self.log.warning("%s Canceling the batches that the reference names.", error)
+            self.log.warning("%s This task cancels the batches that the reference names.", error)
             return known_batch_ids(reference, None)
         for state in states:
             if state.open_intent is not None:

@@ -119,9 +119,9 @@ def results(batch_id: str) -> Call[None]:
 
 def list_page(limit: int, after_id: str | None, before_id: str | None) -> Call[BatchPage]:
     if not 1 <= limit <= MAX_LIST_PAGE:
-        raise ConfigurationError(f"A page of message batches has 1 to {MAX_LIST_PAGE} entries, not {limit}.")
+        raise ConfigurationError(f"A page cannot have {limit} message batches. Give a limit from 1 to {MAX_LIST_PAGE}.")
     if after_id and before_id:
-        raise ConfigurationError("Give after_id or before_id, not both.")
+        raise ConfigurationError("after_id and before_id are both given. Give one of them.")
     query: dict[str, str | int] = {"limit": limit}
     query |= {name: id_ for name, id_ in (("after_id", after_id), ("before_id", before_id)) if id_}
     return Call(doing="listing message batches", method="get", path=BATCHES, read=_page, query=query)
@@ -165,7 +165,7 @@ def _quoted(id_: object, name: str) -> str:
     if not isinstance(id_, str) or not id_.strip():
         raise ConfigurationError(f"The {name} is empty. Give an id.")
     if id_ in (".", ".."):
-        raise ConfigurationError(f"{id_!r} is not a {name}.")
+        raise ConfigurationError(f"{id_!r} is not a {name}. Give the id as the API returned it.")
     return quote(id_, safe="")
 
 
@@ -176,7 +176,7 @@ def _decoded(answer: Answer) -> Any:
         raise UnexpectedAnswerError(
             f"The answer is not JSON ({error}); it has {counted(len(answer.body), 'byte')} "
             f"and begins with {answer.body[:200]!r}. "
-            "A proxy or gateway between Airflow and the API may have answered in its place."
+            "Check whether a proxy or gateway between Airflow and the API answered in its place."
         ) from error
 
 
@@ -190,7 +190,7 @@ def _object(answer: Answer) -> dict[str, Any]:
 def _unexpected(wanted: str, body: object) -> UnexpectedAnswerError:
     return UnexpectedAnswerError(
         f"The answer is not {wanted}; it begins with {str(body)[:200]!r}. "
-        "A proxy or gateway between Airflow and the API may have answered in its place."
+        "Check whether a proxy or gateway between Airflow and the API answered in its place."
     )
 
 

@@ -1,7 +1,7 @@
 """Maps the exceptions of the SDK, its HTTP library and the decoders to this package's errors.
 
-Pure functions. A message says what happened, what is true now (after a create call: whether a batch can exist) and
-what to do. It never holds a secret, and neither does the cause that a traceback would show.
+Pure functions. A message says what happened, what to do, and what is true now (after a create call: whether a batch
+can exist). It never holds a secret, and neither does the cause that a traceback would show.
 """
 
 from __future__ import annotations
@@ -149,8 +149,8 @@ def _state(call: Call[Any], nothing_made: bool) -> str:
     if nothing_made:
         return "No batch was created and nothing is billed."
     return (
-        "A batch may have been created; if so, it runs and is billed. "
-        "Check the account's batches before you send the same requests again."
+        "Check the account's batches before you send the same requests again. "
+        "A batch may have been created; if so, it runs and is billed."
     )
 
 
@@ -170,7 +170,7 @@ def _connection_error(error: Exception, call: Call[Any]) -> ApiConnectionError:
     else:
         text = f"{_begin(call)} could not reach the API ({_named(error)})."
         step = "Check the connection's host, the network and the proxy, then try again."
-    return ApiConnectionError(_joined(text, _state(call, not connected), step), connected=connected)
+    return ApiConnectionError(_joined(text, step, _state(call, not connected)), connected=connected)
 
 
 def _token_error(error: WorkloadIdentityError, call: Call[Any]) -> ApiError:
@@ -184,17 +184,17 @@ def _token_error(error: WorkloadIdentityError, call: Call[Any]) -> ApiError:
             "Check the federation rule, the organization id and the token file of the connection's workload_identity."
         )
         return AuthenticationFailedError(
-            _joined(text, _state(call, True), step), status=error.status_code, request_id=error.request_id
+            _joined(text, step, _state(call, True)), status=error.status_code, request_id=error.request_id
         )
     step = "Try again; nothing has reached the Message Batches API."
-    return ApiConnectionError(_joined(text, _state(call, True), step), connected=False, request_id=error.request_id)
+    return ApiConnectionError(_joined(text, step, _state(call, True)), connected=False, request_id=error.request_id)
 
 
 def _settings_error(error: Exception, call: Call[Any]) -> ConfigurationError:
     text = (
         f"{_begin(call)} failed before the call was sent: the SDK refuses the connection's settings ({_named(error)})."
     )
-    return ConfigurationError(_joined(text, _state(call, True), "Correct the connection."))
+    return ConfigurationError(_joined(text, "Correct the connection.", _state(call, True)))
 
 
 def _unexpected(error: UnexpectedAnswerError, call: Call[Any]) -> UnexpectedAnswerError:
@@ -214,7 +214,7 @@ def _status_error(error: anthropic.APIStatusError, call: Call[Any]) -> ApiStatus
     kind = _kind(status, error_code, call)
     state = _state(call, status in REFUSING_STATUSES)
     return kind(
-        _joined(text, state, _next_step(kind, call, response, retry_after)),
+        _joined(text, _next_step(kind, call, response, retry_after), state),
         status=status,
         error_type=error_type,
         error_code=error_code,
@@ -269,7 +269,7 @@ def _next_step(kind: type[ApiStatusError], call: Call[Any], response: httpx2.Res
         return "Send fewer requests in one batch: the API accepts 256 MB, a gateway in front of it perhaps less."
     if 300 <= status < 400:
         return (
-            f"This provider follows no redirects. If {_origin(response)} is correct, set it as the connection's host."
+            f"If {_origin(response)} is correct, set it as the connection's host: this provider follows no redirects."
         )
     if status in (400, 422):
         return "Correct the request; the API would refuse a retry, too."

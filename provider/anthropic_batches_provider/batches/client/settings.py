@@ -103,7 +103,7 @@ class ClientSettings:
             raise ConfigurationError(
                 "The connection holds no credential. Put the API key into the connection's password, or "
                 'workload_identity or "credentials": "environment" into its extra. '
-                "This provider takes no credential from elsewhere by accident."
+                "This provider takes a credential from elsewhere only if the connection says so."
             )
         if len(given) > 1:
             raise ConfigurationError(f"The connection names more than one credential: {', '.join(given)}. Keep one.")
@@ -150,9 +150,9 @@ def _check_workload_identity(workload_identity: Mapping[str, Any]) -> None:
         raise ConfigurationError(f"workload_identity lacks {', '.join(missing)}. Add what is missing.")
     unknown = sorted(set(workload_identity) - {*_WORKLOAD_IDENTITY_REQUIRED, *_WORKLOAD_IDENTITY_OPTIONAL})
     if unknown:
-        raise ConfigurationError(f"workload_identity does not support {', '.join(unknown)}. Remove this from it.")
+        raise ConfigurationError(f"workload_identity does not support {', '.join(unknown)}. Remove every such key.")
     if odd := sorted(name for name, value in workload_identity.items() if not isinstance(value, str | None)):
-        raise ConfigurationError(f"workload_identity: {', '.join(odd)} must be a string.")
+        raise ConfigurationError(f"workload_identity: every value must be a string. Correct {', '.join(odd)}.")
 
 
 def _check_client_kwargs(kwargs: Mapping[str, Any]) -> None:

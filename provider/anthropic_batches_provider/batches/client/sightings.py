@@ -109,14 +109,20 @@ def look_at_page(after_id: str | None) -> Call[Look]:
 def _look_at(answer: Answer, *, batch_id: str) -> Look:
     sighting = _decoded(_SIGHTING, answer)
     if sighting.id != batch_id:
-        raise UnexpectedAnswerError(f"The answer is about {sighting.id}, not about {batch_id}.")
+        raise UnexpectedAnswerError(
+            f"The answer is about {sighting.id}, not about {batch_id}. "
+            "Check whether a proxy or gateway between Airflow and the API answered in its place."
+        )
     return Look(sightings=(sighting,), retry_after_seconds=retry_after_seconds(answer.headers) or 0.0)
 
 
 def _look_at_page(answer: Answer) -> Look:
     page = _decoded(_PAGE, answer)
     if page.has_more and not page.last_id:
-        raise UnexpectedAnswerError("The answer says that more batches follow, but not where the next page begins.")
+        raise UnexpectedAnswerError(
+            "The answer says that more batches follow, but not where the next page begins. "
+            "Check whether a proxy or gateway between Airflow and the API answered in its place."
+        )
     return Look(
         sightings=page.data,
         next_page=page.last_id if page.has_more else None,
@@ -130,7 +136,7 @@ def _decoded(decoder: msgspec.json.Decoder[T], answer: Answer) -> T:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnexpectedAnswerError(
             f"The answer is not what the API promises ({error}); it begins with {answer.body[:200]!r}. "
-            "A proxy or gateway between Airflow and the API may have answered in its place."
+            "Check whether a proxy or gateway between Airflow and the API answered in its place."
         ) from error
 
 

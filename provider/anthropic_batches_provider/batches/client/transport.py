@@ -67,8 +67,8 @@ class Transport:
         """
         if "html" in response.headers.get("content-type", ""):
             raise UnexpectedAnswerError(
-                "The answer is an HTML page in place of results. "
-                "A proxy or gateway between Airflow and the API may have answered in its place.",
+                "The answer is an HTML page instead of results. "
+                "Check whether a proxy or gateway between Airflow and the API answered in its place.",
                 request_id=response.headers.get("request-id"),
             )
 

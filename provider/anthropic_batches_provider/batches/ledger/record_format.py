@@ -46,10 +46,10 @@ def decode(content: bytes, kind: type[_Record], *, where: str) -> _Record:
         return msgspec.convert(body, kind)
     except (msgspec.MsgspecError, KeyError, ValueError, UnicodeDecodeError) as error:
         raise CorruptLedgerError(
-            f"{where} cannot be read as a {kind.kind!r} record: {type(error).__name__}: {error}. Restore it, "
-            "or look up the job's batches in the Claude Console before you remove the job's folder. Removing the "
-            "folder deletes the record of what was paid for. Check whether this record was changed or truncated "
-            "manually or by another program. Nothing was spent."
+            f"{where} cannot be read as a record of kind {kind.kind!r}: {type(error).__name__}: {error}. Restore it, "
+            "or look up the job's batches in the Claude Console before you remove the job's folder. Check whether this "
+            "record was changed or truncated manually or by another program. Removing the folder deletes the record of "
+            "what was paid for. Nothing was spent."
         ) from error
 
 

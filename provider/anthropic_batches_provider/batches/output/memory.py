@@ -40,9 +40,9 @@ class RowsInMemory:
 
     def _too_large(self) -> XComLimitError:
         return XComLimitError(
-            f"The first {len(self.rows) + 1:,} of {counted(self._total_rows, 'row')} need {self._bytes:,} bytes as "
-            f"JSON, but XCom is limited to {self._max_bytes:,} bytes here, because Airflow's database stores it. Set "
-            "destination= to the URI of a folder instead of 'xcom', such as s3://conn_id@bucket/folder/: a folder "
+            f"The JSON of the first {len(self.rows) + 1:,} of {counted(self._total_rows, 'row')} has {self._bytes:,} "
+            f"bytes, but XCom is limited to {self._max_bytes:,} bytes here, because Airflow's database stores it. Set "
+            "destination= to the URI of a folder instead of 'xcom', such as s3://conn_id@bucket/folder/. A folder "
             "takes any number of rows, and XCom gets the manifest. Nothing is lost: the results stay at Anthropic for "
             "29 days after submission, and collecting them again costs nothing."
         )

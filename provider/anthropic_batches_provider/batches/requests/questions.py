@@ -118,7 +118,7 @@ class Question:
         names = [f"`{name}`" for name, is_given in given.items() if is_given]
         if len(names) != 1:
             raise ConfigurationError(
-                f"Give exactly one of `prompt`, `request_builder` and `requests`; given: {', '.join(names) or 'none'}."
+                f"Of `prompt`, `request_builder` and `requests`, you gave {', '.join(names) or 'none'}. Give exactly one."
             )
 
     def _check_types(self) -> None:

@@ -121,8 +121,8 @@ def _shape_problem(request: Mapping[str, object], number: int) -> str:
     missing = sorted(_FIELDS - request.keys())
     if missing:
         return (
-            f"{row_name(number)} lacks {' and '.join(missing)}; it has {listed(request)}. A ready request needs "
-            f"custom_id and params. To make requests from rows, give `rows=` and `prompt=` instead."
+            f"{row_name(number)} lacks {' and '.join(missing)}; it has {listed(request)}. Give each ready request "
+            f"a custom_id and params; or, to make requests from rows, give `rows=` and `prompt=` instead."
         )
     unknown = [name for name in request if name not in _FIELDS]
     return (

@@ -79,8 +79,8 @@ def unexpected_line(
     where = "A line" if line_number is None else f"Line {line_number:,}"
     return UnexpectedAnswerError(
         f"{where} of the results of batch {batch_id} is not a result of a known type ({error}); it begins with "
-        f"{line[:_BEGINNING_BYTES]!r}. Check for a proxy or gateway between Airflow and the API that answered in its "
-        "place. If there is none, the API has something new: install a newer version of this provider. Nothing was "
+        f"{line[:_BEGINNING_BYTES]!r}. Check whether a proxy or gateway between Airflow and the API answered in its "
+        "place. If not, the API has something new: install a newer version of this provider. Nothing was "
         "published; the results stay at Anthropic, and collecting again costs nothing."
     )
 

@@ -138,10 +138,10 @@ def _last_day(batch: MessageBatch) -> str:
 
 def _unavailable(batch: MessageBatch, what: str) -> ResultsUnavailableError:
     return ResultsUnavailableError(
-        f"The results of batch {batch.id} (created {batch.created_at.to_iso8601_string()}, ended) {what}. Compare "
-        "the connection with the one that submitted the batch, and look the batch up in the Claude Console. Likely "
-        "causes: more than 29 days have passed since its creation (the results were available until "
-        f"{_last_day(batch)}); the batch was deleted; the workspace's settings disable the download of results; the "
-        "connection's key belongs to another workspace. If the results are gone permanently, you can only submit the "
+        f"The results of the ended batch {batch.id} (created {batch.created_at.to_iso8601_string()}) {what}. Compare "
+        "the connection with the one that submitted the batch, and look the batch up in the Claude Console. More than "
+        f"29 days may have passed since its creation: results were available until {_last_day(batch)}. Or the batch "
+        "was deleted, the workspace's settings disable the download of results, or the connection's key belongs to "
+        "another workspace. If the results are gone permanently, you can only submit the "
         "rows again, and pay for them again. Nothing was published, and nothing is billed by asking."
     )

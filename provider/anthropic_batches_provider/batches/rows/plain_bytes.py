@@ -79,8 +79,8 @@ class RowFile:
                 after_line += len(lines)
         except LineTooLongError as error:
             raise BrokenFileError(
-                f"a line of more than {MAX_LINE_BYTES:,} bytes, which cannot be a row. Is this a {self.format_name} "
-                f"file? It begins: {shortened(error.beginning)}",
+                f"a line of more than {MAX_LINE_BYTES:,} bytes, which cannot be a row. Check that this is a "
+                f"{self.format_name} file. It begins: {shortened(error.beginning)}",
                 after_line=after_line,
             ) from error
         except BrokenFileError as error:

@@ -69,5 +69,6 @@ def _conclude(job: JobFolder, intent: IntentRecord, outcome: Outcome, service_cl
     at = service_clock.now().to_iso8601_string()
     if not job.record_outcome(OutcomeRecord(shard=intent.shard, attempt=intent.attempt, at=at, outcome=outcome)):
         raise ConfigurationError(
-            f"Another attempt settled shard {intent.shard} meanwhile. Do not settle it again. Nothing was recorded."
+            f"Another attempt settled shard {intent.shard} meanwhile. Do not settle it again. The outcome which that "
+            "attempt recorded stays. A batch given with --adopt stays claimed for this shard."
         )

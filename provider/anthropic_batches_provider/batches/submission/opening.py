@@ -136,7 +136,7 @@ class JobOpener:
             if not job.decide_contest(keep=_has_sent(job)):
                 return
         raise ChangedInputError(
-            f"Since the job at {job.uri} was submitted, {what} changed. To keep the old answers, undo the change; to "
+            f"Since the job at {job.uri} was submitted, {what} changed. To keep the old answers, undo the change. To "
             'ask and pay again, set edition="2" (or any name not used before for this unit), or '
             'on_changed_input="restart". Nothing new was submitted, nothing was canceled, and all paid results stay '
             "where they are."
@@ -153,14 +153,14 @@ class JobOpener:
         if doubtful:
             raise LedgerError(
                 f"{job.uri} is being replaced, but an attempt of it was just sending {counted(len(doubtful), 'shard')} "
-                f"(shard number: {', '.join(doubtful)}), and whether that made batches is not known yet. Run this task "
+                f"(by number: {', '.join(doubtful)}), and whether that made batches is not known yet. Run this task "
                 "again once that attempt has ended: this cancels any such batches. If this error comes back although "
                 "no attempt of that job is running, settle its create calls manually (python -m "
                 f"anthropic_batches_provider settle '{job.uri}'). No new job was opened: it could pay twice."
             )
         canceled, _ = cancel_batches(self._service, [batch.batch_id for batch in _batches(job)])
         if canceled:
-            log.warning("Canceled batches of %s: %s. Requests they finished are billed.", job.uri, ", ".join(canceled))
+            log.warning("Batches of %s are being canceled: %s. Requests they finished are billed.", job.uri, ", ".join(canceled))
         return self._new_job(after=after)
 
     def _new_job(self, *, after: Sequence[JobFolder]) -> JobFolder:
@@ -231,14 +231,14 @@ def _check_account(job: JobFolder, description: JobRecord, conn_id: str, account
     if paying.may_be(account):
         if paying != account:
             raise LedgerError(
-                f"The job at {job.uri} was opened for {paying}, and the service now names {account}; headers are "
-                "missing that would show whether the two are the same. Run the task again; if a proxy strips these "
+                f"The job at {job.uri} was opened for {paying}; the service now names {account}, but headers are "
+                "missing that show whether the two are the same. Run the task again; if a proxy strips these "
                 "headers, set workspace_id in the connection's extra. Nothing was submitted."
             )
         return
     raise ConfigurationError(
         f"The job at {job.uri} was opened for {paying}, but connection {conn_id!r} now leads to {account}. "
-        "Give the connection its first account back, or request a deliberate new job with edition=. Only the first "
+        "Give the connection its first account back, or request a new job with edition=. Only the first "
         "account's key can read the job's batches. Nothing was submitted."
     )
 
@@ -246,9 +246,9 @@ def _check_account(job: JobFolder, description: JobRecord, conn_id: str, account
 def _check_no_doubts(job: JobFolder) -> None:
     if doubtful := _in_doubt(job):
         raise ChangedInputError(
-            f"{job.uri} has {counted(len(doubtful), 'unresolved create call')} (shard number: {', '.join(doubtful)}): "
+            f"{job.uri} has {counted(len(doubtful), 'unresolved create call')} (by number: {', '.join(doubtful)}): "
             "batches may exist that cannot be canceled, and a new job now could pay twice. Undo the change and run the "
-            "task, which settles these calls; or settle them manually (python -m anthropic_batches_provider settle "
+            "task, which settles every such call; or settle manually (python -m anthropic_batches_provider settle "
             f"'{job.uri}'). Then restart. Nothing was submitted."
         )
 

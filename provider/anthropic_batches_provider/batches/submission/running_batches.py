@@ -78,10 +78,10 @@ class RunningBatches:
             try:
                 yield self._service.retrieve(batch_id)
             except ApiConnectionError as error:
-                log.warning("Could not check %s; it continues to run: %s", batch_id, error)
+                log.warning("%s could not be checked; it continues to run: %s", batch_id, error)
                 return
             except ApiError as error:
-                log.warning("Could not check %s of %s: %s", batch_id, self._job.uri, error)
+                log.warning("%s of %s could not be checked: %s", batch_id, self._job.uri, error)
 
     def _listed(self, running: dict[str, ShardState]) -> list[MessageBatch]:
         """Return the batches that a listing shows; if it fails, those it showed before."""
@@ -94,7 +94,7 @@ class RunningBatches:
                 if batch.id in running:
                     found.append(batch)
         except ApiError as error:
-            log.warning("Could not list the batches of %s; they continue to run: %s", self._job.uri, error)
+            log.warning("The batches of %s could not be listed; they continue to run: %s", self._job.uri, error)
         return found
 
 

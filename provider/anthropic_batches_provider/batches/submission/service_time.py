@@ -24,8 +24,8 @@ def ask_time(service: GreetService, clock: Clock) -> ServiceClock:
         return ask_time(service, clock)
     if service_time is None:
         raise UnexpectedAnswerError(
-            "The service's answers carry no Date header, which is needed to settle a lost answer. A proxy between "
-            "Airflow and the API may strip it: let the proxy pass the header on. Nothing was sent."
+            "The service's answers carry no Date header, which is needed to settle a lost answer. If a proxy "
+            "between Airflow and the API strips it, let the proxy pass it on. Nothing was sent."
         )
     return ServiceClock(clock, service_time)
 

@@ -151,9 +151,9 @@ class ShardSender:
         if len(voids) >= _MOST_VOIDS:
             raise LedgerError(
                 f"Shard {state.shard.shard} of {self._job.uri} was sent {len(voids)} times; each time the answer was "
-                "lost and no batch appeared, so something between Airflow and the API drops its create calls. Try a "
-                "lower max_bytes_per_shard in a new edition=, or another network path to the API. Nothing is billed "
-                f"for this shard. {submitted_summary(self._job)}"
+                "lost and no batch appeared. Try a lower max_bytes_per_shard in a new edition=, or another network "
+                "path to the API. Something between Airflow and the API drops its create calls. Nothing is billed for "
+                f"this shard. {submitted_summary(self._job)}"
             )
 
     def _intent(self, state: ShardState) -> IntentRecord:

@@ -171,10 +171,10 @@ class Subscription:
         minutes = (self._now() - (first.denial.since if first.denial else self._now())) / 60
         looks = first.denial.looks if first.denial else 0
         if outcome == "not_found":
-            found = f"The API does not know batch {first.id}{others} (checks: {looks}, over {minutes:.0f} min)."
+            found = f"The API does not know batch {first.id}{others} (checks: {looks}, over {minutes:.0f} min). "
             cause = (
                 f"Give connection {self._connection} a key of the workspace that made the batch, or that workspace's "
-                "workspace_id: the likeliest cause is its key, since a key sees only the batches of its own workspace."
+                "workspace_id. A key sees only the batches of its own workspace, so its key is the likeliest cause."
             )
         else:
             found = (
@@ -193,4 +193,4 @@ def _described(batch: Any) -> str:
     if batch.has_ended:
         ends = ", ".join(f"{number:,} {name}" for name, number in counts.as_dict().items() if number)
         return f"ended at {batch.ended_at.to_datetime_string()} UTC: {ends}" if batch.ended_at else f"ended: {ends}"
-    return f"{batch.processing_status}, {counts.total:,} requests, expires {batch.expires_at.to_datetime_string()} UTC"
+    return f"{batch.processing_status}, requests: {counts.total:,}, expires {batch.expires_at.to_datetime_string()} UTC"

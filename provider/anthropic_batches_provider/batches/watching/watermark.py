@@ -80,7 +80,7 @@ class Watermark:
             told = {str(id_): moment(end) for id_, end in stored["told"].items()}
             return cls(until=moment(stored["until"]), told=told)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"This is no watermark of reported batches: {str(stored)[:200]!r}") from error
+            raise ValueError(f"The stored value is no watermark of reported batches: {str(stored)[:200]!r}") from error
 
 
 class UntoldBatches:

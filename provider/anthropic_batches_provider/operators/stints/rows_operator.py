@@ -99,7 +99,10 @@ class RowsOperator(BaseOperator):
         check_count("max_bytes_per_shard", max_bytes_per_shard, most=MAX_BYTES_PER_BATCH)
         check_count("max_requests_in_flight", max_requests_in_flight)
         if (rows is None) == (requests is None):
-            raise ConfigurationError("Give either rows= (with prompt= or request_builder=) or requests=, and not both.")
+            raise ConfigurationError(
+                "rows= and requests= are both given or both missing. "
+                "Give exactly one: rows= (with prompt= or request_builder=) or requests=."
+            )
         super().__init__(**kwargs)
         self.rows = rows if isinstance(rows, RowsArgument) else RowsArgument(rows)
         self.key = key
