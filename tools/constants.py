@@ -94,9 +94,9 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "_LONGEST_WAIT": ("", "The longest time that one task waits for batches without checking them itself."),
     },
     "batches.create_answers": {
-        "REFUSING_STATUSES": (
+        "REFUSALS": (
             "",
-            "Statuses of a create call after which no batch exists. After any other the call must be settled.",
+            "Answers to a create call after which no batch exists, if they have a request id; others are settled.",
         ),
     },
     "batches.pauses": {
