@@ -221,9 +221,11 @@ def _status_error(error: anthropic.APIStatusError, call: Call[Any]) -> ApiStatus
     text = f"{_begin(call)} failed: {said or 'the answer holds no error message'} ({', '.join(facts)})."
     retry_after = retry_after_seconds(response.headers)
     kind = _kind(status, error_code, call)
-    state = _state(call, is_the_apis_refusal(status, error_type, request_id))
+    is_open = call.kind == "create" and not is_the_apis_refusal(status, error_type, request_id)
+    # Of an open outcome the state says what to do: look for the batch. A redirect needs another host all the same.
+    step = "" if is_open and status >= 400 else _next_step(kind, call, response, retry_after)
     return kind(
-        _joined(text, state, _next_step(kind, call, response, retry_after)),
+        _joined(text, _state(call, not is_open), step),
         status=status,
         error_type=error_type,
         error_code=error_code,
@@ -290,7 +292,7 @@ def _next_step(kind: type[ApiStatusError], call: Call[Any], response: httpx2.Res
         )
     if status in (400, 422):
         return "Correct the request; the API would refuse a retry, too."
-    return "" if call.kind == "create" else "Try again later: the service or a gateway is failing at the moment."
+    return "Try again later: the service or a gateway is failing at the moment."
 
 
 def _origin(response: httpx2.Response) -> str:
