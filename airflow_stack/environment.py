@@ -102,5 +102,6 @@ def _paces() -> dict[str, str]:
         # takes the end of the deferral for a task killed from outside, and fails it.
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+        "TRIGGERER__ON_KILL_TIMEOUT": "120",  # the first question to a triggerer's supervisor may take 25 s
         "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": str(TRIGGERER_LOST_SECONDS),
     }

@@ -5,6 +5,7 @@ reads the end of the stream once the launcher is gone, however it died, even by 
 and only on the marks and folders that it was asked to watch.
 """
 
+import atexit
 import functools
 import os
 import shutil
@@ -38,6 +39,7 @@ class Guardian:
         if process.stdin is None:
             raise RuntimeError("The guardian has no standard input.")
         self._watched = process.stdin
+        atexit.register(self._dismiss, process)
 
     def watch_mark(self, mark: str) -> None:
         """End every process with this mark in its environment once the launcher is gone."""
@@ -46,6 +48,12 @@ class Guardian:
     def watch_folder(self, folder: Path) -> None:
         """Remove the folder once the launcher is gone; first end the PostgreSQL that runs in it, if one does."""
         self._say(f"folder {folder}")
+
+    @staticmethod
+    def _dismiss(process: subprocess.Popen[str]) -> None:
+        """Let the guardian end with its launcher."""
+        with suppress(OSError, subprocess.TimeoutExpired):
+            process.communicate(timeout=10)
 
     def _say(self, line: str) -> None:
         self._watched.write(f"{line}\n")

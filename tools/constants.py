@@ -94,9 +94,9 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "_LONGEST_WAIT": ("", "The longest time that one task waits for batches without checking them itself."),
     },
     "batches.create_answers": {
-        "REFUSING_STATUSES": (
+        "REFUSALS": (
             "",
-            "Statuses of a create call after which no batch exists. After any other the call must be settled.",
+            "Answers to a create call after which no batch exists, if they have a request id; others are settled.",
         ),
     },
     "batches.pauses": {
@@ -242,17 +242,12 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "Airflow's own timeout of a deferral comes this much later than ours, which can say what still runs.",
         ),
     },
-    "triggers": {
-        "_KILL_SECONDS": (
-            "s",
-            "How long canceling may take when a deferred task is killed, of the 30 s that Airflow grants.",
-        ),
-    },
     "edge.kill_policy": {
         "_LOOK_SECONDS": (
             "s",
-            "How long Airflow may take to say whether a killed task is over; after that nothing is canceled.",
+            "How long a worker waits to hear from Airflow whether a killed task is over; then nothing is canceled.",
         ),
+        "_MARGIN_SECONDS": ("s", "How much sooner than Airflow's on_kill_timeout a trigger gives up its own on_kill."),
     },
     "edge.ended_batch_watch": {
         "_HANDED_OVER_SECONDS": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from importlib import import_module
@@ -37,6 +38,8 @@ def _value(module: str, name: str) -> Any:
 
 
 def _shown(value: Any, unit: str) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} `{each}`" for key, each in value.items())
     if isinstance(value, timedelta):
         return _duration(value.total_seconds())
     if isinstance(value, frozenset | tuple):

@@ -143,6 +143,7 @@ class ApiStatusError(ApiError):
     :param error_type: the API's ``error.type``, e.g. ``invalid_request_error``; None if the body is not the API's.
     :param error_code: the API's ``error.details.error_code``, e.g. ``enforced_spend_limit_reached``.
     :param retry_after_seconds: the ``retry-after`` header, in seconds.
+    :param reached_api: False only if it is proven that the call was never sent, as after a refused token exchange.
     """
 
     def __init__(
@@ -154,11 +155,13 @@ class ApiStatusError(ApiError):
         error_code: str | None = None,
         request_id: str | None = None,
         retry_after_seconds: float | None = None,
+        reached_api: bool = True,
     ) -> None:
         super().__init__(message, request_id=request_id)
         self.status = status
         self.error_type = error_type
         self.error_code = error_code
+        self.reached_api = reached_api
         self.retry_after_seconds = retry_after_seconds
 
 

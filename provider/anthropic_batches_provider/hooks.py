@@ -166,7 +166,8 @@ class MessageBatchHook(BaseHook):
         if not batch.has_ended:
             raise BatchesNotEndedError(
                 f"Message batch {batch_id} is {batch.processing_status}: {batch.request_counts.processing:,} of "
-                f"{counted(batch.request_counts.total, 'request')} not done. Wait with MessageBatchSensor. The batch runs on.",
+                f"{counted(batch.request_counts.total, 'request')} not done. Wait with MessageBatchSensor. "
+                "The batch runs on.",
                 batch_ids=(batch_id,),
             )
         if batch.archived_at is not None:

@@ -268,7 +268,7 @@ class MessageBatchSensor(BaseSensorOperator):
             self._cancel(batch_ids)
             message = (
                 f"{counted(len(batch_ids), 'batch')} had not ended within {waited}. Collect the finished results: "
-                "these are billed and kept for 29 days. The task canceled, as on_timeout says: "
+                "these are billed and kept for 29 days. As on_timeout says, the task canceled: "
                 f"{named}"
             )
         else:

@@ -13,15 +13,13 @@ from typing import Any, Literal
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from anthropic_batches_provider.edge.kill_policy import is_over_async
+from anthropic_batches_provider.edge.kill_policy import is_over_async, kill_seconds
 from anthropic_batches_provider.edge.watchers import prepare, subscribed
 from anthropic_batches_provider.errors import BatchNotFoundError
 
 __all__ = ["MessageBatchTrigger"]
 
 log = logging.getLogger(__name__)
-
-_KILL_SECONDS = 28.0  # of the 30 that [triggerer] on_kill_timeout grants by default
 
 
 class MessageBatchTrigger(BaseTrigger):
@@ -109,7 +107,7 @@ class MessageBatchTrigger(BaseTrigger):
         """
         if not self.cancel_on_kill:
             return
-        work = asyncio.ensure_future(asyncio.wait_for(self._cancel_if_over(), _KILL_SECONDS))
+        work = asyncio.ensure_future(asyncio.wait_for(self._cancel_if_over(), kill_seconds()))
         while not work.done():
             with suppress(asyncio.CancelledError):
                 await asyncio.shield(work)
@@ -134,6 +132,7 @@ class MessageBatchTrigger(BaseTrigger):
                     continue
                 await client.cancel(batch_id)
                 log.warning(
-                    "%s is being canceled because its task was killed; the results it has finished are kept and billed.",
+                    "%s is being canceled because its task was killed; the results it has finished are kept "
+                    "and billed.",
                     batch_id,
                 )

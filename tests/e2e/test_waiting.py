@@ -152,7 +152,9 @@ def test_a_wait_that_starts_in_the_triggerer_keeps_its_timeout_and_its_policy(
 ) -> None:
     run = stack.api.trigger("waiting_too_briefly", {"batch_ids": batch_ids})
     stack.api.wait_for_run(run, timeout=120, state="failed")
-    assert "3 batches had not ended within 0:00:05 and were canceled" in stack.api.task_log(run, "gives_up")
+    log = stack.api.task_log(run, "gives_up")
+    assert "3 batches had not ended within 0:00:05. Collect" in log
+    assert "As on_timeout says, the task canceled: " in log
     assert canceled(batch_ids) == batch_ids
     assert "batch_ids= must be ids of message batches" in stack.api.task_log(run, "of_nothing")
 

@@ -100,7 +100,7 @@ def test_create_posts_once_whatever_comes_back(
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_create_follows_no_redirect(client: BlockingClient, api: ScriptedApi, status: int) -> None:
     api.answer(Answer(status=status, headers={"location": f"{api.base_url}/elsewhere"}), Answer(body=BATCH))
-    with pytest.raises(ApiStatusError, match="This provider follows no redirects") as caught:
+    with pytest.raises(ApiStatusError, match="this provider follows no redirects") as caught:
         create(client)
     assert caught.value.status == status
     assert len(api.arrived) == 1

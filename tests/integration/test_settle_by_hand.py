@@ -54,7 +54,11 @@ def test_a_batch_that_cannot_be_it_is_refused(world: World, job: JobFolder, caps
     other = world.job(world.plan("other"), rows=2)
     small = world.finish(other)[0].batch_id
     stranger = world.finish(world.job(world.plan("third"), rows=3, text="third"))[0].batch_id
-    for batch_id, reason in ((small, "it is another batch"), (stranger, "belongs to"), ("msgbatch_no", "404")):
+    for batch_id, reason in (
+        (small, "it is another batch"),
+        (stranger, "belongs to shard 0 of"),
+        ("msgbatch_no", "404"),
+    ):
         assert main(["settle", job.uri, "--adopt", batch_id]) == 1
         assert reason in capsys.readouterr().err
     assert outcome(job) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -13,6 +14,7 @@ import pytest
 
 from anthropic_batches_provider.batches.account import Account, Greeting
 from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
+from anthropic_batches_provider.batches.create_answers import REFUSALS
 from anthropic_batches_provider.batches.ledger import (
     Adopted,
     BatchRecord,
@@ -74,6 +76,13 @@ def test_every_shard_becomes_one_batch_and_a_second_attempt_sends_nothing(world:
     world.check_each_row_billed_once(10)
 
 
+# A gateway's own answers, in the API's envelope but without a request id.
+WITHOUT_ID = {
+    status: json.dumps({"type": "error", "error": {"type": error_type, "message": "The gateway says no."}})
+    for status, error_type in REFUSALS.items()
+}
+
+
 @pytest.mark.parametrize("wrong_by", [-7 * HOUR, 0.0, 7 * HOUR])
 @pytest.mark.parametrize(
     ("action", "options"),
@@ -82,10 +91,13 @@ def test_every_shard_becomes_one_batch_and_a_second_attempt_sends_nothing(world:
         ("truncated_200", {}),
         ("html_200", {}),
         *[("status_after_commit", {"status": status}) for status in (408, 409, 500, 502, 503, 504, 529)],
+        *[("status_after_commit", {"status": status, "html": True}) for status in REFUSALS],
+        *[("status_after_commit", {"status": status, "body": WITHOUT_ID[status]}) for status in REFUSALS],
+        ("status_after_commit", {"status": 403, "body": ""}),
     ],
 )
 def test_a_batch_whose_answer_was_lost_is_found_and_not_sent_again(
-    world: World, action: str, options: dict[str, int], wrong_by: float
+    world: World, action: str, options: dict[str, Any], wrong_by: float
 ) -> None:
     job = world.job()
     world.control.add_fault("create", action, nth=2, **options)
@@ -220,7 +232,7 @@ def test_a_result_that_can_never_be_read_stops_with_a_message_and_pays_nothing(w
         ({"status": 401}, AuthenticationFailedError),
         ({"status": 402}, SpendLimitReachedError),
         ({"status": 403}, AuthenticationFailedError),
-        ({"status": 413, "html": True}, ApiStatusError),
+        ({"status": 413}, ApiStatusError),
         ({"status": 429, "error_code": "enforced_spend_limit_reached"}, SpendLimitReachedError),
     ],
 )

@@ -109,7 +109,7 @@ async def test_airflows_repeated_cancellations_do_not_break_off_the_kill(
 async def test_a_kill_that_takes_too_long_is_given_up(
     message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(triggers, "_KILL_SECONDS", 0.01)
+    monkeypatch.setattr(triggers, "kill_seconds", lambda: 0.01)
     kill = Kill(message_batch_simulator, monkeypatch, is_over=True)
     with pytest.raises(TimeoutError):
         await kill.trigger.on_kill()

@@ -5,22 +5,49 @@ An unknown outcome is settled, never guessed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import ApiConnectionError, ApiStatusError, UnexpectedAnswerError
 
-# These answers prove that the service created no batch. Any other may come from a gateway after it created one.
-REFUSING_STATUSES = frozenset((400, 401, 402, 403, 404, 413, 422, 429))
+#: The answers that prove that the service created no batch: each status with the API's own ``error.type`` for it.
+#: https://platform.claude.com/docs/en/api/errors (seen 2026-08-22)
+REFUSALS: Mapping[int, str] = MappingProxyType(
+    {
+        400: "invalid_request_error",
+        401: "authentication_error",
+        402: "billing_error",
+        403: "permission_error",
+        404: "not_found_error",
+        413: "request_too_large",
+        422: "invalid_request_error",
+        429: "rate_limit_error",
+    }
+)
 
 
 def is_refusal(error: Exception) -> bool:
     """Return whether an error of a create call proves that the call created no batch.
 
-    :param error: the error that the call raised. If it is not listed as a refusal, the outcome is unknown.
+    A refusal counts only in the API's own form: the status with its type, and a request id. A gateway that lets the
+    call through and then answers with a page of its own proves nothing, whatever its status.
+
+    :param error: the error that the call raised. Unless it is a proven refusal, the outcome is unknown.
     """
     if isinstance(error, ApiStatusError):
-        return error.status in REFUSING_STATUSES
+        return not error.reached_api or is_the_apis_refusal(error.status, error.error_type, error.request_id)
     return isinstance(error, ApiConnectionError) and not error.connected
+
+
+def is_the_apis_refusal(status: int, error_type: str | None, request_id: str | None) -> bool:
+    """Return whether an answer to a create call has the form of a refusal by the API itself.
+
+    :param error_type: the ``error.type`` of the answer's JSON; None if the body has another form.
+    :param request_id: the API's request id, from the header ``request-id`` or the body.
+    """
+    return error_type is not None and REFUSALS.get(status) == error_type and bool(request_id)
 
 
 def check_accepted(batch: MessageBatch, *, requests: int) -> None:

@@ -82,7 +82,8 @@ class MessageBatch:
             return cls._read(cast("Mapping[str, Any]", body))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnexpectedAnswerError(
-                f"The answer is not a message batch ({type(error).__name__}: {error}); it begins with {str(body)[:200]!r}. "
+                f"The answer is not a message batch ({type(error).__name__}: {error}); it begins with "
+                f"{str(body)[:200]!r}. "
                 "Check whether a proxy or gateway between Airflow and the API answered in its place."
             ) from error
 

@@ -18,7 +18,19 @@ Policy = Literal["leave", "cancel"]
 POLICIES: tuple[Policy, ...] = ("leave", "cancel")
 
 _TERMINAL = frozenset(("success", "failed", "skipped", "upstream_failed", "removed"))
-_LOOK_SECONDS = 20.0  # of the 30 that [triggerer] on_kill_timeout grants by default
+_LOOK_SECONDS = 20.0  # on a worker
+_LOOK_SHARE = 0.85  # in the triggerer: the rest of its time is for the calls that cancel
+_MARGIN_SECONDS = 2.0
+
+
+def kill_seconds() -> float:
+    """Return how many seconds a trigger has for its ``on_kill``: a little less than ``[triggerer] on_kill_timeout``.
+
+    The first question of a triggerer takes its supervisor seconds, on a busy machine more than twenty.
+    """
+    from airflow.providers.common.compat.sdk import conf
+
+    return max(conf.getfloat("triggerer", "on_kill_timeout", fallback=30.0) - _MARGIN_SECONDS, _MARGIN_SECONDS)
 
 
 async def is_over_async(task_instance: Any) -> bool:
@@ -26,7 +38,8 @@ async def is_over_async(task_instance: Any) -> bool:
     try:
         from airflow.sdk.execution_time import task_runner
 
-        answer = await asyncio.wait_for(task_runner.SUPERVISOR_COMMS.asend(_question(task_instance)), _LOOK_SECONDS)
+        seconds = kill_seconds() * _LOOK_SHARE
+        answer = await asyncio.wait_for(task_runner.SUPERVISOR_COMMS.asend(_question(task_instance)), seconds)
         return _is_terminal(task_instance, answer)
     except Exception as error:  # noqa: BLE001 - an unknown state, for any reason, means leave
         _log_doubt(error)

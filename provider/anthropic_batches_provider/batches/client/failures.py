@@ -16,7 +16,7 @@ import httpx2
 from anthropic.lib.credentials import WorkloadIdentityError
 
 from anthropic_batches_provider.batches.client.calls import Call
-from anthropic_batches_provider.batches.create_answers import REFUSING_STATUSES
+from anthropic_batches_provider.batches.create_answers import is_the_apis_refusal
 from anthropic_batches_provider.batches.passing_failures import passes_by_itself
 from anthropic_batches_provider.batches.pauses import CALL_FAILED
 from anthropic_batches_provider.batches.plurals import counted
@@ -184,7 +184,10 @@ def _token_error(error: WorkloadIdentityError, call: Call[Any]) -> ApiError:
             "Check the federation rule, the organization id and the token file of the connection's workload_identity."
         )
         return AuthenticationFailedError(
-            _joined(text, step, _state(call, True)), status=error.status_code, request_id=error.request_id
+            _joined(text, step, _state(call, True)),
+            status=error.status_code,
+            request_id=error.request_id,
+            reached_api=False,
         )
     step = "Try again; nothing has reached the Message Batches API."
     return ApiConnectionError(_joined(text, step, _state(call, True)), connected=False, request_id=error.request_id)
@@ -206,21 +209,37 @@ def _status_error(error: anthropic.APIStatusError, call: Call[Any]) -> ApiStatus
     response = error.response
     status = response.status_code
     error_type, error_code, said = _envelope(error.body)
-    request_id = response.headers.get("request-id")
-    facts = [f"status {status}"]
-    facts += [fact for fact in (error_type, error_code, f"request id {request_id}" if request_id else None) if fact]
+    request_id = _request_id(response, error.body)
+    server = response.headers.get("server")
+    named = (
+        error_type,
+        error_code,
+        f"request id {request_id}" if request_id else "no request id",
+        f"server {_excerpt(server)}" if server and not request_id else None,
+    )
+    facts = [f"status {status}", *(fact for fact in named if fact)]
     text = f"{_begin(call)} failed: {said or 'the answer holds no error message'} ({', '.join(facts)})."
     retry_after = retry_after_seconds(response.headers)
     kind = _kind(status, error_code, call)
-    state = _state(call, status in REFUSING_STATUSES)
+    is_open = call.kind == "create" and not is_the_apis_refusal(status, error_type, request_id)
+    # Of an open outcome the state says what to do: look for the batch. A redirect needs another host all the same.
+    step = "" if is_open and status >= 400 else _next_step(kind, call, response, retry_after)
     return kind(
-        _joined(text, _next_step(kind, call, response, retry_after), state),
+        _joined(text, step, _state(call, not is_open)),
         status=status,
         error_type=error_type,
         error_code=error_code,
         request_id=request_id,
         retry_after_seconds=retry_after,
     )
+
+
+def _request_id(response: httpx2.Response, body: object) -> str | None:
+    """Return the API's request id, from the header or else from the body."""
+    found = response.headers.get("request-id")
+    if not found and isinstance(body, Mapping):
+        found = body.get("request_id")
+    return found if isinstance(found, str) and found else None
 
 
 def _envelope(body: object) -> tuple[str | None, str | None, str | None]:
@@ -273,7 +292,7 @@ def _next_step(kind: type[ApiStatusError], call: Call[Any], response: httpx2.Res
         )
     if status in (400, 422):
         return "Correct the request; the API would refuse a retry, too."
-    return "" if call.kind == "create" else "Try again later: the service or a gateway is failing at the moment."
+    return "Try again later: the service or a gateway is failing at the moment."
 
 
 def _origin(response: httpx2.Response) -> str:

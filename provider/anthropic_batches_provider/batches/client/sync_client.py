@@ -69,7 +69,7 @@ class MessageBatchClient:
         :param content_length: bytes of the whole body.
         :param betas: values of the ``anthropic-beta`` header, for the whole batch.
         :raises ApiStatusError: the service refused the call if the status is one of
-            ``create_answers.REFUSING_STATUSES``; otherwise a batch may exist.
+            ``create_answers.REFUSALS``; otherwise a batch may exist.
         :raises ApiConnectionError: a batch may exist unless ``connected`` is False.
         :raises UnexpectedAnswerError: the answer does not prove that a batch exists, but one may exist.
         """

@@ -30,8 +30,8 @@ def check_max_failed_rows(value: Any) -> None:
     is_share = isinstance(value, float) and 0 <= value < 1
     if not (is_rows or is_share):
         raise ConfigurationError(
-            f"max_failed_rows= must be a number or a share of rows, not {value!r}. Give an int from 0 as a number, or a "
-            "float from 0.0 and below 1 as a share, e.g. 0.01 for one in a hundred."
+            f"max_failed_rows= must be a number or a share of rows, not {value!r}. Give an int from 0 as a number, or "
+            "a float from 0.0 and below 1 as a share, e.g. 0.01 for one in a hundred."
         )
 
 

@@ -118,7 +118,8 @@ class Question:
         names = [f"`{name}`" for name, is_given in given.items() if is_given]
         if len(names) != 1:
             raise ConfigurationError(
-                f"Of `prompt`, `request_builder` and `requests`, you gave {', '.join(names) or 'none'}. Give exactly one."
+                f"Of `prompt`, `request_builder` and `requests`, you gave {', '.join(names) or 'none'}. "
+                "Give exactly one."
             )
 
     def _check_types(self) -> None:

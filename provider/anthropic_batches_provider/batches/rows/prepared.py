@@ -98,7 +98,7 @@ def _as_dict(row: object, number: int) -> dict[str, Any]:
     if isinstance(row, Mapping):
         return dict(row)
     raise InvalidRowError(
-        f"{row_name(number)} has type {type(row).__name__}; a row must be a mapping of column names to values, such as a "
-        f"dict.",
+        f"{row_name(number)} has type {type(row).__name__}; a row must be a mapping of column names to values, "
+        "such as a dict.",
         row_number=number,
     )

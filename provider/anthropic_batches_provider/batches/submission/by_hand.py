@@ -45,8 +45,8 @@ def adopt_by_hand(
         )
     if not job.claim(batch_id, intent.shard):
         raise ConfigurationError(
-            f"{batch_id} is already claimed: {job.claim_of(batch_id)}. Check the batch id in the Claude Console. "
-            "Nothing was recorded."
+            f"{batch_id} already belongs to {_owner(job, batch_id)}. Check the batch id in the Claude Console. Nothing "
+            "was recorded."
         )
     _conclude(job, intent, Adopted(batch=BatchRecord.of(batch)), service_clock)
 
@@ -69,6 +69,11 @@ def _conclude(job: JobFolder, intent: IntentRecord, outcome: Outcome, service_cl
     at = service_clock.now().to_iso8601_string()
     if not job.record_outcome(OutcomeRecord(shard=intent.shard, attempt=intent.attempt, at=at, outcome=outcome)):
         raise ConfigurationError(
-            f"Another attempt settled shard {intent.shard} meanwhile. Do not settle it again. The outcome which that "
-            "attempt recorded stays. A batch given with --adopt stays claimed for this shard."
+            f"Another attempt settled shard {intent.shard} meanwhile. Do not settle it again. The outcome that the "
+            "other attempt recorded stays. A batch given with --adopt stays claimed for this shard."
         )
+
+
+def _owner(job: JobFolder, batch_id: str) -> str:
+    claim = job.claim_of(batch_id)
+    return "another shard" if claim is None else f"shard {claim.shard} of {claim.job}"

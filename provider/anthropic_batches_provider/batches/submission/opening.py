@@ -160,7 +160,9 @@ class JobOpener:
             )
         canceled, _ = cancel_batches(self._service, [batch.batch_id for batch in _batches(job)])
         if canceled:
-            log.warning("Batches of %s are being canceled: %s. Requests they finished are billed.", job.uri, ", ".join(canceled))
+            log.warning(
+                "Batches of %s are being canceled: %s. Requests they finished are billed.", job.uri, ", ".join(canceled)
+            )
         return self._new_job(after=after)
 
     def _new_job(self, *, after: Sequence[JobFolder]) -> JobFolder:

@@ -55,5 +55,7 @@ class OutcomeRecorder:
             cancel_if_in_progress(self._service, batch_id)
         except ApiError as error:
             log.error(  # noqa: TRY400 - the message says it all
-                "%s could not be canceled. Cancel it manually, or it may run to its end and be billed: %s", batch_id, error
+                "%s could not be canceled. Cancel it manually, or it may run to its end and be billed: %s",
+                batch_id,
+                error,
             )

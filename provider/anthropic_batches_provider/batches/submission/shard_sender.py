@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 import pendulum
 
@@ -26,6 +27,7 @@ from anthropic_batches_provider.batches.ledger import (
 )
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.batches.requests.wording import shortened
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.submission.lost_answers import LostAnswers
 from anthropic_batches_provider.batches.submission.next_look import NextLook
@@ -38,6 +40,7 @@ from anthropic_batches_provider.errors import ApiStatusError, CorruptLedgerError
 log = logging.getLogger(__name__)
 
 _OTHER_ATTEMPT_LOOK = pendulum.duration(seconds=30)
+_SHOWN = 300  # characters of an answer that a waiting task shows
 _MOST_VOIDS = 5
 
 
@@ -137,7 +140,10 @@ class ShardSender:
                 "for it before it sends the shard again.",
                 shard.shard, self._job.uri, type(error).__name__, error,
             )  # fmt: skip
-            return self._lost_answers.settle(shard, intent) or self._unless_void(shard)
+            waiting = self._lost_answers.settle(shard, intent)
+            if waiting is not None:
+                return replace(waiting, reason=f"{waiting.reason} (its answer: {shortened(str(error), _SHOWN)})")
+            return self._unless_void(shard)
         self._accept(shard, intent, batch)
         return None
 

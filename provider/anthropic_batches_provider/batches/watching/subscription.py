@@ -171,10 +171,13 @@ class Subscription:
         minutes = (self._now() - (first.denial.since if first.denial else self._now())) / 60
         looks = first.denial.looks if first.denial else 0
         if outcome == "not_found":
-            found = f"The API does not know batch {first.id}{others} (checks: {looks}, over {minutes:.0f} min). "
+            found = (
+                f"The API does not know batch {first.id}{others} (checks: {looks}, over {minutes:.0f} min): "
+                "the likeliest cause is a key of another workspace."
+            )
             cause = (
-                f"Give connection {self._connection} a key of the workspace that made the batch, or that workspace's "
-                "workspace_id. A key sees only the batches of its own workspace, so its key is the likeliest cause."
+                f"Give connection {self._connection} a key of the workspace that made the batch, "
+                "or that workspace's workspace_id."
             )
         else:
             found = (

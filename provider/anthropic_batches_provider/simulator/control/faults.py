@@ -53,7 +53,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     :param status: of the answer; 307 redirects to ``location``, by default to the same address.
     :param retry_after: seconds, for the header of that name; any text is allowed.
     :param should_retry: for the ``x-should-retry`` header.
-    :param html: answer ``status`` with a page, as a proxy does.
+    :param html: answer ``status`` or ``status_after_commit`` with a page, as a gateway does, without the API's headers.
+    :param body: answer them with this text, likewise.
     :param seconds: real seconds to hang, or simulated seconds until a late commit.
     :param when: hang before the commit or after it. If the client disconnects during a hang before the commit, the call
         has no effect.
@@ -75,6 +76,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     retry_after: float | str | None = None
     should_retry: bool | None = None
     html: bool = False
+    body: str | None = None
     location: str | None = None
     seconds: float | None = None
     when: Literal["before", "after"] = "before"

@@ -77,7 +77,8 @@ class ApiOperation:
             return
         if entry is not None:
             entry.status = reply.status
-        reply.headers = self._usual_headers(scope, request_id) | reply.headers
+        usual = self._gateway_headers() if reply.from_gateway else self._usual_headers(scope, request_id)
+        reply.headers = usual | reply.headers
         reply, shaping = shape_reply(reply, fault)
         await send_reply(reply, scope, receive, send, shaping)
 
@@ -93,7 +94,8 @@ class ApiOperation:
             request.scope["anthropic_batches_simulator.workspace"] = origin.workspace_id
             reply = await self.handler(Call(request, body, origin, fault, entry))
         except Refusal as refusal:
-            reply = refusal_reply(refusal, request_id, html=_in_html(refusal, fault, self.simulator))
+            body = fault.body if fault is not None and fault.action == "status" else None
+            reply = refusal_reply(refusal, request_id, html=_in_html(refusal, fault, self.simulator), body=body)
         if fault is not None:
             reply = await strike_after(fault, reply, request, self.simulator, request_id)
         return reply
@@ -108,6 +110,9 @@ class ApiOperation:
 
     def _used(self) -> int:
         return self.simulator.log.in_this_minute(self.simulator.clock.now())
+
+    def _gateway_headers(self) -> dict[str, str]:
+        return {"date": http_date(self.simulator.clock.now()), "server": "a gateway"}
 
     def _usual_headers(self, scope: Scope, request_id: str) -> dict[str, str]:
         now = self.simulator.clock.now()

@@ -6,13 +6,15 @@ from anthropic_batches_provider.simulator.http.replies import HTML, JSON, Reply
 from anthropic_batches_provider.simulator.service.refusals import Refusal
 
 
-def refusal_reply(refusal: Refusal, request_id: str, *, html: bool) -> Reply:
-    """Wrap a refusal in the service's envelope or, with ``html``, in a page as a proxy sends it."""
+def refusal_reply(refusal: Refusal, request_id: str, *, html: bool = False, body: str | None = None) -> Reply:
+    """Wrap a refusal in the service's envelope; or with ``html`` or ``body`` in what a gateway sends instead."""
     headers = dict(refusal.headers)
     if refusal.status in (400, 401, 403, 404, 413):
         headers.setdefault("x-should-retry", "false")
+    if body is not None:
+        return Reply(refusal.status, body.encode(), JSON, headers, from_gateway=True)
     if html:
-        return Reply(refusal.status, html_page(refusal.status, _title(refusal)), HTML, headers)
+        return Reply(refusal.status, html_page(refusal.status, _title(refusal)), HTML, headers, from_gateway=True)
     return Reply(refusal.status, refusal.body(request_id), JSON, headers)
 
 

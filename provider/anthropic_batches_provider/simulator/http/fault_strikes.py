@@ -40,9 +40,9 @@ async def strike_after(fault: Fault, reply: Reply, request: Request, simulator: 
     if fault.action == "hang" and fault.when == "after" and await _hang(fault, request, simulator):
         raise DroppedConnection
     if fault.action == "status_after_commit":
-        return refusal_reply(_fault_refusal(fault, request), request_id, html=fault.html)
+        return refusal_reply(_fault_refusal(fault, request), request_id, html=fault.html, body=fault.body)
     if fault.action == "html_200":
-        return Reply(200, html_page(200, "OK"), HTML)
+        return Reply(200, html_page(200, "OK"), HTML, from_gateway=True)
     return reply
 
 

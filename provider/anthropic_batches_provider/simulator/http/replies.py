@@ -29,12 +29,14 @@ class Reply:
     """An HTTP answer.
 
     :param body: the whole body, or chunks that a thread makes while they are sent.
+    :param from_gateway: a gateway answers in place of the API, without the API's headers.
     """
 
     status: int
     body: bytes | Iterator[bytes]
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
+    from_gateway: bool = False
 
 
 @dataclass(frozen=True)

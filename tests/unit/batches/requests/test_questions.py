@@ -106,8 +106,8 @@ def test_decimals_and_dates_in_params_have_their_json_form() -> None:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"prompt": None}, "exactly one"),
-        ({"request_builder": hello_builder}, "exactly one of `prompt`, `request_builder` and `requests`; given"),
+        ({"prompt": None}, "you gave none. Give exactly one"),
+        ({"request_builder": hello_builder}, "you gave `prompt`, `request_builder`. Give exactly one"),
         ({"ready_requests": True}, "`prompt`, `requests`"),
         ({"model": None}, "`model` is missing"),
         ({"model": ""}, "`model` is ''"),

@@ -113,7 +113,7 @@ def test_row_numbers_run_on_over_files_of_several_formats(
 def test_a_line_without_an_end_asks_whether_the_file_has_the_format(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anthropic_batches_provider.batches.rows.plain_bytes.MAX_LINE_BYTES", 1000)
     with pytest.raises(
-        InvalidRowError, match=r"rows\.tsv, after line 1: .* Is this a tab-separated file\? It begins: xx"
+        InvalidRowError, match=r"rows\.tsv, after line 1: .* Check that this is a tab-separated file\. It begins: xx"
     ):
         list(read_row_file(io.BytesIO(b"n\n" + b"x" * 2000), name="rows.tsv"))
 

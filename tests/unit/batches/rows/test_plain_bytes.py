@@ -78,6 +78,6 @@ def test_a_line_above_the_bound_names_its_place_its_format_and_its_beginning(mon
         list(read_row_file(io.BytesIO(b"{}\n\n{}\n" + b"x" * 2_000_000), name="rows.jsonl", first_row_number=5))
     assert str(caught.value) == (
         "rows.jsonl, after line 3: a line of more than 1,000,000 bytes, which cannot be a row. "
-        f"Is this a JSON Lines file? It begins: {'x' * 79}…"
+        f"Check that this is a JSON Lines file. It begins: {'x' * 79}…"
     )
     assert caught.value.row_number == 7

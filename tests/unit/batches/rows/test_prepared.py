@@ -66,7 +66,7 @@ def test_rows_are_taken_one_at_a_time() -> None:
 
 @pytest.mark.parametrize(
     ("row", "named"),
-    [("text", "is a str"), (None, "is a NoneType"), ([("a", 1)], "is a list"), (5, "is a int")],
+    [("text", "has type str"), (None, "has type NoneType"), ([("a", 1)], "has type list"), (5, "has type int")],
 )
 def test_a_row_that_is_no_mapping_is_named(row: Any, named: str) -> None:
     with pytest.raises(InvalidRowError, match=f"Row 1 .*{named}") as caught:
