@@ -30,7 +30,8 @@ def kill_seconds() -> float:
     """
     from airflow.providers.common.compat.sdk import conf
 
-    return max(conf.getfloat("triggerer", "on_kill_timeout", fallback=30.0) - _MARGIN_SECONDS, _MARGIN_SECONDS)
+    granted = float(conf.getfloat("triggerer", "on_kill_timeout", fallback=30.0))
+    return max(granted - _MARGIN_SECONDS, _MARGIN_SECONDS)
 
 
 async def is_over_async(task_instance: Any) -> bool:

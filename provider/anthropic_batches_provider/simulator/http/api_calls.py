@@ -94,8 +94,8 @@ class ApiOperation:
             request.scope["anthropic_batches_simulator.workspace"] = origin.workspace_id
             reply = await self.handler(Call(request, body, origin, fault, entry))
         except Refusal as refusal:
-            body = fault.body if fault is not None and fault.action == "status" else None
-            reply = refusal_reply(refusal, request_id, html=_in_html(refusal, fault, self.simulator), body=body)
+            text = fault.body if fault is not None and fault.action == "status" else None
+            reply = refusal_reply(refusal, request_id, html=_in_html(refusal, fault, self.simulator), body=text)
         if fault is not None:
             reply = await strike_after(fault, reply, request, self.simulator, request_id)
         return reply
