@@ -1,7 +1,6 @@
 """No test touches the user's Airflow or could find a real credential: arranged before anything imports Airflow."""
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from airflow_stack.patience import timeout_factor
 
 for _name in [name for name in os.environ if name.startswith(("AIRFLOW", "ANTHROPIC_"))]:
     del os.environ[_name]
-os.environ["AIRFLOW_HOME"] = _AIRFLOW_HOME = tempfile.mkdtemp(prefix="airflow-home-")
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-guardian().watch_folder(Path(_AIRFLOW_HOME))  # processes of pytest-xdist are ended without being unconfigured
+guardian().watch_folder(Path(os.environ["AIRFLOW_HOME"]))  # removes it, however this process ends
 
 
 @pytest.hookimpl(trylast=True)  # after the marks of the folders' own conftest files
@@ -28,7 +27,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mark = item.get_closest_marker("timeout")
         seconds = float(mark.args[0]) if mark else usual
         item.add_marker(pytest.mark.timeout(seconds * factor), append=False)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    shutil.rmtree(_AIRFLOW_HOME, ignore_errors=True)

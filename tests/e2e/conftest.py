@@ -19,7 +19,7 @@ _SECONDS = 600  # an Airflow that does not come up is an error of its own, with 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share an Airflow and a simulator in one process; some modules have their own."""
+    """Keep the tests that share an Airflow and a simulator in one process."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             is_killed = item.path.stem in _WITH_THE_KILLED_STACK
