@@ -90,11 +90,14 @@ def test_a_kill_reaches_processes_that_left_their_session_and_spares_the_others(
     assert not processes.members()
 
 
-def test_what_a_killed_launcher_left_is_found_and_ended(tmp_path: Path) -> None:
+def test_what_a_launcher_left_that_was_killed_with_its_guardian_is_found_and_ended(tmp_path: Path) -> None:
     launcher = f"""
 from pathlib import Path
+import psutil
 from airflow_stack.processes import Processes
 Processes(Path({str(tmp_path)!r}), {{}}).start("left", {SLEEP!r})
+[guardian] = [child for child in psutil.Process().children() if "airflow_stack.guardian" in child.cmdline()]
+guardian.kill()
 """
     subprocess.run([sys.executable, "-c", launcher], check=True, cwd=Path(__file__).parents[2])
     assert end_leftovers(tmp_path) == 1
