@@ -13,6 +13,10 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "batches.limits": {
         "MAX_REQUESTS_PER_BATCH": ("requests", "The API's limit of one batch."),
         "MAX_BYTES_PER_BATCH": ("bytes", "The API's limit of one batch, in the stricter reading of MB."),
+        "MAX_RESULT_LINE_BYTES": (
+            "bytes",
+            "Ours: a line of results without an end is an error, instead of all of the memory.",
+        ),
         "MAX_LIST_PAGE": ("batches", "The API's largest page of a list."),
         "REQUESTS_IN_QUEUE": (
             "requests",

@@ -78,7 +78,7 @@ class MessageBatchEventTrigger(BaseEventTrigger):
             "batch_id": batch.id,
             "conn_id": self.conn_id,
             "request_counts": batch.request_counts.as_dict(),
-            "created_at": batch.created_at.isoformat(),
+            "created_at": batch.created_at.isoformat() if batch.created_at is not None else None,
             "ended_at": batch.ended_at.isoformat() if batch.ended_at is not None else None,
         }
 

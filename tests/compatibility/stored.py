@@ -156,3 +156,8 @@ def replaced(text: str, replacements: dict[str, str]) -> str:
     for old, new in replacements.items():
         text = text.replace(old, new)
     return text
+
+
+def with_new_counts(counts: dict[str, int]) -> dict[str, int]:
+    """Return the counts of a stored manifest with those that were added since."""
+    return {**counts, "unreadable": 0}

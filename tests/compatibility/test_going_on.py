@@ -12,7 +12,7 @@ import pytest
 
 from anthropic_batches_provider import __version__
 from tests.compatibility.conftest import KeptCase
-from tests.compatibility.stored import Case, class_at, files_in, post
+from tests.compatibility.stored import Case, class_at, files_in, post, with_new_counts
 from tests.dags.conftest import Run
 
 RunDag = Callable[..., Run]
@@ -172,6 +172,7 @@ def test_a_sensor_sees_the_end_of_the_batches_and_the_stored_reference_leads_to_
     assert ran.xcom("cancel") == {"canceled": [], "untouched": case.batch_ids}
     stored = case.kept("results", "ended", "collected")["xcoms"]["return_value"]
     unlike = {"times": None, "provider_version": None}
+    stored["counts"] = with_new_counts(stored["counts"])
     assert {**ran.xcom("results"), **unlike} == {**stored, **unlike}
 
 

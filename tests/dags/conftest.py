@@ -46,10 +46,15 @@ class Run:
 
 @cache
 def known_dags_folder() -> Path:
-    """Return a DAGs folder in the tests' own AIRFLOW_HOME, known to a database; created once per process."""
+    """Return a folder of DAGs in the tests' own AIRFLOW_HOME, which has a database; created once per process.
+
+    It is not Airflow's own DAGs folder: ``dag.test()`` parses and stores all DAGs of that one anew in each run.
+    """
     from airflow.utils.db import initdb
 
-    folder = Path(os.environ["AIRFLOW_HOME"]) / "dags"
+    home = Path(os.environ["AIRFLOW_HOME"])
+    (home / "dags").mkdir()
+    folder = home / "all-dags"
     shutil.copytree(ROOT / "dags", folder)
     for file in (Path(__file__).parent / "dags").glob("*.*"):
         shutil.copy(file, folder)
@@ -72,20 +77,27 @@ class DagRunner:
 
     folder: Path
 
-    def load(self, name: str) -> Any:
-        """Return the DAG of a module, freshly imported."""
+    def load(self, name: str, dag: str = "dag") -> Any:
+        """Return a DAG of a module, freshly imported; Airflow's own DAGs folder then has this module alone."""
+        self._show_airflow_only(name)
         spec = importlib.util.spec_from_file_location(name, self.folder / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        return module.dag
+        return getattr(module, dag)
 
     def run(self, name: str, conf: dict[str, Any] | None = None, logical_date: datetime = LOGICAL_DATE) -> Run:
         """Run a DAG; a second run of the same logical date has the effect of clearing the whole run."""
         dag_run = self.load(name).test(logical_date=logical_date, run_conf=conf)
         tasks = {task.task_id: str(task.state) for task in dag_run.get_task_instances()}
         return Run(state=str(dag_run.state), tasks=tasks, dag_run=dag_run)
+
+    def _show_airflow_only(self, name: str) -> None:
+        airflow_folder = self.folder.parent / "dags"
+        for file in airflow_folder.glob("*.py"):
+            file.unlink()
+        shutil.copy(self.folder / f"{name}.py", airflow_folder)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ happens when a DAG run is deleted and created again and, as far as the ledger ca
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 import re
 from collections.abc import Iterator
@@ -43,13 +42,8 @@ class Runs:
 
     def run(self, dag: str = "dag", *, date: Any = LOGICAL_DATE, **params: Any) -> dict[str, list[str]]:
         """Run a DAG and return the states of its tasks, by task in order of their map indices."""
-        spec = importlib.util.spec_from_file_location("identity", self._dags.folder / "identity.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
         conf = {"destination": str(self.output), **params}
-        dag_run = getattr(module, dag).test(logical_date=date, run_conf=conf)
+        dag_run = self._dags.load("identity", dag).test(logical_date=date, run_conf=conf)
         states: dict[str, list[str]] = {}
         for task in sorted(dag_run.get_task_instances(), key=lambda task: task.map_index):
             states.setdefault(task.task_id, []).append(str(task.state))

@@ -77,6 +77,25 @@ def test_rows_that_failed_go_again_and_only_they(
     assert sorted(path.name for path in (tmp_path / "out").glob("part-*")) == sorted(names)
 
 
+def test_an_answer_that_nobody_can_decode_holds_up_no_other_and_is_not_paid_again(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, conf: dict[str, str], tmp_path: Path
+) -> None:
+    control = message_batch_simulator.control
+    control.add_outcome("unreadable", text_matches=r"passage 3\b")
+    run = dags.run("one_task", conf)
+    assert run.tasks == {"label": "success"}
+    rows = rows_in(tmp_path / "out")
+    assert [row["number"] for row in rows if row["result_type"] == "unreadable"] == [3]
+    assert [row["number"] for row in rows] == list(range(ROWS))
+    manifest = run.xcom("label", "manifest")
+    assert (manifest["counts"]["succeeded"], manifest["counts"]["unreadable"]) == (ROWS - 1, 1)
+    assert manifest["usage"]["unknown"]["unreported_requests"] == 1
+    assert len(control.received().creates) == 6
+    assert control.billing().max_times_billed == 1
+    (kept,) = Path(manifest["job"].removeprefix("file://")).glob("unreadable/*.jsonl")
+    assert kept.read_bytes().count(b"[") > 1500
+
+
 def test_of_rows_that_always_fail_all_results_are_written_and_a_retry_is_not_tried(
     dags: DagRunner,
     message_batch_simulator: MessageBatchSimulator,

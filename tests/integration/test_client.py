@@ -10,10 +10,13 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+import pendulum
 import pytest
 
+from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.byte_lines import split_lines
-from anthropic_batches_provider.batches.client import ClientSettings
+from anthropic_batches_provider.batches.client import ClientSettings, calls
+from anthropic_batches_provider.batches.create_answers import is_refusal
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiStatusError,
@@ -242,12 +245,7 @@ def test_a_missing_model_is_no_missing_batch(client: BlockingClient, api: Script
 # ---------------------------------------------------------------------------------------------------------- other calls
 
 
-def test_ids_are_quoted_into_the_path(client: BlockingClient, api: ScriptedApi) -> None:
-    client.retrieve("a/../b?c#d é")
-    assert api.arrived[0].path == "/v1/messages/batches/a%2F..%2Fb%3Fc%23d%20%C3%A9"
-
-
-@pytest.mark.parametrize("batch_id", ["", " ", ".", ".."])
+@pytest.mark.parametrize("batch_id", ["", " ", ".", "..", "a/../b", "a?c", "a#d", "é", "a b", "a\n", "x" * 129])
 def test_an_empty_or_climbing_id_is_refused_before_a_call(
     client: BlockingClient, api: ScriptedApi, batch_id: str
 ) -> None:
@@ -347,9 +345,6 @@ def test_a_status_that_is_not_known_yet_spoils_no_page_and_has_not_ended(
         {**BATCH, "id": "msgbatch_another"},
         {**BATCH, "id": ""},
         {**BATCH, "type": "message"},
-        {**BATCH, "processing_status": ""},
-        {**BATCH, "created_at": "2026-11-21T05:00:00"},
-        {**BATCH, "request_counts": {"processing": 2}},
     ],
 )
 def test_a_look_that_is_answered_by_something_else_is_an_error(
@@ -359,6 +354,84 @@ def test_a_look_that_is_answered_by_something_else_is_an_error(
     with pytest.raises(UnexpectedAnswerError, match="Retrieving message batch msgbatch_1") as caught:
         watching.look_at("msgbatch_1")
     assert caught.value.request_id == "req_7"
+
+
+COUNTS: Any = BATCH["request_counts"]
+ODD: list[Any] = [
+    {**BATCH, "processing_status": "queued"},
+    {**BATCH, "processing_status": None},
+    {**BATCH, "created_at": "2026-11-21T05:00:00"},
+    {**BATCH, "created_at": None},
+    {**BATCH, "request_counts": {"processing": 2}},
+    {**BATCH, "request_counts": {**COUNTS, "processing": "2"}},
+    {name: value for name, value in BATCH.items() if name in ("id", "type")},
+]
+
+
+@pytest.mark.parametrize("body", ODD)
+def test_a_batch_of_which_something_is_new_or_missing_is_read_and_has_not_ended(
+    client: BlockingClient, watching: BlockingClient, api: ScriptedApi, body: Any
+) -> None:
+    api.answer(Answer(body=body))
+    assert not client.retrieve("msgbatch_1").has_ended
+    (sighting,) = watching.look_at("msgbatch_1").sightings
+    assert not sighting.has_ended
+    assert sighting.batch() == client.retrieve("msgbatch_1")
+
+
+@pytest.mark.parametrize("odd", [*ODD, {}, None, 5, {**BATCH, "id": "../x"}, {**BATCH, "id": 5}])
+def test_an_odd_entry_hides_no_other_of_the_list(
+    client: BlockingClient, watching: BlockingClient, api: ScriptedApi, odd: Any
+) -> None:
+    page = {"data": [{**BATCH, "id": "a"}, odd, {**BATCH, "id": "b"}], "has_more": False, "last_id": "b"}
+    api.answer(Answer(body=page))
+    listed = [batch.id for batch in client.listed()]
+    assert [batch_id for batch_id in listed if batch_id in ("a", "b")] == ["a", "b"]
+    assert [sighting.id for sighting in watching.look_at_page(None).sightings] == listed
+    assert client.greet() is not None
+
+
+@pytest.mark.parametrize("method", ["retrieve", "cancel"])
+def test_an_answer_about_another_batch_is_an_error(client: BlockingClient, api: ScriptedApi, method: str) -> None:
+    api.answer(Answer(body={**BATCH, "id": "msgbatch_another"}))
+    with pytest.raises(UnexpectedAnswerError, match="is about msgbatch_another, not about msgbatch_1"):
+        getattr(client, method)("msgbatch_1")
+
+
+def test_a_list_that_goes_in_a_circle_ends_with_an_error(client: BlockingClient, api: ScriptedApi) -> None:
+    circle = {"b": "c", "a": "b", "c": "a"}
+    api.route = lambda arrived: Answer(
+        body={"data": [], "has_more": True, "last_id": circle.get(arrived.path.rpartition("after_id=")[2], "a")}
+    )
+    with pytest.raises(UnexpectedAnswerError, match="The list does not end: after 4 pages it continues after a"):
+        client.listed()
+
+
+def test_a_list_without_an_end_is_left_after_a_thousand_pages(client: BlockingClient, api: ScriptedApi) -> None:
+    api.route = lambda arrived: Answer(body={"data": [], "has_more": True, "last_id": f"m{len(api.arrived)}"})
+    with pytest.raises(UnexpectedAnswerError, match="The list does not end: after 1,001 pages"):
+        client.listed()
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0),
+        ({"age": "30"}, 30),
+        ({"age": "3600"}, 3600),
+        ({"age": "3601"}, None),
+        ({"age": "-5"}, None),
+        ({"age": "9" * 30}, None),
+        ({"age": "soon"}, None),
+    ],
+)
+def test_the_services_time_is_known_only_from_an_answer_that_is_not_stale(
+    headers: dict[str, str], seconds: int | None
+) -> None:
+    headers = {"date": "Sat, 21 Nov 2026 06:00:00 GMT", **headers}
+    answer = calls.Answer(body=b"", headers=headers, account=Account(base_url="http://api"))
+    expected = None if seconds is None else pendulum.datetime(2026, 11, 21, 6).add(seconds=seconds)
+    assert calls.greeting_of(answer).server_time == expected
 
 
 @pytest.mark.parametrize("body", [BATCH, [], {"data": [BATCH], "has_more": True, "last_id": None}])
@@ -555,6 +628,24 @@ def test_a_failed_exchange_has_made_no_batch(
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize("refreshed", [200, 401], ids=["a new token is to be had", "it is refused"])
+def test_a_create_call_that_got_a_401_is_not_sent_again_with_a_new_identity_token(
+    kind: str, api: ScriptedApi, tmp_path: Any, refreshed: int
+) -> None:
+    """The SDK would: after a 401 it exchanges the token anew and repeats the call, which may have made a batch."""
+    (tmp_path / "token").write_text("jwt")
+    token = {"access_token": "exchanged", "expires_in": 600, "token_type": "Bearer"}
+    exchanges = [Answer(body=token), Answer(status=refreshed, body=token if refreshed == 200 else None)]
+    page = Answer(status=401, body=b"<html>Log in</html>", headers={"content-type": "text/html"})
+    api.route = lambda arrived: exchanges.pop(0) if arrived.path == "/v1/oauth/token" else page
+    settings = ClientSettings(workload_identity=identity(tmp_path / "token"), base_url=api.base_url)
+    with pytest.raises(AuthenticationFailedError, match="A batch may have been created") as caught:
+        create(BlockingClient(kind, settings))
+    assert not is_refusal(caught.value)
+    assert [arrived.path for arrived in api.arrived].count("/v1/messages/batches") == 1
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.parametrize("content", [None, ""])
 def test_a_missing_or_empty_token_file_is_a_matter_of_configuration(
     kind: str, api: ScriptedApi, tmp_path: Any, content: str | None
@@ -575,9 +666,8 @@ def test_a_missing_or_empty_token_file_is_a_matter_of_configuration(
         Answer(status=307, headers={"location": f"https://{KEY}@example.org/{KEY}"}),
         Answer(body={"type": KEY}),
         Answer(body=KEY.encode()),
-        Answer(body={**BATCH, "processing_status": KEY}),
     ],
-    ids=["message", "html", "redirect", "type", "text", "status"],
+    ids=["message", "html", "redirect", "type", "text"],
 )
 def test_a_key_that_a_server_echoes_is_in_no_message_traceback_or_pickle(
     client: BlockingClient, api: ScriptedApi, answer: Answer, caplog: pytest.LogCaptureFixture

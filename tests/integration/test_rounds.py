@@ -35,7 +35,8 @@ def collect(world: World, job: JobFolder, tmp_path: Path) -> tuple[Manifest, lis
 def next_round(world: World, job: JobFolder, *, max_rounds: int = 3) -> int:
     """Seal a further round as the operator does; return how many rows it sends."""
     rounds = Rounds(most=max_rounds, limits=ShardLimits(max_requests=4), spool_folder=world.spool)
-    seal = seal_next_round(job, rounds, service=world.client, now=SimulatedClock(world.control).now())
+    clock = SimulatedClock(world.control)
+    seal = seal_next_round(job, rounds, service=world.client, clock=clock, now=clock.now())
     return 0 if seal is None else seal.rows
 
 
@@ -67,6 +68,7 @@ def result_types(rows: list[dict[str, Any]]) -> list[str]:
         ("expired", None, True),
         ("canceled", None, True),
         ("missing", None, False),
+        ("unreadable", None, False),
         ("succeeded", None, False),
     ],
 )
@@ -208,7 +210,13 @@ def test_of_two_attempts_at_once_one_seals_the_round_and_the_other_takes_it_over
     other = JobFolder(Overtaken(tmp_path / "storage", lambda: next_round(world, job)), job.path)
     (tmp_path / "other").mkdir()
     rounds = Rounds(most=3, limits=ShardLimits(), spool_folder=tmp_path / "other")
-    seal = seal_next_round(other, rounds, service=world.client, now=SimulatedClock(world.control).now())
+    seal = seal_next_round(
+        other,
+        rounds,
+        service=world.client,
+        clock=SimulatedClock(world.control),
+        now=SimulatedClock(world.control).now(),
+    )
     assert seal == job.rounds()[1]
     assert len(job.storage.list(f"{job.path}/requests")) == 1
     world.finish(job)

@@ -57,7 +57,7 @@ from anthropic_batches_provider.errors import (
 from anthropic_batches_provider.simulator import Clock as ManualClock
 from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
-from tests.worlds.simulated_world import BOUNDS, HOUR, SimulatedClock, World, prepared
+from tests.worlds.simulated_world import BOUNDS, HOUR, Proxy, SimulatedClock, World, prepared, through
 
 
 def outcomes(job: JobFolder) -> list[list[type]]:
@@ -209,7 +209,7 @@ def test_a_duplicate_made_on_the_way_is_canceled_and_the_oldest_adopted(world: W
     assert isinstance(found, list)
     (batch,) = found
     creates = world.control.received().creates
-    assert batch == BatchRecord.of(world.client.retrieve(creates[0].batch_id or ""))
+    assert batch == BatchRecord.of(world.client.retrieve(creates[0].batch_id or ""), sent_at="")
     adopted = job.shards()[0].attempts[0].outcome
     assert adopted is not None
     assert adopted.outcome == Adopted(batch=batch, duplicates=(creates[1].batch_id or "",))
@@ -378,23 +378,6 @@ def test_another_account_is_refused(world: World) -> None:
 # ------------------------------------------------------------------------- each of these once paid twice, or lost rows
 
 
-class Proxy:
-    """The real client, with some calls answered by something in between."""
-
-    def __init__(self, world: World, **answers: Any) -> None:
-        self._client = world.client
-        self._answers = answers
-
-    def __getattr__(self, name: str) -> Any:
-        return self._answers.get(name) or getattr(self._client, name)
-
-
-def through(world: World, job: JobFolder, **answers: Any) -> list[BatchRecord] | NextLook:
-    """Advance a job through a proxy."""
-    clock, service = SimulatedClock(world.control), Proxy(world, **answers)
-    return Submission(job, service, clock=clock, service_clock=ask_time(service, clock), bounds=BOUNDS).advance()
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -411,7 +394,7 @@ def test_what_is_no_result_proves_nothing_and_nothing_is_sent_again(world: World
     world.control.change_settings(batch_duration=0)
     world.control.add_fault("create", "drop_after_commit")
     for _ in range(4):
-        outcome = through(world, job, results=lambda batch_id: nullcontext(iter([body])))
+        outcome = through(world, job, results=lambda batch_id: nullcontext(iter([body]))).advance()
         assert isinstance(outcome, NextLook)
         world.control.advance_clock(HOUR)
     assert len(world.control.received().creates) == 1
@@ -424,7 +407,36 @@ def test_an_answer_with_its_own_spacing_still_proves_a_batch_ours(world: World) 
     world.control.change_settings(batch_duration=0)
     world.control.add_fault("create", "drop_after_commit")
     line = b'{ "result" : {"type":"succeeded"} , "custom_id" : "%b-0-1" }\n' % job.description().nonce.encode()
-    assert isinstance(through(world, job, results=lambda batch_id: nullcontext(iter([line]))), list)
+    assert isinstance(through(world, job, results=lambda batch_id: nullcontext(iter([line]))).advance(), list)
+
+
+def test_a_batch_whose_first_answer_nobody_can_decode_is_proven_ours_all_the_same(world: World) -> None:
+    job = world.job(rows=3)
+    world.control.change_settings(batch_duration=0)
+    world.control.add_outcome("unreadable")
+    world.control.add_fault("create", "drop_after_commit")
+    assert isinstance(world.finish(job), list)
+    assert outcomes(job) == [[Adopted]]
+    world.check_each_row_billed_once(3)
+
+
+def test_a_first_answer_without_an_end_proves_nothing_and_does_not_fill_the_memory(world: World) -> None:
+    job = world.job(rows=3)
+    world.control.change_settings(batch_duration=0)
+    world.control.add_fault("create", "drop_after_commit")
+    taken = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield b"x" * (1 << 20)
+
+    outcome = through(world, job, results=lambda batch_id: nullcontext(endless())).advance()
+    assert isinstance(outcome, NextLook)
+    assert 64 <= taken <= 66
+    assert isinstance(world.finish(job), list)
+    world.check_each_row_billed_once(3)
 
 
 def test_rows_that_take_hours_to_read_do_not_make_an_intent_look_old(world: World) -> None:
@@ -447,7 +459,7 @@ def test_rows_that_take_hours_to_read_do_not_make_an_intent_look_old(world: Worl
 def test_a_service_that_does_not_tell_the_time_is_sent_nothing(world: World) -> None:
     account = world.client.greet().account
     with pytest.raises(UnexpectedAnswerError, match="no Date header"):
-        through(world, world.job(rows=3), greet=lambda: Greeting(account=account, server_time=None))
+        through(world, world.job(rows=3), greet=lambda: Greeting(account=account, server_time=None)).advance()
     assert world.control.received().creates == []
 
 
@@ -554,7 +566,7 @@ def test_a_duplicate_that_cannot_be_canceled_does_not_hold_up_the_adoption(world
         world.client.create([sent], content_length=len(sent))
         raise ApiConnectionError("lost", connected=True)
 
-    assert isinstance(through(world, job, create=create_twice), list)
+    assert isinstance(through(world, job, create=create_twice).advance(), list)
     assert outcomes(job) == [[Adopted]]
 
 
@@ -641,7 +653,7 @@ def test_a_look_that_is_stale_cancels_nothing(world: World) -> None:
             assert job.claim(made[0], 0)
         return world.client.list()
 
-    assert isinstance(through(world, job, list=list_slowly), NextLook)
+    assert isinstance(through(world, job, list=list_slowly).advance(), NextLook)
     assert world.control.received().calls.get("cancel", 0) == 0
     assert [batch.batch_id for batch in world.finish(job)] == made
     world.check_each_row_billed_once(3)
@@ -808,7 +820,7 @@ def test_a_batch_that_is_recorded_after_its_job_was_replaced_is_canceled(world: 
         job.record_abandonment("2026-11-21T00:00:00Z")
         return world.client.create(content, **options)  # type: ignore[arg-type]
 
-    through(world, job, create=create_slowly)
+    through(world, job, create=create_slowly).advance()
     assert world.control.received().calls.get("cancel", 0) == 1
     assert outcomes(job) == [[Submitted]]
 

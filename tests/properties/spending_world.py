@@ -30,8 +30,9 @@ from anthropic_batches_provider.batches.job_advance import JobAdvance
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, UnitOfWork, jobs_of
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
-from anthropic_batches_provider.batches.output.destination import Destination
-from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.output.destination import MANIFEST_NAME, Destination
+from anthropic_batches_provider.batches.output.manifest import Manifest, decode_manifest
+from anthropic_batches_provider.batches.results.decode import decode_custom_id
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (
@@ -212,6 +213,10 @@ class World:
         lines = [line for part in manifest.parts for line in contents[part.name].splitlines()]
         return [msgspec.json.decode(line)["key"] for line in lines]
 
+    def published_keys(self, unit: str) -> list[int]:
+        """Return the keys of the rows of the manifest in place: another attempt may have published since."""
+        return self.output_keys(unit, decode_manifest(self._outputs[unit].contents[MANIFEST_NAME]))
+
     def _spool(self) -> Path:
         """Create a local folder for one attempt alone."""
         folder = self._spools / str(next(self._spool_number))
@@ -243,7 +248,9 @@ class World:
         """Return the beginning of the custom_ids of an ended batch."""
         with self.client.results(batch_id) as chunks:
             lines = list(split_lines(chunks))
-        return beginning(msgspec.json.decode(lines[0])["custom_id"])
+        custom_id = decode_custom_id(lines[0])
+        assert custom_id is not None
+        return beginning(custom_id)
 
 
 def world_client(server: SimulatorServer) -> MessageBatchClient:

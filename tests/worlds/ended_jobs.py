@@ -53,11 +53,15 @@ class StillClock:
 class Service:
     """Batches and their results; each call for results takes the next fault of the batch, if there is one.
 
+    ``later_bodies`` are the results that later calls get; so many calls as ``not_shown`` says get a 404.
+
     A fault is the number of bytes after which the stream ends; negative: it breaks off there with an error.
     """
 
     batches: dict[str, MessageBatch] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)
+    later_bodies: dict[str, list[bytes]] = field(default_factory=dict)
+    not_shown: dict[str, int] = field(default_factory=dict)
     faults: dict[str, list[int | None]] = field(default_factory=dict)
     fetched: list[str] = field(default_factory=list)
     chunk_bytes: int = 1 << 20
@@ -78,10 +82,14 @@ class Service:
     @contextmanager
     def results(self, batch_id: str, /) -> Iterator[Iterator[bytes]]:
         self.fetched.append(batch_id)
-        if batch_id not in self.bodies:
+        if batch_id not in self.bodies or self.not_shown.get(batch_id, 0):
+            self.not_shown[batch_id] = self.not_shown.get(batch_id, 1) - 1
             raise BatchNotFoundError(f"Message Batch {batch_id} has no available results.", status=404)
-        faults = self.faults.get(batch_id)
-        yield self._chunks(self.bodies[batch_id], faults.pop(0) if faults else None)
+        faults, later = self.faults.get(batch_id), self.later_bodies.get(batch_id)
+        body = self.bodies[batch_id]
+        if later:
+            self.bodies[batch_id] = later.pop(0)
+        yield self._chunks(body, faults.pop(0) if faults else None)
 
     def _chunks(self, body: bytes, fault: int | None) -> Iterator[bytes]:
         whole = body if fault is None else body[: abs(fault)]
@@ -209,7 +217,7 @@ def submit(folder: JobFolder, shard: int, batch: MessageBatch) -> None:
     folder.record_intent(
         IntentRecord(shard=shard, attempt=1, requests=1, nonce="n", at=at, settles_after_seconds=1560.0)
     )
-    outcome = Submitted(batch=BatchRecord.of(batch))
+    outcome = Submitted(batch=BatchRecord.of(batch, sent_at=""))
     folder.record_outcome(OutcomeRecord(shard=shard, attempt=1, at=at, outcome=outcome))
 
 

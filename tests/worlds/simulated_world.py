@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pendulum
 
@@ -142,3 +142,20 @@ def simulated_world(folder: Path) -> Iterator[World]:
         world = World(server, LocalStorage(folder / "storage"), folder / "spool")
         with world.client:
             yield world
+
+
+class Proxy:
+    """The real client, with some calls answered by something in between."""
+
+    def __init__(self, world: World, **answers: Any) -> None:
+        self._client = world.client
+        self._answers = answers
+
+    def __getattr__(self, name: str) -> Any:
+        return self._answers.get(name) or getattr(self._client, name)
+
+
+def through(world: World, job: JobFolder, **answers: Any) -> Submission:
+    """Return a new attempt's submission through a proxy."""
+    clock, service = SimulatedClock(world.control), Proxy(world, **answers)
+    return Submission(job, service, clock=clock, service_clock=ask_time(service, clock), bounds=BOUNDS)

@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 
 
 def takes_cancellation(batch: MessageBatch) -> bool:
-    """Return whether a batch can be canceled: only while it is in progress.
+    """Return whether a batch can be canceled: while it is in progress, or in a state that we do not know.
 
     A batch that is canceling needs no further call, and an ended batch stays as it is.
     """
-    return batch.processing_status == "in_progress"
+    return batch.processing_status not in ("canceling", "ended")
 
 
 def cancel_if_in_progress(service: CancelService, batch_id: str) -> MessageBatch:

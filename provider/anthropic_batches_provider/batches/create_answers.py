@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import pendulum
+
+from anthropic_batches_provider.batches.clock import SERVICE_CLOCK_SKEW
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import ApiConnectionError, ApiStatusError, UnexpectedAnswerError
@@ -50,13 +53,23 @@ def is_the_apis_refusal(status: int, error_type: str | None, request_id: str | N
     return error_type is not None and REFUSALS.get(status) == error_type and bool(request_id)
 
 
-def check_accepted(batch: MessageBatch, *, requests: int) -> None:
+def check_accepted(batch: MessageBatch, *, requests: int, intended_at: pendulum.DateTime) -> None:
     """Check that an answer describes the batch that was sent.
 
-    :raises UnexpectedAnswerError: its counts do not add up to the requests of the shard.
+    :param requests: number of requests in the shard.
+    :param intended_at: when the intent was written, by the service's clock.
+    :raises UnexpectedAnswerError: its counts do not add up to the shard, it was created before the call, or it has
+        ended already: something between Airflow and the API may have answered with another batch.
     """
-    if batch.request_counts.total != requests:
+    if not batch.request_counts.are_known or batch.request_counts.total != requests:
         raise UnexpectedAnswerError(
-            f"The answer describes {batch.id} with {counted(batch.request_counts.total, 'request')}, but the call sent "
+            f"The answer describes {batch.id} with {batch.request_counts}, but the call sent "
             f"{counted(requests, 'request')}."
         )
+    if batch.created_at is None or batch.created_at < intended_at - SERVICE_CLOCK_SKEW:
+        raise UnexpectedAnswerError(
+            f"The answer describes {batch.id}, which was created at {batch.created_at}, but the call was made after "
+            f"{intended_at}."
+        )
+    if batch.has_ended:
+        raise UnexpectedAnswerError(f"The answer describes {batch.id}, which has ended already.")

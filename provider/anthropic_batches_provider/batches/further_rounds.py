@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pendulum
 
+from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.collection import retrieve
 from anthropic_batches_provider.batches.collection.unusable_rows import UnusableRow, read_unusable_rows
 from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, SealRecord
 from anthropic_batches_provider.batches.limits import LONGEST_LIFE, RESULTS_AVAILABLE_FOR
+from anthropic_batches_provider.batches.message_batch import moment
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.row_failures import may_go_again
 from anthropic_batches_provider.batches.service import RetrieveService
@@ -59,11 +61,12 @@ def count_rows_going_again(job: JobFolder, rounds: Rounds) -> int:
 
 
 def seal_next_round(
-    job: JobFolder, rounds: Rounds, *, service: RetrieveService, now: pendulum.DateTime
+    job: JobFolder, rounds: Rounds, *, service: RetrieveService, clock: Clock, now: pendulum.DateTime
 ) -> SealRecord | None:
     """Seal a further round of a finished job if rows can be sent again; nothing is sent yet.
 
     :param service: reports whether the results of the earlier rounds are still available.
+    :param clock: the local clock.
     :param now: the service's time.
     :returns: the round, or None if the job stays as it is.
     :raises ResultsUnavailableError: the results of a further round could not be joined with the earlier ones.
@@ -74,7 +77,7 @@ def seal_next_round(
     count = _count(job, collection, len(before), rounds)
     if collection is None or not count:
         return None
-    _check_results_remain(job, collection, len(before[0].shards), service=service, now=now)
+    _check_results_remain(job, collection, len(before[0].shards), service=service, clock=clock, now=now)
     attempt = secrets.token_hex(4)
     rows = _going_again(job, collection)
     first_shard = sum(len(seal.shards) for seal in before)
@@ -115,6 +118,7 @@ def _check_results_remain(
     first_shards: int,
     *,
     service: RetrieveService,
+    clock: Clock,
     now: pendulum.DateTime,
 ) -> None:
     """Check that the parts can be written again when the round has ended, from results that the service still keeps."""
@@ -123,8 +127,9 @@ def _check_results_remain(
         number, batch = state.shard.shard, state.batch
         if batch is None or not (number in written_anew or number >= first_shards):
             continue
-        seen = retrieve(batch.batch_id, service)
-        kept_until = seen.created_at + RESULTS_AVAILABLE_FOR
+        seen = retrieve(batch.batch_id, service, clock)
+        created_at = seen.created_at or moment(batch.created_at)
+        kept_until = created_at.add(seconds=RESULTS_AVAILABLE_FOR.total_seconds())
         if seen.archived_at is not None or now + LONGEST_LIFE > kept_until:
             raise ResultsUnavailableError(
                 f"Failed rows of {job.uri} cannot be sent again: the results of {batch.batch_id} are kept until "

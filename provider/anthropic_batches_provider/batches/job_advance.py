@@ -138,4 +138,6 @@ class JobAdvance:
 
     def _next_round(self) -> object | None:
         submission = self._submission
-        return seal_next_round(self._job, self._rounds, service=submission.service, now=submission.service_now())
+        return seal_next_round(
+            self._job, self._rounds, service=submission.service, clock=self._clock, now=submission.service_now()
+        )

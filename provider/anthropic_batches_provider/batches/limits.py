@@ -11,6 +11,7 @@ from datetime import timedelta
 
 MAX_REQUESTS_PER_BATCH = 100_000
 MAX_BYTES_PER_BATCH = 256_000_000  # "256 MB"; the stricter reading of MB
+BATCH_ID_PATTERN = re.compile(r"^[a-zA-Z0-9_-]{1,128}\Z")  # ours: it becomes a part of paths
 CUSTOM_ID_PATTERN = re.compile(r"^[a-zA-Z0-9_-]{1,64}\Z")
 
 BATCH_EXPIRES_AFTER = timedelta(hours=24)
@@ -19,6 +20,8 @@ LONGEST_LIFE = BATCH_EXPIRES_AFTER + timedelta(hours=2)  # ours: by then a batch
 RESULTS_AVAILABLE_FOR = timedelta(days=29)  # after created_at, not after the end
 
 MAX_LIST_PAGE = 1000
+MAX_LIST_PAGES = 1000  # ours: a million batches; a cursor that goes in a circle ends there
+MAX_RESULT_LINE_BYTES = 64 << 20  # ours: far above any answer; a line without an end must not fill the memory
 
 # The queue of the smallest published tier (Start); Build has 300,000 and Scale 500,000. All models share one pool.
 REQUESTS_IN_QUEUE = 200_000

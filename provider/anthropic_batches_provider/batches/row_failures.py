@@ -18,8 +18,8 @@ def may_go_again(result_type: str, error_type: str | None) -> bool:
     """Return whether a row without a usable result may be sent again.
 
     Canceled and expired rows may. So may errored rows whose error may be temporary: overload, a server error, a limit,
-    exhausted credit, or a key that was replaced since. A bad request may not: it would fail again. A row with a
-    missing result may not: it may have been billed.
+    exhausted credit, or a key that was replaced since. A bad request may not: it would fail again. A row whose result
+    is missing or unreadable may not: it may have been billed, or was.
     """
     if result_type == "errored":
         return error_type not in _REPEATING_ERRORS

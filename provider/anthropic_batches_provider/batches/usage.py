@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, fields
 
 import msgspec
 
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE
+
 UNKNOWN_MODEL = "unknown"
 
 _MOST_DIFFERENT = 4096
@@ -19,7 +21,7 @@ _MOST_DIFFERENT = 4096
 class Usage:
     """The usage of a number of requests.
 
-    :param requests: requests with a succeeded result, whether or not they reported usage.
+    :param requests: requests with a succeeded or unreadable result, whether or not they reported usage.
     :param unreported_requests: those of them whose usage was missing or unreadable.
     :param input_tokens: input tokens neither written to nor read from the cache.
     :param output_tokens: all output tokens, including thinking.
@@ -159,7 +161,7 @@ def _read(usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> tuple[i
         return _UNREPORTED
     try:
         reported = _DECODER.decode(usage)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNDECODABLE:
         return _UNREPORTED
     if reported.input_tokens is None and reported.output_tokens is None:
         return _UNREPORTED

@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from anthropic_batches_provider.batches.limits import MAX_LIST_PAGES
 from anthropic_batches_provider.batches.pauses import GrowingPause, bounded_retry_after
 from anthropic_batches_provider.errors import MessageBatchesError
 
@@ -188,13 +189,14 @@ class EndedBatchWatch:
 
     async def _listed(self, floor: datetime) -> list[Sighting]:
         client, found, after_id = await self._connected(), [], None
-        while True:
+        for _ in range(MAX_LIST_PAGES):
             look = await client.look_at_page(after_id)
-            newer = [sighting for sighting in look.sightings if sighting.created_at >= floor]
-            found += newer
-            if len(newer) < len(look.sightings) or look.next_page in (None, after_id):
+            older = [each for each in look.sightings if each.created_at is not None and each.created_at < floor]
+            found += [each for each in look.sightings if each.created_at is not None and each.created_at >= floor]
+            if older or look.next_page in (None, after_id):
                 return found
             after_id = look.next_page
+        return found
 
     async def _remember(self) -> None:
         if not self._is_written and self._untold is not None:

@@ -96,7 +96,8 @@ class MessageBatchSubmitOperator(RowsOperator):
 
         job, submission = stint.job, stint.submission
         if job.is_finished():
-            seal_next_round(job, stint.rounds, service=stint.client, now=submission.service_now())
+            now = submission.service_now()
+            seal_next_round(job, stint.rounds, service=stint.client, clock=stint.clock, now=now)
         with log_group("Submitting"):
             outcome = submission.advance()
         if not isinstance(outcome, list):

@@ -41,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_serving)
     with server:
-        print(server.base_url, flush=True)
         if options.url_file is not None:
             _write_whole(options.url_file, server.base_url)
+        print(server.base_url, flush=True)
         stop.wait()
     return 0
 

@@ -127,11 +127,11 @@ class AsyncMessageBatchClient:
     async def models(self) -> ModelInfos:
         """See :meth:`MessageBatchClient.models`."""
         found: ModelInfos = []
-        after_id: str | None = None
+        cursor = calls.Cursor()
         while True:
-            page, after_id = await self._answer(calls.models_page(after_id))
+            page, last_id = await self._answer(calls.models_page(cursor.after_id))
             found += page
-            if after_id is None:
+            if not cursor.advance(last_id):
                 return found
 
     async def model(self, model_id: str) -> dict[str, Any]:
@@ -140,15 +140,14 @@ class AsyncMessageBatchClient:
 
     async def list(self, *, limit: int | None = None) -> AsyncIterator[MessageBatch]:
         """See :meth:`MessageBatchClient.list`."""
-        after_id: str | None = None
+        cursor = calls.Cursor()
         remaining = limit
         while remaining is None or remaining > 0:
-            page = await self.list_page(limit=min(remaining or MAX_LIST_PAGE, MAX_LIST_PAGE), after_id=after_id)
+            page = await self.list_page(limit=min(remaining or MAX_LIST_PAGE, MAX_LIST_PAGE), after_id=cursor.after_id)
             for batch in page.batches[:remaining]:
                 yield batch
             remaining = None if remaining is None else remaining - len(page.batches)
-            after_id = calls.next_cursor(page, after_id)
-            if after_id is None:
+            if not cursor.advance(calls.last_id_of(page)):
                 return
 
     async def _answer(self, call: Call[T]) -> T:

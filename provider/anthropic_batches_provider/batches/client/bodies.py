@@ -14,6 +14,9 @@ from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.limits import CUSTOM_ID_PATTERN, MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.batches.results.decode import UNREADABLE
+from anthropic_batches_provider.batches.results.unreadable import custom_id_of, is_complete
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import EmptyInputError, InvalidRowError, ResultsStreamError
 
 _HEAD = b'{"requests":['
@@ -76,6 +79,9 @@ def spooled_body(requests: Iterable[Mapping[str, Any]]) -> Iterator[SpooledBody]
 def decoded_results(chunks: Iterable[bytes], batch: MessageBatch) -> Iterator[dict[str, Any]]:
     """Decode a batch's results one by one, and check at the end that all of them arrived.
 
+    A line that cannot be decoded, but names its request, is yielded as a result of type ``unreadable`` with the whole
+    ``line`` as text.
+
     :raises ResultsStreamError: a line is not a result, or there are fewer or more lines than the batch has requests.
     """
     count = 0
@@ -83,11 +89,14 @@ def decoded_results(chunks: Iterable[bytes], batch: MessageBatch) -> Iterator[di
     for line in split_lines(chunks):
         try:
             result = decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise ResultsStreamError(
-                f"Line {count} of the results of message batch {batch.id} is not a result ({error}). "
-                "Download the results again; the batch and its results are untouched."
-            ) from error
+        except UNDECODABLE as error:
+            standing_in = _unreadable(line)
+            if standing_in is None:
+                raise ResultsStreamError(
+                    f"Line {count + 1} of the results of message batch {batch.id} is not a result ({error}). "
+                    "Download the results again; the batch and its results are untouched."
+                ) from error
+            result = standing_in
         count += 1
         yield result
     if count != batch.request_counts.total:
@@ -96,6 +105,14 @@ def decoded_results(chunks: Iterable[bytes], batch: MessageBatch) -> Iterator[di
             f"{counted(batch.request_counts.total, 'request')}. Download the results again. The results read so far "
             "are incomplete; the batch and its results are untouched."
         )
+
+
+def _unreadable(line: bytes) -> dict[str, Any] | None:
+    """Return what stands for a result that cannot be decoded; None for a line that names no request, or is cut."""
+    custom_id = custom_id_of(line) if is_complete(line) else None
+    if custom_id is None:
+        return None
+    return {"custom_id": custom_id, "result": {"type": UNREADABLE, "line": line.decode("utf-8", "replace")}}
 
 
 def _encoded(request: Any, number: int, seen: set[str]) -> bytes:
@@ -122,7 +139,7 @@ def _encoded(request: Any, number: int, seen: set[str]) -> bytes:
         encoded = msgspec.json.encode({"custom_id": custom_id, "params": params})
         if b"null" in encoded:  # msgspec writes null for NaN, too
             json.dumps(params, allow_nan=False)
-    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRowError(
             f"Request {number} ({custom_id}) cannot be written as JSON: {error}. Correct its params.", row_number=number
         ) from error

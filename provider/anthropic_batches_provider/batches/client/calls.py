@@ -6,9 +6,12 @@ page, truncated JSON or a bare string raises :class:`UnexpectedAnswerError`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
@@ -16,14 +19,19 @@ import msgspec
 import pendulum
 
 from anthropic_batches_provider.batches.account import Account, Greeting
-from anthropic_batches_provider.batches.limits import MAX_LIST_PAGE
-from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.limits import BATCH_ID_PATTERN, MAX_LIST_PAGE, MAX_LIST_PAGES
+from anthropic_batches_provider.batches.message_batch import MessageBatch, check_about
 from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import ConfigurationError, UnexpectedAnswerError
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 BATCHES = "/v1/messages/batches"
+_BATCH_ID = "batch id"
+_LONGEST_AGE = timedelta(hours=1)
 
 # The params that POST /v1/messages/count_tokens accepts; it refuses a request's other params (max_tokens, …).
 # Source: https://platform.claude.com/docs/en/api/messages/count_tokens (SDK 2.11.0, seen 2026-11-21)
@@ -85,13 +93,18 @@ def create(content_length: int, betas: Sequence[str]) -> Call[MessageBatch]:
 
 def retrieve(batch_id: str) -> Call[MessageBatch]:
     return Call(
-        doing=f"retrieving message batch {batch_id}", method="get", path=_path(batch_id), read=_batch, batch_id=batch_id
+        doing=f"retrieving message batch {batch_id}",
+        method="get",
+        path=_path(batch_id),
+        read=partial(_batch_asked_for, batch_id=batch_id),
+        batch_id=batch_id,
     )
 
 
 def cancel(batch_id: str) -> Call[MessageBatch]:
     path = f"{_path(batch_id)}/cancel"
-    return Call(doing=f"canceling message batch {batch_id}", method="post", path=path, read=_batch, batch_id=batch_id)
+    read = partial(_batch_asked_for, batch_id=batch_id)
+    return Call(doing=f"canceling message batch {batch_id}", method="post", path=path, read=read, batch_id=batch_id)
 
 
 def delete(batch_id: str) -> Call[None]:
@@ -148,23 +161,51 @@ def model(model_id: str) -> Call[dict[str, Any]]:
     return Call(doing=f"retrieving model {model_id}", method="get", path=path, read=_object)
 
 
-def next_cursor(page: BatchPage, after_id: str | None) -> str | None:
-    """Return where the next page begins, or None after the last.
+class Cursor:
+    """The position in a list that is read page by page.
 
-    :raises UnexpectedAnswerError: the page says that more batches follow, but names no new place to continue from.
+    :ivar after_id: the next page begins after this entry; None at the beginning.
     """
-    return _advance(page.has_more, page.last_id, after_id)
+
+    def __init__(self) -> None:
+        self.after_id: str | None = None
+        self._seen: set[str] = set()
+
+    def advance(self, last_id: str | None) -> bool:
+        """Move behind a page; return False if it was the last.
+
+        :param last_id: the page's last entry if more pages follow, else None.
+        :raises UnexpectedAnswerError: the list goes in a circle, or does not end.
+        """
+        if last_id is None:
+            return False
+        if last_id in self._seen or len(self._seen) >= MAX_LIST_PAGES:
+            raise UnexpectedAnswerError(
+                f"The list does not end: after {counted(len(self._seen) + 1, 'page')} it continues after {last_id}. "
+                "Check whether a proxy or gateway between Airflow and the API answered in its place."
+            )
+        self._seen.add(last_id)
+        self.after_id = last_id
+        return True
+
+
+def last_id_of(page: BatchPage) -> str | None:
+    """Return the entry after which the next page begins, or None after the last page.
+
+    :raises UnexpectedAnswerError: the page says that more batches follow, but not where.
+    """
+    return _last_id(page.has_more, page.last_id)
 
 
 def _path(batch_id: str) -> str:
-    return f"{BATCHES}/{_quoted(batch_id, 'batch id')}"
+    return f"{BATCHES}/{_quoted(batch_id, _BATCH_ID)}"
 
 
 def _quoted(id_: object, name: str) -> str:
     """Percent-encode an id; an empty id would turn the call into a list call, and dots would move up the path."""
     if not isinstance(id_, str) or not id_.strip():
         raise ConfigurationError(f"The {name} is empty. Give an id.")
-    if id_ in (".", ".."):
+    if id_ in (".", "..") or (name == _BATCH_ID and not BATCH_ID_PATTERN.match(id_)):
         raise ConfigurationError(f"{id_!r} is not a {name}. Give the id as the API returned it.")
     return quote(id_, safe="")
 
@@ -172,7 +213,7 @@ def _quoted(id_: object, name: str) -> str:
 def _decoded(answer: Answer) -> Any:
     try:
         return msgspec.json.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise UnexpectedAnswerError(
             f"The answer is not JSON ({error}); it has {counted(len(answer.body), 'byte')} "
             f"and begins with {answer.body[:200]!r}. "
@@ -196,6 +237,10 @@ def _unexpected(wanted: str, body: object) -> UnexpectedAnswerError:
 
 def _batch(answer: Answer) -> MessageBatch:
     return MessageBatch.from_api(_decoded(answer))
+
+
+def _batch_asked_for(answer: Answer, *, batch_id: str) -> MessageBatch:
+    return check_about(_batch(answer), batch_id)
 
 
 def _deleted(answer: Answer) -> None:
@@ -222,7 +267,7 @@ def _page(answer: Answer) -> BatchPage:
     body = _object(answer)
     data, has_more = _entries(body)
     return BatchPage(
-        batches=tuple(MessageBatch.from_api(entry) for entry in data),
+        batches=tuple(batch for entry in data if (batch := listed_batch(entry)) is not None),
         has_more=has_more,
         first_id=body.get("first_id"),
         last_id=body.get("last_id"),
@@ -230,16 +275,25 @@ def _page(answer: Answer) -> BatchPage:
     )
 
 
+def listed_batch(entry: object) -> MessageBatch | None:
+    """Return an entry of a list; None if it is no batch: one odd entry must not hide the others."""
+    try:
+        return MessageBatch.from_api(entry)
+    except UnexpectedAnswerError as error:
+        log.warning("An entry of the list of batches is passed over: %s", error)
+        return None
+
+
 def _models(answer: Answer) -> tuple[list[dict[str, Any]], str | None]:
     body = _object(answer)
     data, has_more = _entries(body)
-    return data, _advance(has_more, body.get("last_id"), None)
+    return data, _last_id(has_more, body.get("last_id"))
 
 
-def _advance(has_more: bool, last_id: object, after_id: str | None) -> str | None:
+def _last_id(has_more: bool, last_id: object) -> str | None:
     if not has_more:
         return None
-    if not isinstance(last_id, str) or not last_id or last_id == after_id:
+    if not isinstance(last_id, str) or not last_id:
         raise _unexpected("a page that says where the next one begins", {"has_more": True, "last_id": last_id})
     return last_id
 
@@ -258,6 +312,8 @@ def greeting_of(answer: Answer) -> Greeting:
 def _server_time(headers: Mapping[str, str]) -> pendulum.DateTime | None:
     try:
         moment = pendulum.instance(parsedate_to_datetime(headers["date"])).in_timezone("UTC")
-        return moment.add(seconds=int(headers.get("age") or 0))
-    except (KeyError, ValueError):
+        age = timedelta(seconds=int(headers.get("age") or 0))
+        # An answer that a cache kept for longer says nothing about the time now.
+        return moment + age if timedelta() <= age <= _LONGEST_AGE else None
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None

@@ -44,6 +44,7 @@ SPEND_LIMIT_CODES = frozenset(("enforced_spend_limit_reached", "contract_spend_l
 _NEVER_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 MAX_RETRIES = 2
 LONGEST_WAIT_SECONDS = 60.0
+_LONGEST_RETRY_AFTER_SECONDS = 86_400.0
 _EXCERPT = 300
 
 
@@ -106,12 +107,12 @@ def seconds_before_retry(call: Call[Any], error: MessageBatchesError, attempt: i
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Read ``retry-after`` as a number of seconds, the only form that the API sends."""
+    """Read ``retry-after`` as a number of seconds, the only form that the API sends; a day at most."""
     try:
         seconds = float(headers.get("retry-after", ""))
     except ValueError:
         return None
-    return seconds if 0 <= seconds < float("inf") else None
+    return min(seconds, _LONGEST_RETRY_AFTER_SECONDS) if 0 <= seconds < float("inf") else None
 
 
 def _failure(error: MessageBatchesError, cause: BaseException | None, secrets: tuple[str, ...]) -> Failure:

@@ -6,18 +6,28 @@ Decoding a page of 1,000 batches this way takes 1 ms, on an event loop that a th
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Literal, TypeVar, cast
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 import pendulum
 
-from anthropic_batches_provider.batches.client.calls import Answer, Call, list_page, retrieve
+from anthropic_batches_provider.batches.client.calls import Answer, Call, list_page, listed_batch, retrieve
 from anthropic_batches_provider.batches.client.failures import retry_after_seconds
-from anthropic_batches_provider.batches.limits import MAX_LIST_PAGE
-from anthropic_batches_provider.batches.message_batch import MessageBatch, ProcessingStatus, RequestCounts
+from anthropic_batches_provider.batches.limits import BATCH_ID_PATTERN, MAX_LIST_PAGE
+from anthropic_batches_provider.batches.message_batch import (
+    UNKNOWN_COUNTS,
+    MessageBatch,
+    RequestCounts,
+    check_about,
+    readable_status,
+)
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import UnexpectedAnswerError
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -37,15 +47,16 @@ class SightedCounts(msgspec.Struct, frozen=True, kw_only=True):
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """One batch as one answer described it; two are equal if nothing has changed.
 
-    A new, unknown status of any batch of the workspace must not make a page unreadable: such a batch has not ended.
+    A batch of the workspace with a new status, or without a count or time, must not make a page unreadable: such a
+    batch has not ended, and what is missing is None.
     """
 
-    id: Annotated[str, msgspec.Meta(min_length=1)]
+    id: Annotated[str, msgspec.Meta(pattern=BATCH_ID_PATTERN.pattern)]
     type: Literal["message_batch"]
     processing_status: Annotated[str, msgspec.Meta(min_length=1)]
-    request_counts: SightedCounts
-    created_at: _Moment
-    expires_at: _Moment
+    request_counts: SightedCounts | None = None
+    created_at: _Moment | None = None
+    expires_at: _Moment | None = None
     ended_at: _Moment | None = None
     cancel_initiated_at: _Moment | None = None
     archived_at: _Moment | None = None
@@ -59,10 +70,10 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
         """Return the batch as a value of the engine."""
         return MessageBatch(
             id=self.id,
-            processing_status=cast("ProcessingStatus", self.processing_status),
-            request_counts=RequestCounts(**msgspec.structs.asdict(self.request_counts)),
-            created_at=pendulum.instance(self.created_at),
-            expires_at=pendulum.instance(self.expires_at),
+            processing_status=readable_status(self.processing_status),
+            request_counts=_counts(self.request_counts),
+            created_at=_pendulum(self.created_at),
+            expires_at=_pendulum(self.expires_at),
             ended_at=_pendulum(self.ended_at),
             cancel_initiated_at=_pendulum(self.cancel_initiated_at),
             archived_at=_pendulum(self.archived_at),
@@ -88,8 +99,16 @@ class _Page(msgspec.Struct):
     last_id: str | None = None
 
 
+class _RawPage(msgspec.Struct):
+    data: tuple[msgspec.Raw, ...]
+    has_more: bool
+    last_id: str | None = None
+
+
 _SIGHTING = msgspec.json.Decoder(Sighting)
 _PAGE = msgspec.json.Decoder(_Page)
+_RAW_PAGE = msgspec.json.Decoder(_RawPage)
+_ANYTHING = msgspec.json.Decoder()
 
 
 def look_at(batch_id: str) -> Call[Look]:
@@ -107,17 +126,19 @@ def look_at_page(after_id: str | None) -> Call[Look]:
 
 
 def _look_at(answer: Answer, *, batch_id: str) -> Look:
-    sighting = _decoded(_SIGHTING, answer)
-    if sighting.id != batch_id:
-        raise UnexpectedAnswerError(
-            f"The answer is about {sighting.id}, not about {batch_id}. "
-            "Check whether a proxy or gateway between Airflow and the API answered in its place."
-        )
+    try:
+        sighting = _SIGHTING.decode(answer.body)
+    except UNDECODABLE:
+        sighting = _sighting(MessageBatch.from_api(_decoded(_ANYTHING, answer)))
+    check_about(sighting, batch_id)
     return Look(sightings=(sighting,), retry_after_seconds=retry_after_seconds(answer.headers) or 0.0)
 
 
 def _look_at_page(answer: Answer) -> Look:
-    page = _decoded(_PAGE, answer)
+    try:
+        page = _PAGE.decode(answer.body)
+    except UNDECODABLE:
+        page = _page_without_odd_entries(_decoded(_RAW_PAGE, answer))
     if page.has_more and not page.last_id:
         raise UnexpectedAnswerError(
             "The answer says that more batches follow, but not where the next page begins. "
@@ -130,10 +151,48 @@ def _look_at_page(answer: Answer) -> Look:
     )
 
 
+def _page_without_odd_entries(page: _RawPage) -> _Page:
+    found = (_entry(entry) for entry in page.data)
+    data = tuple(sighting for sighting in found if sighting is not None)
+    return _Page(data=data, has_more=page.has_more, last_id=page.last_id)
+
+
+def _entry(entry: msgspec.Raw) -> Sighting | None:
+    try:
+        return _SIGHTING.decode(entry)
+    except UNDECODABLE:
+        pass
+    try:
+        batch = listed_batch(_ANYTHING.decode(entry))
+    except UNDECODABLE as error:
+        log.warning("An entry of the list of batches is passed over: %s", error)
+        return None
+    return None if batch is None else _sighting(batch)
+
+
+def _sighting(batch: MessageBatch) -> Sighting:
+    counts = batch.request_counts
+    return Sighting(
+        id=batch.id,
+        type="message_batch",
+        processing_status=batch.processing_status,
+        request_counts=SightedCounts(**counts.as_dict()) if counts.are_known else None,
+        created_at=batch.created_at,
+        expires_at=batch.expires_at,
+        ended_at=batch.ended_at,
+        cancel_initiated_at=batch.cancel_initiated_at,
+        archived_at=batch.archived_at,
+    )
+
+
+def _counts(counts: SightedCounts | None) -> RequestCounts:
+    return UNKNOWN_COUNTS if counts is None else RequestCounts.from_api(msgspec.structs.asdict(counts))
+
+
 def _decoded(decoder: msgspec.json.Decoder[T], answer: Answer) -> T:
     try:
         return decoder.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise UnexpectedAnswerError(
             f"The answer is not what the API promises ({error}); it begins with {answer.body[:200]!r}. "
             "Check whether a proxy or gateway between Airflow and the API answered in its place."

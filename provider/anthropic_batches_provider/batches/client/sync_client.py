@@ -130,11 +130,11 @@ class MessageBatchClient:
     def models(self) -> ModelInfos:
         """Return the models that the key may use, as the API describes them."""
         found: ModelInfos = []
-        after_id: str | None = None
+        cursor = calls.Cursor()
         while True:
-            page, after_id = self._answer(calls.models_page(after_id))
+            page, last_id = self._answer(calls.models_page(cursor.after_id))
             found += page
-            if after_id is None:
+            if not cursor.advance(last_id):
                 return found
 
     def model(self, model_id: str) -> dict[str, Any]:
@@ -149,14 +149,13 @@ class MessageBatchClient:
 
         :param limit: maximum number of batches; None for all.
         """
-        after_id: str | None = None
+        cursor = calls.Cursor()
         remaining = limit
         while remaining is None or remaining > 0:
-            page = self.list_page(limit=min(remaining or MAX_LIST_PAGE, MAX_LIST_PAGE), after_id=after_id)
+            page = self.list_page(limit=min(remaining or MAX_LIST_PAGE, MAX_LIST_PAGE), after_id=cursor.after_id)
             yield from page.batches[:remaining]
             remaining = None if remaining is None else remaining - len(page.batches)
-            after_id = calls.next_cursor(page, after_id)
-            if after_id is None:
+            if not cursor.advance(calls.last_id_of(page)):
                 return
 
     def _answer(self, call: Call[T]) -> T:

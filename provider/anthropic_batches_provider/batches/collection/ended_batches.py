@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.ledger import EndRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts, moment
 from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.batches.results.fetching import PAUSES_SECONDS
 from anthropic_batches_provider.batches.service import ResultsSource, RetrieveService
-from anthropic_batches_provider.errors import BatchesNotEndedError, BatchNotFoundError, ResultsUnavailableError
+from anthropic_batches_provider.errors import (
+    BatchesNotEndedError,
+    BatchNotFoundError,
+    ResultsUnavailableError,
+    UnexpectedAnswerError,
+)
 
 
-def ended_batches_of(job: JobFolder, source: ResultsSource) -> list[MessageBatch]:
+def ended_batches_of(job: JobFolder, source: ResultsSource, clock: Clock) -> list[MessageBatch]:
     """Return the batch of each shard, in order; a batch that was seen to end before is not asked for again."""
     states = job.shards()
-    batches = [batch_of(state) or _looked_at(job, state, source) for state in states if state.batch is not None]
+    batches = [batch_of(state) or _looked_at(job, state, source, clock) for state in states if state.batch is not None]
     running = tuple(batch.id for batch in batches if not batch.has_ended)
     unsent = [state.shard.shard for state in states if state.batch is None]
     if unsent:
@@ -38,19 +45,36 @@ def batch_of(state: ShardState) -> MessageBatch | None:
     return MessageBatch(
         id=state.batch.batch_id,
         processing_status="ended",
-        request_counts=RequestCounts(**state.end.request_counts),
+        request_counts=RequestCounts.from_api(state.end.request_counts),
         created_at=moment(state.batch.created_at),
         expires_at=moment(state.batch.expires_at),
         ended_at=None if state.end.ended_at is None else moment(state.end.ended_at),
     )
 
 
-def _looked_at(job: JobFolder, state: ShardState, source: ResultsSource) -> MessageBatch:
+def _looked_at(job: JobFolder, state: ShardState, source: ResultsSource, clock: Clock) -> MessageBatch:
     assert state.batch is not None  # noqa: S101 - narrows the type; the caller has checked
-    batch = retrieve(state.batch.batch_id, source)
+    batch = retrieve(state.batch.batch_id, source, clock)
     if batch.has_ended:
+        _check_counts(batch, batch.ended_with(state.shard.requests), counted(state.shard.requests, "request"))
         job.record_end(EndRecord.of(batch, shard=state.shard.shard))
     return batch
+
+
+def check_whole(batch: MessageBatch) -> None:
+    """Check the counts of an ended batch whose requests nobody else knows.
+
+    :raises UnexpectedAnswerError: they are not known, or some are still processing.
+    """
+    _check_counts(batch, batch.ended_with(batch.request_counts.total), "all of its requests")
+
+
+def _check_counts(batch: MessageBatch, agrees: bool, requests: str) -> None:
+    if not agrees:
+        raise UnexpectedAnswerError(
+            f"The answer says that {batch.id} has ended, with {batch.request_counts} instead of {requests}. Run the "
+            f"task again: it asks again. {_NOTHING_COLLECTED}"
+        )
 
 
 def check_ended(batches: Sequence[MessageBatch]) -> None:
@@ -65,7 +89,16 @@ def check_ended(batches: Sequence[MessageBatch]) -> None:
         )
 
 
-def retrieve(batch_id: str, source: RetrieveService) -> MessageBatch:
+def retrieve(batch_id: str, source: RetrieveService, clock: Clock) -> MessageBatch:
+    """Return a batch; a batch that the service does not know is looked for again after 2, 10 and 30 seconds.
+
+    :raises ResultsUnavailableError: the service does not know it.
+    """
+    for pause in PAUSES_SECONDS:
+        try:
+            return source.retrieve(batch_id)
+        except BatchNotFoundError:
+            clock.sleep(pause)
     try:
         return source.retrieve(batch_id)
     except BatchNotFoundError as error:

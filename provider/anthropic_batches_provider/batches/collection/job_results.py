@@ -31,7 +31,7 @@ class JobResults:
         self._settings = settings
         rounds = job.rounds()
         context = job_context_of(job, source, settings)
-        self.batches = ended_batches_of(job, source)
+        self.batches = ended_batches_of(job, source, settings.clock)
         self.job: str | None = job.uri
         self.owner = context.record.owner
         self.layout = context.layout

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from anthropic_batches_provider.batches.collection.ended_batches import check_ended, retrieve
+from anthropic_batches_provider.batches.collection.ended_batches import check_ended, check_whole, retrieve
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS, AnsweredRow
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
@@ -26,14 +26,17 @@ class PlainBatches:
     :raises ConfigurationError: there are no ids.
     :raises BatchesNotEndedError: a batch has not ended.
     :raises ResultsUnavailableError: the API does not know a batch.
+    :raises UnexpectedAnswerError: a batch has ended, but the API does not say how many requests it has.
     """
 
     def __init__(self, batch_ids: Sequence[str], source: ResultsSource, settings: CollectionSettings) -> None:
         ids = list(dict.fromkeys(batch_ids))
         if not ids:
             raise ConfigurationError("batch_ids= names no batch, so there is nothing to collect. Name at least one.")
-        self.batches = [retrieve(batch_id, source) for batch_id in ids]
+        self.batches = [retrieve(batch_id, source, settings.clock) for batch_id in ids]
         check_ended(self.batches)
+        for batch in self.batches:
+            check_whole(batch)
         self.job: str | None = None
         self.owner: str | None = None
         self.short_id = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:SHORT_ID_LENGTH]
@@ -67,9 +70,9 @@ class _PlainPart:
     def write_to(self, rows: CountedRows, spool: Path) -> None:
         """Pass on the rows in the order of the API's results."""
         batch_id, with_message = self.batch.id, self._settings.include_message
-        sleep = self._settings.clock.sleep
-        with spooled_results(self._source, self.batch, spool / "results", expected=None, sleep=sleep) as results:
-            for result in results.decoded(batch_id=batch_id, with_message=with_message):
+        clock = self._settings.clock
+        with spooled_results(self._source, self.batch, spool / "results", expected=None, clock=clock) as results:
+            for result in results.decoded(with_message=with_message):
                 if result is not None:
                     rows.add(AnsweredRow(NO_COLUMNS, batch_id, result))
 

@@ -13,10 +13,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from anthropic_batches_provider.batches.collection.job_context import JobContext
+from anthropic_batches_provider.batches.collection.unreadable_lines import UnreadableLines
 from anthropic_batches_provider.batches.ledger import ShardRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.row_sink import CountedRows
 from anthropic_batches_provider.batches.results import (
+    UNREADABLE,
     Result,
     SpooledResults,
     missing_result,
@@ -42,12 +44,15 @@ class RoundShard:
         first = bisect_left(self._expected.rows, rows.start)
         return first < len(self._expected.rows) and self._expected.rows[first] in rows
 
-    def result_of(self, row: int, spool: Path, rows: CountedRows) -> tuple[str, Result] | None:
+    def result_of(
+        self, row: int, spool: Path, rows: CountedRows, unreadable: UnreadableLines
+    ) -> tuple[str, Result] | None:
         """Return the batch in which this shard sent a row, and the row's result; None if it did not send the row.
 
         A row that was sent and got no result is missing: it may have been billed, whatever an earlier round says.
 
         :param rows: counts results without a row of their own, together with the shard's first row.
+        :param unreadable: keeps the lines that cannot be decoded.
         """
         position = self._expected.position_of_row(row)
         if position is None:
@@ -55,16 +60,19 @@ class RoundShard:
         results = self.fetched(spool)
         if position == 0:
             rows.count_strays(foreign=results.foreign, duplicates=results.duplicates)
-        result = results.decoded_at(position, batch_id=self._batch.id)
+            unreadable.keep(results.unnamed())
+        result = results.decoded_at(position)
+        if result is not None and result.result_type == UNREADABLE:
+            unreadable.keep([results[position]])
         return self._batch.id, result or missing_result(self._expected.custom_id(position))
 
     def fetched(self, spool: Path) -> SpooledResults:
         """Fetch its results unless they are there; keep them on the local disk until :meth:`close`."""
         if self._fetched is None:
             path = spool / f"further-{self._shard.shard}"
-            sleep = self._context.settings.clock.sleep
+            clock = self._context.settings.clock
             self._fetched = self._stack.enter_context(
-                spooled_results(self._context.source, self._batch, path, expected=self._expected, sleep=sleep)
+                spooled_results(self._context.source, self._batch, path, expected=self._expected, clock=clock)
             )
         return self._fetched
 
@@ -113,10 +121,10 @@ class RoundResults:
             with self._asked_once(index) as spool:
                 self._shard(index).fetched(spool)
 
-    def result_of(self, row: int, rows: CountedRows) -> tuple[str, Result] | None:
+    def result_of(self, row: int, rows: CountedRows, unreadable: UnreadableLines) -> tuple[str, Result] | None:
         """Return the batch in which this round sent a row, and the row's result; None if it did not send the row.
 
-        :param rows: as in :meth:`RoundShard.result_of`.
+        :param rows, unreadable: as in :meth:`RoundShard.result_of`.
         :raises ApiError: its results are not available; they are not requested again.
         :raises BatchOutcomeError: they are gone.
         """
@@ -124,7 +132,7 @@ class RoundResults:
         if index < 0:
             return None
         with self._asked_once(index) as spool:
-            return self._shard(index).result_of(row, spool, rows)
+            return self._shard(index).result_of(row, spool, rows, unreadable)
 
     def _first_with_any_of(self, rows: range) -> int | None:
         following = bisect_right(self._first_rows, rows.start)

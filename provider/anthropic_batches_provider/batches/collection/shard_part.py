@@ -13,6 +13,7 @@ import msgspec
 
 from anthropic_batches_provider.batches.collection.job_context import RESULTS_REMAIN, JobContext
 from anthropic_batches_provider.batches.collection.round_results import RoundResults
+from anthropic_batches_provider.batches.collection.unreadable_lines import UnreadableLines, unreadable_file
 from anthropic_batches_provider.batches.collection.unusable_rows import UnusableReason, write_unusable_rows
 from anthropic_batches_provider.batches.ledger import ShardRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
@@ -21,6 +22,7 @@ from anthropic_batches_provider.batches.output.columns import RowLayout
 from anthropic_batches_provider.batches.output.row_sink import CountedRows
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.results import (
+    UNREADABLE,
     Result,
     missing_result,
     spooled_results,
@@ -59,39 +61,45 @@ class ShardPart:
     def write_to(self, rows: CountedRows, spool: Path) -> None:
         """Pass on the rows in input order, each with the one result that counts."""
         context = self._context
-        sleep = context.settings.clock.sleep
         reasons = self._reasons(spool)
         for later in self._later:
             later.fetch_first_of(self._rows)
         with (
             spooled_results(
-                context.source, self.batch, spool / "results", expected=self._expected, sleep=sleep
+                context.source, self.batch, spool / "results", expected=self._expected, clock=context.settings.clock
             ) as first,
             reasons.open("wb", buffering=_READ_BYTES) as unusable,
+            UnreadableLines(self._unreadable(spool)) as unreadable,
         ):
+            unreadable.keep(first.unnamed())
             rows.count_strays(foreign=first.foreign, duplicates=first.duplicates)
             add, batch_id = rows.add, self.batch.id
-            decoded = first.decoded(batch_id=self.batch.id, with_message=context.settings.include_message)
+            decoded = first.decoded(with_message=context.settings.include_message)
             for position, (columns, found) in enumerate(zip(self._columns(), decoded, strict=True)):
                 if found is not None and found.result_type == "succeeded":
                     add(AnsweredRow(columns, batch_id, found))
                     continue
+                if found is not None and found.result_type == UNREADABLE:
+                    unreadable.keep([first[position]])
                 row = self._row_of_later_rounds(
-                    position, AnsweredRow(columns, batch_id, self._or_missing(found, position)), rows
+                    position, AnsweredRow(columns, batch_id, self._or_missing(found, position)), rows, unreadable
                 )
                 if row.result.result_type != "succeeded":
                     unusable.write(msgspec.json.encode(_reason(self._rows[position], row.result)) + b"\n")
                 add(row)
 
     def close(self, spool: Path) -> None:
-        """Keep the rows without a usable result, with their requests, in a file of the job folder."""
-        reasons, kept = self._reasons(spool), spool / "unusable"
+        """Keep the rows without a usable result, with their requests, and unreadable lines in the job folder."""
+        reasons, kept, unreadable = self._reasons(spool), spool / "unusable", self._unreadable(spool)
         try:
             if reasons.stat().st_size:
                 self.unusable_file = self._kept(reasons, kept)
+            if unreadable.exists():
+                job = self._context.job
+                job.storage.put_file(unreadable, f"{job.path}/{unreadable_file(self.shard.shard)}")
         finally:
-            kept.unlink(missing_ok=True)
-            reasons.unlink(missing_ok=True)
+            for file in (kept, reasons, unreadable):
+                file.unlink(missing_ok=True)
 
     def _kept(self, reasons: Path, kept: Path) -> str | None:
         shard, context = self.shard, self._context
@@ -117,13 +125,18 @@ class ShardPart:
     def _reasons(self, spool: Path) -> Path:
         return spool / f"reasons-{self.shard.shard}"
 
+    def _unreadable(self, spool: Path) -> Path:
+        return spool / f"unreadable-{self.shard.shard}"
+
     def _or_missing(self, found: Result | None, position: int) -> Result:
         return found or missing_result(self._expected.custom_id(position))
 
-    def _row_of_later_rounds(self, position: int, row: AnsweredRow, rows: CountedRows) -> AnsweredRow:
+    def _row_of_later_rounds(
+        self, position: int, row: AnsweredRow, rows: CountedRows, unreadable: UnreadableLines
+    ) -> AnsweredRow:
         """Return the row. An unusable first result is replaced by the one that counts, together with its batch."""
         for later in self._later:
-            brought = later.result_of(self._rows[position], rows)
+            brought = later.result_of(self._rows[position], rows, unreadable)
             if brought is not None and row.result.result_type != "succeeded":
                 row = AnsweredRow(row.columns, *brought)
         return row

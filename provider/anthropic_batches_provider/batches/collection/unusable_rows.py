@@ -13,6 +13,7 @@ import msgspec
 
 from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.ledger import JobFolder
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import CorruptLedgerError
 
 _READ_BYTES = 1 << 20
@@ -60,7 +61,7 @@ def read_unusable_rows(job: JobFolder, file: str) -> Iterator[UnusableRow]:
     try:
         for line in job.lines_of(file):
             yield _DECODE_ROW.decode(line)
-    except (FileNotFoundError, msgspec.MsgspecError) as error:
+    except (FileNotFoundError, *UNDECODABLE) as error:
         raise CorruptLedgerError(
             f"{job.uri}/{file} is missing or broken ({error}), so rows without a usable result cannot be sent again. "
             "Restore the file, or ask for only those rows in a new edition with rows= of their own. Nothing was sent."

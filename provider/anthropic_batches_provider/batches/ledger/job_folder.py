@@ -38,6 +38,7 @@ from anthropic_batches_provider.batches.ledger.records import (
     ClaimRecord,
     ContestRecord,
     EndRecord,
+    ForeignRecord,
     IntentRecord,
     JobRecord,
     OutcomeRecord,
@@ -235,6 +236,17 @@ class JobFolder:
             return None
         return decode(content, ClaimRecord, where=f"{self.storage.uri}/{path}")
 
+    def record_foreign(self, intent: IntentRecord, batch_id: str) -> None:
+        """Record that a batch was proven not to be that of a create call whose answer was lost."""
+        self._create_once(_foreign_name(intent, batch_id), ForeignRecord(batch_id=batch_id))
+
+    def foreign_to(self, intent: IntentRecord) -> frozenset[str]:
+        """Return the batches that were proven not to be that of a create call whose answer was lost."""
+        beginning = _foreign_name(intent, "")
+        folder, _, prefix = beginning.rpartition("/")
+        names = (name for name in self.storage.list(f"{self.path}/{folder}") if name.startswith(prefix))
+        return frozenset(name.removeprefix(prefix).removesuffix(".json") for name in names)
+
     def record_end(self, end: EndRecord) -> None:
         """Record that a batch has ended; recording it twice is fine."""
         self._create_once(f"ledger/{end.shard:05d}-ended.json", end)
@@ -308,3 +320,8 @@ class JobFolder:
             return None
         record = self._known[name] = decode(content, kind, where=f"{self.storage.uri}/{path}")
         return record
+
+
+def _foreign_name(intent: IntentRecord, batch_id: str) -> str:
+    name = f"foreign/{intent.shard:05d}-{intent.attempt:02d}-{batch_id}"
+    return f"{name}.json" if batch_id else name

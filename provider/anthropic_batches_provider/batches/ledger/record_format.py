@@ -11,6 +11,7 @@ from typing import ClassVar, TypeVar
 import msgspec
 
 from anthropic_batches_provider.batches.ledger.storage import Storage
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import CorruptLedgerError
 
 LEDGER_VERSION = 1
@@ -44,7 +45,7 @@ def decode(content: bytes, kind: type[_Record], *, where: str) -> _Record:
         if body.pop("version") != LEDGER_VERSION:
             raise ValueError("it was written by another version of this package")
         return msgspec.convert(body, kind)
-    except (msgspec.MsgspecError, KeyError, ValueError, UnicodeDecodeError) as error:
+    except (*UNDECODABLE, KeyError, ValueError) as error:
         raise CorruptLedgerError(
             f"{where} cannot be read as a record of kind {kind.kind!r}: {type(error).__name__}: {error}. Restore it, "
             "or look up the job's batches in the Claude Console before you remove the job's folder. Check whether this "

@@ -6,7 +6,8 @@ import msgspec
 
 from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.ledger.record_format import Record
-from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER
+from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 
 
 class AccountRecord(Record, frozen=True, kw_only=True):
@@ -150,12 +151,17 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str
 
     @classmethod
-    def of(cls, batch: MessageBatch) -> BatchRecord:
-        """Return the record of a batch."""
+    def of(cls, batch: MessageBatch, *, sent_at: str) -> BatchRecord:
+        """Return the record of a batch.
+
+        :param sent_at: when its call was made, in place of a creation that the service did not tell.
+        """
+        created_at = batch.created_at or moment(sent_at)
+        latest = created_at + BATCH_EXPIRES_AFTER
         return cls(
             batch_id=batch.id,
-            created_at=batch.created_at.to_iso8601_string(),
-            expires_at=batch.expires_at.to_iso8601_string(),
+            created_at=created_at.to_iso8601_string(),
+            expires_at=min(batch.expires_at or latest, latest).to_iso8601_string(),
         )
 
 
@@ -207,6 +213,14 @@ class OutcomeRecord(Record, frozen=True, kw_only=True):
     attempt: int
     at: str
     outcome: Outcome
+
+
+class ForeignRecord(Record, frozen=True, kw_only=True):
+    """A batch that was proven not to be that of a lost create call, so that nobody reads it again for that."""
+
+    kind = "foreign"
+
+    batch_id: str
 
 
 class ClaimRecord(Record, frozen=True, kw_only=True):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE, is_nested_too_deeply
+
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 
@@ -47,12 +49,14 @@ class ResultColumn:
 
 
 def parsed_answer(row: AnsweredRow, layout: RowLayout) -> Any:
-    """Return the text decoded as JSON; None if the job did not ask for JSON, or if the text is not JSON."""
+    """Return the text decoded as JSON; None if the job did not ask for it, or if the text is not JSON."""
     if not layout.structured or row.result.text is None:
         return None
     try:
+        if is_nested_too_deeply(row.result.text.encode()):
+            return None
         return _PARSER.decode(row.result.text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+    except (*UNDECODABLE, UnicodeError):
         return None
 
 
@@ -75,8 +79,8 @@ COLUMNS = (
     ResultColumn(
         name="result_type",
         json_type="string",
-        meaning="One of the API's result types (`succeeded`, `errored`, `canceled`, `expired`), or `missing` if the "
-        "results hold no answer to this request.",
+        meaning="One of the API's result types (`succeeded`, `errored`, `canceled`, `expired`), `missing` if the "
+        "results hold no answer to this request, or `unreadable` if they hold one that cannot be decoded.",
         value="result.result_type",
     ),
     ResultColumn(
@@ -109,7 +113,7 @@ COLUMNS = (
     ResultColumn(
         name="error_message",
         json_type="string or null",
-        meaning="The API's error message. Null unless errored.",
+        meaning="The API's error message; of an `unreadable` result, how its line begins. Null otherwise.",
         value="result.error_message",
     ),
     ResultColumn(

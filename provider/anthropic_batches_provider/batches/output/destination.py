@@ -16,6 +16,7 @@ import msgspec
 from anthropic_batches_provider.batches.ledger import Storage
 from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT, OutputFormat, find_format
 from anthropic_batches_provider.batches.output.manifest import Manifest, decode_manifest
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import ConfigurationError, DestinationOwnedError
 
 MANIFEST_NAME = "_manifest.json"
@@ -132,7 +133,7 @@ def _check_marker(destination: Destination) -> bool:
         return False
     try:
         owner = msgspec.json.decode(content, type=_Marker).owner
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise _unreadable(destination, OWNER_NAME, error) from error
     if owner != destination.owner:
         raise DestinationOwnedError(

@@ -56,7 +56,7 @@ def check_failed_rows(manifest: Manifest, max_failed_rows: int | float, *, again
         "failures. An invalid_request_error repeats until the row or the parameters change. "
         f"{again} Every row is written {where}, with its result_type and error_type. Succeeded rows "
         f"({manifest.counts.succeeded:,}) were billed and are kept; errored, canceled and expired requests were not "
-        "billed.",
+        f"billed.{_unreadable(manifest)}",
         failed=failed,
         total=rows,
     )
@@ -64,12 +64,20 @@ def check_failed_rows(manifest: Manifest, max_failed_rows: int | float, *, again
 
 def _reasons(manifest: Manifest) -> str:
     counts = manifest.counts
-    reasons = {_errored(manifest, name): count for name, count in manifest.errors.items()}
+    reasons = {_with_example(manifest, f"errored with {name}", name): n for name, n in manifest.errors.items()}
     reasons |= {"canceled": counts.canceled, "expired": counts.expired, "missing": counts.missing}
+    reasons[_with_example(manifest, "unreadable", "unreadable")] = counts.unreadable
     ordered = sorted(reasons.items(), key=lambda reason: -reason[1])
     return ", ".join(f"{count:,} {reason}" for reason, count in ordered if count)
 
 
-def _errored(manifest: Manifest, error_type: str) -> str:
-    example = manifest.error_examples.get(error_type)
-    return f"errored with {error_type}" + (f', e.g. "{example}"' if example else "")
+def _with_example(manifest: Manifest, reason: str, name: str) -> str:
+    example = manifest.error_examples.get(name)
+    return reason + (f', e.g. "{example}"' if example else "")
+
+
+def _unreadable(manifest: Manifest) -> str:
+    if not manifest.counts.unreadable:
+        return ""
+    kept = f" Their lines are kept whole in {manifest.job}/unreadable/." if manifest.job else ""
+    return f" Unreadable answers were billed, and are not sent again.{kept}"

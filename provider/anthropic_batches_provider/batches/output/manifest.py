@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 
 MANIFEST_VERSION = 1
 
@@ -34,6 +35,9 @@ class PartFile(msgspec.Struct, frozen=True, kw_only=True):
         return cls(name=name, uri=f"{destination}/{name}", rows=rows, bytes=size)
 
 
+_RESULT_TYPES = ("succeeded", "errored", "canceled", "expired", "missing", "unreadable")
+
+
 class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
     """How many rows have each type of result.
 
@@ -46,22 +50,23 @@ class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
     canceled: int = 0
     expired: int = 0
     missing: int = 0
+    unreadable: int = 0
 
     def __post_init__(self) -> None:
-        found = self.succeeded + self.errored + self.canceled + self.expired + self.missing
+        found = sum(getattr(self, name) for name in _RESULT_TYPES)
         if found != self.rows:
             raise ValueError(f"{found:,} rows have a result type, of {self.rows:,} rows")
 
     def __str__(self) -> str:
         """Return the counts above 0 in human-readable form: ``58 succeeded, 2 errored``."""
-        types = {name: getattr(self, name) for name in ("succeeded", "errored", "canceled", "expired", "missing")}
+        types = {name: getattr(self, name) for name in _RESULT_TYPES}
         return ", ".join(f"{count:,} {name}" for name, count in types.items() if count) or "no rows"
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
     """The times of a collection; ISO 8601 in UTC.
 
-    :param submitted_at: when the first batch was created.
+    :param submitted_at: when the first batch was created; ``collected_at`` if the API does not say.
     :param ended_at: when the last batch ended; None if the API does not say.
     :param collected_at: when all rows were written.
     """
@@ -80,7 +85,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     :param output_format: the format's name, such as ``jsonl``; None in XCom.
     :param stop_reasons: the number of succeeded rows by stop reason; ``refusal`` is one of the reasons.
     :param errors: the number of errored rows by error type.
-    :param error_examples: one error message for each error type.
+    :param error_examples: one error message for each error type, and for ``unreadable``.
     :param usage: per model, the fields of :class:`Usage`.
     :param foreign_results: results that answer no request of the job; left out of the output.
     :param duplicate_results: further results for a request that has one; left out of the output.
@@ -128,7 +133,7 @@ def decode_manifest(content: bytes) -> Manifest:
     """
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise ValueError(f"it is not a manifest of this package: {error}") from error
     if manifest.version != MANIFEST_VERSION:
         raise ValueError(f"it is of version {manifest.version}, but this package reads version {MANIFEST_VERSION}")
@@ -137,10 +142,11 @@ def decode_manifest(content: bytes) -> Manifest:
 
 def times_of(batches: Sequence[MessageBatch], collected_at: str) -> Times:
     """Return when the batches were created and ended."""
+    births = [batch.created_at for batch in batches if batch.created_at is not None]
     ends = [batch.ended_at for batch in batches]
     known_ends = [end for end in ends if end is not None]
     return Times(
-        submitted_at=min(batch.created_at for batch in batches).to_iso8601_string(),
+        submitted_at=min(births).to_iso8601_string() if births else collected_at,
         ended_at=max(known_ends).to_iso8601_string() if len(known_ends) == len(ends) else None,
         collected_at=collected_at,
     )

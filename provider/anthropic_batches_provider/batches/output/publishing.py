@@ -86,12 +86,13 @@ def manifest_of(work: OutputSource, tally: Tally, settings: CollectionSettings, 
             f"The rows of {work.job or 'the batches'} do not add up: {error}. This is a bug in this package: please "
             "report it. No manifest was written, and the previous output is unchanged."
         ) from error
-    if tally.foreign_results or tally.duplicate_results or counts.missing:
+    if tally.foreign_results or tally.duplicate_results or counts.missing or counts.unreadable:
         log.warning(
-            "Results and requests do not match: %d results answer no request, %d repeat an answer; "
-            "requests without a result: %d",
+            "Results and requests do not match: %d results answer no request, %d repeat an answer, %d cannot be "
+            "decoded; requests without a result: %d",
             tally.foreign_results,
             tally.duplicate_results,
+            counts.unreadable,
             counts.missing,
         )
     return Manifest(

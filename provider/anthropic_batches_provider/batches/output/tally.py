@@ -9,7 +9,7 @@ from collections import Counter
 
 from anthropic_batches_provider.batches.ledger import TallyRecord
 from anthropic_batches_provider.batches.output.manifest import RowCounts
-from anthropic_batches_provider.batches.results import Result
+from anthropic_batches_provider.batches.results import UNREADABLE, Result
 from anthropic_batches_provider.batches.usage import UsageByModel
 
 UNKNOWN = "unknown"
@@ -33,7 +33,13 @@ class Tally:
         if result.result_type == "succeeded":
             self.usage.add(result.model, result.usage)
         elif result.result_type == "errored":
-            self.error_examples.setdefault(result.error_type or UNKNOWN, (result.error_message or "")[:_EXAMPLE_LENGTH])
+            self._keep_example(result.error_type or UNKNOWN, result)
+        elif result.result_type == UNREADABLE:
+            self.usage.add(None, None)  # it was paid for, and nobody knows how much
+            self._keep_example(UNREADABLE, result)
+
+    def _keep_example(self, name: str, result: Result) -> None:
+        self.error_examples.setdefault(name, (result.error_message or "")[:_EXAMPLE_LENGTH])
 
     @property
     def rows(self) -> int:

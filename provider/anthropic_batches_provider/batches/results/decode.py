@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from anthropic_batches_provider.errors import UnexpectedAnswerError
+from anthropic_batches_provider.batches.results.unreadable import custom_id_in, custom_id_of, read_loosely
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE, is_nested_too_deeply
 
 _BEGINNING_BYTES = 200
+
+
+UNREADABLE = "unreadable"
+"""This package's own result type: an answer that cannot be decoded. It was paid for; nobody knows how much."""
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
     """The API's answer to one request.
 
-    :param result_type: ``succeeded``, ``errored``, ``canceled``, ``expired``, or ``missing`` where there is no answer.
+    :param result_type: one of the API's types (``succeeded``, ``errored``, ``canceled``, ``expired``), ``missing``
+        where there is no answer, or ``unreadable`` where there is one that this package cannot decode.
     :param text: the text blocks of the message, joined; None where it has none.
     :param error_type: error type of an errored result, e.g. ``invalid_request_error``.
+    :param error_message: its message; of an unreadable result, why it is that, and how its line begins.
     :param usage: the API's usage object, as received.
     :param message: the whole message, as received.
     """
@@ -39,62 +45,35 @@ def missing_result(custom_id: str) -> Result:
     return Result(custom_id, "missing")
 
 
-def decode_result(
-    line: bytes, *, batch_id: str, line_number: Callable[[], int] | None = None, with_message: bool = True
-) -> Result:
+def decode_result(line: bytes, *, with_message: bool = True) -> Result:
     """Decode a line of results.
 
     Invalid text (half of a surrogate pair, bytes that are not UTF-8) becomes U+FFFD: one broken character must not
-    make a whole batch unreadable.
+    make an answer unreadable. A line that cannot be decoded all the same is ``unreadable``, unless it says that the
+    request was not answered.
 
-    :param line: one JSON object.
-    :param batch_id: named in error messages.
-    :param line_number: returns the number of the line, from 1, for error messages.
+    :param line: the line as received.
     :param with_message: whether to keep the whole message, which requires decoding the line a second time.
-    :raises UnexpectedAnswerError: it is not a result, or its type is unknown to this package.
     """
     decode = _decode_with_message if with_message else _decode
     try:
         return decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNDECODABLE:
         try:
             return decode(_with_valid_text(line))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            number = line_number() if line_number else None
-            raise unexpected_line(line, error, batch_id=batch_id, line_number=number) from error
+        except UNDECODABLE as error:
+            return _read_loosely(line, error)
 
 
-def decode_custom_id(line: bytes) -> str:
-    """Return the custom_id of the request that a line of results answers.
-
-    :raises msgspec.MsgspecError: it is not a JSON object with a ``custom_id``.
-    """
-    return _CUSTOM_ID_DECODER.decode(line).custom_id
-
-
-def unexpected_line(
-    line: bytes, error: Exception, *, batch_id: str, line_number: int | None = None
-) -> UnexpectedAnswerError:
-    """Return the error that says which line of which batch is not a result."""
-    where = "A line" if line_number is None else f"Line {line_number:,}"
-    return UnexpectedAnswerError(
-        f"{where} of the results of batch {batch_id} is not a result of a known type ({error}); it begins with "
-        f"{line[:_BEGINNING_BYTES]!r}. Check whether a proxy or gateway between Airflow and the API answered in its "
-        "place. If not, the API has something new: install a newer version of this provider. Nothing was "
-        "published; the results stay at Anthropic, and collecting again costs nothing."
-    )
+def decode_custom_id(line: bytes) -> str | None:
+    """Return the custom_id of the request that a line of results answers; None if the line names none."""
+    try:
+        return _CUSTOM_ID_DECODER.decode(line).custom_id
+    except UNDECODABLE:
+        return custom_id_of(line)
 
 
 _NULL = msgspec.Raw(b"null")
-
-
-class _ErrorDetail(msgspec.Struct, gc=False):
-    type: str | None = None
-    message: str | None = None
-
-
-class _ErrorEnvelope(msgspec.Struct, gc=False):
-    error: _ErrorDetail | None = None
 
 
 class _ContentBlock(msgspec.Struct, gc=False):
@@ -114,7 +93,7 @@ class _Succeeded(msgspec.Struct, tag="succeeded", gc=False):
 
 
 class _Errored(msgspec.Struct, tag="errored", gc=False):
-    error: _ErrorEnvelope | None = None
+    error: Any = None
 
 
 class _Canceled(msgspec.Struct, tag="canceled", gc=False):
@@ -157,8 +136,7 @@ def _decode(line: bytes) -> Result:
             decoded.custom_id, "succeeded", text, message.stop_reason, None, None, message.model, message.usage
         )
     if isinstance(result, _Errored):
-        detail = (result.error and result.error.error) or _ErrorDetail()
-        return Result(decoded.custom_id, "errored", error_type=detail.type, error_message=detail.message)
+        return _errored(decoded.custom_id, result.error)
     return Result(decoded.custom_id, "canceled" if isinstance(result, _Canceled) else "expired")
 
 
@@ -166,7 +144,46 @@ def _decode_with_message(line: bytes) -> Result:
     result = _decode(line)
     if result.result_type != "succeeded":
         return result
-    return msgspec.structs.replace(result, message=_decode_raw_line(line).result.message)
+    message = _decode_raw_line(line).result.message
+    if is_nested_too_deeply(bytes(message)):
+        raise RecursionError("the message is nested too deeply")
+    return msgspec.structs.replace(result, message=message)
+
+
+def _errored(custom_id: str, error: object) -> Result:
+    """Return an errored result. The API nests two error objects; a flat one keeps its type and message, too."""
+    inner = error["error"] if isinstance(error, dict) and isinstance(error.get("error"), dict) else error
+    if not isinstance(inner, dict):
+        return Result(custom_id, "errored", error_message=_as_text(inner))
+    error_type = inner.get("type")
+    if inner is error and error_type == "error":  # the outer object alone: its type is no error's type
+        error_type = None
+    return Result(
+        custom_id,
+        "errored",
+        error_type=error_type if isinstance(error_type, str) else None,
+        error_message=_as_text(inner.get("message")),
+    )
+
+
+def _as_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode()
+
+
+def _read_loosely(line: bytes, error: Exception) -> Result:
+    found = read_loosely(line)
+    result = found.get("result")
+    said = result if isinstance(result, dict) else {}
+    result_type = said.get("type")
+    custom_id = custom_id_in(found, line) or ""
+    if result_type == "errored":
+        return _errored(custom_id, said.get("error"))
+    if result_type in ("canceled", "expired"):
+        return Result(custom_id, result_type)
+    beginning = line[:_BEGINNING_BYTES].decode("utf-8", "replace")
+    return Result(custom_id, UNREADABLE, error_message=f"{error}; the line begins with {beginning}")
 
 
 def _text(content: list[_ContentBlock]) -> str | None:

@@ -13,6 +13,21 @@ from anthropic_batches_provider.batches.results.decode import decode_custom_id
 _MOST_DIGITS = 18
 
 
+class UnnamedLineError(Exception):
+    """A line of results that names no request."""
+
+
+def named_custom_id(line: bytes) -> str:
+    """Return the custom_id of the request that a line of results answers.
+
+    :raises UnnamedLineError: it names none.
+    """
+    custom_id = decode_custom_id(line)
+    if custom_id is None:
+        raise UnnamedLineError
+    return custom_id
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedRows:
     """The rows that a batch must answer; each custom_id is the prefix plus the row's number.
@@ -45,10 +60,10 @@ class ExpectedRows:
         return f"{self.custom_id_prefix}{self.rows[position]}"
 
     def line_finder(self) -> Callable[[bytes], int | None]:
-        """Return a function from a line of results to the position, from 0, of its row; to None for other lines.
+        """Return a function from a line of results to the position, from 0, of its row; to None for a foreign line.
 
         It reads a line that begins as the API writes it no further than its ``custom_id``; decoding the line checks the
-        rest. It raises ``msgspec.MsgspecError`` or ``UnicodeDecodeError`` for a line without a ``custom_id``.
+        rest. It raises :class:`UnnamedLineError` for a line without a ``custom_id``.
         """
         beginning = b'{"custom_id":' + msgspec.json.encode(self.custom_id_prefix)[:-1]
         known = len(beginning)
@@ -60,6 +75,6 @@ class ExpectedRows:
                 number = line[known : line.find(b'"', known, longest)]
                 if number.isdigit():
                     return position_of_row(int(number))
-            return self.position(decode_custom_id(line))
+            return self.position(named_custom_id(line))
 
         return position_of_line

@@ -5,26 +5,21 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import BinaryIO
 
-import msgspec
-
-from anthropic_batches_provider.batches.results.decode import Result, decode_custom_id, decode_result
-from anthropic_batches_provider.batches.results.expected import ExpectedRows
+from anthropic_batches_provider.batches.results.decode import Result, decode_result
+from anthropic_batches_provider.batches.results.expected import ExpectedRows, UnnamedLineError, named_custom_id
 
 _WINDOW_BYTES = 1 << 18
 _ABSENT = -1
-_LINE_FEED = b"\n"
 
 
-class UnreadableLineError(Exception):
-    """A line that is not a JSON object with a ``custom_id``."""
+class NoResultError(Exception):
+    """A line that is not even a JSON object: somebody other than the API wrote it, or it was cut."""
 
-    def __init__(self, line: bytes, problem: Exception) -> None:
-        super().__init__(line, problem)
+    def __init__(self, line: bytes) -> None:
+        super().__init__(line)
         self.line = line
-        self.problem = problem
 
 
 class SpooledResults:
@@ -36,6 +31,7 @@ class SpooledResults:
 
     def __init__(self, file: BinaryIO, expected: ExpectedRows | None) -> None:
         self._file = file
+        self._knows_rows = expected is not None
         self._position_of = expected.line_finder() if expected else self._next_position
         requests = len(expected.rows) if expected else 0
         self._offsets = array("q", [_ABSENT]) * requests
@@ -45,6 +41,7 @@ class SpooledResults:
         self.last_line = b""
         self.foreign = 0
         self.duplicates = 0
+        self._unnamed: list[tuple[int, int]] = []
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -72,38 +69,30 @@ class SpooledResults:
             before = offset
             yield window[begin : begin + length]
 
-    def decoded(self, *, batch_id: str, with_message: bool = True) -> Iterator[Result | None]:
-        """Yield the result or None of each position, as :func:`decode_result` reads it.
+    def decoded(self, *, with_message: bool = True) -> Iterator[Result | None]:
+        """Yield the result or None of each position, as :func:`decode_result` reads it."""
+        for line in self:
+            yield None if line is None else decode_result(line, with_message=with_message)
 
-        :raises UnexpectedAnswerError: a line is not a result of a known type; the error names the line.
-        """
-        for position, line in enumerate(self):
-            if line is None:
-                yield None
-            else:
-                yield decode_result(
-                    line, batch_id=batch_id, line_number=partial(self.line_number, position), with_message=with_message
-                )
-
-    def decoded_at(self, position: int, *, batch_id: str) -> Result | None:
+    def decoded_at(self, position: int) -> Result | None:
         """Return the result or None of one position, as :meth:`decoded` does."""
         line = self[position]
-        if line is None:
-            return None
-        return decode_result(line, batch_id=batch_id, line_number=partial(self.line_number, position))
+        return None if line is None else decode_result(line)
 
-    def line_number(self, position: int) -> int:
-        """Return the number of a result's line in the stream, from 1; reads the file up to there, in blocks."""
-        descriptor, end = self._file.fileno(), self._offsets[position]
-        blocks = (
-            os.pread(descriptor, min(_WINDOW_BYTES, end - begin), begin) for begin in range(0, end, _WINDOW_BYTES)
-        )
-        return 1 + sum(block.count(_LINE_FEED) for block in blocks)
+    @property
+    def answered(self) -> int:
+        """How many positions have a result."""
+        return self.lines - self.foreign - self.duplicates
+
+    def unnamed(self) -> Iterator[bytes]:
+        """Yield the lines that name no request; they count as foreign."""
+        for offset, length in self._unnamed:
+            yield os.pread(self._file.fileno(), length, offset)
 
     def take(self, lines: Sequence[bytes]) -> None:
         """Add the next lines of the stream, each with its line feed.
 
-        :raises UnreadableLineError: one of them is not a result; those before it are counted.
+        :raises NoResultError: one of them is not a JSON object; those before it are counted.
         """
         self._file.write(b"".join(lines))
         position_of, offsets, lengths = self._position_of, self._offsets, self._lengths
@@ -112,10 +101,13 @@ class SpooledResults:
             self._end += length
             try:
                 position = position_of(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except UnnamedLineError:
                 if line.isspace():
                     continue
-                raise UnreadableLineError(line, error) from error
+                if not _is_object(line):
+                    raise NoResultError(line) from None
+                self._unnamed.append((offset, length - 1))
+                position = self._position_of_unnamed()
             self.lines += 1
             if position is None:
                 self.foreign += 1
@@ -126,7 +118,18 @@ class SpooledResults:
         self.last_line = next((line for line in reversed(lines) if not line.isspace()), self.last_line)
 
     def _next_position(self, line: bytes) -> int:
-        decode_custom_id(line)  # raises if it is not a result
+        named_custom_id(line)  # raises if it is not a result
+        return self._added_position()
+
+    def _position_of_unnamed(self) -> int | None:
+        """Return None where rows are known: nobody knows which of them such a line answers."""
+        return None if self._knows_rows else self._added_position()
+
+    def _added_position(self) -> int:
         self._offsets.append(_ABSENT)
         self._lengths.append(0)
         return len(self._offsets) - 1
+
+
+def _is_object(line: bytes) -> bool:
+    return line.startswith(b"{") and line.rstrip().endswith(b"}")

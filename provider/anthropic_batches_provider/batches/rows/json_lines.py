@@ -13,6 +13,7 @@ import msgspec
 from anthropic_batches_provider.batches.requests import ReadyLine, decode_ready_line
 from anthropic_batches_provider.batches.requests.wording import shortened
 from anthropic_batches_provider.batches.rows.plain_bytes import RowFile
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import InvalidRowError
 
 _Decoded = TypeVar("_Decoded")
@@ -40,7 +41,7 @@ def _read(file: RowFile, decode: Callable[[bytes], _Decoded]) -> Iterator[_Decod
             continue
         try:
             row = decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise InvalidRowError(
                 f"{file.name}, line {line_number}: {_problem(line, error)} The line begins: {shortened(line.rstrip())}",
                 row_number=row_number,

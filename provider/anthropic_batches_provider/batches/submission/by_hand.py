@@ -27,6 +27,11 @@ def adopt_by_hand(
         claimed by another job or shard, or its first result is not ours.
     """
     batch = service.retrieve(batch_id)
+    if not batch.request_counts.are_known or batch.created_at is None:
+        raise ConfigurationError(
+            f"The API does not say how many requests {batch_id} has, or when it was created: {batch}. Look again "
+            "later. Nothing was recorded."
+        )
     if batch.request_counts.total != intent.requests:
         raise ConfigurationError(
             f"{batch_id} has {counted(batch.request_counts.total, 'request')}, but shard {intent.shard} has "
@@ -48,7 +53,7 @@ def adopt_by_hand(
             f"{batch_id} already belongs to {_owner(job, batch_id)}. Check the batch id in the Claude Console. Nothing "
             "was recorded."
         )
-    _conclude(job, intent, Adopted(batch=BatchRecord.of(batch)), service_clock)
+    _conclude(job, intent, Adopted(batch=BatchRecord.of(batch, sent_at=intent.at)), service_clock)
 
 
 def void_by_hand(job: JobFolder, intent: IntentRecord, *, service_clock: ServiceClock) -> None:

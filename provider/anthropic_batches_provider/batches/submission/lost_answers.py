@@ -104,7 +104,7 @@ class LostAnswers:
             self._settler.note_foreign(batch.id, intent.shard)
             return self.settle(shard, intent)
         duplicates = tuple(duplicate.id for duplicate in decision.duplicates)
-        adopted = Adopted(batch=BatchRecord.of(batch), duplicates=duplicates)
+        adopted = Adopted(batch=BatchRecord.of(batch, sent_at=intent.at), duplicates=duplicates)
         self._outcomes.record_batch(shard, intent, batch, adopted)
         log.info("Shard %d: found its batch %s; nothing was sent again.", intent.shard, batch.id)
         known = self._job.shard_state(shard).batch

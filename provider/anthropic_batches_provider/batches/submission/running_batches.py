@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 import pendulum
 
 from anthropic_batches_provider.batches.clock import SERVICE_CLOCK_SKEW, Clock
-from anthropic_batches_provider.batches.ledger import BatchRecord, EndRecord, JobFolder, ShardState
+from anthropic_batches_provider.batches.ledger import BatchRecord, EndRecord, JobFolder, ShardRecord, ShardState
 from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER, EXPIRY_GRACE
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.service import LookingService
 from anthropic_batches_provider.batches.submission.settler import settles_at
 from anthropic_batches_provider.errors import ApiConnectionError, ApiError
@@ -53,12 +54,22 @@ class RunningBatches:
             return False
         self._looked_at = now
         running = {state.batch.batch_id: state for state in self._job.shards() if state.is_running and state.batch}
-        ended = [batch for batch in self._seen(running) if batch.has_ended and batch.id in running]
-        for batch in ended:
-            shard = running[batch.id].shard.shard
-            self._job.record_end(EndRecord.of(batch, shard=shard))
-            log.info("Shard %d: %s has ended: %s", shard, batch.id, batch.request_counts)
-        return bool(ended)
+        found = False
+        for batch in self._seen(running):
+            if batch.has_ended and batch.id in running:
+                found |= self._note_end(batch, running[batch.id].shard)
+        return found
+
+    def _note_end(self, batch: MessageBatch, shard: ShardRecord) -> bool:
+        if not batch.ended_with(shard.requests):
+            log.warning(
+                "Shard %d: an answer says that %s has ended, with %s instead of %s; it is asked again later.",
+                shard.shard, batch.id, batch.request_counts, counted(shard.requests, "request"),
+            )  # fmt: skip
+            return False
+        self._job.record_end(EndRecord.of(batch, shard=shard.shard))
+        log.info("Shard %d: %s has ended: %s", shard.shard, batch.id, batch.request_counts)
+        return True
 
     def is_in_queue(self, state: ShardState) -> bool:
         """Return whether a shard may occupy the account's queue: its batch is running, or a batch of it may exist."""
@@ -89,7 +100,7 @@ class RunningBatches:
         found: list[MessageBatch] = []
         try:
             for batch in self._service.list():
-                if batch.created_at < born - SERVICE_CLOCK_SKEW:
+                if batch.created_at is not None and batch.created_at < born - SERVICE_CLOCK_SKEW:
                     break
                 if batch.id in running:
                     found.append(batch)

@@ -12,7 +12,7 @@ from enum import Enum
 
 import pendulum
 
-from anthropic_batches_provider.batches.limits import EXPIRY_GRACE
+from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER, EXPIRY_GRACE
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 
 
@@ -103,17 +103,32 @@ def settle(candidates: Sequence[Candidate], *, appears_until: pendulum.DateTime,
     :param appears_until: until then, by the service's clock, the call may still produce a batch.
     :param now: the service's clock.
     """
-    ours = sorted((c.batch for c in candidates if c.proof is Proof.OURS), key=lambda batch: batch.created_at)
+    ours = sorted((c.batch for c in candidates if c.proof is Proof.OURS), key=_age)
     if ours:
         return Adopt(batch=ours[0], duplicates=tuple(ours[1:]))
     untried = [c.batch for c in candidates if c.proof is Proof.NOT_TRIED]
-    if ended := tuple(batch.id for batch in untried if batch.has_ended):
-        return Prove(batch_ids=ended)
+    # A batch in a state that we do not know may have ended; its results tell.
+    if readable := tuple(batch.id for batch in untried if batch.processing_status not in ("in_progress", "canceling")):
+        return Prove(batch_ids=readable)
     doubtful = [c.batch for c in candidates if c.proof is not Proof.FOREIGN]
     if doubtful:
-        bound = max(batch.expires_at for batch in doubtful) + EXPIRY_GRACE
+        bound = max(_expires_by(batch, appears_until) for batch in doubtful) + EXPIRY_GRACE
         if now >= bound:
             return GiveUp(batch_ids=tuple(batch.id for batch in doubtful))
         running = tuple(batch.id for batch in untried)
         return WaitToSettle(until=bound if running else min(bound, now + _BETWEEN_UNREADABLE_LOOKS), batch_ids=running)
     return WaitToSettle(until=appears_until) if now < appears_until else DeclareVoid()
+
+
+def _expires_by(batch: MessageBatch, appears_until: pendulum.DateTime) -> pendulum.DateTime:
+    """Return when a candidate has expired at the latest: none was created after the call had settled."""
+    latest = appears_until.add(seconds=BATCH_EXPIRES_AFTER.total_seconds())
+    return min(batch.expires_at or latest, latest)
+
+
+def _age(batch: MessageBatch) -> tuple[bool, pendulum.DateTime]:
+    """Sort by creation; a batch whose creation is not known comes last."""
+    return batch.created_at is None, batch.created_at or _EPOCH
+
+
+_EPOCH = pendulum.datetime(1970, 1, 1)

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 import pendulum
 
+from anthropic_batches_provider.batches.byte_lines import LineTooLongError, grouped_lines
 from anthropic_batches_provider.batches.clock import SERVICE_CLOCK_SKEW
 from anthropic_batches_provider.batches.ledger import IntentRecord, JobFolder
+from anthropic_batches_provider.batches.limits import MAX_RESULT_LINE_BYTES
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
+from anthropic_batches_provider.batches.results import read_loosely
 from anthropic_batches_provider.batches.service import SettlingService
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.batches.submission.settlement_rules import (
@@ -19,6 +22,7 @@ from anthropic_batches_provider.batches.submission.settlement_rules import (
     Prove,
     settle,
 )
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import AuthenticationFailedError, BatchNotFoundError, ResultsStreamError
 
 
@@ -55,7 +59,7 @@ class Settler:
         decision = settle(self._candidates(batches, intent.shard), appears_until=appears_until, now=now)
         if isinstance(decision, Prove):
             for batch_id in decision.batch_ids:
-                self._proofs[batch_id, intent.shard] = self.prove(batch_id, intent)
+                self._note_proof(batch_id, intent, self.prove(batch_id, intent))
             decision = settle(self._candidates(batches, intent.shard), appears_until=appears_until, now=now)
         return decision
 
@@ -64,12 +68,14 @@ class Settler:
         self._proofs[batch_id, shard] = Proof.FOREIGN
 
     def _possible_batches(self, intent: IntentRecord) -> list[MessageBatch]:
-        since = moment(intent.at) - SERVICE_CLOCK_SKEW
+        since, until = moment(intent.at) - SERVICE_CLOCK_SKEW, settles_at(intent) + SERVICE_CLOCK_SKEW
+        known_foreign = self._job.foreign_to(intent)
         found = []
         for batch in self._service.list():
-            if batch.created_at < since:
+            if batch.created_at is not None and batch.created_at < since:
                 break
-            if batch.request_counts.total != intent.requests:
+            is_too_late = batch.created_at is not None and batch.created_at > until
+            if is_too_late or batch.id in known_foreign or not _may_hold(batch, intent.requests):
                 continue
             claim = self._job.claim_of(batch.id)
             if claim is None:
@@ -78,6 +84,12 @@ class Settler:
                 self._proofs[batch.id, intent.shard] = Proof.OURS
                 found.append(batch)
         return found
+
+    def _note_proof(self, batch_id: str, intent: IntentRecord, proof: Proof) -> None:
+        """Note a proof; what was proven foreign stays so, and is never read again."""
+        self._proofs[batch_id, intent.shard] = proof
+        if proof is Proof.FOREIGN:
+            self._job.record_foreign(intent, batch_id)
 
     def _candidates(self, batches: Sequence[MessageBatch], shard: int) -> list[Candidate]:
         # A proof is about a batch and a shard: a batch that is foreign to one shard may be the batch of another.
@@ -92,16 +104,20 @@ class Settler:
         try:
             with self._service.results(batch_id) as chunks:
                 line, is_whole = _first_line(chunks)
-        except (BatchNotFoundError, AuthenticationFailedError, ResultsStreamError):
+        except (BatchNotFoundError, AuthenticationFailedError, ResultsStreamError, LineTooLongError):
             return Proof.UNPROVABLE
-        try:
-            result = _DECODE_RESULT.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        custom_id = _answered_custom_id(line)
+        if custom_id is None:
             return Proof.UNPROVABLE
         if not (is_whole or intent.requests == 1):
             return Proof.UNPROVABLE
-        is_ours = result.custom_id.startswith(custom_id_prefix(self._nonce, intent.shard))
+        is_ours = custom_id.startswith(custom_id_prefix(self._nonce, intent.shard))
         return Proof.OURS if is_ours else Proof.FOREIGN
+
+
+def _may_hold(batch: MessageBatch, requests: int) -> bool:
+    """Return whether a batch may hold so many requests: it does, or the service does not say how many it holds."""
+    return not batch.request_counts.are_known or batch.request_counts.total == requests
 
 
 class _Result(msgspec.Struct, frozen=True):
@@ -112,17 +128,26 @@ class _Result(msgspec.Struct, frozen=True):
 _DECODE_RESULT = msgspec.json.Decoder(_Result)
 
 
+def _answered_custom_id(line: bytes) -> str | None:
+    """Return the custom_id of the request that a line of results answers; None if it is no result."""
+    try:
+        return _DECODE_RESULT.decode(line).custom_id
+    except UNDECODABLE:
+        found = read_loosely(line)
+        custom_id = found.get("custom_id")
+        return custom_id if isinstance(custom_id, str) and "result" in found else None
+
+
 def settles_at(intent: IntentRecord) -> pendulum.DateTime:
     """Return the moment of the service's clock after which the call can no longer produce a batch."""
     return moment(intent.at) + pendulum.duration(seconds=intent.settles_after_seconds)
 
 
 def _first_line(chunks: Iterator[bytes]) -> tuple[bytes, bool]:
-    """Return the first line, and whether its end was seen."""
-    held = b""
-    for chunk in chunks:
-        held += chunk
-        line, ended, _ = held.partition(b"\n")
-        if ended:
-            return line, True
-    return held, False
+    """Return the first line, and whether its end was seen.
+
+    :raises LineTooLongError: it has no end within the bound of a result.
+    """
+    for lines in grouped_lines(chunks, missing_end=b"", max_line_bytes=MAX_RESULT_LINE_BYTES):
+        return lines[0].removesuffix(b"\n"), lines[0].endswith(b"\n")
+    return b"", False

@@ -25,7 +25,7 @@ from anthropic_batches_provider.batches.ledger import (
     Submitted,
     Void,
 )
-from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.requests.wording import shortened
 from anthropic_batches_provider.batches.service import SubmissionService
@@ -35,7 +35,7 @@ from anthropic_batches_provider.batches.submission.outcomes import OutcomeRecord
 from anthropic_batches_provider.batches.submission.service_time import ServiceTime
 from anthropic_batches_provider.batches.submission.settlement_rules import SubmissionBounds
 from anthropic_batches_provider.batches.submission.shard_body import ShardPost
-from anthropic_batches_provider.errors import ApiStatusError, CorruptLedgerError, LedgerError, RateLimitedError
+from anthropic_batches_provider.errors import ApiStatusError, LedgerError, RateLimitedError, UnexpectedAnswerError
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,8 @@ class ShardSender:
         """Make the one create call of an intent, and record its outcome if it is known."""
         try:
             batch = self._service.create(post, content_length=shard.body_bytes, betas=self._description.betas)
-            check_accepted(batch, requests=shard.requests)
+            check_accepted(batch, requests=shard.requests, intended_at=moment(intent.at))
+            self._claim(batch, intent)
         except Exception as error:
             if is_refusal(error):
                 self._outcomes.conclude(intent, _refused(error, in_flight))
@@ -172,14 +173,18 @@ class ShardSender:
             settles_after_seconds=self._bounds.settles_after.total_seconds(),
         )
 
-    def _accept(self, shard: ShardRecord, intent: IntentRecord, batch: MessageBatch) -> None:
+    def _claim(self, batch: MessageBatch, intent: IntentRecord) -> None:
+        """Claim the batch of an answer.
+
+        :raises UnexpectedAnswerError: it belongs to another job or shard, so that the answer is not about our call.
+        """
         if not self._job.claim(batch.id, intent.shard):
-            raise CorruptLedgerError(
-                f"The service just made {batch.id} for shard {intent.shard} of {self._job.uri}, but another job has "
-                f"claimed it: {self._job.claim_of(batch.id)}. Check whether two installations share this storage, or "
-                "whether someone wrote a claim manually. Nothing more is sent."
-            )
-        self._outcomes.record_batch(shard, intent, batch, Submitted(batch=BatchRecord.of(batch)))
+            claim = self._job.claim_of(batch.id)
+            owner = "another one" if claim is None else f"shard {claim.shard} of {claim.job}"
+            raise UnexpectedAnswerError(f"The answer describes {batch.id}, which belongs to {owner}.")
+
+    def _accept(self, shard: ShardRecord, intent: IntentRecord, batch: MessageBatch) -> None:
+        self._outcomes.record_batch(shard, intent, batch, Submitted(batch=BatchRecord.of(batch, sent_at=intent.at)))
         log.info("Shard %d: submitted %s with %s.", intent.shard, batch.id, counted(intent.requests, "request"))
 
     def _other_attempt(self, shard: ShardRecord) -> NextLook:

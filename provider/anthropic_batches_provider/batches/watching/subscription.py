@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import pendulum
 
-from anthropic_batches_provider.batches.watching.wait import BatchWait
+from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.watching.wait import BatchWait, expiry
 from anthropic_batches_provider.batches.watching.watched_batch import WatchedBatch
 
 Outcome = Literal["ended", "deadline", "not_found", "unreachable"]
@@ -191,9 +192,10 @@ class Subscription:
         )
 
 
-def _described(batch: Any) -> str:
+def _described(batch: MessageBatch) -> str:
     counts = batch.request_counts
     if batch.has_ended:
         ends = ", ".join(f"{number:,} {name}" for name, number in counts.as_dict().items() if number)
         return f"ended at {batch.ended_at.to_datetime_string()} UTC: {ends}" if batch.ended_at else f"ended: {ends}"
-    return f"{batch.processing_status}, requests: {counts.total:,}, expires {batch.expires_at.to_datetime_string()} UTC"
+    requests = f"{counts.total:,}" if counts.are_known else "not known"
+    return f"{batch.processing_status}, requests: {requests}{expiry(batch)}"

@@ -40,7 +40,7 @@ class StillRunning:
         if self.batch is None:
             seen = "never seen"
         else:
-            seen = f"{self.batch.processing_status}, expires at {self.batch.expires_at.to_datetime_string()} UTC"
+            seen = f"{self.batch.processing_status}{expiry(self.batch)}"
         return (
             f"{self.batch_id} ({seen}{f'; the latest check failed: {self.last_failure}' if self.last_failure else ''})"
         )
@@ -130,6 +130,11 @@ class BatchWait:
         return found
 
 
+def expiry(batch: MessageBatch) -> str:
+    """Return when a batch expires, as the end of a description; nothing if the API does not say."""
+    return "" if batch.expires_at is None else f", expires at {batch.expires_at.to_datetime_string()} UTC"
+
+
 def _described(failure: Exception | None) -> str | None:
     if failure is None:
         return None
@@ -139,6 +144,8 @@ def _described(failure: Exception | None) -> str | None:
 def _warning(batch: MessageBatch, now: float) -> tuple[str, str] | None:
     """Return the warning that is due, and its name; in plain seconds, since a job may have thousands of batches."""
     if batch.has_ended:
+        if batch.created_at is None:
+            return None
         hours = (batch.created_at.timestamp() + RESULTS_AVAILABLE_FOR.total_seconds() - now) / _HOUR
         if hours >= _RESULTS_WARNING_HOURS:
             return None
@@ -146,6 +153,8 @@ def _warning(batch: MessageBatch, now: float) -> tuple[str, str] | None:
             f"The results of {batch.id} are kept until 29 days after its creation: {_text(hours)} are left. "
             "Collect them now; after that, they are lost although they were paid for."
         )
+    if batch.expires_at is None:
+        return None
     hours = (batch.expires_at.timestamp() - now) / _HOUR
     under = [limit for limit in _EXPIRY_WARNINGS_HOURS if hours < limit]
     if not under:

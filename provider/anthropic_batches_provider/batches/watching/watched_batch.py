@@ -100,7 +100,8 @@ class WatchedBatch:
         self.sighting = sighting
         self.failures, self.last_error, self.denial = 0, None, None
         self.is_troubled = self.is_denied = False
-        age = max(now - sighting.created_at.timestamp(), now - self.watched_since)
+        created_at = self.watched_since if sighting.created_at is None else sighting.created_at.timestamp()
+        age = now - min(created_at, self.watched_since)
         delay = delay_seconds(poll_interval=min(self.intervals), age_seconds=age, jitter=jitter)
         self._look_again_at(math.inf if sighting.has_ended else max(since + delay, not_before))
         return is_news

@@ -238,7 +238,8 @@ class Watcher:
         """Pass news on, a few at a time: a thousand waits that continue at once would block the event loop."""
         delivered = 0
         for watched in news:
-            if (sighting := watched.sighting) is not None and sighting.has_ended and sighting.ended_at is not None:
+            sighting = watched.sighting
+            if sighting is not None and sighting.has_ended and sighting.ended_at and sighting.created_at:
                 self._meter.ended((sighting.ended_at - sighting.created_at).total_seconds())
             for subscription in list(self._subscriptions.get(watched.id, ())):
                 subscription.learn(watched)

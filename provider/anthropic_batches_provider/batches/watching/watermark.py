@@ -28,7 +28,7 @@ class Listed(Protocol):
     def has_ended(self) -> bool: ...
 
     @property
-    def created_at(self) -> datetime: ...
+    def created_at(self) -> datetime | None: ...
 
     @property
     def ended_at(self) -> datetime | None: ...
@@ -101,9 +101,10 @@ class UntoldBatches:
 
     def saw(self, batches: Sequence[Listed]) -> None:
         """Note a list that reaches down to :attr:`floor`."""
-        if batches:
-            open_ = [batch.created_at for batch in self.watermark.uncovered(batches)]
-            self._floor = _plain(min(open_, default=max(batch.created_at for batch in batches))) - _LATE
+        births = [batch.created_at for batch in batches if batch.created_at is not None]
+        if births:
+            open_ = [batch.created_at for batch in self.watermark.uncovered(batches) if batch.created_at is not None]
+            self._floor = _plain(min(open_, default=max(births))) - _LATE
 
     def among(self, batches: Iterable[ListedT]) -> list[ListedT]:
         """Return the batches that have ended and were not reported, in the order in which they ended."""

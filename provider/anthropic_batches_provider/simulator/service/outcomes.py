@@ -26,6 +26,7 @@ Result = Literal[
     "thinking",
     "pause_turn",
     "missing",
+    "unreadable",
 ]
 RESULTS: tuple[str, ...] = get_args(Result)
 
@@ -47,7 +48,8 @@ class OutcomeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """A choice of rows, and how they end. A row must meet every given condition; without conditions, all rows match.
 
     :param result: how the row ends. ``refusal``, ``max_tokens``, ``context_window``, ``thinking`` and ``pause_turn``
-        are succeeded rows. ``missing`` is counted as succeeded but has no line in the results.
+        are succeeded rows. ``missing`` is counted as succeeded but has no line in the results; so is ``unreadable``,
+        whose line no decoder with a limit on nesting can read.
     :param custom_id: a regular expression that is searched for in the custom_id.
     :param contains: a piece of the request's text (tools, system, messages).
     :param text_matches: a regular expression that is searched for in the request's text.
@@ -58,6 +60,7 @@ class OutcomeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     :param message: of an errored row; default: the service's usual words.
     :param text: the answer of a succeeded row.
     :param category: of a refusal.
+    :param line: of an unreadable row, instead of the usual one; ``{custom_id}`` stands for the row's.
     """
 
     result: Result = "succeeded"
@@ -71,6 +74,7 @@ class OutcomeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     message: str | None = None
     text: str | None = None
     category: str | None = None
+    line: str | None = None
 
     def __post_init__(self) -> None:
         if self.share is not None and not 0 <= self.share <= 1:
@@ -90,6 +94,7 @@ class Outcome:
     message: str = ""
     text: str | None = None
     category: str | None = None
+    line: str | None = None
 
 
 def _compiled(name: str, pattern: str | None) -> re.Pattern[str] | None:
@@ -214,4 +219,5 @@ def _outcome(rule: OutcomeRule) -> Outcome:
         message=rule.message if rule.message is not None else ROW_ERROR_MESSAGES[error_type],
         text=rule.text,
         category=rule.category,
+        line=rule.line,
     )

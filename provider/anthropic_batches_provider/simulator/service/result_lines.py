@@ -16,6 +16,11 @@ from anthropic_batches_provider.simulator.service.prompt_caching import PromptCa
 from anthropic_batches_provider.simulator.service.simulated_batch import RESULT_TYPES, SUCCEEDED, MessageBatch
 
 CHUNK_BYTES = 256 * 1024
+_LEVELS = 1500  # more than Python's limit on recursion
+_DEEP_LINE = (
+    '{"custom_id":"{custom_id}","result":{"type":"succeeded","message":{"content":[{"type":"tool_use","input":'
+    f"{'[' * _LEVELS}{']' * _LEVELS}}}]}}}}}}"
+)
 _UNKNOWN_ERROR = Outcome("errored", "api_error", "Internal server error")
 
 
@@ -26,12 +31,14 @@ class ResultRow:
     :param index: of the request in the body of the create call.
     :param result: the API's result object.
     :param has_line: whether the results contain a line for it.
+    :param line: the line, where it is not made from the result.
     """
 
     index: int
     custom_id: str
     result: dict[str, Any]
     has_line: bool = True
+    line: bytes | None = None
 
 
 def result_rows(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterator[ResultRow]:
@@ -49,7 +56,13 @@ def result_rows(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterator[
         served = Served(seed, make_id("msg_", seed, batch.id, request.custom_id))
         message = make_message(params, outcome, prompt, served)
         shown = outcome is None or outcome.result != "missing"
-        yield ResultRow(index, request.custom_id, {"type": "succeeded", "message": message}, shown)
+        line = _unreadable(outcome, request.custom_id) if outcome and outcome.result == "unreadable" else None
+        yield ResultRow(index, request.custom_id, {"type": "succeeded", "message": message}, shown, line)
+
+
+def _unreadable(outcome: Outcome, custom_id: str) -> bytes:
+    line = outcome.line if outcome.line is not None else _DEEP_LINE
+    return line.replace("{custom_id}", custom_id).encode()
 
 
 def _unanswered(result_type: str, outcome: Outcome | None) -> dict[str, Any]:
@@ -66,7 +79,7 @@ def result_chunks(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterato
     chunk = bytearray()
     for row in result_rows(batch, seed=seed, hit_rate=hit_rate):
         if row.has_line:
-            chunk += encoder.encode({"custom_id": row.custom_id, "result": row.result})
+            chunk += row.line or encoder.encode({"custom_id": row.custom_id, "result": row.result})
             chunk += b"\n"
         if len(chunk) >= CHUNK_BYTES:
             yield bytes(chunk)

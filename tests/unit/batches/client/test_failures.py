@@ -114,7 +114,17 @@ def test_a_retry_is_decided_by_the_error(error: MessageBatchesError, attempt: in
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("3", 3.0), ("0", 0.0), ("1.5", 1.5), ("-1", None), ("inf", None), ("nan", None), ("soon", None), (None, None)],
+    [
+        ("3", 3.0),
+        ("0", 0.0),
+        ("1.5", 1.5),
+        ("-1", None),
+        ("1e15", 86_400.0),
+        ("inf", None),
+        ("nan", None),
+        ("soon", None),
+        (None, None),
+    ],
 )
 def test_retry_after_is_seconds_or_nothing(header: str | None, seconds: float | None) -> None:
     assert retry_after_seconds({} if header is None else {"retry-after": header}) == seconds

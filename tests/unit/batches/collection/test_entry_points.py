@@ -93,7 +93,7 @@ def test_the_manifest_counts_what_was_written(job: EndedJob) -> None:
         "output_format": "jsonl",
         "batch_ids": ["msgbatch_0", "msgbatch_1"],
         "parts": [],
-        "counts": {"rows": 5, "succeeded": 1, "errored": 1, "canceled": 1, "expired": 1, "missing": 1},
+        "counts": {"rows": 5, "succeeded": 1, "errored": 1, "canceled": 1, "expired": 1, "missing": 1, "unreadable": 0},
         "stop_reasons": {"end_turn": 1},
         "errors": {"invalid_request_error": 1},
         "error_examples": {"invalid_request_error": manifest.error_examples["invalid_request_error"]},
@@ -260,14 +260,16 @@ def test_too_much_for_xcom_says_how_much_and_where_else_to_and_loses_nothing(job
 
 # ---------------------------------------------------------------------------------------------------------- properties
 
-FATES = ("succeeded", "errored", "canceled", "expired", "missing", "duplicate")
+FATES = ("succeeded", "errored", "canceled", "expired", "missing", "duplicate", "unreadable")
 
 
 def _lines(nonce: str, shard: int, row: int, fate: str) -> list[bytes]:
     custom_id = f"{nonce}-{shard}-{row}"
     match fate:
         case "missing":
-            return []
+            return [ended(f"instead-of-{row}", "expired")]
+        case "unreadable":
+            return [ended(custom_id, "expired").replace(b"expired", b"exp\x00red")]
         case "errored":
             return [errored(custom_id)]
         case "canceled" | "expired":
@@ -301,7 +303,7 @@ def test_whatever_comes_in_any_order_each_request_has_one_row(
         job = ended_job(Path(folder), results, columns)
         job.service.chunk_bytes = chunk_bytes
         for shard, lines in enumerate(results):
-            job.service.add(f"msgbatch_{shard}", lines)
+            job.service.add(f"msgbatch_{shard}", lines, requests=len(fates[shard]))
         manifest = collect(job)
         rows = rows_of(job, manifest)
         usable = {shard.shard: _usable_of(job, shard) for shard in job.folder.first_seal().shards}
@@ -311,7 +313,8 @@ def test_whatever_comes_in_any_order_each_request_has_one_row(
     assert all(row["text"] == (str(row["id"]) if row["result_type"] == "succeeded" else None) for row in rows)
     counted = manifest.as_dict()["counts"]
     assert {name: count for name, count in counted.items() if count} == {"rows": len(flat), **Counter(expected)}
-    assert (manifest.foreign_results, manifest.duplicate_results) == (strangers * len(fates), flat.count("duplicate"))
+    foreign = strangers * len(fates) + flat.count("missing")
+    assert (manifest.foreign_results, manifest.duplicate_results) == (foreign, flat.count("duplicate"))
     assert sum(usable.values()) == manifest.failed_rows
 
 

@@ -21,15 +21,16 @@ from anthropic_batches_provider.batches.output.destination import (
     check_destination,
     check_writable,
 )
+from anthropic_batches_provider.batches.output.failed_rows import check_failed_rows
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.errors import (
     BatchesNotEndedError,
     ConfigurationError,
     CorruptLedgerError,
     DestinationOwnedError,
+    FailedRowsError,
     ResultsStreamError,
     ResultsUnavailableError,
-    UnexpectedAnswerError,
 )
 from tests.worlds.ended_jobs import NONCE, OWNER, EndedJob, ended_job, errored, succeeded
 
@@ -110,12 +111,37 @@ def test_a_stream_that_is_always_cut_publishes_nothing_and_a_later_run_completes
     assert len(job.files()) == 4
 
 
-def test_a_result_of_an_unknown_type_names_batch_and_line(job: EndedJob) -> None:
-    job.service.bodies["msgbatch_1"] = job.service.bodies["msgbatch_1"].replace(b'"errored"', b'"throttled"')
-    with pytest.raises(UnexpectedAnswerError, match="Line 1 of the results of batch msgbatch_1"):
-        collect(job)
-    assert MANIFEST_NAME not in job.files()
+@pytest.mark.parametrize("tries", [1, 2], ids=["once", "collected again"])
+def test_an_answer_of_an_unknown_type_is_a_row_of_its_own_kind_and_is_kept_whole(job: EndedJob, tries: int) -> None:
+    odd = job.service.bodies["msgbatch_1"].replace(b'"errored"', b'"throttled"')
+    job.service.bodies["msgbatch_1"] = odd
+    manifest = [collect(job) for _ in range(tries)][-1]
+    assert ids_in(job) == ["a", "b", "c", "d"]
+    assert (manifest.counts.succeeded, manifest.counts.unreadable, manifest.failed_rows) == (3, 1, 1)
+    assert manifest.usage["unknown"]["unreported_requests"] == 1
+    assert "throttled" in manifest.error_examples["unreadable"]
+    kept = job.folder.storage.read(f"{job.folder.path}/unreadable/00001.jsonl")
+    (line,) = [line for line in odd.splitlines(keepends=True) if b"throttled" in line]
+    assert kept == line
+    with pytest.raises(FailedRowsError, match=r"1 unreadable.*throttled.*were billed.*/unreadable/"):
+        check_failed_rows(manifest, 0)
     assert is_clean(job)
+
+
+def test_a_line_that_names_no_request_is_kept_whole_while_its_row_is_missing(job: EndedJob) -> None:
+    body = job.service.bodies["msgbatch_1"]
+    (errored_line,) = [line for line in body.splitlines() if b'"errored"' in line]
+    job.service.bodies["msgbatch_1"] = body.replace(errored_line, b'{"result":{"type":"succeeded"}}')
+    manifest = collect(job)
+    assert (manifest.counts.succeeded, manifest.counts.missing, manifest.foreign_results) == (3, 1, 1)
+    kept = job.folder.storage.read(f"{job.folder.path}/unreadable/00001.jsonl")
+    assert kept == b'{"result":{"type":"succeeded"}}\n'
+
+
+def test_rows_for_xcom_hold_an_unreadable_answer_too(job: EndedJob) -> None:
+    job.service.bodies["msgbatch_1"] = job.service.bodies["msgbatch_1"].replace(b'"errored"', b'"throttled"')
+    found = rows_for_xcom(job.folder, job.service, job.settings, max_bytes=10_000)
+    assert [row["result_type"] for row in found.rows].count("unreadable") == 1
 
 
 # ------------------------------------------------------------------------------------------------------------ the store

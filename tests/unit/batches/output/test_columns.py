@@ -36,7 +36,7 @@ def test_a_further_column_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
 
     column = ResultColumn(name="letters", json_type="integer", arrow_type="int64", meaning="…", value=letters)
     monkeypatch.setattr(row_json, "COLUMNS", (*COLUMNS, column))
-    row = AnsweredRow(b'{"id":7}', "msgbatch_1", decode_result(succeeded("a", "yes"), batch_id="b"))
+    row = AnsweredRow(b'{"id":7}', "msgbatch_1", decode_result(succeeded("a", "yes")))
     for structured, expected in ((False, 3), (True, 6)):
         encoder = RowEncoder(RowLayout(column_prefix="answer_", structured=structured, include_message=True))
         found = json.loads(encoder.encode(row))

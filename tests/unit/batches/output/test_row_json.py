@@ -21,9 +21,7 @@ def answered(columns: bytes, result: Result, batch_id: str = "b") -> AnsweredRow
 
 
 def row(encoder: RowEncoder, line: bytes, columns: bytes = NO_COLUMNS, batch_id: str = "b") -> dict[str, Any]:
-    decoded: dict[str, Any] = json.loads(
-        encoder.encode(answered(columns, decode_result(line, batch_id=batch_id), batch_id))
-    )
+    decoded: dict[str, Any] = json.loads(encoder.encode(answered(columns, decode_result(line), batch_id)))
     return decoded
 
 
@@ -83,9 +81,7 @@ def test_the_message_comes_whole_when_asked_for() -> None:
     ],
 )
 def test_structured_answers_are_parsed_where_they_can_be(text: str | None, parsed: object) -> None:
-    encoded = RowEncoder(RowLayout(structured=True)).encode(
-        answered(NO_COLUMNS, decode_result(succeeded("a", text), batch_id="b"))
-    )
+    encoded = RowEncoder(RowLayout(structured=True)).encode(answered(NO_COLUMNS, decode_result(succeeded("a", text))))
     assert b"\n" not in encoded
     assert json.loads(encoded)["parsed"] == parsed
 
@@ -103,7 +99,7 @@ def test_a_request_without_a_result_is_missing() -> None:
 @pytest.mark.parametrize("columns", [NO_COLUMNS, b'{"id":7}', '{"id":"a\u2028b}"}'.encode()])
 def test_lines_that_are_appended_are_the_rows_encoded_one_by_one(columns: bytes, include_message: bool) -> None:
     encoder = RowEncoder(RowLayout(structured=True, include_message=include_message))
-    results = [decode_result(each, batch_id="b") for each in (succeeded("a", "[1]"), errored("b"), succeeded("c", "x"))]
+    results = [decode_result(each) for each in (succeeded("a", "[1]"), errored("b"), succeeded("c", "x"))]
     lines = bytearray(b"before\n")
     for result in results:
         encoder.append_line(lines, answered(columns, result))

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import random
-import tracemalloc
 from array import array
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from anthropic_batches_provider.batches.results import ExpectedRows, SpooledResults, spooled_results
+from anthropic_batches_provider.batches.results import UNREADABLE, ExpectedRows, SpooledResults, spooled_results
 from anthropic_batches_provider.errors import ResultsStreamError, ResultsUnavailableError, UnexpectedAnswerError
-from tests.worlds.ended_jobs import NOW, Service, ended, succeeded
+from tests.worlds.ended_jobs import NOW, Service, StillClock, ended, succeeded
 
 EXPECTED = ExpectedRows(custom_id_prefix="n-2-", rows=range(10, 13))
 LINES = [ended("n-2-12", "expired"), ended("n-2-10", "canceled"), ended("n-2-11", "expired")]
@@ -19,10 +18,9 @@ LINES = [ended("n-2-12", "expired"), ended("n-2-10", "canceled"), ended("n-2-11"
 def spool(
     path: Path, service: Service, *, expected: ExpectedRows | None = EXPECTED, slept: list[float] | None = None
 ) -> tuple[list[bytes | None], SpooledResults]:
-    pauses = [] if slept is None else slept
-    with spooled_results(
-        service, service.batches["b"], path / "spool", expected=expected, sleep=pauses.append
-    ) as found:
+    clock = StillClock()
+    clock.slept = clock.slept if slept is None else slept
+    with spooled_results(service, service.batches["b"], path / "spool", expected=expected, clock=clock) as found:
         return [found[position] for position in range(len(found))], found
 
 
@@ -99,13 +97,14 @@ def test_iterating_gives_what_each_position_holds_whatever_the_order_of_arrival(
     expected = ExpectedRows(custom_id_prefix="n-2-", rows=rows)
     lines = {number: succeeded(f"n-2-{number}", "x" * (number % 7 * 500)) for number in numbers}
     service = Service()
-    service.add("b", [lines[number] for number in ORDERS[order](numbers) if number != 301])
+    instead = {**lines, 301: ended("foreign", "expired")}
+    service.add("b", [instead[number] for number in ORDERS[order](numbers)])
     with spooled_results(
-        service, service.batches["b"], tmp_path / "spool", expected=expected, sleep=lambda _: None
+        service, service.batches["b"], tmp_path / "spool", expected=expected, clock=StillClock()
     ) as found:
         assert list(found) == [found[position] for position in range(len(numbers))]
         assert list(found) == [lines[number] if number != 301 else None for number in numbers]
-        decoded = list(found.decoded(batch_id="b", with_message=False))
+        decoded = list(found.decoded(with_message=False))
     assert [result and result.custom_id for result in decoded] == [
         f"n-2-{number}" if number != 301 else None for number in numbers
     ]
@@ -142,9 +141,7 @@ def test_a_stream_that_always_stops_early_is_given_up_and_says_what_is_true(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "body", [b"<html>\n<body>502</body></html>\n", b"<html>", b'{"custom_id":1}\n' + LINES[0] + b"\n"]
-)
+@pytest.mark.parametrize("body", [b"<html>\n<body>502</body></html>\n", b"<html></html>", b"[1]\n" + LINES[0] + b"\n"])
 def test_an_answer_that_is_no_results_is_not_fetched_again(tmp_path: Path, body: bytes) -> None:
     service = service_of(LINES)
     service.bodies["b"] = body
@@ -167,21 +164,104 @@ def test_a_last_line_that_names_its_row_and_is_cut_is_fetched_again(tmp_path: Pa
     assert slept == [0.0, 2.0]
 
 
-def test_a_line_that_names_its_row_and_is_broken_is_told_by_its_number(tmp_path: Path) -> None:
-    service = service_of([LINES[0], LINES[1].replace(b"canceled", b"cancel\x00ed"), LINES[2]])
-    with (
-        spooled_results(
-            service, service.batches["b"], tmp_path / "spool", expected=EXPECTED, sleep=lambda _: None
-        ) as found,
-        pytest.raises(UnexpectedAnswerError, match="Line 2 of the results of batch b"),
-    ):
-        list(found.decoded(batch_id="b"))
+DEEP = b'{"custom_id":"n-2-12","result":{"type":"succeeded","message":' + b"[" * 1500 + b"]" * 1500 + b"}}"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        LINES[0].replace(b"expired", b"exp\x00red"),
+        LINES[0][:-1],
+        DEEP,
+        DEEP.replace(b'{"custom_id":"n-2-12",', b"{").removesuffix(b"}") + b',"custom_id":"n-2-12"}',
+        DEEP.replace(b"n-2-", b"\\u006e-2-"),
+    ],
+    ids=["a control character", "a bracket is missing", "deep", "deep, named last", "deep, named otherwise"],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_line_that_cannot_be_decoded_takes_nothing_from_the_others(tmp_path: Path, odd: bytes, place: int) -> None:
+    lines = [LINES[1], LINES[2]]
+    service = service_of([*lines[:place], odd, *lines[place:]])
+    with spooled_results(
+        service, service.batches["b"], tmp_path / "spool", expected=EXPECTED, clock=StillClock()
+    ) as found:
+        decoded = list(found.decoded())
+        assert found[2] == odd
+    assert [(one.custom_id, one.result_type) for one in decoded if one is not None] == [
+        ("n-2-10", "canceled"),
+        ("n-2-11", "expired"),
+        ("n-2-12", UNREADABLE),
+    ]
+    assert service.fetched == ["b"]
+
+
+def test_a_line_that_names_no_request_is_fetched_again_and_then_kept_as_nobodys(tmp_path: Path) -> None:
+    unnamed = b'{"custom_id":null,"result":{"type":"succeeded"}}'
+    service = service_of([unnamed, LINES[0], LINES[1]])
+    with spooled_results(
+        service, service.batches["b"], tmp_path / "spool", expected=EXPECTED, clock=StillClock()
+    ) as found:
+        assert list(found) == [LINES[1], None, LINES[0]]
+        assert list(found.unnamed()) == [unnamed]
+    assert (found.lines, found.foreign) == (3, 1)
+    assert service.fetched == ["b"] * 4
+
+
+def test_where_nobody_knows_the_rows_a_line_that_names_no_request_is_a_row(tmp_path: Path) -> None:
+    lines = [b'{"result":{"type":"succeeded"}}', *LINES[:2]]
+    assert spool(tmp_path, service_of(lines), expected=None)[0] == lines
+
+
+def test_a_repeated_line_that_hides_a_missing_one_is_fetched_again(tmp_path: Path) -> None:
+    service, slept = service_of([LINES[0], LINES[1], LINES[0]]), [0.0]
+    service.later_bodies["b"] = [b"".join(line + b"\n" for line in LINES)]
+    found, results = spool(tmp_path, service, slept=slept)
+    assert found == [LINES[1], LINES[2], LINES[0]]
+    assert (results.duplicates, slept) == (0, [0.0, 2.0])
+
+
+@pytest.mark.parametrize("requests", [2, 3, 4])
+def test_the_requests_that_were_sent_decide_whatever_the_batch_counts(tmp_path: Path, requests: int) -> None:
+    found, _ = spool(tmp_path, service_of(LINES, requests=requests))
+    assert found == [LINES[1], LINES[2], LINES[0]]
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    service = Service()
+    service.add("b", [b'{"custom_id":"n-2-10","result":"' + b"x" * (70 << 20) + b'"}'])
+    with pytest.raises(UnexpectedAnswerError, match="Line 1 of the results of batch b is longer than 64 MiB"):
+        spool(tmp_path, service)
 
 
 def test_an_empty_last_line_and_a_missing_line_feed_do_no_harm(tmp_path: Path) -> None:
     service = service_of(LINES)
     service.bodies["b"] = b"\n" + service.bodies["b"][:-1]
     assert spool(tmp_path, service)[0] == [LINES[1], LINES[2], LINES[0]]
+
+
+@pytest.mark.parametrize(("minutes", "patient"), [(1, True), (14, True), (16, False), (None, True)])
+def test_results_that_are_not_shown_just_after_the_end_are_waited_for(
+    tmp_path: Path, minutes: int | None, patient: bool
+) -> None:
+    service, slept = service_of(LINES), [0.0]
+    service.add("b", LINES, ended_at=None if minutes is None else NOW.subtract(minutes=minutes))
+    service.not_shown["b"] = 3
+    if patient:
+        assert spool(tmp_path, service, slept=slept)[0] == [LINES[1], LINES[2], LINES[0]]
+        assert slept == [0.0, 2.0, 10.0, 30.0]
+    else:
+        with pytest.raises(ResultsUnavailableError):
+            spool(tmp_path, service, slept=slept)
+        assert slept == [0.0]
+
+
+def test_results_that_stay_away_are_given_up_after_ten_minutes(tmp_path: Path) -> None:
+    service, slept = service_of(LINES), [0.0]
+    service.add("b", LINES, ended_at=NOW)
+    service.not_shown["b"] = 99
+    with pytest.raises(ResultsUnavailableError):
+        spool(tmp_path, service, slept=slept)
+    assert 600 <= sum(slept) <= 660
 
 
 def test_results_that_are_gone_are_told_with_likely_causes(tmp_path: Path) -> None:
@@ -192,27 +272,3 @@ def test_results_that_are_gone_are_told_with_likely_causes(tmp_path: Path) -> No
         with pytest.raises(ResultsUnavailableError, match=r"29 days.*deleted.*download.*another workspace"):
             spool(tmp_path, service)
     assert archived.fetched == []
-
-
-def test_the_number_of_a_line_is_found_again(tmp_path: Path) -> None:
-    service = service_of(LINES)
-    with spooled_results(
-        service, service.batches["b"], tmp_path / "spool", expected=EXPECTED, sleep=lambda _: None
-    ) as found:
-        assert [found.line_number(position) for position in range(3)] == [2, 3, 1]
-
-
-def test_the_number_of_a_line_far_down_is_found_in_little_memory(tmp_path: Path) -> None:
-    lines = [succeeded(f"n-2-{row}", "x" * 10_000) for row in range(800)]
-    expected = ExpectedRows(custom_id_prefix="n-2-", rows=range(800))
-    service = Service()
-    service.add("b", lines)
-    with spooled_results(
-        service, service.batches["b"], tmp_path / "spool", expected=expected, sleep=lambda seconds: None
-    ) as found:
-        tracemalloc.start()
-        number = found.line_number(799)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    assert number == 800
-    assert peak < 2_000_000

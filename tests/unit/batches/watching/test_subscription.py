@@ -63,9 +63,9 @@ async def test_each_change_of_state_is_told_once() -> None:
     told += [(note.level, note.text) for note in news.notes]
     assert news.outcome is None
     assert told == [
-        (logging.INFO, "a: in_progress, requests: 3, expires 2026-11-22 12:00:00 UTC"),
-        (logging.INFO, "b: in_progress, requests: 3, expires 2026-11-22 12:00:00 UTC"),
-        (logging.INFO, "a: canceling, requests: 3, expires 2026-11-22 12:00:00 UTC"),
+        (logging.INFO, "a: in_progress, requests: 3, expires at 2026-11-22 12:00:00 UTC"),
+        (logging.INFO, "b: in_progress, requests: 3, expires at 2026-11-22 12:00:00 UTC"),
+        (logging.INFO, "a: canceling, requests: 3, expires at 2026-11-22 12:00:00 UTC"),
         (logging.INFO, "a: ended at 2026-11-21 12:05:00 UTC: 3 succeeded"),
     ]
 

@@ -77,7 +77,9 @@ def test_the_first_list_reaches_back_as_far_as_a_batch_can_live() -> None:
 def test_later_lists_reach_back_to_the_oldest_batch_that_still_runs() -> None:
     untold = UntoldBatches(Watermark(until=NOON))
     untold.saw([batch("new", created=50), batch("running", created=-300), batch("old", created=-900, ended=-600)])
-    assert batch("running", created=-300).created_at >= untold.floor > NOON.subtract(hours=6)
+    running = batch("running", created=-300).created_at
+    assert running is not None
+    assert running >= untold.floor > NOON.subtract(hours=6)
     untold.saw([batch("new", created=50, ended=55), batch("running", created=-300, ended=-1)])
     untold.watermark = untold.watermark.with_told([batch("new", created=50, ended=55)])
     untold.saw([batch("new", created=50, ended=55)])
