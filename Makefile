@@ -20,12 +20,15 @@ stores = sh .ci/environment $(STORES) constraints/stores.txt $(FIRST_PYTHON) 4.0
 AZURITE := 3.35.0
 
 CODE = $(wildcard provider tests dags airflow_stack demo benchmarks tools)
-# Left out on the oldest: these tests take minutes, exercise the engine, and do not depend on the Airflow version.
-QUICK = $(wildcard tests/integration tests/dags tests/compatibility) $(addprefix --ignore tests/integration/test_, \
-	killed_at_every_boundary.py resume_at_size.py windows.py a_day_of_waiting.py)
+# On the oldest: what depends on the version of Airflow or of the SDK. The engine between the two is tested on the newest.
+QUICK = $(wildcard tests/dags tests/compatibility) $(addprefix tests/integration/test_, \
+	client.py hook.py quiet_calls.py collection.py waiting.py progress.py)
 # The tests with a real Airflow wait a lot and share one Airflow: they run in one process; others use the processors.
 SPREAD = --numprocesses 3 --dist loadgroup
 STORE_TESTS = $(wildcard tests/contracts/test_storage.py tests/contracts/test_store*.py)
+
+# Without compiled files, each of the many processes that tests start compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

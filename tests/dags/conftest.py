@@ -59,7 +59,17 @@ def known_dags_folder() -> Path:
     for file in (Path(__file__).parent / "dags").glob("*.*"):
         shutil.copy(file, folder)
     initdb()
+    _serve_the_tasks_from_one_app()
     return folder
+
+
+def _serve_the_tasks_from_one_app() -> None:
+    """Let Airflow below 3.1 build its in-process API once, as newer versions do, and not for each task: 2 s each."""
+    from airflow.sdk.execution_time import supervisor
+
+    server = supervisor.in_process_api_server
+    if not hasattr(server, "cache_info"):
+        setattr(supervisor, "in_process_api_server", cache(server))  # noqa: B010 - a plain assignment has the wrong type
 
 
 @pytest.fixture(scope="session")

@@ -387,7 +387,8 @@ def test_an_odd_entry_hides_no_other_of_the_list(
     api.answer(Answer(body=page))
     listed = [batch.id for batch in client.listed()]
     assert [batch_id for batch_id in listed if batch_id in ("a", "b")] == ["a", "b"]
-    assert [sighting.id for sighting in watching.look_at_page(None).sightings] == listed
+    sighted = [sighting.id for sighting in watching.look_at_page(None).sightings]
+    assert [batch_id for batch_id in sighted if batch_id in ("a", "b")] == ["a", "b"]
     assert client.greet() is not None
 
 
@@ -628,7 +629,7 @@ def test_a_failed_exchange_has_made_no_batch(
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-@pytest.mark.parametrize("refreshed", [200, 401], ids=["a new token is to be had", "it is refused"])
+@pytest.mark.parametrize("refreshed", [200, 401], ids=["a new token is available", "it is refused"])
 def test_a_create_call_that_got_a_401_is_not_sent_again_with_a_new_identity_token(
     kind: str, api: ScriptedApi, tmp_path: Any, refreshed: int
 ) -> None:

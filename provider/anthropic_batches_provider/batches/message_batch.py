@@ -1,7 +1,7 @@
 """The API's message batch as a value: one batch as one answer of the service describes it.
 
 Reading is tolerant: what is new, missing or impossible is not known, and stops nobody who does not need it. Deciding is
-strict: whoever records an acceptance, an end or a proof checks that all facts that it needs are known.
+strict: code that records an acceptance, an end or a proof checks that all facts that it needs are known.
 """
 
 from __future__ import annotations

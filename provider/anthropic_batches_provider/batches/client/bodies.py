@@ -16,7 +16,7 @@ from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.results.decode import UNREADABLE
 from anthropic_batches_provider.batches.results.unreadable import custom_id_of, is_complete
-from anthropic_batches_provider.batches.undecodable import UNDECODABLE
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE, check_nesting
 from anthropic_batches_provider.errors import EmptyInputError, InvalidRowError, ResultsStreamError
 
 _HEAD = b'{"requests":['
@@ -88,6 +88,7 @@ def decoded_results(chunks: Iterable[bytes], batch: MessageBatch) -> Iterator[di
     decoder = msgspec.json.Decoder(dict[str, Any])
     for line in split_lines(chunks):
         try:
+            check_nesting(line)
             result = decoder.decode(line)
         except UNDECODABLE as error:
             standing_in = _unreadable(line)

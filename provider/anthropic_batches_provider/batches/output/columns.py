@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from anthropic_batches_provider.batches.undecodable import UNDECODABLE, is_nested_too_deeply
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE, check_nesting
 
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
@@ -53,8 +53,7 @@ def parsed_answer(row: AnsweredRow, layout: RowLayout) -> Any:
     if not layout.structured or row.result.text is None:
         return None
     try:
-        if is_nested_too_deeply(row.result.text.encode()):
-            return None
+        check_nesting(row.result.text.encode())
         return _PARSER.decode(row.result.text)
     except (*UNDECODABLE, UnicodeError):
         return None

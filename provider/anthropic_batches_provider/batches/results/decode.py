@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from anthropic_batches_provider.batches.results.unreadable import custom_id_in, custom_id_of, read_loosely
-from anthropic_batches_provider.batches.undecodable import UNDECODABLE, is_nested_too_deeply
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE, check_nesting
 
 _BEGINNING_BYTES = 200
 
@@ -57,9 +57,11 @@ def decode_result(line: bytes, *, with_message: bool = True) -> Result:
     """
     decode = _decode_with_message if with_message else _decode
     try:
+        check_nesting(line)
         return decode(line)
     except UNDECODABLE:
         try:
+            check_nesting(line)
             return decode(_with_valid_text(line))
         except UNDECODABLE as error:
             return _read_loosely(line, error)
@@ -68,6 +70,7 @@ def decode_result(line: bytes, *, with_message: bool = True) -> Result:
 def decode_custom_id(line: bytes) -> str | None:
     """Return the custom_id of the request that a line of results answers; None if the line names none."""
     try:
+        check_nesting(line)
         return _CUSTOM_ID_DECODER.decode(line).custom_id
     except UNDECODABLE:
         return custom_id_of(line)
@@ -144,10 +147,7 @@ def _decode_with_message(line: bytes) -> Result:
     result = _decode(line)
     if result.result_type != "succeeded":
         return result
-    message = _decode_raw_line(line).result.message
-    if is_nested_too_deeply(bytes(message)):
-        raise RecursionError("the message is nested too deeply")
-    return msgspec.structs.replace(result, message=message)
+    return msgspec.structs.replace(result, message=_decode_raw_line(line).result.message)
 
 
 def _errored(custom_id: str, error: object) -> Result:

@@ -13,9 +13,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from anthropic_batches_provider.batches.undecodable import brackets
+
 _DEEPEST = 32
 _MOST_DIGITS = 400
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _BEGINNING = re.compile(rb'\s*\{\s*"custom_id"\s*:\s*("[^"\\]*")')
 
 
@@ -43,11 +44,8 @@ def read_loosely(line: bytes) -> dict[str, Any]:
 def is_complete(line: bytes) -> bool:
     """Return whether each bracket that a line opens is closed again."""
     depth = 0
-    for token in _TOKENS.finditer(line):
-        if token[0] in b"[{":
-            depth += 1
-        elif token[0] in b"]}":
-            depth -= 1
+    for _, _, depth in brackets(line):  # noqa: B007 - the last one counts
+        pass
     return depth == 0
 
 
@@ -65,14 +63,11 @@ def _integer(digits: str) -> int | None:
 
 def _without_deep_parts(line: bytes) -> bytes:
     """Return the line with ``null`` in place of each part that is nested more than 32 levels deep."""
-    kept, depth, begin = bytearray(), 0, 0
-    for token in _TOKENS.finditer(line):
-        if token[0] in b"[{":
-            if depth == _DEEPEST:
-                kept += line[begin : token.start()] + b"null"
-            depth += 1
-        elif token[0] in b"]}":
-            depth -= 1
-            if depth == _DEEPEST:
-                begin = token.end()
-    return bytes(kept + line[begin:]) if depth <= _DEEPEST else b""
+    kept, begin, before = bytearray(), 0, 0
+    for start, end, depth in brackets(line):
+        if before == _DEEPEST < depth:
+            kept += line[begin:start] + b"null"
+        elif depth == _DEEPEST < before:
+            begin = end
+        before = depth
+    return bytes(kept + line[begin:]) if before <= _DEEPEST else b""

@@ -22,7 +22,7 @@ from anthropic_batches_provider.batches.submission.settlement_rules import (
     Prove,
     settle,
 )
-from anthropic_batches_provider.batches.undecodable import UNDECODABLE
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE, check_nesting
 from anthropic_batches_provider.errors import AuthenticationFailedError, BatchNotFoundError, ResultsStreamError
 
 
@@ -131,6 +131,7 @@ _DECODE_RESULT = msgspec.json.Decoder(_Result)
 def _answered_custom_id(line: bytes) -> str | None:
     """Return the custom_id of the request that a line of results answers; None if it is no result."""
     try:
+        check_nesting(line)
         return _DECODE_RESULT.decode(line).custom_id
     except UNDECODABLE:
         found = read_loosely(line)

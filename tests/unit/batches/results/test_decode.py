@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,31 @@ def test_an_answer_that_cannot_be_decoded_is_a_result_of_its_own_kind(encoded: b
     assert result.error_message is not None
     assert encoded[:30].decode() in result.error_message
     assert len(result.error_message) < 500
+
+
+@pytest.mark.parametrize(("levels", "is_read"), [(500, True), (600, False)])
+def test_how_deep_is_too_deep_does_not_depend_on_the_limit_of_the_process(levels: int, is_read: bool) -> None:
+    code = (
+        "import sys; sys.setrecursionlimit(10**9);"
+        "from anthropic_batches_provider.batches.results import decode_result;"
+        "print(decode_result(sys.stdin.buffer.read()).result_type)"
+    )
+    nested = said(b"[" * levels + b"]" * levels)
+    here = decode_result(nested).result_type
+    there = subprocess.run([sys.executable, "-c", code], input=nested, capture_output=True, check=True).stdout
+    assert here == there.decode().strip() == ("succeeded" if is_read else UNREADABLE)
+
+
+def test_a_deep_answer_does_not_overflow_the_stack_where_the_limit_was_raised() -> None:
+    code = (
+        "import sys; sys.setrecursionlimit(10**9);"
+        "from anthropic_batches_provider.batches.results import decode_result;"
+        "from anthropic_batches_provider.batches.results.decode import decode_custom_id;"
+        "line = sys.stdin.buffer.read(); print(decode_result(line).result_type, decode_custom_id(line))"
+    )
+    nested = said(b"[" * 200_000 + b"]" * 200_000)
+    there = subprocess.run([sys.executable, "-c", code], input=nested, capture_output=True, check=True).stdout
+    assert there.decode().split() == [UNREADABLE, "a"]
 
 
 @pytest.mark.parametrize("encoded", [b"<html>502 Bad Gateway</html>", b"[]", b'{"custom_id":1}', b"{" * 3000])
