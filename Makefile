@@ -20,9 +20,9 @@ stores = sh .ci/environment $(STORES) constraints/stores.txt $(FIRST_PYTHON) 4.0
 AZURITE := 3.35.0
 
 CODE = $(wildcard provider tests dags airflow_stack demo benchmarks tools)
-# On the oldest: what depends on the version of Airflow or of the SDK. The engine between the two is tested on the newest.
-QUICK = $(wildcard tests/dags tests/compatibility) $(addprefix tests/integration/test_, \
-	client.py hook.py quiet_calls.py collection.py waiting.py progress.py)
+# On the oldest: what depends on the version of Airflow or of the SDK. `make matrix` runs all tests on it.
+QUICK = $(wildcard tests/compatibility) $(addprefix tests/dags/test_, identity.py one_task.py waits.py readme.py) \
+	$(addprefix tests/integration/test_, client.py hook.py quiet_calls.py)
 # The tests with a real Airflow wait a lot and share one Airflow: they run in one process; others use the processors.
 SPREAD = --numprocesses 3 --dist loadgroup
 STORE_TESTS = $(wildcard tests/contracts/test_storage.py tests/contracts/test_store*.py)
@@ -61,7 +61,7 @@ unit: setup ## the quick tests, which start nothing
 test-newest: setup ## the tests on the newest supported Airflow and SDK
 	$(NEWEST)/bin/python -m pytest $(SPREAD) $(ARGS)
 
-test-oldest: ## integration, DAG and compatibility tests on the oldest supported Airflow and SDK
+test-oldest: ## the tests that depend on the version of Airflow or the SDK, on the oldest supported ones
 	@$(oldest)
 	$(OLDEST)/bin/python -m pytest $(SPREAD) $(QUICK) $(ARGS)
 

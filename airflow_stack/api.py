@@ -17,7 +17,7 @@ from airflow_stack.patience import patient
 
 T = TypeVar("T")
 
-POLL_SECONDS = 0.3
+POLL_SECONDS = 0.5
 _RETRY_SECONDS = 15
 _FRAMES = 6
 _TERMINAL_RUN_STATES = frozenset({"success", "failed"})

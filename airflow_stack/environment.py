@@ -87,12 +87,12 @@ def _settings(dags_folder: Path, port: int, database_url: str) -> dict[str, str]
 def _paces() -> dict[str, str]:
     """Return the settings that make a small Airflow react quickly."""
     return {
-        "DAG_PROCESSOR__REFRESH_INTERVAL": "2",
-        "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
+        "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "5",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
         # Parsing is most of the work of an idle Airflow. New and changed files are parsed at once.
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
-        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1",  # a turn takes 50 ms of a processor, also if nothing is to do
         "SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "3",
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",

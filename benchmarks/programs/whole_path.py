@@ -96,7 +96,7 @@ def _sealed(folder: Path, rows: int, client: MessageBatchClient, spool: Path) ->
         read_rows=lambda: _prepared(rows, question, spool),
         account=client.greet().account,
         service=client,
-        now=SystemClock().now(),
+        clock=SystemClock(),
         spool_folder=spool,
     )
 

@@ -1,4 +1,4 @@
-"""Two Airflows for all end-to-end tests, the common one and one whose processes are killed; each starts when needed."""
+"""One Airflow for all end-to-end tests, started when it is needed; a test that kills a process starts another."""
 
 import os
 import shutil
@@ -13,17 +13,16 @@ from airflow_stack.stack import AirflowStack
 from tests.e2e.postgres import Databases, postgres
 
 REPOSITORY = Path(__file__).parents[2]
-_WITH_THE_KILLED_STACK = ("test_one_task", "test_waiting")  # in this order: the latter leaves a DAG that watches
 _SECONDS = 600  # an Airflow that does not come up is an error of its own, with the ends of its logs, after 240 at most
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share an Airflow and a simulator in one process."""
+    """Keep the tests that share the Airflow and the simulator in one process; a second Airflow costs minutes."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            is_killed = item.path.stem in _WITH_THE_KILLED_STACK
-            item.add_marker(pytest.mark.xdist_group("the killed Airflow" if is_killed else "the common Airflow"))
+            if "airflow_stack" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group("the Airflow"))
             item.add_marker(pytest.mark.timeout(_SECONDS))
 
 
@@ -63,29 +62,14 @@ def airflow_stack(
 ) -> Iterator[AirflowStack]:
     """Yield a running Airflow whose ``anthropic_default`` is the simulator; check that it leaves nothing behind."""
     if run := os.environ.get("PYTEST_XDIST_TESTRUNUID"):
-        (e2e_home.parents[1] / f"common-airflow-{run}").touch(exist_ok=False)  # all processes share one
-    env = {"AIRFLOW_CONN_ANTHROPIC_DEFAULT": simulator_process.airflow_connection_json}
-    database = databases.create("common")
+        (e2e_home.parents[1] / f"airflow-{run}").touch(exist_ok=False)  # a second one is an error
+    env = {
+        "AIRFLOW_CONN_ANTHROPIC_DEFAULT": simulator_process.airflow_connection_json,
+        "AIRFLOW__ANTHROPIC_BATCHES__SPOOL": str(e2e_home / "spool"),
+    }
+    database = databases.create("airflow")
     with AirflowStack(e2e_home / "airflow", e2e_dags, env=env, database_url=database) as stack:
         yield stack
     assert not stack.processes.members()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(stack.url.rpartition(":")[2]))) != 0
-
-
-@pytest.fixture(scope="session")
-def killed_stack(e2e_home: Path, databases: Databases, simulator_process: SimulatorProcess) -> Iterator[AirflowStack]:
-    """Give an Airflow whose triggerers and scheduler tests kill and stall, with a spool of its own."""
-    home = e2e_home / "killed"
-    dags = home / "dags"
-    dags.mkdir(parents=True)
-    for name in ("one_task.py", "waiting.py", "watching.py"):
-        shutil.copy(Path(__file__).parent / "dags" / name, dags)
-    env = {
-        "AIRFLOW_CONN_ANTHROPIC_DEFAULT": simulator_process.airflow_connection_json,
-        "AIRFLOW__ANTHROPIC_BATCHES__SPOOL": str(home / "spool"),
-        # The watchers of assets start when a DAG is parsed after it was unpaused.
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
-    }
-    with AirflowStack(home / "airflow", dags, env=env, database_url=databases.create("killed")) as stack:
-        yield stack

@@ -94,9 +94,9 @@ class Job:
 
 
 @pytest.fixture
-def job(killed_stack: AirflowStack, simulator_process: SimulatorProcess, home: Path) -> Job:
+def job(airflow_stack: AirflowStack, simulator_process: SimulatorProcess, home: Path) -> Job:
     """Return a job that was killed twice and then completed."""
-    job = Job(killed_stack, simulator_process, home)
+    job = Job(airflow_stack, simulator_process, home)
     job.wait_for_progress(timeout=120, shards_submitted=3, rows_in_flight=15, rows_collected=0)
     _kill_the_triggerer(job)
     job.end(0)

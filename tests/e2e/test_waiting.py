@@ -3,7 +3,10 @@ or counted twice."""
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -25,8 +28,8 @@ WAITS = ("wait_0", "wait_1", "wait_2")
 
 
 @pytest.fixture
-def stack(killed_stack: AirflowStack) -> AirflowStack:
-    return killed_stack
+def stack(airflow_stack: AirflowStack) -> AirflowStack:
+    return airflow_stack
 
 
 @pytest.fixture
@@ -47,6 +50,18 @@ def canceled(batch_ids: list[str]) -> list[str]:
     """Return the batches that were canceled; a call for a batch that has already ended changes nothing."""
     hook = MessageBatchHook("somebody_else")
     return [batch_id for batch_id in batch_ids if hook.retrieve_batch(batch_id).cancel_initiated_at is not None]
+
+
+@pytest.fixture
+def switch_watching(stack: AirflowStack, e2e_dags: Path) -> Callable[[bool], None]:
+    """Return a function that switches the DAG ``watching`` on or off."""
+
+    def switch(on: bool) -> None:
+        stack.api.wait_for_dag("watching")
+        stack.api.call("PATCH", "/api/v2/dags/watching?update_mask=is_paused", {"is_paused": not on})
+        os.utime(e2e_dags / "watching.py")  # watchers of assets start and stop when their DAG is parsed after that
+
+    return switch
 
 
 def looks(simulator: SimulatorProcess) -> int:
@@ -170,13 +185,15 @@ def test_mapped_waits_never_start_in_the_triggerer_and_work(
 
 
 def test_a_dag_runs_once_for_each_batch_that_ends_also_across_restarts_of_the_triggerer(
-    stack: AirflowStack, simulator_process: SimulatorProcess, batch_ids: list[str]
+    stack: AirflowStack,
+    simulator_process: SimulatorProcess,
+    batch_ids: list[str],
+    switch_watching: Callable[[bool], None],
 ) -> None:
     api, control = stack.api, simulator_process.control
     control.end_batches([batch_ids[0]])  # before anyone watches: it is reported to nobody
     only_triggerer(stack)
-    api.wait_for_dag("watching")
-    api.unpause("watching")
+    switch_watching(True)
     (asset,) = api.get("/assets", name_pattern="ended_batches")["assets"]
 
     def told() -> list[list[str]]:
@@ -206,14 +223,16 @@ def test_a_dag_runs_once_for_each_batch_that_ends_also_across_restarts_of_the_tr
 
 
 def test_what_ends_while_the_dag_is_paused_is_told_when_it_goes_on(
-    stack: AirflowStack, simulator_process: SimulatorProcess, batch_ids: list[str]
+    stack: AirflowStack,
+    simulator_process: SimulatorProcess,
+    batch_ids: list[str],
+    switch_watching: Callable[[bool], None],
 ) -> None:
     api, control = stack.api, simulator_process.control
-    api.wait_for_dag("watching")
-    api.unpause("watching")
+    switch_watching(True)
     api.wait_until("the watch", lambda: looks(simulator_process) or None, timeout=90)
     runs_before = len(api.get("/dags/watching/dagRuns")["dag_runs"])
-    api.call("PATCH", "/api/v2/dags/watching?update_mask=is_paused", {"is_paused": True})
+    switch_watching(False)
 
     def has_stopped() -> bool | None:
         before = looks(simulator_process)
@@ -222,7 +241,7 @@ def test_what_ends_while_the_dag_is_paused_is_told_when_it_goes_on(
 
     api.wait_until("the end of the watch", has_stopped, timeout=90)
     control.end_batches([batch_ids[0]])
-    api.unpause("watching")
+    switch_watching(True)
 
     def told() -> list[str] | None:
         runs = api.get("/dags/watching/dagRuns", state="success", order_by="id")["dag_runs"][runs_before:]

@@ -10,12 +10,13 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic
 import pendulum
 import pytest
 
 from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.byte_lines import split_lines
-from anthropic_batches_provider.batches.client import ClientSettings, calls
+from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient, calls
 from anthropic_batches_provider.batches.create_answers import is_refusal
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
@@ -115,6 +116,17 @@ def test_no_other_call_takes_the_key_along_a_redirect(client: BlockingClient, ap
         with pytest.raises(ApiStatusError):
             client.retrieve("msgbatch_1")
         assert elsewhere.arrived == []
+
+
+def test_the_sdks_own_client_takes_no_secret_header_along_a_redirect(api: ScriptedApi) -> None:
+    headers = {"x-gateway-key": "secret"}
+    settings = ClientSettings(api_key=KEY, base_url=api.base_url, client_kwargs={"default_headers": headers})
+    with scripted_api() as elsewhere, MessageBatchClient(settings) as client:
+        api.answer(Answer(status=307, headers={"location": f"{elsewhere.base_url}/v1/messages/batches/x"}))
+        with pytest.raises(anthropic.APIStatusError):
+            client.sdk.messages.batches.retrieve("msgbatch_1")
+        assert elsewhere.arrived == []
+    assert api.arrived[0].headers["x-gateway-key"] == "secret"
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])

@@ -11,14 +11,16 @@ from typing import Any
 import pendulum
 import pytest
 
+from anthropic_batches_provider.batches.account import Greeting
 from anthropic_batches_provider.batches.collection import collect_job
 from anthropic_batches_provider.batches.ledger import Adopted, JobFolder, LocalStorage, Submitted, Void
 from anthropic_batches_provider.batches.message_batch import UNKNOWN_COUNTS, MessageBatch, RequestCounts
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.submission import NextLook
-from anthropic_batches_provider.errors import UnexpectedAnswerError
-from tests.worlds.simulated_world import HOUR, Proxy, SimulatedClock, World, through
+from anthropic_batches_provider.batches.submission.shard_body import ShardPost
+from anthropic_batches_provider.errors import ApiConnectionError, UnexpectedAnswerError
+from tests.worlds.simulated_world import BOUNDS, HOUR, Proxy, SimulatedClock, World, through
 
 MINUTE = 60
 
@@ -217,3 +219,41 @@ def test_the_bound_of_a_doubt_does_not_move_with_what_an_answer_says_about_expir
     waiting = through(world, job, list=listed).advance()
     assert isinstance(waiting, NextLook)
     assert waiting.until < SimulatedClock(world.control).now().add(hours=26)
+
+
+# ----------------------------------------------------------------------------------------------------------- clocks
+
+
+def test_a_services_clock_that_runs_ahead_voids_nothing_before_the_time_has_passed_here_too(world: World) -> None:
+    """A date from a broken cache, or a service whose clock was set: the sender knows how long ago it sent."""
+    job = world.job(rows=3)
+    ahead = 0.0
+
+    def create(content: Any, **options: Any) -> MessageBatch:
+        nonlocal ahead
+        ahead = HOUR
+        raise ApiConnectionError("no answer", connected=True)
+
+    def greet() -> Greeting:
+        told = world.client.greet()
+        assert told.server_time is not None
+        return replace(told, server_time=told.server_time.add(seconds=ahead))
+
+    attempt = through(world, job, create=create, greet=greet)
+    for _ in range(3):
+        assert isinstance(attempt.advance(), NextLook)
+        assert outcomes(job) == [None]
+        world.control.advance_clock(8 * MINUTE)
+    world.control.advance_clock(5 * MINUTE)
+    attempt.advance()
+    assert outcomes(job)[0] is Void
+
+
+def test_a_worker_whose_clock_was_set_back_during_a_pause_does_not_post(world: World) -> None:
+    job = world.job(rows=3)
+    clock = SimulatedClock(world.control)
+    post = ShardPost(job, job.shards()[0].shard, clock=clock, bounds=BOUNDS)
+    assert post.may_start
+    world.control.advance_clock(2 * MINUTE)
+    clock.wrong_by = -2.0 * MINUTE
+    assert not post.may_start

@@ -80,7 +80,7 @@ def sealed(folder: Path, client: MessageBatchClient, shape: Shape, *, ascii_only
     plan = JobPlan(unit=unit, question=question.fingerprint(), conn_id="c", run_id="r", limits=shape.limits)
     return sealed_job(
         LocalStorage(folder / "storage"), plan, read_rows=read_rows, account=client.greet().account,
-        service=client, now=SystemClock().now(), spool_folder=folder,
+        service=client, clock=SystemClock(), spool_folder=folder,
     )  # fmt: skip
 
 

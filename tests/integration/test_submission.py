@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,7 @@ from anthropic_batches_provider.batches.ledger import (
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.submission import (
+    JobPlan,
     NextLook,
     Submission,
     SubmissionStoppedError,
@@ -315,7 +316,7 @@ def test_sealed_shards_are_never_read_from_the_source_again(world: World) -> Non
     job = world.job()
     again = sealed_job(
         world.storage, world.plan(), read_rows=lambda: pytest.fail("the rows were read again"),
-        account=world.client.greet().account, service=world.client, now=SimulatedClock(world.control).now(),
+        account=world.client.greet().account, service=world.client, clock=SimulatedClock(world.control),
         spool_folder=world.spool,
     )  # fmt: skip
     assert again.path == job.path
@@ -329,7 +330,7 @@ def test_shards_that_were_half_written_are_built_anew(world: World) -> None:
     with pytest.raises(OSError, match="went away"):
         sealed_job(
             world.storage, world.plan(), read_rows=broken, account=world.client.greet().account, service=world.client,
-            now=SimulatedClock(world.control).now(), spool_folder=world.spool,
+            clock=SimulatedClock(world.control), spool_folder=world.spool,
         )  # fmt: skip
     job = world.job()
     assert job.name == "job-0001"
@@ -477,14 +478,57 @@ def test_a_replaced_job_sends_nothing_more(world: World) -> None:
     assert len(world.finish(successor)) == 3
 
 
-def test_a_restart_waits_for_calls_in_doubt(world: World) -> None:
+def restarted(world: World, plan: JobPlan) -> JobFolder:
+    """Run a restart again and again, as Airflow's retries do, until it opens its job."""
+    for _ in range(60):
+        with suppress(LedgerError):
+            return world.job(plan, rows=3, text="other")
+        world.control.advance_clock(HOUR / 4)
+    raise AssertionError("the restart does not end")
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["a batch was made", "none was made"])
+@pytest.mark.parametrize("ended", [True, False], ids=["it has ended", "it runs"])
+def test_a_restart_settles_the_calls_in_doubt_then_cancels_then_opens(world: World, made: bool, ended: bool) -> None:
+    """Nobody died: the old attempt lost its answer, and its batch would have run on unread."""
+    world.control.change_settings(batch_duration=0 if ended else 2 * HOUR)
     job = world.job(rows=3)
-    world.control.add_fault("create", "drop_after_commit")
-    world.advance(job)
-    with pytest.raises(ChangedInputError, match="could pay twice"):
-        world.job(world.plan(question="other", on_changed_input="restart"), text="other")
-    assert world.control.received().calls.get("cancel", 0) == 0
-    assert not job.is_abandoned()
+    world.control.add_fault("create", "drop_after_commit" if made else "drop_before_commit")
+    plan = world.plan(question="other", on_changed_input="restart")
+
+    def replaced(*args: Any, **options: Any) -> Any:
+        with pytest.raises(LedgerError, match="could pay twice"):
+            world.job(plan, rows=3, text="other")
+        return world.client.create(*args, **options)
+
+    assert isinstance(through(world, job, create=replaced).advance(), NextLook) or made
+    assert restarted(world, plan).name == "job-0002"
+    assert job.is_abandoned()
+    assert outcomes(job) == ([[Adopted]] if made else [[Void]])
+    (create,) = world.control.received().creates
+    assert world.control.received().calls.get("cancel", 0) == 0 or made
+    assert not made or world.client.retrieve(create.batch_id or "").has_ended
+
+
+@pytest.mark.parametrize("age", [60, HOUR], ids=["young", "an hour old"])
+@pytest.mark.parametrize("body", [None, "<html>Not Found</html>"], ids=["the API's 404", "a page of something else"])
+def test_a_restart_pays_nothing_while_the_old_batch_may_run_because_a_cancel_met_a_404(
+    world: World, age: float, body: str | None
+) -> None:
+    world.control.change_settings(batch_duration=5 * HOUR)
+    world.finish(world.job(rows=3))
+    world.control.advance_clock(age)
+    page = {} if body is None else {"body": body}
+    world.control.add_fault("retrieve", "status", status=404, error_type="not_found_error", times=4, **page)
+    plan = world.plan(question="other", on_changed_input="restart")
+    if age > 600 and body is None:
+        assert world.job(plan, rows=3, text="other").name == "job-0002", "only an ended batch can be deleted"
+        return
+    with pytest.raises(LedgerError, match="could not be canceled"):
+        world.job(plan, rows=3, text="other")
+    assert jobs_in(world) == ["job-0001"]
+    assert world.job(plan, rows=3, text="other").name == "job-0002"
+    assert world.control.received().calls["cancel"] == 1
 
 
 def test_a_job_whose_predecessor_was_removed_gets_a_number_of_its_own(world: World, tmp_path: Path) -> None:
@@ -577,7 +621,7 @@ def test_headers_that_are_missing_once_are_no_other_account(world: World) -> Non
         sealed_job(
             world.storage, world.plan(), read_rows=lambda: prepared(10),
             account=Account(base_url=known.base_url), service=world.client,
-            now=SimulatedClock(world.control).now(), spool_folder=world.spool,
+            clock=SimulatedClock(world.control), spool_folder=world.spool,
         )  # fmt: skip
     assert world.job().path == job.path
 
@@ -586,6 +630,7 @@ def test_a_restart_that_broke_off_goes_on_whatever_became_of_the_old_batches(wor
     old = world.finish(world.job())
     world.control.end_batches()
     world.client.delete(old[0].batch_id)
+    world.control.advance_clock(HOUR)
     plan = world.plan(question="other", on_changed_input="restart")
     world.control.add_fault("retrieve", "status", status=401)
     with pytest.raises(AuthenticationFailedError):
@@ -851,7 +896,7 @@ def test_a_job_that_another_attempt_opened_with_another_account_is_not_taken_ove
     with pytest.raises(ConfigurationError, match="now leads to"):
         sealed_job(
             storage, world.plan(), read_rows=lambda: prepared(3), account=other,
-            service=world.client, now=SimulatedClock(world.control).now(), spool_folder=world.spool,
+            service=world.client, clock=SimulatedClock(world.control), spool_folder=world.spool,
         )  # fmt: skip
     assert jobs_in(world) == ["job-0001"]
 

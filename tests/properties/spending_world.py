@@ -62,6 +62,9 @@ class Clock:
     def now(self) -> pendulum.DateTime:
         return pendulum.from_timestamp(self._clock.now() + self._wrong_by)
 
+    def steady(self) -> float:
+        return self._clock.now()
+
     def sleep(self, seconds: float) -> None:
         self._clock.advance(max(seconds, 0))
 
@@ -187,7 +190,7 @@ class World:
         plan = JobPlan(unit=self.work(unit), question="question", conn_id="c", run_id="r", limits=LIMITS)
         return sealed_job(
             Store(self.store, moments), plan, read_rows=lambda: prepared(unit, self.rows[unit]),
-            account=greeting.account, service=service, now=clock.now(), spool_folder=self._spool(),
+            account=greeting.account, service=service, clock=clock, spool_folder=self._spool(),
         )  # fmt: skip
 
     def _submission(self, job: JobFolder, service: Service, clock: Clock) -> Submission:

@@ -45,6 +45,9 @@ class StillClock:
     def now(self) -> pendulum.DateTime:
         return NOW
 
+    def steady(self) -> float:
+        return 0.0
+
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
 

@@ -75,6 +75,9 @@ class VirtualClock:
     def now(self) -> pendulum.DateTime:
         return pendulum.from_timestamp(self._now)
 
+    def steady(self) -> float:
+        return self._now
+
     def sleep(self, seconds: float) -> None:
         self._control.advance_clock(seconds)
         self._now = self._control.now()
@@ -129,7 +132,7 @@ class Run:
         plan = JobPlan(unit=UNIT, question="question", conn_id="c", run_id="r", limits=LIMITS, tries=TRIES)
         return sealed_job(
             self._storage, plan, read_rows=lambda: prepared(rows), account=self._client.greet().account,
-            service=self._client, now=self._clock.now(), spool_folder=self._spool,
+            service=self._client, clock=self._clock, spool_folder=self._spool,
         )  # fmt: skip
 
     def _submission(self, job: JobFolder, in_flight: int = REQUESTS_IN_QUEUE) -> Submission:

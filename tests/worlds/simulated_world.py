@@ -40,6 +40,9 @@ class SimulatedClock:
     def now(self) -> pendulum.DateTime:
         return pendulum.from_timestamp(self._control.now() + self.wrong_by)
 
+    def steady(self) -> float:
+        return self._control.now()
+
     def sleep(self, seconds: float) -> None:
         self._control.advance_clock(seconds)
 
@@ -88,7 +91,7 @@ class World:
         """Return the job of a plan, sealed, as a new process sees it."""
         return sealed_job(
             storage or self.storage, plan, read_rows=read_rows, account=self.client.greet().account,
-            service=self.client, now=SimulatedClock(self.control).now(), spool_folder=spool or self.spool,
+            service=self.client, clock=SimulatedClock(self.control), spool_folder=spool or self.spool,
         )  # fmt: skip
 
     def submission(self, job: JobFolder, *, wrong_by: float = 0.0, stop: bool = False) -> Submission:

@@ -53,6 +53,11 @@ def is_the_apis_refusal(status: int, error_type: str | None, request_id: str | N
     return error_type is not None and REFUSALS.get(status) == error_type and bool(request_id)
 
 
+def is_the_apis_not_found(error: ApiStatusError) -> bool:
+    """Return whether a 404 has the API's own form, and is not a page of something on the way."""
+    return error.status == 404 and is_the_apis_refusal(error.status, error.error_type, error.request_id)
+
+
 def check_accepted(batch: MessageBatch, *, requests: int, intended_at: pendulum.DateTime) -> None:
     """Check that an answer describes the batch that was sent.
 

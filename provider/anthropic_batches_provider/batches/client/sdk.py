@@ -1,7 +1,8 @@
 """Builds the SDK's clients from settings, so that nothing else in the process's environment reaches a request.
 
-The SDK does not offer two things that this module needs. The module sets the SDK's attribute ``_custom_headers`` and
-reads its signature instead. Tests with the oldest and the newest SDK check both by the requests that reach a server.
+The SDK does not offer three things that this module needs. The module sets the SDK's attributes ``_custom_headers`` and
+``_client.follow_redirects``, and reads its signature instead. Tests with the oldest and the newest SDK check them by
+the requests that reach a server.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import anthropic
 import httpx2
 from anthropic.lib.credentials import IdentityTokenFile, WorkloadIdentityCredentials
 
+from anthropic_batches_provider.batches.client.exposure import warn_if_exposed
 from anthropic_batches_provider.batches.client.http_log_filter import filter_http_log
 from anthropic_batches_provider.batches.client.settings import ClientSettings
 from anthropic_batches_provider.errors import ConfigurationError
@@ -53,6 +55,7 @@ def call_timeout(timeout: Any) -> httpx2.Timeout | None:
 
 def _build(sdk_class: type[_Sdk], settings: ClientSettings, http_class: Any, transport_class: Any) -> _Sdk:
     filter_http_log()
+    warn_if_exposed(settings)
     headers = dict(settings.client_kwargs.get("default_headers") or {})
     if settings.workspace_id and settings.workload_identity is None:  # a federation token carries its own workspace
         headers["anthropic-workspace-id"] = settings.workspace_id
@@ -72,6 +75,7 @@ def _build(sdk_class: type[_Sdk], settings: ClientSettings, http_class: Any, tra
             f"The SDK refuses the connection's settings ({type(error).__name__}: {_without(settings.secrets, error)}). "
             "Correct the connection's host or extra. Nothing was sent."
         ) from None
+    sdk._client.follow_redirects = False  # a redirect would take the key and all headers to another host
     if settings.credentials == "connection":
         sdk._custom_headers = headers  # drops what ANTHROPIC_CUSTOM_HEADERS added
     elif not (sdk.api_key or sdk.auth_token or sdk.credentials):

@@ -6,7 +6,7 @@ import logging
 
 import pendulum
 
-from anthropic_batches_provider.batches.clock import Clock
+from anthropic_batches_provider.batches.clock import Clock, Stopwatch
 from anthropic_batches_provider.batches.ledger import Adopted, BatchRecord, IntentRecord, JobFolder, ShardRecord, Void
 from anthropic_batches_provider.batches.limits import LONGEST_LIFE
 from anthropic_batches_provider.batches.message_batch import moment
@@ -17,12 +17,13 @@ from anthropic_batches_provider.batches.submission.next_look import NextLook
 from anthropic_batches_provider.batches.submission.outcomes import OutcomeRecorder
 from anthropic_batches_provider.batches.submission.service_time import ServiceTime
 from anthropic_batches_provider.batches.submission.settlement_rules import Adopt, DeclareVoid, GiveUp, WaitToSettle
-from anthropic_batches_provider.batches.submission.settler import Settler
+from anthropic_batches_provider.batches.submission.settler import Settler, settles_at
 from anthropic_batches_provider.errors import ApiError, SubmissionOutcomeUnknownError
 
 log = logging.getLogger(__name__)
 
 _FAILED_LOOK_PAUSE = pendulum.duration(minutes=5)
+_JUST_ASKED = pendulum.duration(seconds=5)
 
 
 class LostAnswers:
@@ -50,6 +51,11 @@ class LostAnswers:
         self._clock = clock
         self._time = time
         self._settler = Settler(job, service, nonce=nonce, service_now=time.now)
+        self._sent: dict[tuple[int, int], Stopwatch] = {}
+
+    def note_sent(self, intent: IntentRecord) -> None:
+        """Note that this process is making the create call of an intent now."""
+        self._sent[intent.shard, intent.attempt] = Stopwatch(self._clock)
 
     def settle(self, shard: ShardRecord, intent: IntentRecord) -> NextLook | None:
         """Search for the batch of an intent, and record the outcome once it is known.
@@ -59,6 +65,8 @@ class LostAnswers:
         """
         try:
             self._time.refresh_if_old()
+            if self._time.now() >= settles_at(intent):
+                self._time.refresh_if_old(_JUST_ASKED)  # a call is declared void only by the service's own word
             decision = self._settler.look(intent)
         except ApiError as error:
             return self._look_again(intent, error)
@@ -67,6 +75,8 @@ class LostAnswers:
             return None
         if isinstance(decision, Adopt):
             return self._adopt(shard, intent, decision)
+        if isinstance(decision, DeclareVoid) and (early := self._too_early(intent)):
+            return early
         if isinstance(decision, DeclareVoid):
             self._outcomes.conclude(intent, Void(reason="the service shows no batch that could be this shard's"))
             return None
@@ -78,6 +88,18 @@ class LostAnswers:
         raise self._unknown(
             intent,
             f"The shard may be in {', '.join(decision.batch_ids)}, but the results that would prove it cannot be read.",
+        )
+
+    def _too_early(self, intent: IntentRecord) -> NextLook | None:
+        """Return what to wait for if this process sent the call itself, and less time has passed by its own clocks."""
+        sent = self._sent.get((intent.shard, intent.attempt))
+        settles_after = pendulum.duration(seconds=intent.settles_after_seconds)
+        if sent is None or sent.at_least() >= settles_after:
+            return None
+        return NextLook(
+            until=self._clock.now() + (settles_after - sent.at_least()),
+            batch_ids=(),
+            reason=f"shard {intent.shard}: the service's clock has run ahead since its create call",
         )
 
     def _look_again(self, intent: IntentRecord, error: ApiError) -> NextLook:

@@ -11,7 +11,9 @@ from typing import Literal
 import pendulum
 
 from anthropic_batches_provider.batches.account import Account
-from anthropic_batches_provider.batches.cancellation import cancel_batches
+from anthropic_batches_provider.batches.cancellation import cancel_if_in_progress, takes_cancellation
+from anthropic_batches_provider.batches.clock import Clock
+from anthropic_batches_provider.batches.create_answers import is_the_apis_not_found
 from anthropic_batches_provider.batches.ledger import (
     AccountRecord,
     BatchRecord,
@@ -23,12 +25,21 @@ from anthropic_batches_provider.batches.ledger import (
     create_job,
     jobs_of,
 )
+from anthropic_batches_provider.batches.limits import EXPIRY_GRACE
+from anthropic_batches_provider.batches.message_batch import moment
 from anthropic_batches_provider.batches.plurals import counted
-from anthropic_batches_provider.batches.service import CancelService
+from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.errors import ChangedInputError, ConfigurationError, LedgerError
+from anthropic_batches_provider.batches.submission.lost_answers import LostAnswers
+from anthropic_batches_provider.batches.submission.next_look import NextLook, combined
+from anthropic_batches_provider.batches.submission.outcomes import OutcomeRecorder
+from anthropic_batches_provider.batches.submission.service_time import ServiceTime, ask_time
+from anthropic_batches_provider.errors import BatchNotFoundError, ChangedInputError, ConfigurationError, LedgerError
 
 log = logging.getLogger(__name__)
+
+_PAUSES_SECONDS = (2.0, 10.0, 30.0)
+_SHOWN_AFTER = pendulum.duration(minutes=10)  # a new batch may be unknown to parts of the service for a moment
 
 OnChangedInput = Literal["fail", "restart"]
 
@@ -64,17 +75,17 @@ class JobOpener:
     """Opens the job of one task's plan.
 
     :param account: the account that the connection leads to now.
-    :param service: cancels the running batches of a replaced job.
+    :param service: settles the open create calls of a replaced job, and cancels its running batches.
     """
 
     def __init__(
-        self, storage: Storage, plan: JobPlan, *, account: Account, service: CancelService, now: pendulum.DateTime
+        self, storage: Storage, plan: JobPlan, *, account: Account, service: SubmissionService, clock: Clock
     ) -> None:
         self._storage = storage
         self._plan = plan
         self._account = account
         self._service = service
-        self._now = now
+        self._clock = clock
 
     def open(self) -> JobFolder:
         """Return the job that this task must advance.
@@ -106,9 +117,9 @@ class JobOpener:
         first. If the job turns out to have begun to send, it is kept, and the change counts as one after submission.
 
         :param what: the thing that changed, in words.
-        :raises ChangedInputError: something was submitted, and the plan says ``fail``; or the plan says ``restart``,
-            and a create call of the job is unresolved.
-        :raises LedgerError: another attempt has replaced the job meanwhile, or a create call of it is unresolved.
+        :raises ChangedInputError: something was submitted, and the plan says ``fail``.
+        :raises LedgerError: another attempt has replaced the job meanwhile, a create call of it is unresolved, or a
+            batch of it that may be running could not be canceled.
         """
         plan = self._plan
         jobs = jobs_of(self._storage, plan.unit.folder)
@@ -121,8 +132,6 @@ class JobOpener:
             )
         if plan.on_changed_input == "fail":
             self._contest(job, what)
-        else:
-            _check_no_doubts(job)
         log.warning("%s changed since %s was opened: a new job replaces it.", what[0].upper() + what[1:], job.uri)
         return self._successor_of(job, after=jobs)
 
@@ -132,7 +141,7 @@ class JobOpener:
         :raises ChangedInputError: it has sent something, or has just begun to; it is kept.
         """
         if not _has_sent(job):
-            job.record_contest(self._now.to_iso8601_string())
+            job.record_contest(self._clock.now().to_iso8601_string())
             if not job.decide_contest(keep=_has_sent(job)):
                 return
         raise ChangedInputError(
@@ -143,27 +152,75 @@ class JobOpener:
         )
 
     def _successor_of(self, job: JobFolder, *, after: Sequence[JobFolder]) -> JobFolder:
-        """Abandon a job, cancel its running batches, and open the job that takes its place.
+        """Abandon a job, settle its open create calls, cancel its running batches, and open the job that replaces it.
 
-        :raises LedgerError: a create call of it is unresolved: a new job now could pay twice.
+        :raises LedgerError: whether a call of it made a batch is not known yet, or one of its batches may run and could
+            not be canceled: a new job now could pay twice.
         """
-        job.record_abandonment(self._now.to_iso8601_string())
+        job.record_abandonment(self._clock.now().to_iso8601_string())
         # The attempt that decided a contest against it saw that nothing was sent; nothing can have been sent since.
-        doubtful = [] if job.has_lost_contest() else _in_doubt(job)
-        if doubtful:
+        if not job.has_lost_contest():
+            time = ServiceTime(self._service, self._clock, ask_time(self._service, self._clock))
+            self._settle_doubts(job, time)
+            self._cancel_running(job, time.now())
+        return self._new_job(after=after)
+
+    def _settle_doubts(self, job: JobFolder, time: ServiceTime) -> None:
+        """Settle what attempts of an abandoned job left open; a batch that is found to be its own is canceled.
+
+        :raises SubmissionOutcomeUnknownError: nothing will ever prove the outcome.
+        """
+        outcomes = OutcomeRecorder(job, self._service, service_now=time.now)
+        lost_answers = LostAnswers(
+            job, self._service, outcomes, nonce=job.description().nonce, clock=self._clock, time=time
+        )
+        waits: dict[int, NextLook] = {}
+        for state in _shards(job):
+            if state.open_intent is not None and (wait := lost_answers.settle(state.shard, state.open_intent)):
+                waits[state.shard.shard] = wait
+        if waits:
+            until = combined(list(waits.values())).until
             raise LedgerError(
-                f"{job.uri} is being replaced, but an attempt of it was just sending {counted(len(doubtful), 'shard')} "
-                f"(by number: {', '.join(doubtful)}), and whether that made batches is not known yet. Run this task "
-                "again once that attempt has ended: this cancels any such batches. If this error comes back although "
-                "no attempt of that job is running, settle its create calls manually (python -m "
+                f"{job.uri} is being replaced, but whether {counted(len(waits), 'create call')} of it (by number of "
+                f"the shard: {', '.join(map(str, waits))}) made a batch is not known yet. Run this task again after "
+                f"{until.in_timezone('UTC').to_datetime_string()} UTC: it looks again, cancels any such batch, and "
+                "then opens the new job. If this error keeps coming back, settle the calls manually (python -m "
                 f"anthropic_batches_provider settle '{job.uri}'). No new job was opened: it could pay twice."
             )
-        canceled, _ = cancel_batches(self._service, [batch.batch_id for batch in _batches(job)])
+
+    def _cancel_running(self, job: JobFolder, now: pendulum.DateTime) -> None:
+        """Cancel the batches of an abandoned job that are not known to have ended.
+
+        :param now: the service's time.
+        """
+        running = [state.batch for state in _shards(job) if state.batch is not None and state.end is None]
+        canceled = [batch.batch_id for batch in running if self._cancel(job, batch, now)]
         if canceled:
             log.warning(
                 "Batches of %s are being canceled: %s. Requests they finished are billed.", job.uri, ", ".join(canceled)
             )
-        return self._new_job(after=after)
+
+    def _cancel(self, job: JobFolder, batch: BatchRecord, now: pendulum.DateTime) -> bool:
+        """Cancel a batch if it runs; return whether it was canceled now.
+
+        :raises LedgerError: the service does not know the batch, and it may run all the same.
+        """
+        for pause in (*_PAUSES_SECONDS, None):
+            try:
+                return takes_cancellation(cancel_if_in_progress(self._service, batch.batch_id))
+            except BatchNotFoundError as error:
+                if now > moment(batch.expires_at) + EXPIRY_GRACE:
+                    return False
+                if pause is not None:
+                    self._clock.sleep(pause)
+                elif now < moment(batch.created_at) + _SHOWN_AFTER or not is_the_apis_not_found(error):
+                    raise LedgerError(
+                        f"{job.uri} is being replaced, but its batch {batch.batch_id} could not be canceled ({error}), "
+                        "and it may be running. Run this task again in a few minutes. No new job was opened: it could "
+                        "pay twice."
+                    ) from error
+        log.warning("%s is unknown to the API: it was deleted, so it had ended.", batch.batch_id)
+        return False
 
     def _new_job(self, *, after: Sequence[JobFolder]) -> JobFolder:
         plan = self._plan
@@ -177,7 +234,7 @@ class JobOpener:
                 account=AccountRecord.of(self._account),
                 conn_id=plan.conn_id,
                 run_id=plan.run_id,
-                opened_at=self._now.to_iso8601_string(),
+                opened_at=self._clock.now().to_iso8601_string(),
                 question=plan.question,
                 betas=plan.betas,
                 key_columns=plan.key_columns,
@@ -243,24 +300,6 @@ def _check_account(job: JobFolder, description: JobRecord, conn_id: str, account
         "Give the connection its first account back, or request a new job with edition=. Only the first "
         "account's key can read the job's batches. Nothing was submitted."
     )
-
-
-def _check_no_doubts(job: JobFolder) -> None:
-    if doubtful := _in_doubt(job):
-        raise ChangedInputError(
-            f"{job.uri} has {counted(len(doubtful), 'unresolved create call')} (by number: {', '.join(doubtful)}): "
-            "batches may exist that cannot be canceled, and a new job now could pay twice. Undo the change and run the "
-            "task, which settles every such call; or settle manually (python -m anthropic_batches_provider settle "
-            f"'{job.uri}'). Then restart. Nothing was submitted."
-        )
-
-
-def _in_doubt(job: JobFolder) -> list[str]:
-    return [str(state.shard.shard) for state in _shards(job) if state.open_intent is not None]
-
-
-def _batches(job: JobFolder) -> list[BatchRecord]:
-    return [state.batch for state in _shards(job) if state.batch is not None]
 
 
 def _has_sent(job: JobFolder) -> bool:

@@ -7,13 +7,12 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import pendulum
-
 from anthropic_batches_provider.batches.account import Account
+from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.ledger import JobFolder, SealRecord, ShardRecord, Storage
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.rows import PreparedRow, RowsFingerprint
-from anthropic_batches_provider.batches.service import CancelService
+from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_shards
 from anthropic_batches_provider.batches.submission.opening import JobOpener, JobPlan
 from anthropic_batches_provider.errors import EmptyInputError
@@ -27,8 +26,8 @@ def sealed_job(
     *,
     read_rows: Callable[[], Iterable[PreparedRow]],
     account: Account,
-    service: CancelService,
-    now: pendulum.DateTime,
+    service: SubmissionService,
+    clock: Clock,
     spool_folder: Path,
 ) -> JobFolder:
     """Return the job of a plan with its shards sealed; nothing is sent.
@@ -40,7 +39,7 @@ def sealed_job(
     :param spool_folder: a local folder of this attempt alone.
     :raises ConfigurationError: bad rows, no rows, changed input, another account.
     """
-    opener = JobOpener(storage, plan, account=account, service=service, now=now)
+    opener = JobOpener(storage, plan, account=account, service=service, clock=clock)
     job = opener.open()
     if job.find_seal() is not None and job.is_finished() and not job.was_finished_by(plan.tries):
         if fingerprint_rows(read_rows()) == job.first_seal().fingerprint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pendulum
 
-from anthropic_batches_provider.batches.clock import Clock, ServiceClock
+from anthropic_batches_provider.batches.clock import Clock, ServiceClock, Stopwatch
 from anthropic_batches_provider.batches.service import GreetService
 from anthropic_batches_provider.errors import UnexpectedAnswerError
 
@@ -17,9 +17,9 @@ def ask_time(service: GreetService, clock: Clock) -> ServiceClock:
 
     :raises UnexpectedAnswerError: the service does not send the time, without which a lost answer cannot be settled.
     """
-    asked_at = clock.now()
+    asked = Stopwatch(clock)
     service_time = service.greet().server_time
-    if clock.now() - asked_at > _LONGEST_GREETING:
+    if asked.at_most() > _LONGEST_GREETING:
         # The process was paused, or the answer took long: either would set the clock wrong.
         return ask_time(service, clock)
     if service_time is None:
@@ -40,14 +40,14 @@ class ServiceTime:
         self._service = service
         self._clock = clock
         self._asked = asked
-        self._asked_at = clock.now()
+        self._asked_ago = Stopwatch(clock)
 
     def now(self) -> pendulum.DateTime:
         """Return the service's current time, in UTC."""
         return self._asked.now()
 
-    def refresh_if_old(self) -> None:
-        """Ask again if the last answer is old, or this machine's clock was set back."""
-        if not pendulum.duration() <= self._clock.now() - self._asked_at <= _TIME_IS_FRESH:
+    def refresh_if_old(self, oldest: pendulum.Duration = _TIME_IS_FRESH) -> None:
+        """Ask again if the last answer is older than that by either clock, or this machine's clock was set back."""
+        if self._asked_ago.at_most() > oldest or self._asked_ago.was_set_back():
             self._asked = ask_time(self._service, self._clock)
-            self._asked_at = self._clock.now()
+            self._asked_ago = Stopwatch(self._clock)

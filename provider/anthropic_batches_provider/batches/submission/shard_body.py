@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from anthropic_batches_provider.batches.clock import Clock
+from anthropic_batches_provider.batches.clock import Clock, Stopwatch
 from anthropic_batches_provider.batches.ledger import JobFolder, ShardRecord
 from anthropic_batches_provider.batches.sharding import body_chunks
 from anthropic_batches_provider.batches.submission.settlement_rules import SubmissionBounds
@@ -23,7 +23,7 @@ class ShardPost:
         self._shard = shard
         self._clock = clock
         self._bounds = bounds
-        self._intended_at = clock.now()
+        self._since_intent = Stopwatch(clock)
 
     def check_readable(self) -> None:
         """Check that the file exists, before an intent is spent on it.
@@ -47,14 +47,14 @@ class ShardPost:
     @property
     def may_start(self) -> bool:
         """Whether the POST may still start, so long after its intent."""
-        return self._clock.now() - self._intended_at <= self._bounds.start_within
+        return self._since_intent.at_most() <= self._bounds.start_within
 
     def __iter__(self) -> Iterator[bytes]:
-        started_at = self._clock.now()
+        since_start = Stopwatch(self._clock)
         if not self.may_start:
             raise ApiError(f"The POST of shard {self._shard.shard} did not start in time and was not sent.")
         with self._job.storage.open(self._path) as lines:
             for chunk in body_chunks(lines):
-                if self._clock.now() - started_at > self._bounds.post_deadline:
+                if since_start.at_most() > self._bounds.post_deadline:
                     raise ApiError(f"The POST of shard {self._shard.shard} took too long and was stopped.")
                 yield chunk

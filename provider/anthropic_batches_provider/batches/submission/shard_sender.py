@@ -128,6 +128,7 @@ class ShardSender:
 
     def _post(self, shard: ShardRecord, intent: IntentRecord, post: ShardPost, in_flight: int) -> NextLook | None:
         """Make the one create call of an intent, and record its outcome if it is known."""
+        self._lost_answers.note_sent(intent)
         try:
             batch = self._service.create(post, content_length=shard.body_bytes, betas=self._description.betas)
             check_accepted(batch, requests=shard.requests, intended_at=moment(intent.at))

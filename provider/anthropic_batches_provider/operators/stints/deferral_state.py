@@ -7,7 +7,7 @@ task continues with the job that it was deferred with, whatever its templates or
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException
@@ -47,7 +47,10 @@ class DeferralState:
         kept = task_instance.xcom_pull(
             task_ids=task_instance.task_id, key=DEFERRAL_KEY, map_indexes=task_instance.map_index
         )
-        return None if kept is None else cls(**kept)
+        if kept is None:
+            return None
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in kept.items() if name in known})
 
     def remember(self, context: Context) -> None:
         """Store this until the task resumes."""

@@ -150,6 +150,11 @@ class RowsOperator(BaseOperator):
         """Return the attributes that must stay as they are after a deferral, whatever their templates render then."""
         return {}
 
+    def _restore(self, kept: Mapping[str, Any]) -> None:
+        """Set the pinned attributes, and no others, whatever the metadatabase holds."""
+        for name in self.pinned().keys() & kept.keys():
+            setattr(self, name, kept[name])
+
     # --------------------------------------------------------------------------------------------------------- stints
 
     def execute(self, context: Context) -> Any:
@@ -194,8 +199,8 @@ class RowsOperator(BaseOperator):
 
         self._task_instance = context["ti"]
         before = None if event is None else DeferralState.recalled(context)
-        for name, value in (before.pinned if before is not None else {}).items():
-            setattr(self, name, value)
+        if before is not None:
+            self._restore(before.pinned)
         job_input = JobInput(JobArguments.of(self), context)
         clock, progress = SystemClock(), ProgressReport(context)
         with MessageBatchHook(self.conn_id).client() as client, task_spool() as spool:

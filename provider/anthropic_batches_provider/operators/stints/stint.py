@@ -77,7 +77,7 @@ def open_job(
             read_rows=lambda: progress.building(job_input.prepared_rows(spool)),
             account=client.greet().account,
             service=client,
-            now=clock.now(),
+            clock=clock,
             spool_folder=spool,
         )
     except EmptyInputError as error:

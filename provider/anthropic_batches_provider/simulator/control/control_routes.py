@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.requests import Request
@@ -171,6 +173,8 @@ def _endpoint(operations: dict[str, Handler]) -> Callable[[Request], Awaitable[R
     async def answer(request: Request) -> Response:
         # Starlette admits HEAD to every GET route.
         method = "GET" if request.method == "HEAD" else request.method
+        if foreign := _foreign_origin(request):
+            return _json(403, {"error": f"the control API is for programs on this machine, not for {foreign}"})
         try:
             content = await request.body()
             body = msgspec.json.decode(content) if content else {}
@@ -179,6 +183,26 @@ def _endpoint(operations: dict[str, Handler]) -> Callable[[Request], Awaitable[R
             return _json(400, {"error": str(error)})
 
     return answer
+
+
+def _foreign_origin(request: Request) -> str | None:
+    """Return the page or name that a call comes from, unless it is this machine itself.
+
+    A web page may reach servers on loopback through the browser: it names itself in ``Origin``, or in ``Host`` if its
+    name was made to point here.
+    """
+    for url in (request.headers.get("origin"), f"http://{request.headers.get('host', '')}"):
+        host = urlsplit(url).hostname if url is not None else "localhost"
+        if not _is_loopback(host or ""):
+            return url
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 async def _unknown_path(request: Request) -> Response:

@@ -97,3 +97,24 @@ def test_nothing_received_is_nothing_billed(control: SimulatorControl) -> None:
     received, billing = control.received(), control.billing()
     assert (received.calls, received.creates, received.batches_created) == ({}, [], 0)
     assert (billing.rows_billed, billing.max_times_billed, billing.batches) == (0, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"host": "localhost:1234"}, 200),
+        ({"host": "[::1]:1234"}, 200),
+        ({"origin": "http://127.0.0.1:8080"}, 200),
+        ({"origin": "https://example.org"}, 403),
+        ({"origin": "null"}, 403),
+        ({"host": "example.org"}, 403),
+        ({"host": "127.0.0.1.example.org:80"}, 403),
+    ],
+)
+@pytest.mark.parametrize(("method", "path"), [("GET", "/received"), ("POST", "/reset"), ("GET", "/nothing")])
+def test_a_page_in_a_browser_does_not_control_the_simulator(
+    server: SimulatorServer, headers: dict[str, str], status: int, method: str, path: str
+) -> None:
+    answer = httpx2.request(method, f"{server.base_url}/_simulator{path}", headers=headers)
+    assert answer.status_code == (404 if path == "/nothing" else status)
