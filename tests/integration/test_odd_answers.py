@@ -12,6 +12,7 @@ import pendulum
 import pytest
 
 from anthropic_batches_provider.batches.account import Greeting
+from anthropic_batches_provider.batches.cancellation import cancel_if_in_progress
 from anthropic_batches_provider.batches.collection import collect_job
 from anthropic_batches_provider.batches.ledger import Adopted, JobFolder, LocalStorage, Submitted, Void
 from anthropic_batches_provider.batches.message_batch import UNKNOWN_COUNTS, MessageBatch, RequestCounts
@@ -19,7 +20,13 @@ from anthropic_batches_provider.batches.output.collection_settings import Collec
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.submission import NextLook
 from anthropic_batches_provider.batches.submission.shard_body import ShardPost
-from anthropic_batches_provider.errors import ApiConnectionError, UnexpectedAnswerError
+from anthropic_batches_provider.errors import (
+    ApiConnectionError,
+    ApiStatusError,
+    LedgerError,
+    SubmissionOutcomeUnknownError,
+    UnexpectedAnswerError,
+)
 from tests.worlds.simulated_world import BOUNDS, HOUR, Proxy, SimulatedClock, World, through
 
 MINUTE = 60
@@ -219,6 +226,122 @@ def test_the_bound_of_a_doubt_does_not_move_with_what_an_answer_says_about_expir
     waiting = through(world, job, list=listed).advance()
     assert isinstance(waiting, NextLook)
     assert waiting.until < SimulatedClock(world.control).now().add(hours=26)
+
+
+def listing(world: World, change: Callable[[MessageBatch], MessageBatch], batch_id: str) -> Callable[..., Any]:
+    """Return a list call that shows one batch otherwise."""
+
+    def listed(**options: Any) -> Iterator[MessageBatch]:
+        for batch in world.client.list():
+            yield change(batch) if batch.id == batch_id else batch
+
+    return listed
+
+
+def test_a_batch_whose_id_cannot_be_read_may_be_ours_and_nothing_is_sent_again(world: World) -> None:
+    job = world.job(rows=3)
+    world.control.change_settings(batch_duration=0)
+    made: list[str] = []
+
+    def create(content: Any, **options: Any) -> MessageBatch:
+        made.append(world.client.create(content, **options).id)
+        raise UnexpectedAnswerError("its id is not an id")
+
+    def listed(**options: Any) -> Iterator[MessageBatch]:
+        return (replace(batch, id="../a:b") if batch.id in made else batch for batch in world.client.list())
+
+    assert isinstance(through(world, job, create=create, list=listed).advance(), NextLook)
+    for _ in range(4):
+        world.control.advance_clock(6 * HOUR)
+        assert isinstance(through(world, job, list=listed).advance(), NextLook)
+    world.control.advance_clock(3 * HOUR)
+    with pytest.raises(SubmissionOutcomeUnknownError):
+        through(world, job, list=listed).advance()
+    assert outcomes(job) == [None]
+
+
+@pytest.mark.parametrize("year", [2001, 2150])
+def test_an_impossible_time_in_the_list_hides_no_batch_of_ours(world: World, year: int) -> None:
+    job = world.job(rows=3)
+    world.control.change_settings(batch_duration=0)
+    world.control.add_fault("create", "drop_after_commit")
+    clock = SimulatedClock(world.control)
+    submission = through(world, job, list=lambda **options: iter(()))
+    assert isinstance(submission.advance(), NextLook)
+    (ours,) = (create.batch_id for create in world.control.received().creates)
+    odd = others_submit(world, requests=5) if year == 2001 else ours
+    assert odd is not None
+    listed = listing(world, lambda batch: replace(batch, created_at=pendulum.datetime(year, 1, 1)), odd)
+    world.control.advance_clock(30 * MINUTE)
+    assert isinstance(through(world, job, list=listed).advance(), list)
+    assert outcomes(job) == [Adopted]
+    assert clock.now().year < 2150
+
+
+@pytest.mark.parametrize(
+    "error", [ApiStatusError("no", status=400), ApiStatusError("no", status=500), UnexpectedAnswerError("a page")]
+)
+def test_what_a_strangers_results_answer_holds_up_no_doubt_of_ours(world: World, error: Exception) -> None:
+    job = world.job(rows=3)
+    world.control.change_settings(batch_duration=0)
+    world.control.add_fault("create", "drop_after_commit")
+    assert isinstance(through(world, job, list=lambda **options: iter(())).advance(), NextLook)
+    stranger = others_submit(world)
+
+    @contextmanager
+    def results(batch_id: str) -> Iterator[Iterator[bytes]]:
+        if batch_id == stranger:
+            raise error
+        with world.client.results(batch_id) as chunks:
+            yield chunks
+
+    assert isinstance(through(world, job, results=results).advance(), list)
+    assert outcomes(job) == [Adopted]
+
+
+@pytest.mark.parametrize("counts", [UNKNOWN_COUNTS, RequestCounts(succeeded=2)], ids=["not told", "others"])
+def test_an_end_whose_counts_never_agree_holds_up_no_results_once_nothing_can_run_any_more(
+    world: World, counts: RequestCounts, tmp_path: Path
+) -> None:
+    job = world.job(rows=3)
+    assert isinstance(world.advance(job), list)
+    world.control.end_batches()
+
+    def retrieve(batch_id: str) -> MessageBatch:
+        return replace(world.client.retrieve(batch_id), request_counts=counts)
+
+    world.control.advance_clock(26 * HOUR)
+    settings = CollectionSettings(spool_folder=tmp_path / "spool", clock=SimulatedClock(world.control))
+    out = Destination(storage=LocalStorage(tmp_path / "out"), owner="owner")
+    assert collect_job(job, Proxy(world, retrieve=retrieve), out, settings).counts.succeeded == 3
+
+
+def test_a_restart_cancels_what_it_knows_though_another_call_is_in_doubt(world: World) -> None:
+    world.control.change_settings(batch_duration=5 * HOUR)
+    job = world.job(rows=10)
+    world.control.add_fault("create", "drop_after_commit", nth=2)
+    assert isinstance(world.advance(job), NextLook)
+    plan = world.plan(question="other", on_changed_input="restart")
+    with pytest.raises(LedgerError, match="could pay twice"):
+        world.job(plan, rows=3, text="other")
+    known = [batch.batch_id for batch in job.batches()]
+    assert len(known) == 2
+    assert world.control.received().calls["cancel"] == 2
+    assert {world.client.retrieve(batch_id).processing_status for batch_id in known} == {"ended"}
+
+
+@pytest.mark.parametrize("status", [400, 409])
+def test_a_batch_in_a_state_that_takes_no_cancellation_holds_up_no_other(world: World, status: int) -> None:
+    (batch,) = world.finish(world.job(rows=3))
+
+    def retrieve(batch_id: str) -> MessageBatch:
+        return replace(world.client.retrieve(batch_id), processing_status="resting")
+
+    def cancel(batch_id: str) -> MessageBatch:
+        raise ApiStatusError("it takes no cancellation", status=status)
+
+    service: Any = Proxy(world, retrieve=retrieve, cancel=cancel)
+    assert cancel_if_in_progress(service, batch.batch_id).processing_status == "resting"
 
 
 # ----------------------------------------------------------------------------------------------------------- clocks

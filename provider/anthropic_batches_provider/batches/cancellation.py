@@ -6,13 +6,15 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from anthropic_batches_provider.errors import BatchNotFoundError
+from anthropic_batches_provider.errors import ApiStatusError, BatchNotFoundError
 
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.message_batch import MessageBatch
     from anthropic_batches_provider.batches.service import CancelService
 
 log = logging.getLogger(__name__)
+
+_REFUSED_FOR_ITS_STATE = (400, 409, 422)
 
 
 def takes_cancellation(batch: MessageBatch) -> bool:
@@ -32,7 +34,12 @@ def cancel_if_in_progress(service: CancelService, batch_id: str) -> MessageBatch
     """
     found = service.retrieve(batch_id)
     if takes_cancellation(found):
-        service.cancel(batch_id)
+        try:
+            service.cancel(batch_id)
+        except ApiStatusError as error:
+            if found.processing_status == "in_progress" or error.status not in _REFUSED_FOR_ITS_STATE:
+                raise
+            log.warning("%s is %s and does not take a cancellation: %s", batch_id, found.processing_status, error)
     return found
 
 

@@ -116,12 +116,31 @@ class MessageBatch:
         """
         if not isinstance(body, Mapping) or body.get("type") != "message_batch":
             raise _no_batch(body, "its type is not message_batch")
-        batch_id, status = body.get("id"), body.get("processing_status")
+        batch_id = body.get("id")
         if not (isinstance(batch_id, str) and BATCH_ID_PATTERN.match(batch_id)):
             raise _no_batch(body, "its id is not an id")
+        return cls._read(body, batch_id)
+
+    @classmethod
+    def from_list(cls, entry: object) -> MessageBatch | None:
+        """Read an entry of a list; None if it is no object.
+
+        Its id may be of any form: such a batch cannot be asked about, but it may be the one whose answer was lost.
+        """
+        if not isinstance(entry, Mapping):
+            return None
+        return cls._read(entry, str(entry.get("id")))
+
+    @property
+    def has_well_formed_id(self) -> bool:
+        """Whether the batch can be asked about, and its id can be a part of a path."""
+        return BATCH_ID_PATTERN.match(self.id) is not None
+
+    @classmethod
+    def _read(cls, body: Mapping[str, object], batch_id: str) -> MessageBatch:
         return cls(
             id=batch_id,
-            processing_status=readable_status(status),
+            processing_status=readable_status(body.get("processing_status")),
             request_counts=RequestCounts.from_api(body.get("request_counts")),
             created_at=_moment_or_none(body.get("created_at")),
             expires_at=_moment_or_none(body.get("expires_at")),

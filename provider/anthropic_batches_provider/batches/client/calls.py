@@ -6,7 +6,6 @@ page, truncated JSON or a bare string raises :class:`UnexpectedAnswerError`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -26,8 +25,6 @@ from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import ConfigurationError, UnexpectedAnswerError
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 BATCHES = "/v1/messages/batches"
 _BATCH_ID = "batch id"
@@ -267,21 +264,12 @@ def _page(answer: Answer) -> BatchPage:
     body = _object(answer)
     data, has_more = _entries(body)
     return BatchPage(
-        batches=tuple(batch for entry in data if (batch := listed_batch(entry)) is not None),
+        batches=tuple(batch for entry in data if (batch := MessageBatch.from_list(entry)) is not None),
         has_more=has_more,
         first_id=body.get("first_id"),
         last_id=body.get("last_id"),
         greeting=greeting_of(answer),
     )
-
-
-def listed_batch(entry: object) -> MessageBatch | None:
-    """Return an entry of a list; None if it is no batch: one odd entry must not hide the others."""
-    try:
-        return MessageBatch.from_api(entry)
-    except UnexpectedAnswerError as error:
-        log.warning("An entry of the list of batches is passed over: %s", error)
-        return None
 
 
 def _models(answer: Answer) -> tuple[list[dict[str, Any]], str | None]:

@@ -6,7 +6,6 @@ Decoding a page of 1,000 batches this way takes 1 ms, on an event loop that a th
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Literal, TypeVar
@@ -14,7 +13,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 import pendulum
 
-from anthropic_batches_provider.batches.client.calls import Answer, Call, list_page, listed_batch, retrieve
+from anthropic_batches_provider.batches.client.calls import Answer, Call, list_page, retrieve
 from anthropic_batches_provider.batches.client.failures import retry_after_seconds
 from anthropic_batches_provider.batches.limits import MAX_LIST_PAGE
 from anthropic_batches_provider.batches.message_batch import (
@@ -26,8 +25,6 @@ from anthropic_batches_provider.batches.message_batch import (
 )
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import UnexpectedAnswerError
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -163,9 +160,8 @@ def _entry(entry: msgspec.Raw) -> Sighting | None:
     except UNDECODABLE:
         pass
     try:
-        batch = listed_batch(_ANYTHING.decode(entry))
-    except UNDECODABLE as error:
-        log.warning("An entry of the list of batches is passed over: %s", error)
+        batch = MessageBatch.from_list(_ANYTHING.decode(entry))
+    except UNDECODABLE:
         return None
     return None if batch is None else _sighting(batch)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 
 from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.ledger import EndRecord, JobFolder, ShardState
+from anthropic_batches_provider.batches.limits import EXPIRY_GRACE
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts, moment
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.results.fetching import PAUSES_SECONDS
@@ -16,6 +18,8 @@ from anthropic_batches_provider.errors import (
     ResultsUnavailableError,
     UnexpectedAnswerError,
 )
+
+log = logging.getLogger(__name__)
 
 
 def ended_batches_of(job: JobFolder, source: ResultsSource, clock: Clock) -> list[MessageBatch]:
@@ -56,8 +60,13 @@ def _looked_at(job: JobFolder, state: ShardState, source: ResultsSource, clock: 
     assert state.batch is not None  # noqa: S101 - narrows the type; the caller has checked
     batch = retrieve(state.batch.batch_id, source, clock)
     if batch.has_ended:
-        _check_counts(batch, batch.ended_with(state.shard.requests), counted(state.shard.requests, "request"))
-        job.record_end(EndRecord.of(batch, shard=state.shard.shard))
+        agrees = batch.ended_with(state.shard.requests)
+        if clock.now() < moment(state.batch.expires_at) + EXPIRY_GRACE:
+            _check_counts(batch, agrees, counted(state.shard.requests, "request"))
+        if agrees:
+            job.record_end(EndRecord.of(batch, shard=state.shard.shard))
+        else:  # nothing of it can run any more: the results themselves show whether they are complete
+            log.warning("%s has ended, with %s; its results decide.", batch.id, batch.request_counts)
     return batch
 
 

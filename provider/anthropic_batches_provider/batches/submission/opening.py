@@ -34,7 +34,13 @@ from anthropic_batches_provider.batches.submission.lost_answers import LostAnswe
 from anthropic_batches_provider.batches.submission.next_look import NextLook, combined
 from anthropic_batches_provider.batches.submission.outcomes import OutcomeRecorder
 from anthropic_batches_provider.batches.submission.service_time import ServiceTime, ask_time
-from anthropic_batches_provider.errors import BatchNotFoundError, ChangedInputError, ConfigurationError, LedgerError
+from anthropic_batches_provider.errors import (
+    BatchNotFoundError,
+    ChangedInputError,
+    ConfigurationError,
+    LedgerError,
+    SubmissionOutcomeUnknownError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -161,32 +167,39 @@ class JobOpener:
         # The attempt that decided a contest against it saw that nothing was sent; nothing can have been sent since.
         if not job.has_lost_contest():
             time = ServiceTime(self._service, self._clock, ask_time(self._service, self._clock))
-            self._settle_doubts(job, time)
+            unsettled = self._settle_doubts(job, time)
             self._cancel_running(job, time.now())
+            if unsettled is not None:
+                raise unsettled
         return self._new_job(after=after)
 
-    def _settle_doubts(self, job: JobFolder, time: ServiceTime) -> None:
+    def _settle_doubts(self, job: JobFolder, time: ServiceTime) -> LedgerError | None:
         """Settle what attempts of an abandoned job left open; a batch that is found to be its own is canceled.
 
-        :raises SubmissionOutcomeUnknownError: nothing will ever prove the outcome.
+        :returns: the error to raise if some call is not settled; a ``SubmissionOutcomeUnknownError`` if it never will.
         """
         outcomes = OutcomeRecorder(job, self._service, service_now=time.now)
         lost_answers = LostAnswers(
             job, self._service, outcomes, nonce=job.description().nonce, clock=self._clock, time=time
         )
         waits: dict[int, NextLook] = {}
+        unknown: LedgerError | None = None
         for state in _shards(job):
-            if state.open_intent is not None and (wait := lost_answers.settle(state.shard, state.open_intent)):
-                waits[state.shard.shard] = wait
+            try:
+                if state.open_intent is not None and (wait := lost_answers.settle(state.shard, state.open_intent)):
+                    waits[state.shard.shard] = wait
+            except SubmissionOutcomeUnknownError as error:
+                unknown = unknown or error
         if waits:
             until = combined(list(waits.values())).until
-            raise LedgerError(
+            return LedgerError(
                 f"{job.uri} is being replaced, but whether {counted(len(waits), 'create call')} of it (by number of "
                 f"the shard: {', '.join(map(str, waits))}) made a batch is not known yet. Run this task again after "
                 f"{until.in_timezone('UTC').to_datetime_string()} UTC: it looks again, cancels any such batch, and "
                 "then opens the new job. If this error keeps coming back, settle the calls manually (python -m "
                 f"anthropic_batches_provider settle '{job.uri}'). No new job was opened: it could pay twice."
             )
+        return unknown
 
     def _cancel_running(self, job: JobFolder, now: pendulum.DateTime) -> None:
         """Cancel the batches of an abandoned job that are not known to have ended.

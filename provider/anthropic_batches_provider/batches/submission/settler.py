@@ -10,7 +10,7 @@ import pendulum
 from anthropic_batches_provider.batches.byte_lines import LineTooLongError, grouped_lines
 from anthropic_batches_provider.batches.clock import SERVICE_CLOCK_SKEW
 from anthropic_batches_provider.batches.ledger import IntentRecord, JobFolder
-from anthropic_batches_provider.batches.limits import MAX_RESULT_LINE_BYTES
+from anthropic_batches_provider.batches.limits import BATCH_ID_PATTERN, MAX_RESULT_LINE_BYTES
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.results import read_loosely
 from anthropic_batches_provider.batches.service import SettlingService
@@ -23,7 +23,10 @@ from anthropic_batches_provider.batches.submission.settlement_rules import (
     settle,
 )
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE, check_nesting
-from anthropic_batches_provider.errors import AuthenticationFailedError, BatchNotFoundError, ResultsStreamError
+from anthropic_batches_provider.errors import ApiConnectionError, ApiError
+
+# The list is newest first; so many older batches in a row are no odd entries among newer ones.
+_SURELY_OLDER = 100
 
 
 class Settler:
@@ -59,7 +62,9 @@ class Settler:
         decision = settle(self._candidates(batches, intent.shard), appears_until=appears_until, now=now)
         if isinstance(decision, Prove):
             for batch_id in decision.batch_ids:
-                self._note_proof(batch_id, intent, self.prove(batch_id, intent))
+                is_well_formed = BATCH_ID_PATTERN.match(batch_id) is not None
+                proof = self.prove(batch_id, intent) if is_well_formed else Proof.UNPROVABLE
+                self._note_proof(batch_id, intent, proof)
             decision = settle(self._candidates(batches, intent.shard), appears_until=appears_until, now=now)
         return decision
 
@@ -69,15 +74,20 @@ class Settler:
 
     def _possible_batches(self, intent: IntentRecord) -> list[MessageBatch]:
         since, until = moment(intent.at) - SERVICE_CLOCK_SKEW, settles_at(intent) + SERVICE_CLOCK_SKEW
+        latest = self._service_now() + SERVICE_CLOCK_SKEW
         known_foreign = self._job.foreign_to(intent)
-        found = []
+        found, older_in_a_row = [], 0
         for batch in self._service.list():
-            if batch.created_at is not None and batch.created_at < since:
+            created_at = batch.created_at
+            if created_at is not None and created_at > latest:
+                created_at = None  # nothing is created in the future: the time is not known
+            older_in_a_row = older_in_a_row + 1 if created_at is not None and created_at < since else 0
+            if older_in_a_row >= _SURELY_OLDER:
                 break
-            is_too_late = batch.created_at is not None and batch.created_at > until
-            if is_too_late or batch.id in known_foreign or not _may_hold(batch, intent.requests):
+            is_too_late = created_at is not None and created_at > until
+            if older_in_a_row or is_too_late or batch.id in known_foreign or not _may_hold(batch, intent.requests):
                 continue
-            claim = self._job.claim_of(batch.id)
+            claim = self._job.claim_of(batch.id) if batch.has_well_formed_id else None
             if claim is None:
                 found.append(batch)
             elif (claim.job, claim.shard) == (self._job.path, intent.shard):
@@ -104,7 +114,9 @@ class Settler:
         try:
             with self._service.results(batch_id) as chunks:
                 line, is_whole = _first_line(chunks)
-        except (BatchNotFoundError, AuthenticationFailedError, ResultsStreamError, LineTooLongError):
+        except ApiConnectionError:
+            raise
+        except (ApiError, LineTooLongError):  # whatever its results answer, one batch holds up no other candidate
             return Proof.UNPROVABLE
         custom_id = _answered_custom_id(line)
         if custom_id is None:

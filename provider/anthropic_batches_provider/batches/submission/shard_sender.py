@@ -101,8 +101,10 @@ class ShardSender:
         :raises LedgerError: its lost answer can never be settled, or another job replaced this one.
         :raises SubmissionStoppedError: ``should_stop`` returned true.
         """
-        self._time.refresh_if_old()
         shard = state.shard
+        # Its time counts from before the service is asked: a pause in between would date the intent back.
+        post = ShardPost(self._job, shard, clock=self._clock, bounds=self._bounds)
+        self._time.refresh_if_old()
         if state.batch is not None:
             return None
         if state.open_intent is not None:
@@ -110,7 +112,6 @@ class ShardSender:
         if self._should_stop():
             raise SubmissionStoppedError(f"Stopped before shard {shard.shard} of {self._job.uri} was sent.")
         self._check_voids(state)
-        post = ShardPost(self._job, shard, clock=self._clock, bounds=self._bounds)
         post.check_readable()
         intent = self._intent(state)
         if not self._job.record_intent(intent):
