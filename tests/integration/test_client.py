@@ -420,9 +420,13 @@ def test_a_list_that_goes_in_a_circle_ends_with_an_error(client: BlockingClient,
         client.listed()
 
 
-def test_a_list_without_an_end_is_left_after_a_thousand_pages(client: BlockingClient, api: ScriptedApi) -> None:
+def test_a_list_without_an_end_is_left_after_so_many_pages(
+    client: BlockingClient, api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert calls.MAX_LIST_PAGES == 1000
+    monkeypatch.setattr(calls, "MAX_LIST_PAGES", 20)
     api.route = lambda arrived: Answer(body={"data": [], "has_more": True, "last_id": f"m{len(api.arrived)}"})
-    with pytest.raises(UnexpectedAnswerError, match="The list does not end: after 1,001 pages"):
+    with pytest.raises(UnexpectedAnswerError, match="The list does not end: after 21 pages"):
         client.listed()
 
 
