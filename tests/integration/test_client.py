@@ -18,6 +18,7 @@ from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient, calls
 from anthropic_batches_provider.batches.create_answers import is_refusal
+from anthropic_batches_provider.batches.limits import MAX_LIST_PAGES
 from anthropic_batches_provider.errors import (
     ApiConnectionError,
     ApiStatusError,
@@ -423,7 +424,7 @@ def test_a_list_that_goes_in_a_circle_ends_with_an_error(client: BlockingClient,
 def test_a_list_without_an_end_is_left_after_so_many_pages(
     client: BlockingClient, api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert calls.MAX_LIST_PAGES == 1000
+    assert MAX_LIST_PAGES == 1000
     monkeypatch.setattr(calls, "MAX_LIST_PAGES", 20)
     api.route = lambda arrived: Answer(body={"data": [], "has_more": True, "last_id": f"m{len(api.arrived)}"})
     with pytest.raises(UnexpectedAnswerError, match="The list does not end: after 21 pages"):
