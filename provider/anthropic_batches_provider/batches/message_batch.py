@@ -16,7 +16,6 @@ import pendulum
 from anthropic_batches_provider.batches.limits import BATCH_ID_PATTERN
 from anthropic_batches_provider.errors import UnexpectedAnswerError
 
-PROCESSING_STATUSES: frozenset[str] = frozenset(("in_progress", "canceling", "ended"))
 UNKNOWN_STATUS = "unknown"
 
 ResultType = Literal["succeeded", "errored", "canceled", "expired"]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
+
+from anthropic_batches_provider.errors import BatchNotFoundError
+
+T = TypeVar("T")
 
 # Of the API's limits only the spend limit lasts longer. It is no pause: a header must not suspend a wait for days.
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
@@ -34,6 +40,22 @@ LOOK_FAILED = GrowingPause(2.0, 120.0)  # to check a batch, or all of a connecti
 LIST_FAILED = GrowingPause(15.0, 600.0)  # one glitch costs little; batches are retrieved meanwhile
 QUEUE_FULL = GrowingPause(60.0, 600.0)  # the service accepts no more requests for now
 SERVICE_AWAY = GrowingPause(60.0, 600.0)  # a task that is due to resume could not ask the service about its job
+
+
+UNTIL_KNOWN_SECONDS = (2.0, 10.0, 30.0)  # not every part of the service knows a batch, or its end, at once
+
+
+def once_known(call: Callable[[], T], sleep: Callable[[float], None]) -> T:
+    """Make a call about a batch; while the service does not know the batch, repeat it after 2, 10 and 30 seconds.
+
+    :raises BatchNotFoundError: the service does not know it the fourth time either.
+    """
+    for seconds in UNTIL_KNOWN_SECONDS:
+        try:
+            return call()
+        except BatchNotFoundError:
+            sleep(seconds)
+    return call()
 
 
 def bounded_retry_after(seconds: float | None) -> float:

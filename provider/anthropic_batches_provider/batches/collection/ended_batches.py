@@ -9,8 +9,8 @@ from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.ledger import EndRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.limits import EXPIRY_GRACE
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts, moment
+from anthropic_batches_provider.batches.pauses import once_known
 from anthropic_batches_provider.batches.plurals import counted
-from anthropic_batches_provider.batches.results.fetching import PAUSES_SECONDS
 from anthropic_batches_provider.batches.service import ResultsSource, RetrieveService
 from anthropic_batches_provider.errors import (
     BatchesNotEndedError,
@@ -103,13 +103,8 @@ def retrieve(batch_id: str, source: RetrieveService, clock: Clock) -> MessageBat
 
     :raises ResultsUnavailableError: the service does not know it.
     """
-    for pause in PAUSES_SECONDS:
-        try:
-            return source.retrieve(batch_id)
-        except BatchNotFoundError:
-            clock.sleep(pause)
     try:
-        return source.retrieve(batch_id)
+        return once_known(lambda: source.retrieve(batch_id), clock.sleep)
     except BatchNotFoundError as error:
         raise ResultsUnavailableError(
             f"The API does not know batch {batch_id} ({error}). Compare the connection with the one that submitted the "

@@ -6,14 +6,13 @@ from anthropic_batches_provider.batches.results.decode import UNREADABLE, Result
 from anthropic_batches_provider.batches.results.expected import ExpectedRows
 from anthropic_batches_provider.batches.results.fetching import spooled_results
 from anthropic_batches_provider.batches.results.spool import SpooledResults
-from anthropic_batches_provider.batches.results.unreadable import custom_id_of, read_loosely
+from anthropic_batches_provider.batches.results.unreadable import read_loosely
 
 __all__ = [
     "UNREADABLE",
     "ExpectedRows",
     "Result",
     "SpooledResults",
-    "custom_id_of",
     "decode_result",
     "missing_result",
     "read_loosely",

@@ -59,9 +59,10 @@ def decode_result(line: bytes, *, with_message: bool = True) -> Result:
     try:
         check_nesting(line)
         return decode(line)
+    except RecursionError as error:
+        return _read_loosely(line, error)
     except UNDECODABLE:
         try:
-            check_nesting(line)
             return decode(_with_valid_text(line))
         except UNDECODABLE as error:
             return _read_loosely(line, error)

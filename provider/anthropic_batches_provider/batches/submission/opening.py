@@ -26,7 +26,8 @@ from anthropic_batches_provider.batches.ledger import (
     jobs_of,
 )
 from anthropic_batches_provider.batches.limits import EXPIRY_GRACE
-from anthropic_batches_provider.batches.message_batch import moment
+from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
+from anthropic_batches_provider.batches.pauses import once_known
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.sharding import ShardLimits
@@ -44,7 +45,6 @@ from anthropic_batches_provider.errors import (
 
 log = logging.getLogger(__name__)
 
-_PAUSES_SECONDS = (2.0, 10.0, 30.0)
 _SHOWN_AFTER = pendulum.duration(minutes=10)  # a new batch may be unknown to parts of the service for a moment
 
 OnChangedInput = Literal["fail", "restart"]
@@ -218,20 +218,22 @@ class JobOpener:
 
         :raises LedgerError: the service does not know the batch, and it may run all the same.
         """
-        for pause in (*_PAUSES_SECONDS, None):
-            try:
-                return takes_cancellation(cancel_if_in_progress(self._service, batch.batch_id))
-            except BatchNotFoundError as error:
-                if now > moment(batch.expires_at) + EXPIRY_GRACE:
-                    return False
-                if pause is not None:
-                    self._clock.sleep(pause)
-                elif now < moment(batch.created_at) + _SHOWN_AFTER or not is_the_apis_not_found(error):
-                    raise LedgerError(
-                        f"{job.uri} is being replaced, but its batch {batch.batch_id} could not be canceled ({error}), "
-                        "and it may be running. Run this task again in a few minutes. No new job was opened: it could "
-                        "pay twice."
-                    ) from error
+
+        def cancel() -> MessageBatch:
+            return cancel_if_in_progress(self._service, batch.batch_id)
+
+        has_expired = now > moment(batch.expires_at) + EXPIRY_GRACE
+        try:
+            return takes_cancellation(cancel() if has_expired else once_known(cancel, self._clock.sleep))
+        except BatchNotFoundError as error:
+            if has_expired:
+                return False
+            if now < moment(batch.created_at) + _SHOWN_AFTER or not is_the_apis_not_found(error):
+                raise LedgerError(
+                    f"{job.uri} is being replaced, but its batch {batch.batch_id} could not be canceled ({error}), "
+                    "and it may be running. Run this task again in a few minutes. No new job was opened: it could "
+                    "pay twice."
+                ) from error
         log.warning("%s is unknown to the API: it was deleted, so it had ended.", batch.batch_id)
         return False
 

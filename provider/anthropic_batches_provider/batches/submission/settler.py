@@ -62,9 +62,7 @@ class Settler:
         decision = settle(self._candidates(batches, intent.shard), appears_until=appears_until, now=now)
         if isinstance(decision, Prove):
             for batch_id in decision.batch_ids:
-                is_well_formed = BATCH_ID_PATTERN.match(batch_id) is not None
-                proof = self.prove(batch_id, intent) if is_well_formed else Proof.UNPROVABLE
-                self._note_proof(batch_id, intent, proof)
+                self._note_proof(batch_id, intent, self.prove(batch_id, intent))
             decision = settle(self._candidates(batches, intent.shard), appears_until=appears_until, now=now)
         return decision
 
@@ -111,6 +109,8 @@ class Settler:
         Only a whole line that is a result can prove that a batch is not ours. A proxy's answer, or a line that was cut,
         proves nothing.
         """
+        if not BATCH_ID_PATTERN.match(batch_id):
+            return Proof.UNPROVABLE  # such a batch cannot be asked about
         try:
             with self._service.results(batch_id) as chunks:
                 line, is_whole = _first_line(chunks)
