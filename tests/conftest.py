@@ -2,8 +2,12 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from unittest import mock
 
+import httpcore2
 import pytest
 
 from airflow_stack.guardian import guardian
@@ -27,3 +31,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mark = item.get_closest_marker("timeout")
         seconds = float(mark.args[0]) if mark else usual
         item.add_marker(pytest.mark.timeout(seconds * factor), append=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_tls_context() -> Iterator[None]:
+    """Load the certificates once, not for each of a thousand clients (50 ms each), which all speak plain HTTP."""
+    original = httpcore2.default_ssl_context
+    with mock.patch.object(httpcore2, "default_ssl_context", cache(original)):
+        yield

@@ -12,8 +12,16 @@ from anthropic_batches_provider.simulator import SimulatorControl
 from tests.worlds.simulated_world import SimulatedClock
 
 
+class _TimeOfServer:
+    """The time of a simulator in another process."""
+
+    def __init__(self, control: SimulatorControl) -> None:
+        self.now = control.now
+        self.advance = control.advance_clock
+
+
 def main(base_url: str, api_key: str, storage: str, job: str) -> None:
-    clock = SimulatedClock(SimulatorControl(base_url))
+    clock = SimulatedClock(_TimeOfServer(SimulatorControl(base_url)))
     with MessageBatchClient(ClientSettings(base_url=base_url, api_key=api_key)) as client:
         folder = JobFolder(open_storage(storage), job)
         submission = Submission(

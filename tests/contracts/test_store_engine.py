@@ -20,7 +20,7 @@ from anthropic_batches_provider.simulator import Clock as ManualClock
 from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
 from tests.contracts.store_servers import Store
-from tests.worlds.simulated_world import HOUR, SimulatedClock, World
+from tests.worlds.simulated_world import HOUR, World
 
 ROOT = Path(__file__).parents[2]
 ROWS = 40  # ten shards
@@ -41,7 +41,7 @@ def collect(world: World, job: JobFolder, uri: str) -> list[int]:
     output = open_storage(uri, holds_ledger=False)
     owner = UnitOfWork(dag_id="dag", task_id="task", unit="unit").owner
     destination = Destination(storage=output, owner=owner, output_format="jsonl")
-    settings = CollectionSettings(spool_folder=world.spool, clock=SimulatedClock(world.control))
+    settings = CollectionSettings(spool_folder=world.spool, clock=world.clock())
     manifest = collect_job(job, world.client, destination, settings)
     assert json.loads(output.read("_manifest.json"))["counts"]["succeeded"] == manifest.counts.succeeded
     parts = [output.read(name) for name in output.list("") if name.startswith("part-")]

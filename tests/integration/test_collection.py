@@ -22,6 +22,7 @@ from anthropic_batches_provider.batches.ledger import (
     JobRecord,
     LocalStorage,
     SealRecord,
+    UnitJobs,
     create_job,
 )
 from anthropic_batches_provider.batches.ledger import ShardRecord as LedgerShard
@@ -88,7 +89,7 @@ def submitted(root: Path, client: MessageBatchClient) -> EndedJob:
         question="q",
         key_columns=("id",),
     )
-    folder = create_job(storage, "dag/task/unit/-", record, after=[])
+    folder = create_job(storage, "dag/task/unit/-", record, after=UnitJobs(jobs=(), next_number=1))
     (root / "shards").mkdir()
     rows = (Row(number) for number in range(ROWS))
     shards = list(cut_shards(rows, nonce=NONCE, limits=ShardLimits(max_requests=90), folder=root / "shards"))

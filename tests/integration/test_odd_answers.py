@@ -27,7 +27,7 @@ from anthropic_batches_provider.errors import (
     SubmissionOutcomeUnknownError,
     UnexpectedAnswerError,
 )
-from tests.worlds.simulated_world import BOUNDS, HOUR, Proxy, SimulatedClock, World, through
+from tests.worlds.simulated_world import BOUNDS, HOUR, Proxy, World, through
 
 MINUTE = 60
 
@@ -67,7 +67,7 @@ WRONG: dict[str, Callable[[MessageBatch], MessageBatch]] = {
 @pytest.mark.parametrize("is_made", [True, False], ids=["a batch was made", "none was made"])
 def test_an_answer_that_does_not_prove_the_batch_is_settled(world: World, wrong: str, is_made: bool) -> None:
     job = world.job(rows=3)
-    clock = SimulatedClock(world.control)
+    clock = world.clock()
 
     def create(content: Any, **options: Any) -> MessageBatch:
         if is_made:
@@ -92,7 +92,7 @@ def test_an_answer_about_a_batch_that_belongs_to_another_job_is_settled(world: W
 
     def create(content: Any, **options: Any) -> MessageBatch:
         world.client.create(content, **options)
-        return replace(world.client.retrieve(taken.batch_id), created_at=SimulatedClock(world.control).now())
+        return replace(world.client.retrieve(taken.batch_id), created_at=world.clock().now())
 
     assert isinstance(through(world, job, create=create).advance(), NextLook)
     assert outcomes(job) == [None]
@@ -135,7 +135,7 @@ def test_an_end_whose_counts_do_not_agree_is_not_recorded_and_asked_again(
 
     wrongly_told = through(world, job, retrieve=retrieve)
     assert not wrongly_told.running.look()
-    settings = CollectionSettings(spool_folder=tmp_path / "spool", clock=SimulatedClock(world.control))
+    settings = CollectionSettings(spool_folder=tmp_path / "spool", clock=world.clock())
     out = Destination(storage=LocalStorage(tmp_path / "out"), owner="owner")
     with pytest.raises(UnexpectedAnswerError, match=r"has ended, with .* instead of 3 requests"):
         collect_job(job, Proxy(world, retrieve=retrieve), out, settings)
@@ -225,7 +225,7 @@ def test_the_bound_of_a_doubt_does_not_move_with_what_an_answer_says_about_expir
 
     waiting = through(world, job, list=listed).advance()
     assert isinstance(waiting, NextLook)
-    assert waiting.until < SimulatedClock(world.control).now().add(hours=26)
+    assert waiting.until < world.clock().now().add(hours=26)
 
 
 def listing(world: World, change: Callable[[MessageBatch], MessageBatch], batch_id: str) -> Callable[..., Any]:
@@ -265,7 +265,7 @@ def test_an_impossible_time_in_the_list_hides_no_batch_of_ours(world: World, yea
     job = world.job(rows=3)
     world.control.change_settings(batch_duration=0)
     world.control.add_fault("create", "drop_after_commit")
-    clock = SimulatedClock(world.control)
+    clock = world.clock()
     submission = through(world, job, list=lambda **options: iter(()))
     assert isinstance(submission.advance(), NextLook)
     (ours,) = (create.batch_id for create in world.control.received().creates)
@@ -311,7 +311,7 @@ def test_an_end_whose_counts_never_agree_holds_up_no_results_once_nothing_can_ru
         return replace(world.client.retrieve(batch_id), request_counts=counts)
 
     world.control.advance_clock(26 * HOUR)
-    settings = CollectionSettings(spool_folder=tmp_path / "spool", clock=SimulatedClock(world.control))
+    settings = CollectionSettings(spool_folder=tmp_path / "spool", clock=world.clock())
     out = Destination(storage=LocalStorage(tmp_path / "out"), owner="owner")
     assert collect_job(job, Proxy(world, retrieve=retrieve), out, settings).counts.succeeded == 3
 
@@ -374,7 +374,7 @@ def test_a_services_clock_that_runs_ahead_voids_nothing_before_the_time_has_pass
 
 def test_a_worker_whose_clock_was_set_back_during_a_pause_does_not_post(world: World) -> None:
     job = world.job(rows=3)
-    clock = SimulatedClock(world.control)
+    clock = world.clock()
     post = ShardPost(job, job.shards()[0].shard, clock=clock, bounds=BOUNDS)
     assert post.may_start
     world.control.advance_clock(2 * MINUTE)

@@ -348,7 +348,7 @@ def test_an_attempt_of_a_replaced_job_publishes_nothing(world: World, task: OneT
     started(task)
     job = task.job()
     stale = task.collection(job, task.folder)
-    job.record_abandonment("2026-11-21T00:00:00Z")
+    job.replacement.record_abandonment("2026-11-21T00:00:00Z")
     for step in (stale.write_next, stale.publish):
         with pytest.raises(LedgerError, match="was replaced by another job"):
             step()

@@ -6,11 +6,11 @@ import pytest
 
 from anthropic_batches_provider.batches.progress import JobProgress
 from tests.worlds.one_task_job import KilledError, OneTask, before_each, dies_at
-from tests.worlds.simulated_world import HOUR, SimulatedClock, World
+from tests.worlds.simulated_world import HOUR, World
 
 
 def progress(task: OneTask) -> JobProgress:
-    return JobProgress.of(task.job(), now=SimulatedClock(task.world.control).now())
+    return JobProgress.of(task.job(), now=task.world.clock().now())
 
 
 def test_a_job_that_waits_for_its_window_tells_what_is_sent_and_in_flight(task: OneTask) -> None:

@@ -18,14 +18,14 @@ from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.row_failures import may_go_again
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.errors import LedgerError, ResultsUnavailableError
-from tests.worlds.simulated_world import HOUR, SimulatedClock, World
+from tests.worlds.simulated_world import HOUR, World
 
 ROWS = 10
 
 
 def collect(world: World, job: JobFolder, tmp_path: Path) -> tuple[Manifest, list[dict[str, Any]]]:
     destination = Destination(storage=LocalStorage(tmp_path / "out"), owner="owner")
-    settings = CollectionSettings(spool_folder=tmp_path / "collect", clock=SimulatedClock(world.control))
+    settings = CollectionSettings(spool_folder=tmp_path / "collect", clock=world.clock())
     manifest = collect_job(job, world.client, destination, settings)
     lines = [line for part in manifest.parts for line in (tmp_path / "out" / part.name).read_bytes().splitlines()]
     assert list((tmp_path / "collect").iterdir()) == []
@@ -35,7 +35,7 @@ def collect(world: World, job: JobFolder, tmp_path: Path) -> tuple[Manifest, lis
 def next_round(world: World, job: JobFolder, *, max_rounds: int = 3) -> int:
     """Seal a further round as the operator does; return how many rows it sends."""
     rounds = Rounds(most=max_rounds, limits=ShardLimits(max_requests=4), spool_folder=world.spool)
-    clock = SimulatedClock(world.control)
+    clock = world.clock()
     seal = seal_next_round(job, rounds, service=world.client, clock=clock, now=clock.now())
     return 0 if seal is None else seal.rows
 
@@ -214,8 +214,8 @@ def test_of_two_attempts_at_once_one_seals_the_round_and_the_other_takes_it_over
         other,
         rounds,
         service=world.client,
-        clock=SimulatedClock(world.control),
-        now=SimulatedClock(world.control).now(),
+        clock=world.clock(),
+        now=world.clock().now(),
     )
     assert seal == job.rounds()[1]
     assert len(job.storage.list(f"{job.path}/requests")) == 1
@@ -253,7 +253,7 @@ def test_of_two_collectors_at_once_neither_loses_the_rows_that_are_to_go_again(w
                 collect(world, job, tmp_path / "other")
             return world.client.results(batch_id)
 
-    settings = CollectionSettings(spool_folder=tmp_path / "late", clock=SimulatedClock(world.control))
+    settings = CollectionSettings(spool_folder=tmp_path / "late", clock=world.clock())
     destination = Destination(storage=LocalStorage(tmp_path / "out"), owner="owner")
     collect_job(job, CollectedMeanwhile(), destination, settings)
     assert next_round(world, job) == 1
@@ -272,7 +272,7 @@ def test_a_late_collector_does_not_publish_over_a_newer_round(world: World, tmp_
             return world.client.results(batch_id)
 
     before = (tmp_path / "out" / "_manifest.json").read_bytes()
-    settings = CollectionSettings(spool_folder=tmp_path / "late", clock=SimulatedClock(world.control))
+    settings = CollectionSettings(spool_folder=tmp_path / "late", clock=world.clock())
     destination = Destination(storage=LocalStorage(tmp_path / "out"), owner="owner")
     with pytest.raises(LedgerError, match="started a further round"):
         collect_job(job, RoundMeanwhile(), destination, settings)

@@ -58,7 +58,7 @@ from anthropic_batches_provider.errors import (
 from anthropic_batches_provider.simulator import Clock as ManualClock
 from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
-from tests.worlds.simulated_world import BOUNDS, HOUR, Proxy, SimulatedClock, World, prepared, through
+from tests.worlds.simulated_world import BOUNDS, HOUR, Proxy, World, prepared, through
 
 
 def outcomes(job: JobFolder) -> list[list[type]]:
@@ -72,7 +72,7 @@ def test_every_shard_becomes_one_batch_and_a_second_attempt_sends_nothing(world:
     assert [batch.batch_id for batch in batches] == [create.batch_id for create in world.control.received().creates]
     assert world.advance(world.job()) == batches
     assert outcomes(job) == [[Submitted]] * 3
-    assert all(job.claim_of(batch.batch_id) is not None for batch in batches)
+    assert all(job.claims.claim_of(batch.batch_id) is not None for batch in batches)
     assert list(world.spool.iterdir()) == []
     world.check_each_row_billed_once(10)
 
@@ -139,7 +139,7 @@ def test_a_worker_that_died_after_its_post_pays_nothing_twice(world: World) -> N
     job = world.job(rows=3)
     state = job.shards()[0]
     intent = IntentRecord(shard=0, attempt=1, requests=3, nonce="dead", settles_after_seconds=26 * 60,
-                          at=SimulatedClock(world.control).now().to_iso8601_string())  # fmt: skip
+                          at=world.clock().now().to_iso8601_string())  # fmt: skip
     assert job.record_intent(intent)
     body = (Path(job.uri.removeprefix("file://")) / state.shard.requests_file).read_bytes()
     sent = b'{"requests":[' + body[:-1].replace(b"\n", b",") + b"]}"
@@ -196,7 +196,7 @@ def test_a_duplicate_made_on_the_way_is_canceled_and_the_oldest_adopted(world: W
             world.control.advance_clock(1)
             return world.client.create([sent], content_length=len(sent))
 
-    clock = SimulatedClock(world.control)
+    clock = world.clock()
     world.control.clear_faults()
     world.control.add_fault("create", "drop_after_commit", nth=2)
     submission = Submission(
@@ -255,7 +255,7 @@ def test_a_full_queue_is_waited_for_and_the_rest_goes_out_later(world: World) ->
     world.control.add_fault("create", "status", nth=2, status=429, retry_after=300)
     waiting = world.advance(job)
     assert isinstance(waiting, NextLook)
-    assert (waiting.until - SimulatedClock(world.control).now()).total_seconds() == pytest.approx(300, abs=2)
+    assert (waiting.until - world.clock().now()).total_seconds() == pytest.approx(300, abs=2)
     assert outcomes(job) == [[Submitted], [Refused], []]
     world.finish(job)
     world.check_each_row_billed_once(10)
@@ -263,7 +263,7 @@ def test_a_full_queue_is_waited_for_and_the_rest_goes_out_later(world: World) ->
 
 def test_a_service_that_was_never_reached_leaves_no_doubt(world: World) -> None:
     job = world.job()
-    clock = SimulatedClock(world.control)
+    clock = world.clock()
     service_clock = ask_time(world.client, clock)
     with SimulatorServer() as gone:
         settings = ClientSettings(base_url=gone.base_url, api_key="k")
@@ -299,7 +299,7 @@ def test_a_paused_worker_does_not_post_into_the_future(world: World) -> None:
 def test_another_attempt_that_holds_the_intent_is_waited_for(world: World) -> None:
     job = world.job(rows=3)
     intent = IntentRecord(shard=0, attempt=1, requests=3, nonce="zombie", settles_after_seconds=26 * 60,
-                          at=SimulatedClock(world.control).now().to_iso8601_string())  # fmt: skip
+                          at=world.clock().now().to_iso8601_string())  # fmt: skip
     shards = job.shards
 
     def shards_then_zombie() -> object:
@@ -316,7 +316,7 @@ def test_sealed_shards_are_never_read_from_the_source_again(world: World) -> Non
     job = world.job()
     again = sealed_job(
         world.storage, world.plan(), read_rows=lambda: pytest.fail("the rows were read again"),
-        account=world.client.greet().account, service=world.client, clock=SimulatedClock(world.control),
+        account=world.client.greet().account, service=world.client, clock=world.clock(),
         spool_folder=world.spool,
     )  # fmt: skip
     assert again.path == job.path
@@ -330,7 +330,7 @@ def test_shards_that_were_half_written_are_built_anew(world: World) -> None:
     with pytest.raises(OSError, match="went away"):
         sealed_job(
             world.storage, world.plan(), read_rows=broken, account=world.client.greet().account, service=world.client,
-            clock=SimulatedClock(world.control), spool_folder=world.spool,
+            clock=world.clock(), spool_folder=world.spool,
         )  # fmt: skip
     job = world.job()
     assert job.name == "job-0001"
@@ -441,17 +441,17 @@ def test_a_first_answer_without_an_end_proves_nothing_and_does_not_fill_the_memo
 
 
 def test_rows_that_take_hours_to_read_do_not_make_an_intent_look_old(world: World) -> None:
-    greeting = ask_time(world.client, SimulatedClock(world.control))
+    greeting = ask_time(world.client, world.clock())
     job = world.job(rows=3)
     world.control.advance_clock(3 * HOUR)
     world.control.add_fault("create", "drop_after_commit")
-    clock = SimulatedClock(world.control)
+    clock = world.clock()
     late = Submission(job, world.client, clock=clock, service_clock=greeting, bounds=BOUNDS)
     world.control.advance_clock(61)
     assert isinstance(late.advance(), NextLook)
     intent = job.shards()[0].open_intent
     assert intent is not None
-    age = SimulatedClock(world.control).now() - moment(intent.at)
+    age = world.clock().now() - moment(intent.at)
     assert abs(age.total_seconds()) < 2
     assert isinstance(world.advance(job), NextLook)
     assert len(world.control.received().creates) == 1
@@ -503,7 +503,7 @@ def test_a_restart_settles_the_calls_in_doubt_then_cancels_then_opens(world: Wor
 
     assert isinstance(through(world, job, create=replaced).advance(), NextLook) or made
     assert restarted(world, plan).name == "job-0002"
-    assert job.is_abandoned()
+    assert job.replacement.is_abandoned()
     assert outcomes(job) == ([[Adopted]] if made else [[Void]])
     (create,) = world.control.received().creates
     assert world.control.received().calls.get("cancel", 0) == 0 or made
@@ -621,7 +621,7 @@ def test_headers_that_are_missing_once_are_no_other_account(world: World) -> Non
         sealed_job(
             world.storage, world.plan(), read_rows=lambda: prepared(10),
             account=Account(base_url=known.base_url), service=world.client,
-            clock=SimulatedClock(world.control), spool_folder=world.spool,
+            clock=world.clock(), spool_folder=world.spool,
         )  # fmt: skip
     assert world.job().path == job.path
 
@@ -647,7 +647,7 @@ def test_a_deferred_attempt_goes_on_with_its_own_job_or_not_at_all(world: World)
     gone = JobFolder(world.storage, job.path.replace("job-0001", "job-0009"))
     with pytest.raises(JobNotFoundError):
         reopened_job(gone, account=account, conn_id="c")
-    job.record_abandonment("2026-11-21T00:00:00Z")
+    job.replacement.record_abandonment("2026-11-21T00:00:00Z")
     with pytest.raises(LedgerError, match="was replaced by another job"):
         reopened_job(job, account=account, conn_id="c")
     assert world.control.received().creates == []
@@ -658,7 +658,7 @@ def test_a_deferred_attempt_goes_on_with_its_own_job_or_not_at_all(world: World)
 
 def an_intent(world: World, attempt: int = 1) -> IntentRecord:
     """Return the intent of another attempt, as of now."""
-    at = SimulatedClock(world.control).now().to_iso8601_string()
+    at = world.clock().now().to_iso8601_string()
     return IntentRecord(
         shard=0, attempt=attempt, requests=3, nonce=f"other {attempt}", at=at, settles_after_seconds=26 * 60
     )
@@ -685,17 +685,17 @@ def test_a_look_that_is_stale_cancels_nothing(world: World) -> None:
     """After we read intent 1, it is refused, and intent 2 makes and claims the batch that we list before we decide."""
     job = world.job(rows=3)
     assert job.record_intent(an_intent(world))
-    body = b"".join(ShardPost(job, job.shards()[0].shard, clock=SimulatedClock(world.control), bounds=BOUNDS))
+    body = b"".join(ShardPost(job, job.shards()[0].shard, clock=world.clock(), bounds=BOUNDS))
     made: list[str] = []
 
     def list_slowly() -> Iterator[MessageBatch]:
         if not made:
-            at = SimulatedClock(world.control).now().to_iso8601_string()
+            at = world.clock().now().to_iso8601_string()
             refused = Refused(status=None, reason="not connected")
             assert job.record_outcome(OutcomeRecord(shard=0, attempt=1, at=at, outcome=refused))
             assert job.record_intent(an_intent(world, attempt=2))
             made.append(world.client.create([body], content_length=len(body)).id)
-            assert job.claim(made[0], 0)
+            assert job.claims.claim(made[0], 0)
         return world.client.list()
 
     assert isinstance(through(world, job, list=list_slowly).advance(), NextLook)
@@ -737,7 +737,7 @@ class Meeting:
 
 
 def jobs_in(world: World) -> list[str]:
-    return [job.name for job in jobs_of(world.storage, world.plan().unit.folder)]
+    return [job.name for job in jobs_of(world.storage, world.plan().unit.folder).jobs]
 
 
 def test_two_first_attempts_at_once_are_one_job(world: World) -> None:
@@ -850,10 +850,10 @@ def test_a_call_under_way_while_its_job_is_replaced_by_a_restart_is_canceled(wor
     with pytest.raises(LedgerError, match="settle"):
         world.job(plan, rows=3, text="other")
     assert jobs_in(world) == ["job-0001"], "no new job while a call may have made a batch"
-    body = b"".join(ShardPost(job, job.shards()[0].shard, clock=SimulatedClock(world.control), bounds=BOUNDS))
+    body = b"".join(ShardPost(job, job.shards()[0].shard, clock=world.clock(), bounds=BOUNDS))
     batch = world.client.create([body], content_length=len(body))
     adopt_by_hand(job, an_intent(world), batch.id, service=world.client,
-                  service_clock=ask_time(world.client, SimulatedClock(world.control)))  # fmt: skip
+                  service_clock=ask_time(world.client, world.clock()))  # fmt: skip
     assert world.job(plan, rows=3, text="other").name == "job-0002"
     assert world.control.received().calls["cancel"] == 1
 
@@ -862,7 +862,7 @@ def test_a_batch_that_is_recorded_after_its_job_was_replaced_is_canceled(world: 
     job = world.job(rows=3)
 
     def create_slowly(content: object, **options: Any) -> object:
-        job.record_abandonment("2026-11-21T00:00:00Z")
+        job.replacement.record_abandonment("2026-11-21T00:00:00Z")
         return world.client.create(content, **options)  # type: ignore[arg-type]
 
     through(world, job, create=create_slowly).advance()
@@ -871,7 +871,7 @@ def test_a_batch_that_is_recorded_after_its_job_was_replaced_is_canceled(world: 
 
 
 def test_a_clock_that_is_set_forward_during_a_call_voids_nothing(world: World) -> None:
-    job, clock = world.job(rows=3), SimulatedClock(world.control)
+    job, clock = world.job(rows=3), world.clock()
     world.control.add_fault("create", "late_commit", seconds=30)
 
     def create_slowly(content: object, **options: Any) -> object:
@@ -896,7 +896,7 @@ def test_a_job_that_another_attempt_opened_with_another_account_is_not_taken_ove
     with pytest.raises(ConfigurationError, match="now leads to"):
         sealed_job(
             storage, world.plan(), read_rows=lambda: prepared(3), account=other,
-            service=world.client, clock=SimulatedClock(world.control), spool_folder=world.spool,
+            service=world.client, clock=world.clock(), spool_folder=world.spool,
         )  # fmt: skip
     assert jobs_in(world) == ["job-0001"]
 

@@ -30,6 +30,7 @@ class Moments:
     """Counts the moments of one attempt, and triggers its surprises.
 
     :param surprises: by the number of the moment.
+    :ivar count: how many moments have come.
     """
 
     def __init__(
@@ -38,12 +39,12 @@ class Moments:
         self._surprises = surprises
         self._pause = pause
         self._other = other
-        self._count = 0
+        self.count = 0
         self._dead = False
 
     def come(self, *, writing: bool = False) -> None:
-        surprise = self._surprises.get(self._count)
-        self._count += 1
+        surprise = self._surprises.get(self.count)
+        self.count += 1
         if self._dead or (surprise and surprise.kind == "dies"):
             self._dead = True
             raise DiedError

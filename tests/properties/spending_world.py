@@ -2,7 +2,7 @@
 
 Attempts are processes of a task. At every moment (before and after each write, each call to the service and the body
 of a create call) an attempt may die, pause, meet another attempt, or have its write fail, whether the write took place
-or not. The service is the simulator over HTTP; only the test moves its clock.
+or not. The service is the simulator, called over HTTP or directly; only the test moves its clock.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from anthropic_batches_provider.batches.output.destination import MANIFEST_NAME,
 from anthropic_batches_provider.batches.output.manifest import Manifest, decode_manifest
 from anthropic_batches_provider.batches.results.decode import decode_custom_id
 from anthropic_batches_provider.batches.rows import PreparedRow
+from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (
     JobPlan,
@@ -120,6 +121,7 @@ class Service:
 class World:
     """A service, a store and destinations; each unit of work has a name and a number of rows.
 
+    :param client: calls the server's simulator.
     :param spools: an empty local folder, for a folder of each attempt.
     :ivar doubles: how many of the next create calls a broken network delivers twice, with both answers lost.
     :ivar pause_between_doubles: seconds after each of the two.
@@ -127,10 +129,11 @@ class World:
     :ivar doubled: beginnings of the custom_ids that were delivered twice.
     :ivar canceled: batches that the engine tried to cancel.
     :ivar foreign: batches of other programs.
+    :ivar changed: units whose source has other rows now.
     :ivar brought_home: units on which a task has worked from the rows to the output, with further rounds.
     """
 
-    def __init__(self, server: SimulatorServer, client: MessageBatchClient, spools: Path, rows: Mapping[str, int]):
+    def __init__(self, server: SimulatorServer, client: SubmissionService, spools: Path, rows: Mapping[str, int]):
         self.server = server
         self.control = server.control
         self.client = client
@@ -145,6 +148,7 @@ class World:
         self.pause_after_greeting = 0.0
         self.canceled: set[str] = set()
         self.foreign: set[str] = set()
+        self.changed: set[str] = set()
         self.brought_home: set[str] = set()
         self.control.reset()
 
@@ -187,9 +191,10 @@ class World:
     def _sealed(self, unit: str, moments: Moments, service: Service, clock: Clock) -> JobFolder:
         greeting = service.greet()
         self.pass_time(self.pause_after_greeting)
+        source = f"{unit} changed" if unit in self.changed else unit
         plan = JobPlan(unit=self.work(unit), question="question", conn_id="c", run_id="r", limits=LIMITS)
         return sealed_job(
-            Store(self.store, moments), plan, read_rows=lambda: prepared(unit, self.rows[unit]),
+            Store(self.store, moments), plan, read_rows=lambda: prepared(source, self.rows[unit]),
             account=greeting.account, service=service, clock=clock, spool_folder=self._spool(),
         )  # fmt: skip
 
@@ -207,7 +212,7 @@ class World:
 
     def job(self, unit: str) -> JobFolder | None:
         """Return the unit's job, as another process sees it."""
-        jobs = jobs_of(Store(self.store, self.moments()), self.work(unit).folder)
+        jobs = jobs_of(Store(self.store, self.moments()), self.work(unit).folder).jobs
         assert len(jobs) <= 1, "nobody asked for a second job"
         return jobs[0] if jobs else None
 
@@ -215,6 +220,10 @@ class World:
         contents = self._outputs[unit].contents
         lines = [line for part in manifest.parts for line in contents[part.name].splitlines()]
         return [msgspec.json.decode(line)["key"] for line in lines]
+
+    def output(self, unit: str) -> dict[str, bytes]:
+        """Return the files in a unit's destination."""
+        return dict(self._outputs[unit].contents)
 
     def published_keys(self, unit: str) -> list[int]:
         """Return the keys of the rows of the manifest in place: another attempt may have published since."""

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from anthropic_batches_provider.batches.client import MessageBatchClient
 from anthropic_batches_provider.batches.ledger import Adopted
 from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.submission import NextLook
 from anthropic_batches_provider.errors import ApiError, JobStoppedError, MessageBatchesError
 from anthropic_batches_provider.simulator import Clock as ManualClock
@@ -27,6 +27,7 @@ from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
 from tests.properties.spending_moments import DiedError, StorageFailedError, Surprise
 from tests.properties.spending_world import World, beginning, world_client
+from tests.worlds.direct_service import DirectService
 
 HOUR = 3600
 BATCH_SECONDS = (0, 300, 2 * HOUR, 30 * HOUR)
@@ -81,7 +82,7 @@ class Spending(RuleBasedStateMachine):
 
     rows: ClassVar[Mapping[str, int]] = {"a": 6, "b": 6, "c": 7}
 
-    def __init__(self, server: SimulatorServer, client: MessageBatchClient) -> None:
+    def __init__(self, server: SimulatorServer, client: SubmissionService) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
         self.world = World(server, client, Path(self._folder.name), self.rows)
@@ -281,7 +282,7 @@ class Spending(RuleBasedStateMachine):
         assert surplus <= bills.keys() - owned.keys() - self.world.foreign
 
 
-def spending_on(server: SimulatorServer, client: MessageBatchClient) -> type[RuleBasedStateMachine]:
+def spending_on(server: SimulatorServer, client: SubmissionService) -> type[RuleBasedStateMachine]:
     class SpendingHere(Spending):
         def __init__(self) -> None:
             super().__init__(server, client)
@@ -293,12 +294,6 @@ def spending_on(server: SimulatorServer, client: MessageBatchClient) -> type[Rul
 def server() -> Iterator[SimulatorServer]:
     with SimulatorServer(Simulator(clock=ManualClock(start=1_800_000_000, speed=0))) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def client(server: SimulatorServer) -> Iterator[MessageBatchClient]:
-    with world_client(server) as client:
-        yield client
 
 
 @pytest.fixture(autouse=True)
@@ -317,13 +312,19 @@ PROFILE = settings(
 )
 
 
-def test_nothing_is_paid_twice_whatever_happens(server: SimulatorServer, client: MessageBatchClient) -> None:
+def test_nothing_is_paid_twice_whatever_happens(server: SimulatorServer) -> None:
     profile = settings(PROFILE, max_examples=150, stateful_step_count=20, derandomize=True)
-    run_state_machine_as_test(spending_on(server, client), settings=profile)
+    run_state_machine_as_test(spending_on(server, DirectService(server.simulator)), settings=profile)
+
+
+def test_nor_when_the_calls_go_through_the_client_and_over_http(server: SimulatorServer) -> None:
+    profile = settings(PROFILE, max_examples=15, stateful_step_count=20, derandomize=True)
+    with world_client(server) as client:
+        run_state_machine_as_test(spending_on(server, client), settings=profile)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(0)
-def test_nothing_is_paid_twice_in_ten_thousand_histories(server: SimulatorServer, client: MessageBatchClient) -> None:
+def test_nothing_is_paid_twice_in_ten_thousand_histories(server: SimulatorServer) -> None:
     profile = settings(PROFILE, max_examples=10_000, stateful_step_count=25)
-    run_state_machine_as_test(spending_on(server, client), settings=profile)
+    run_state_machine_as_test(spending_on(server, DirectService(server.simulator)), settings=profile)

@@ -165,7 +165,7 @@ class OneTask:
 
     @property
     def _clock(self) -> SimulatedClock:
-        return SimulatedClock(self.world.control, self.arguments.wrong_by)
+        return self.world.clock(self.arguments.wrong_by)
 
 
 class KilledError(BaseException):

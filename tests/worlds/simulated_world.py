@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import pendulum
 
@@ -23,28 +23,36 @@ from anthropic_batches_provider.batches.submission import (
     sealed_job,
 )
 from anthropic_batches_provider.simulator import Clock as ManualClock
-from anthropic_batches_provider.simulator import Simulator, SimulatorControl
+from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
 
 HOUR = 3600.0
 BOUNDS = SubmissionBounds()
 
 
+class SimulatorTime(Protocol):
+    """The simulator's time: its own clock where it runs in this process, which is much quicker, or its control API."""
+
+    def now(self) -> float: ...
+
+    def advance(self, seconds: float, /) -> object: ...
+
+
 class SimulatedClock:
     """The local clock of a worker: the simulator's time plus the error of the worker's clock."""
 
-    def __init__(self, control: SimulatorControl, wrong_by: float = 0.0) -> None:
-        self._control = control
+    def __init__(self, time: SimulatorTime, wrong_by: float = 0.0) -> None:
+        self._time = time
         self.wrong_by = wrong_by
 
     def now(self) -> pendulum.DateTime:
-        return pendulum.from_timestamp(self._control.now() + self.wrong_by)
+        return pendulum.from_timestamp(self._time.now() + self.wrong_by)
 
     def steady(self) -> float:
-        return self._control.now()
+        return self._time.now()
 
     def sleep(self, seconds: float) -> None:
-        self._control.advance_clock(seconds)
+        self._time.advance(seconds)
 
 
 class World:
@@ -58,6 +66,10 @@ class World:
         self.client = MessageBatchClient(
             ClientSettings(base_url=server.base_url, api_key=server.api_key), sleep=lambda seconds: None
         )
+
+    def clock(self, wrong_by: float = 0.0) -> SimulatedClock:
+        """Return the clock of a worker; only the test's thread moves its time."""
+        return SimulatedClock(self.server.simulator.clock, wrong_by)
 
     def plan(
         self,
@@ -91,11 +103,11 @@ class World:
         """Return the job of a plan, sealed, as a new process sees it."""
         return sealed_job(
             storage or self.storage, plan, read_rows=read_rows, account=self.client.greet().account,
-            service=self.client, clock=SimulatedClock(self.control), spool_folder=spool or self.spool,
+            service=self.client, clock=self.clock(), spool_folder=spool or self.spool,
         )  # fmt: skip
 
     def submission(self, job: JobFolder, *, wrong_by: float = 0.0, stop: bool = False) -> Submission:
-        clock = SimulatedClock(self.control, wrong_by)
+        clock = self.clock(wrong_by)
         service_clock = ask_time(self.client, clock)
         return Submission(
             job,
@@ -116,7 +128,7 @@ class World:
             outcome = self.advance(job)
             if isinstance(outcome, list):
                 return outcome
-            seconds = (outcome.until - SimulatedClock(self.control).now()).total_seconds()
+            seconds = (outcome.until - self.clock().now()).total_seconds()
             self.control.advance_clock(min(max(seconds, 0) + 1, HOUR / 2 if outcome.batch_ids else 1e9))
         raise AssertionError("the submission does not end")
 
@@ -160,5 +172,5 @@ class Proxy:
 
 def through(world: World, job: JobFolder, **answers: Any) -> Submission:
     """Return a new attempt's submission through a proxy."""
-    clock, service = SimulatedClock(world.control), Proxy(world, **answers)
+    clock, service = world.clock(), Proxy(world, **answers)
     return Submission(job, service, clock=clock, service_clock=ask_time(service, clock), bounds=BOUNDS)

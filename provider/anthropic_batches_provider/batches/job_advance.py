@@ -71,14 +71,15 @@ class JobAdvance:
         :raises ApiError: the service refused a shard for a reason that waiting does not fix.
         :raises LedgerError: an unresolved create call can never be settled, or another job replaced this one.
         """
+        self._job.shards()  # listed once: from here on this process knows what it reads and writes
         if self._job.is_finished() and self._signals.may_send():
             self._next_round()
         while True:
             outcome = self._submission_outcome()
             self._signals.moved()
-            if self._collection.write_next() is not None or self._submission.running.look():
+            if self._write_what_has_ended() or self._submission.running.look():
                 continue
-            states = self._job.shards()
+            states = self._job.known_shards()
             running = running_ids(states)
             if isinstance(outcome, NextLook):
                 return outcome.or_end_of(running)
@@ -100,9 +101,19 @@ class JobAdvance:
             if self._next_round() is None:
                 return manifest
 
+    def _write_what_has_ended(self) -> bool:
+        """Write the results of batches that were seen to end, until more may be sent; return whether any were."""
+        wrote = False
+        while self._collection.write_next() is not None:
+            wrote = True
+            self._signals.moved()
+            if self._submission.is_due():
+                break
+        return wrote
+
     def _submission_outcome(self) -> NextLook | SubmissionOutcomeUnknownError | None:
         try:
-            outcome = self._submission.advance()
+            outcome = self._submission.advance(afresh=False)
         except SubmissionOutcomeUnknownError as error:
             return error
         except MessageBatchesError:

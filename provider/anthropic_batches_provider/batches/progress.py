@@ -39,11 +39,11 @@ class JobProgress:
     @classmethod
     def of(cls, job: JobFolder, *, now: pendulum.DateTime) -> JobProgress:
         """Read the progress of a sealed job."""
-        states, first = job.shards(), len(job.first_seal().shards)
+        states, first = job.known_shards(), len(job.first_seal().shards)
         number = job.collection_count() + 1
         collection = job.last_collection()
         # By shard: a shard is written more than once if the destination or the format changes meanwhile.
-        parts = {part.shard: part.rows for part in job.parts() if part.collection == number}
+        parts = {part.shard: part.rows for part in job.known_parts() if part.collection == number}
         return cls(
             rows=job.first_seal().rows,
             round=len(job.rounds()),

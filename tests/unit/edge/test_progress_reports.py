@@ -18,6 +18,7 @@ from anthropic_batches_provider.batches.ledger import (
     LocalStorage,
     SealRecord,
     ShardRecord,
+    UnitJobs,
     create_job,
 )
 from anthropic_batches_provider.edge.progress_reports import ProgressReport, log_group
@@ -51,7 +52,7 @@ def a_job(folder: Path) -> JobFolder:
         nonce="0123456789ab", owner="o", edition="", account=AccountRecord.of(Account(base_url="http://api")),
         conn_id="c", run_id="r", opened_at=pendulum.now("UTC").to_iso8601_string(), question="q",
     )  # fmt: skip
-    job = create_job(LocalStorage(folder), "dag/task/unit/-", record, after=[])
+    job = create_job(LocalStorage(folder), "dag/task/unit/-", record, after=UnitJobs(jobs=(), next_number=1))
     shard = ShardRecord(shard=0, requests=5, first_row=0, body_bytes=9, requests_file="requests/a", rows_file="rows/a")
     job.create_seal(SealRecord(rows=5, fingerprint="", structured=False, shards=(shard,)))
     return job

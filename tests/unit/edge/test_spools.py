@@ -11,33 +11,16 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from anthropic_batches_provider.edge.spools import task_spool
 from anthropic_batches_provider.errors import ConfigurationError, SpoolFullError
+from tests.unit.edge.spool_attempt import Attempts, attempts_in, left_by
 
 ROOT = Path(__file__).parents[3]
-
-# An attempt that prints its folder and the id of its child, and lives until its input ends.
-ATTEMPT = """
-import os, sys
-from anthropic_batches_provider.edge.spools import task_spool
-
-with task_spool() as folder:
-    (folder / "requests-00000.jsonl").write_text("prompts")
-    child = os.fork() if sys.argv[1:] else None
-    if child == 0 and sys.argv[1] == "fork_that_leaves":
-        sys.exit()  # runs every `finally` on its way, the folder's too
-    if child and sys.argv[1] == "fork_that_leaves":
-        os.waitpid(child, 0)
-    if child != 0:
-        print("FOLDER", folder, child, flush=True)
-    sys.stdin.read()
-"""
 
 # On a disk of one megabyte; writes the same files as submitting.
 ON_A_FULL_DISK = """
@@ -67,8 +50,6 @@ except SpoolFullError as error:
     print(list(scratch.rglob("*/*")))
 """
 
-Attempt = Callable[..., "subprocess.Popen[str]"]
-
 
 @pytest.fixture
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -77,40 +58,9 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def attempt(scratch: Path) -> Iterator[Attempt]:
-    """Start an attempt in a process of its own, with the same spool."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "provider")}
-    with ExitStack() as stack:
-
-        def start(*words: str) -> subprocess.Popen[str]:
-            process = subprocess.Popen(
-                [sys.executable, "-c", ATTEMPT, *words],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True,
-            )  # fmt: skip
-            stack.enter_context(process)
-            stack.callback(process.kill)
-            return process
-
-        yield start
-
-
-def said(process: subprocess.Popen[str]) -> list[str]:
-    assert process.stdout is not None
-    words = next(line for line in process.stdout if line.startswith("FOLDER")).split()  # Airflow logs there too
-    return words[1:]
-
-
-def left_by(killed: subprocess.Popen[str]) -> Path:
-    """Return the folder that a killed attempt leaves."""
-    folder = Path(said(killed)[0])
-    kill(killed)
-    assert (folder / "requests-00000.jsonl").read_text() == "prompts"
-    return folder
-
-
-def kill(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+def attempts(scratch: Path) -> Iterator[Attempts]:
+    with attempts_in(scratch) as attempts:
+        yield attempts
 
 
 def left_in(scratch: Path) -> list[str]:
@@ -150,50 +100,45 @@ def test_unset_it_lies_in_the_systems_temporary_folder(tmp_path: Path, monkeypat
         assert folder.parent == tmp_path / f"anthropic-batches-{os.geteuid()}"
 
 
-def test_what_a_killed_attempt_left_is_removed_by_the_next_start(scratch: Path, attempt: Attempt) -> None:
-    left_by(attempt())
+def test_what_a_killed_attempt_left_is_removed_by_the_next_start(scratch: Path, attempts: Attempts) -> None:
+    left_by(attempts.start())
     with task_spool() as folder:
         assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [folder.name]
     assert left_in(scratch) == []
 
 
-def test_the_folder_of_a_living_attempt_is_never_removed(scratch: Path, attempt: Attempt) -> None:
-    living = attempt()
-    kept = said(living)[0]
+def test_the_folder_of_a_living_attempt_is_never_removed(scratch: Path, attempts: Attempts) -> None:
+    living = attempts.start().wait_until_it_lives()
     for _ in range(3):
         with task_spool():
             pass
-    assert (Path(kept) / "requests-00000.jsonl").read_text() == "prompts"
-    living.communicate()
-    assert living.returncode == 0
+    assert (living.folder / "requests-00000.jsonl").read_text() == "prompts"
+    assert living.end() == 0
     assert left_in(scratch) == []
 
 
-def test_many_that_start_at_once_over_what_killed_ones_left_keep_theirs(scratch: Path, attempt: Attempt) -> None:
-    killed = [attempt() for _ in range(2)]
-    for process in killed:
-        said(process)
-    for process in killed:
-        kill(process)
-    living = [attempt() for _ in range(3)]
-    folders = [Path(said(process)[0]) for process in living]
+def test_many_that_start_at_once_over_what_killed_ones_left_keep_theirs(scratch: Path, attempts: Attempts) -> None:
+    killed = [attempts.start() for _ in range(2)]
+    for attempt in killed:
+        attempt.wait_until_it_lives()
+    for attempt in killed:
+        attempt.kill()
+    living = [attempts.start() for _ in range(3)]
+    folders = [attempt.wait_until_it_lives().folder for attempt in living]
     assert [(folder / "requests-00000.jsonl").read_text() for folder in folders] == ["prompts"] * 3
     assert {path for path in folders[0].parent.iterdir() if path.is_dir()} == set(folders)
-    for process in living:
-        process.communicate()
-    assert [process.returncode for process in living] == [0] * 3
+    assert [attempt.end() for attempt in living] == [0] * 3
     assert left_in(scratch) == []
 
 
-def test_while_a_forked_child_lives_the_folder_stays(scratch: Path, attempt: Attempt) -> None:
-    parent = attempt("fork")
-    folder, child = said(parent)
-    kill(parent)
+def test_while_a_forked_child_lives_the_folder_stays(scratch: Path, attempts: Attempts) -> None:
+    parent = attempts.start("one that lives").wait_until_it_lives()
+    parent.kill()
     with task_spool():
-        assert Path(folder).exists()
-    kill_and_wait(int(child))
+        assert parent.folder.exists()
+    kill_and_wait(parent.child)
     with task_spool():
-        assert not Path(folder).exists()
+        assert not parent.folder.exists()
     assert left_in(scratch) == []
 
 
@@ -205,32 +150,31 @@ def kill_and_wait(process_id: int) -> None:
     os.close(descriptor)
 
 
-def test_a_forked_child_that_leaves_the_block_does_not_remove_its_parents_folder(attempt: Attempt) -> None:
-    parent = attempt("fork_that_leaves")
-    folder = Path(said(parent)[0])
-    assert (folder / "requests-00000.jsonl").exists()
-    parent.communicate()
-    assert not folder.exists()
+def test_a_forked_child_that_leaves_the_block_does_not_remove_its_parents_folder(attempts: Attempts) -> None:
+    parent = attempts.start("one that leaves").wait_until_it_lives()
+    assert (parent.folder / "requests-00000.jsonl").exists()
+    assert parent.end() == 0
+    assert not parent.folder.exists()
 
 
 def test_what_another_host_left_on_a_shared_disk_is_not_touched(
-    scratch: Path, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+    scratch: Path, attempts: Attempts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = left_by(attempt())
+    left = left_by(attempts.start())
     with monkeypatch.context() as elsewhere, task_spool():
         elsewhere.setattr("socket.gethostname", lambda: "another")
         with task_spool():
             pass
-    left = left_by(attempt())
+    left = left_by(attempts.start())
     monkeypatch.setattr("socket.gethostname", lambda: left.name.partition("+")[0] + "-2")
     with task_spool():
         assert left.exists()
 
 
 def test_on_a_disk_without_locks_nothing_of_others_is_removed(
-    scratch: Path, attempt: Attempt, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    scratch: Path, attempts: Attempts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    left = left_by(attempt())
+    left = left_by(attempts.start())
 
     def no_locks(descriptor: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))

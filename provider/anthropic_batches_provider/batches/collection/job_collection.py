@@ -77,9 +77,12 @@ class JobCollection:
         if len(self._job.rounds()) > 1 or self._job.collection_count() != self._collections:
             return None
         check_not_replaced(self._job)
-        for state in self._job.shards():
-            number, batch = state.shard.shard, batch_of(state)
-            if batch is None or number in self._failed or self._written.find(number) is not None:
+        for state in self._job.known_shards():
+            number = state.shard.shard
+            if state.end is None or number in self._failed or self._written.find(number) is not None:
+                continue
+            batch = batch_of(state)
+            if batch is None:
                 continue
             part = ShardPart(job_context_of(self._job, self._source, self._settings), state.shard, batch, ())
             try:

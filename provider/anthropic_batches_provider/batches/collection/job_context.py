@@ -43,7 +43,7 @@ class JobContext:
         collection = self.job.last_collection()
         kept = {kept.shard: kept.file for kept in collection.unusable} if collection is not None else {}
         number = self.job.collection_count() + 1
-        written = [part for part in self.job.parts() if part.collection == number]
+        written = [part for part in self.job.known_parts() if part.collection == number]
         return kept | {part.shard: part.unusable_file for part in written if part.unusable_file is not None}
 
     def expected(self, shard: ShardRecord, rows: Sequence[int]) -> ExpectedRows:

@@ -24,11 +24,13 @@ class JobResults:
 
     :raises BatchesNotEndedError: a shard has no batch yet, or a batch has not ended.
     :raises ResultsUnavailableError: the API no longer knows a batch.
+    :raises CorruptLedgerError: files of the job are lost.
     """
 
     def __init__(self, job: JobFolder, source: ResultsSource, settings: CollectionSettings) -> None:
         self._folder = job
         self._settings = settings
+        job.check_whole()
         rounds = job.rounds()
         context = job_context_of(job, source, settings)
         self.batches = ended_batches_of(job, source, settings.clock)
@@ -94,7 +96,7 @@ def check_not_replaced(job: JobFolder) -> None:
 
     :raises LedgerError: another job has.
     """
-    if job.is_abandoned():
+    if job.replacement.is_abandoned():
         raise LedgerError(
             f"{job.uri} was replaced by another job of the same unit. Use the output of the other job: this attempt "
             "published nothing. The results of the replaced job stay at Anthropic for 29 days after submission."

@@ -16,48 +16,51 @@
     unusable/00000-{attempt}.jsonl  the rows of shard 0 without a usable result at that time, with their requests
 
 A listing shows the state. Intents and outcomes are created exclusively: the attempt that creates the intent of a shard
-sends it. A record is read only once, because no record is ever rewritten; a missing record is always looked for again.
+sends it. A record is read only once, because no record is ever rewritten; a missing record is looked for again.
+
+The work of one process, a stint, lists the ledger once and knows what it has read and written since: its bookkeeping
+grows with the shards, and not with their square. A fact on which money hangs (whether the job was replaced, whether an
+intent has its outcome) is looked for again each time, by its name.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import TypeVar
+from dataclasses import replace
 
 from anthropic_batches_provider.batches.byte_lines import split_lines
+from anthropic_batches_provider.batches.ledger.batch_claims import BatchClaims
 from anthropic_batches_provider.batches.ledger.collection_records import (
     CollectionRecord,
     PartRecord,
 )
+from anthropic_batches_provider.batches.ledger.job_records import JobRecords
+from anthropic_batches_provider.batches.ledger.ledger_index import (
+    LedgerIndex,
+    collected_name,
+    ended_name,
+    intent_name,
+    outcome_name,
+    part_name,
+)
 from anthropic_batches_provider.batches.ledger.paths import seal_name
-from anthropic_batches_provider.batches.ledger.record_format import Record, create_once, decode
+from anthropic_batches_provider.batches.ledger.record_format import Record
 from anthropic_batches_provider.batches.ledger.records import (
-    AbandonedRecord,
     BatchRecord,
-    ClaimRecord,
-    ContestRecord,
     EndRecord,
-    ForeignRecord,
     IntentRecord,
     JobRecord,
     OutcomeRecord,
     SealRecord,
     ShardRecord,
-    VerdictRecord,
 )
+from anthropic_batches_provider.batches.ledger.replacement import Replacement
 from anthropic_batches_provider.batches.ledger.shard_state import Attempt, ShardState
 from anthropic_batches_provider.batches.ledger.storage import Storage
+from anthropic_batches_provider.batches.ledger.wholeness import check_facts, check_files
 from anthropic_batches_provider.errors import CorruptLedgerError, JobNotFoundError
 
 _READ_BYTES = 1 << 20
-
-_Record = TypeVar("_Record", bound=Record)
-
-_INTENT = re.compile(r"(\d{5,})-(\d{2,})-intent\.json\Z")
-_ENDED = re.compile(r"(\d{5,})-ended\.json\Z")
-_PART = re.compile(r"(\d{5,})-part-(\d{4,})-[0-9a-f]+-\d+\.json\Z")
-_COLLECTED = re.compile(r"collected-(\d{4,})\.json\Z")
 
 
 class JobFolder:
@@ -65,12 +68,19 @@ class JobFolder:
 
     :param storage: the storage that holds all jobs and claims.
     :param path: the job's folder in it, e.g. ``dag/task/unit/-/job-0001``.
+    :ivar replacement: whether another job takes this one's place.
+    :ivar claims: which batches are this job's, and which are proven not to be.
     """
 
     def __init__(self, storage: Storage, path: str) -> None:
         self.storage = storage
         self.path = path
-        self._known: dict[str, Record] = {}
+        self._records = JobRecords(storage, path)
+        self.replacement = Replacement(self._records)
+        self.claims = BatchClaims(self._records)
+        self._index: LedgerIndex | None = None
+        self._seals: list[SealRecord] = []
+        self._states: dict[int, ShardState] = {}
 
     @property
     def uri(self) -> str:
@@ -84,14 +94,18 @@ class JobFolder:
 
     def exists(self) -> bool:
         """Return whether there is a job here."""
-        return self._read("job.json", JobRecord) is not None
+        return self._records.read("job.json", JobRecord) is not None
+
+    def names(self) -> list[str]:
+        """Return the names of the files and folders in the job's folder."""
+        return self.storage.list(self.path)
 
     def description(self) -> JobRecord:
         """Return the description of the job.
 
         :raises JobNotFoundError: there is no such job.
         """
-        record = self._read("job.json", JobRecord)
+        record = self._records.read("job.json", JobRecord)
         if record is None:
             raise JobNotFoundError(
                 f"There is no job at {self.uri}. Check whether its folder was removed, or whether the storage has "
@@ -111,7 +125,7 @@ class JobFolder:
 
     def find_seal(self) -> SealRecord | None:
         """Return the shards of the first round, or None until all rows have been read."""
-        return self._read(seal_name(1), SealRecord)
+        return self._records.read(seal_name(1), SealRecord)
 
     def first_seal(self) -> SealRecord:
         """Return the shards of the first round.
@@ -121,6 +135,7 @@ class JobFolder:
         seal = self.find_seal()
         if seal is None:
             self.description()
+            self.check_whole()
             raise JobNotFoundError(
                 f"The job at {self.uri} has no shards yet: the task that submits it has not read all rows. "
                 "Let that task finish first. Nothing was sent or billed."
@@ -132,154 +147,140 @@ class JobFolder:
 
         :raises JobNotFoundError: the job has none.
         """
-        seals = [self.first_seal()]
-        while (seal := self._read(seal_name(len(seals) + 1), SealRecord)) is not None:
-            seals.append(seal)
-        return seals
+        if not self._seals:
+            self._seals.append(self.first_seal())
+        while (seal := self._records.read(seal_name(len(self._seals) + 1), SealRecord)) is not None:
+            self._seals.append(seal)
+        return list(self._seals)
 
     def shards(self) -> list[ShardState]:
-        """Return the current state of every shard of every round, in order."""
-        attempts: dict[int, list[Attempt]] = {}
-        ends: dict[int, EndRecord | None] = {}
-        for name in self.storage.list(f"{self.path}/ledger"):
-            if found := _INTENT.match(name):
-                attempts.setdefault(int(found[1]), []).append(self._attempt(int(found[1]), int(found[2])))
-            elif found := _ENDED.match(name):
-                ends[int(found[1])] = self._read(f"ledger/{name}", EndRecord)
-        return [
-            ShardState(shard=shard, attempts=tuple(attempts.get(shard.shard, ())), end=ends.get(shard.shard))
-            for seal in self.rounds()
-            for shard in seal.shards
-        ]
+        """List the ledger, and return the current state of every shard of every round, in order.
+
+        :raises CorruptLedgerError: records are missing that must be there; see :mod:`.wholeness`.
+        """
+        index = self._list_ledger()
+        self.rounds()
+        self._states = {shard.shard: self._listed_state(shard, index) for seal in self._seals for shard in seal.shards}
+        check_facts(self.uri, index, self._states)
+        return list(self._states.values())
+
+    def known_shards(self) -> list[ShardState]:
+        """Return the state of every shard as listed last, with what this process has read and written since."""
+        if self._index is None or len(self._states) != sum(len(seal.shards) for seal in self._seals):
+            return self.shards()
+        return list(self._states.values())
 
     def has_intents(self) -> bool:
         """Return whether anything was, or was about to be, sent for this job."""
-        return any(_INTENT.match(name) for name in self.storage.list(f"{self.path}/ledger"))
+        return bool(self._list_ledger().intents)
 
     def batches(self) -> list[BatchRecord]:
         """Return the known batches of all shards, in order of the shards."""
         return [batch for state in self.shards() if (batch := state.batch) is not None]
 
     def shard_state(self, shard: ShardRecord) -> ShardState:
-        """Return the current state of one shard."""
-        names = self.storage.list(f"{self.path}/ledger")
-        numbers = sorted(
-            int(found[2]) for name in names if (found := _INTENT.match(name)) and int(found[1]) == shard.shard
-        )
-        return ShardState(shard=shard, attempts=tuple(self._attempt(shard.shard, number) for number in numbers))
+        """Look at the records of one shard, by their names, and return its current state."""
+        listed = max(self._known_index().intents.get(shard.shard, ()), default=0)
+        attempts: list[Attempt] = []
+        while (attempt := self._attempt(shard.shard, len(attempts) + 1, must_be=len(attempts) < listed)) is not None:
+            attempts.append(attempt)
+        known = self._states.get(shard.shard)
+        state = ShardState(shard=shard, attempts=tuple(attempts), end=known.end if known is not None else None)
+        return self._note(state)
+
+    def unchecked_shards(self) -> list[ShardState]:
+        """Return what is there of every shard, whether or not all is there that must be."""
+        index = self._list_ledger()
+        return [self._listed_state(shard, index) for seal in self.rounds() for shard in seal.shards]
+
+    def check_whole(self) -> None:
+        """Check that all records and files are there that must be.
+
+        :raises CorruptLedgerError: one is missing; see :mod:`.wholeness`.
+        """
+        if self.find_seal() is None:
+            index = self._list_ledger()
+            if not index.shards or self.find_seal() is None:  # another attempt may have sealed it just now
+                check_facts(self.uri, index, {})
+                return
+        sealed = [shard for seal in self.rounds() for shard in seal.shards]  # files are there before their seal
+        files = {f"{folder}/{name}" for folder in ("requests", "rows") for name in self._records.list(folder)}
+        # The ledger is listed last: requests are removed once their part or the collection is recorded.
+        self.shards()
+        check_files(self.uri, sealed, files, self._known_index(), self.last_collection())
 
     def create_seal(self, seal: SealRecord) -> SealRecord:
         """Seal a round of the job, or return the seal of another attempt that came first."""
-        return seal if self._create_once(seal_name(seal.round), seal) else self.rounds()[seal.round - 1]
-
-    def record_abandonment(self, at: str) -> None:
-        """Record that another job takes this one's place; call this before canceling anything of this one."""
-        self._create_once("abandoned.json", AbandonedRecord(at=at))
-
-    def is_abandoned(self) -> bool:
-        """Return whether another job takes this one's place."""
-        return self._read("abandoned.json", AbandonedRecord) is not None
-
-    def record_contest(self, at: str) -> None:
-        """Record that a changed question asks to replace this job; only then check what was sent."""
-        self._create_once("contested.json", ContestRecord(at=at))
-
-    def decide_contest(self, *, keep: bool) -> bool:
-        """Decide an open contest, unless another attempt has decided it first; return whether the job is kept."""
-        if self._create_once("contest-verdict.json", VerdictRecord(kept=keep)):
-            return keep
-        verdict = self._read("contest-verdict.json", VerdictRecord)
-        assert verdict is not None  # noqa: S101 - records are never removed
-        return verdict.kept
-
-    def has_lost_contest(self) -> bool:
-        """Return whether a contest was decided against this job: then nothing of it was or will be sent."""
-        verdict = self._read("contest-verdict.json", VerdictRecord)
-        return verdict is not None and not verdict.kept
-
-    def is_replaced(self) -> bool:
-        """Return whether nothing more may be sent for this job; this decides no contest."""
-        return self.is_abandoned() or self.has_lost_contest()
-
-    def keep_place(self) -> bool:
-        """Return whether this job may continue, for an attempt of its own; decides an open contest in its favor.
-
-        Call it between an intent and its POST. A task that contests the job records the contest first, and looks for
-        intents afterwards. So either that task sees this intent, or this call sees the contest.
-        """
-        if self.is_abandoned():
-            return False
-        return self._read("contested.json", ContestRecord) is None or self.decide_contest(keep=True)
+        self._records.create(seal_name(seal.round), seal)
+        return self.rounds()[seal.round - 1]
 
     def record_intent(self, intent: IntentRecord) -> bool:
         """Record an intent; return False if another attempt has already recorded this one."""
-        return self._create_once(f"ledger/{intent.shard:05d}-{intent.attempt:02d}-intent.json", intent)
+        is_ours = self._create_in_ledger(intent_name(intent.shard, intent.attempt), intent)
+        state = self._states.get(intent.shard)
+        if is_ours and state is not None and len(state.attempts) == intent.attempt - 1:
+            self._note(replace(state, attempts=(*state.attempts, Attempt(intent=intent, outcome=None))))
+        elif state is not None:
+            self.shard_state(state.shard)
+        return is_ours
 
     def record_outcome(self, outcome: OutcomeRecord) -> bool:
         """Record how an intent ended; return False if another attempt has already settled it differently."""
-        return self._create_once(f"ledger/{outcome.shard:05d}-{outcome.attempt:02d}-outcome.json", outcome)
+        is_ours = self._create_in_ledger(outcome_name(outcome.shard, outcome.attempt), outcome)
+        state = self._states.get(outcome.shard)
+        if is_ours and state is not None and len(state.attempts) == outcome.attempt:
+            *before, last = state.attempts
+            self._note(replace(state, attempts=(*before, replace(last, outcome=outcome))))
+        elif state is not None:
+            self.shard_state(state.shard)
+        return is_ours
 
     def outcome_of(self, intent: IntentRecord) -> OutcomeRecord | None:
         """Return how an intent ended, as known now; None while that is not known."""
-        return self._attempt(intent.shard, intent.attempt).outcome
-
-    def claim(self, batch_id: str, shard: int) -> bool:
-        """Claim a batch for this job; return False if it belongs to another job or shard."""
-        return create_once(self.storage, f"claims/{batch_id}.json", ClaimRecord(job=self.path, shard=shard))
-
-    def claim_of(self, batch_id: str) -> ClaimRecord | None:
-        """Return which job a batch belongs to; None if no job has claimed it."""
-        path = f"claims/{batch_id}.json"
-        try:
-            content = self.storage.read(path)
-        except FileNotFoundError:
-            return None
-        return decode(content, ClaimRecord, where=f"{self.storage.uri}/{path}")
-
-    def record_foreign(self, intent: IntentRecord, batch_id: str) -> None:
-        """Record that a batch was proven not to be that of a create call whose answer was lost."""
-        self._create_once(_foreign_name(intent, batch_id), ForeignRecord(batch_id=batch_id))
-
-    def foreign_to(self, intent: IntentRecord) -> frozenset[str]:
-        """Return the batches that were proven not to be that of a create call whose answer was lost."""
-        beginning = _foreign_name(intent, "")
-        folder, _, prefix = beginning.rpartition("/")
-        names = (name for name in self.storage.list(f"{self.path}/{folder}") if name.startswith(prefix))
-        return frozenset(name.removeprefix(prefix).removesuffix(".json") for name in names)
+        return self._records.read(f"ledger/{outcome_name(intent.shard, intent.attempt)}", OutcomeRecord)
 
     def record_end(self, end: EndRecord) -> None:
         """Record that a batch has ended; recording it twice is fine."""
-        self._create_once(f"ledger/{end.shard:05d}-ended.json", end)
+        self._create_in_ledger(ended_name(end.shard), end)
+        if (state := self._states.get(end.shard)) is not None:
+            self._note(replace(state, end=self._records.read(f"ledger/{ended_name(end.shard)}", EndRecord)))
 
     def parts(self) -> list[PartRecord]:
-        """Return the written parts of every collection, by shard."""
-        names = self.storage.list(f"{self.path}/ledger")
-        found = (self._read(f"ledger/{name}", PartRecord) for name in names if _PART.match(name))
+        """List the ledger, and return the written parts of every collection, by shard."""
+        self._list_ledger()
+        return self.known_parts()
+
+    def known_parts(self) -> list[PartRecord]:
+        """Return the written parts that were there when the ledger was last listed, or that were recorded since."""
+        found = (self._records.read(f"ledger/{name}", PartRecord) for name in sorted(self._known_index().parts))
         return [part for part in found if part is not None]
 
     def record_part(self, part: PartRecord) -> PartRecord:
         """Record that a part was written, or return the record of another attempt that came first."""
-        name = f"ledger/{part.shard:05d}-part-{part.collection:04d}-{part.written_as}-{part.shards}.json"
-        if self._create_once(name, part):
+        name = part_name(part.shard, part.collection, part.written_as, part.shards)
+        if self._create_in_ledger(name, part):
             return part
-        found = self._read(name, PartRecord)
+        found = self._records.read(f"ledger/{name}", PartRecord)
         assert found is not None  # noqa: S101 - records are never removed
         return found
 
     def collection_count(self) -> int:
-        """Return how many times all results were written."""
-        return max(self._collections(), default=0)
+        """Return how many times all results were written, as known now."""
+        index = self._known_index()
+        while self._records.read(f"ledger/{collected_name(index.collections + 1)}", CollectionRecord) is not None:
+            index.collections += 1
+        return index.collections
 
     def record_collection(self, collection: CollectionRecord) -> None:
         """Record that the results were written; every collection leaves its own record."""
-        number = 1 + max(self._collections(), default=0)
-        while not self._create_once(f"ledger/collected-{number:04d}.json", collection):
+        number = self.collection_count() + 1
+        while not self._create_in_ledger(collected_name(number), collection):
             number += 1
 
     def last_collection(self) -> CollectionRecord | None:
         """Return the latest collection of the job's results; None if they were never all written."""
-        number = max(self._collections(), default=0)
-        return self._read(f"ledger/collected-{number:04d}.json", CollectionRecord) if number else None
+        number = self.collection_count()
+        return self._records.read(f"ledger/{collected_name(number)}", CollectionRecord) if number else None
 
     def is_finished(self) -> bool:
         """Return whether the results of every shard of every round were written."""
@@ -291,37 +292,40 @@ class JobFolder:
         collection = self.last_collection()
         return bool(tries) and collection is not None and collection.tries == tries
 
-    def _collections(self) -> list[int]:
-        names = self.storage.list(f"{self.path}/ledger")
-        return [int(found[1]) for name in names if (found := _COLLECTED.match(name))]
+    def _list_ledger(self) -> LedgerIndex:
+        self._index = LedgerIndex.of(self._records.list("ledger"))
+        return self._index
 
-    def _attempt(self, shard: int, number: int) -> Attempt:
-        name = f"ledger/{shard:05d}-{number:02d}"
-        intent = self._read(f"{name}-intent.json", IntentRecord)
+    def _known_index(self) -> LedgerIndex:
+        return self._index if self._index is not None else self._list_ledger()
+
+    def _listed_state(self, shard: ShardRecord, index: LedgerIndex) -> ShardState:
+        number = shard.shard
+        attempts = [self._attempt(number, attempt, must_be=True) for attempt in sorted(index.intents.get(number, ()))]
+        end = self._records.read(f"ledger/{ended_name(number)}", EndRecord) if number in index.ends else None
+        return ShardState(shard=shard, attempts=tuple(attempt for attempt in attempts if attempt is not None), end=end)
+
+    def _note(self, state: ShardState) -> ShardState:
+        if state.shard.shard in self._states:
+            self._states[state.shard.shard] = state
+        return state
+
+    def _attempt(self, shard: int, number: int, *, must_be: bool) -> Attempt | None:
+        name = f"ledger/{intent_name(shard, number)}"
+        intent = self._records.read(name, IntentRecord)
+        if intent is None and not must_be:
+            return None
         if intent is None or (intent.shard, intent.attempt) != (shard, number):
             raise CorruptLedgerError(
-                f"{self.uri}/{name}-intent.json was listed but does not hold that intent. Check whether the "
-                "job's folder was changed manually, or copied from another. Nothing was spent."
+                f"{self.uri}/{name} was listed but does not hold that intent. Check whether the job's folder was "
+                "changed manually, or copied from another. Nothing was spent."
             )
-        return Attempt(intent=intent, outcome=self._read(f"{name}-outcome.json", OutcomeRecord))
+        return Attempt(
+            intent=intent, outcome=self._records.read(f"ledger/{outcome_name(shard, number)}", OutcomeRecord)
+        )
 
-    def _create_once(self, name: str, record: Record) -> bool:
-        """Create a record; return False if another one has its name."""
-        return create_once(self.storage, f"{self.path}/{name}", record)
-
-    def _read(self, name: str, kind: type[_Record]) -> _Record | None:
-        known = self._known.get(name)
-        if isinstance(known, kind):
-            return known
-        path = f"{self.path}/{name}"
-        try:
-            content = self.storage.read(path)
-        except FileNotFoundError:
-            return None
-        record = self._known[name] = decode(content, kind, where=f"{self.storage.uri}/{path}")
-        return record
-
-
-def _foreign_name(intent: IntentRecord, batch_id: str) -> str:
-    name = f"foreign/{intent.shard:05d}-{intent.attempt:02d}-{batch_id}"
-    return f"{name}.json" if batch_id else name
+    def _create_in_ledger(self, name: str, record: Record) -> bool:
+        is_ours = self._records.create(f"ledger/{name}", record)
+        if self._index is not None:
+            self._index.add(name)
+        return is_ours

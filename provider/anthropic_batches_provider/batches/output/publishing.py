@@ -19,7 +19,7 @@ from anthropic_batches_provider.batches.output.manifest import Manifest, PartFil
 from anthropic_batches_provider.batches.output.source import OutputSource
 from anthropic_batches_provider.batches.output.tally import Tally
 from anthropic_batches_provider.batches.plurals import counted
-from anthropic_batches_provider.errors import LedgerError, MessageBatchesError
+from anthropic_batches_provider.errors import CorruptLedgerError, LedgerError, MessageBatchesError
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +39,11 @@ def publish(
     :param superseded: names of further files that the same job has written; those that are no part are removed.
     :raises DestinationOwnedError: another owner has published there meanwhile.
     :raises LedgerError: the rows do not add up, or another attempt has started a further round meanwhile.
+    :raises CorruptLedgerError: the output in place knows more about the same rows.
     """
     # Checked again: another owner, or another attempt of this one, may have published meanwhile.
-    replaced = _replaced(destination, check_destination(destination), parts, superseded)
+    previous = check_destination(destination)
+    replaced = _replaced(destination, previous, parts, superseded)
     manifest = manifest_of(
         work,
         tally,
@@ -52,11 +54,31 @@ def publish(
         parts=parts,
         replaced=replaced,
     )
+    _check_not_poorer(manifest, previous)
     work.check_current()
     _put(manifest, destination, spool)
     work.close(manifest)
     log.info("Published %s at %s: %s", counted(manifest.counts.rows, "row"), manifest.destination, manifest.counts)
     return manifest
+
+
+def _check_not_poorer(manifest: Manifest, previous: Manifest | None) -> None:
+    """Check that an output does not replace one that has more answers of the same job, or of the same batches.
+
+    :raises CorruptLedgerError: it would.
+    """
+    if previous is None or (previous.job, manifest.job or previous.batch_ids) != (
+        manifest.job,
+        manifest.job or manifest.batch_ids,
+    ):
+        return
+    if manifest.counts.succeeded < previous.counts.succeeded:
+        raise CorruptLedgerError(
+            f"The output at {manifest.destination} has more answers of {manifest.job or 'the same batches'} than were "
+            f"found now: there {previous.counts}, now {manifest.counts}. Check whether files of the job's folder were "
+            "removed or replaced, or whether another account answers. To write what was found now, set destination= to "
+            "another folder. The output in place stays as it is, and nothing was spent."
+        )
 
 
 def _replaced(

@@ -15,7 +15,7 @@ from anthropic_batches_provider.errors import ConfigurationError
 
 def open_intents(job: JobFolder) -> list[IntentRecord]:
     """Return the intents of a job's unresolved create calls."""
-    return [intent for state in job.shards() if (intent := state.open_intent) is not None]
+    return [intent for state in job.unchecked_shards() if (intent := state.open_intent) is not None]
 
 
 def adopt_by_hand(
@@ -48,7 +48,7 @@ def adopt_by_hand(
             f"The first result of {batch_id} does not belong to this shard: it is another batch. Check the batch id in "
             "the Claude Console. Nothing was recorded."
         )
-    if not job.claim(batch_id, intent.shard):
+    if not job.claims.claim(batch_id, intent.shard):
         raise ConfigurationError(
             f"{batch_id} already belongs to {_owner(job, batch_id)}. Check the batch id in the Claude Console. Nothing "
             "was recorded."
@@ -80,5 +80,5 @@ def _conclude(job: JobFolder, intent: IntentRecord, outcome: Outcome, service_cl
 
 
 def _owner(job: JobFolder, batch_id: str) -> str:
-    claim = job.claim_of(batch_id)
+    claim = job.claims.claim_of(batch_id)
     return "another shard" if claim is None else f"shard {claim.shard} of {claim.job}"

@@ -122,7 +122,7 @@ class LostAnswers:
 
     def _adopt(self, shard: ShardRecord, intent: IntentRecord, decision: Adopt) -> NextLook | None:
         batch = decision.batch
-        if not self._job.claim(batch.id, intent.shard):
+        if not self._job.claims.claim(batch.id, intent.shard):
             self._settler.note_foreign(batch.id, intent.shard)
             return self.settle(shard, intent)
         duplicates = tuple(duplicate.id for duplicate in decision.duplicates)
@@ -132,7 +132,7 @@ class LostAnswers:
         known = self._job.shard_state(shard).batch
         for duplicate in duplicates:
             if known is None or duplicate != known.batch_id:
-                self._job.claim(duplicate, intent.shard)
+                self._job.claims.claim(duplicate, intent.shard)
                 self._outcomes.cancel_surplus(duplicate, shard)
         return None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,6 +20,7 @@ from anthropic_batches_provider.batches.ledger import (
     JobRecord,
     ShardState,
     Storage,
+    UnitJobs,
     UnitOfWork,
     create_job,
     jobs_of,
@@ -101,16 +101,18 @@ class JobOpener:
 
         :raises ConfigurationError: the job belongs to another account.
         :raises ChangedInputError: the question changed, something was submitted, and the plan says ``fail``.
+        :raises CorruptLedgerError: files of it are lost.
         """
         plan = self._plan
         jobs = jobs_of(self._storage, plan.unit.folder)
-        job = _latest(jobs, plan.edition)
+        job = jobs.latest(plan.edition)
         if job is None:
             return self._new_job(after=jobs)
         description = job.description()
         _check_identity(job, description, plan, self._account)
-        if job.is_replaced():
+        if job.replacement.is_replaced():
             return self._successor_of(job, after=jobs)  # a replacement was interrupted: complete it
+        job.check_whole()
         if _asks_the_same(job, description, plan):
             return job
         return self.replace_changed(job, "the question (model, prompt, system or parameters)")
@@ -129,7 +131,7 @@ class JobOpener:
         """
         plan = self._plan
         jobs = jobs_of(self._storage, plan.unit.folder)
-        latest = _latest(jobs, plan.edition)
+        latest = jobs.latest(plan.edition)
         if latest is None or latest.path != job.path:
             raise LedgerError(
                 f"Since {what} changed, this attempt was about to replace {job.uri}, but another attempt has just "
@@ -147,8 +149,8 @@ class JobOpener:
         :raises ChangedInputError: it has sent something, or has just begun to; it is kept.
         """
         if not _has_sent(job):
-            job.record_contest(self._clock.now().to_iso8601_string())
-            if not job.decide_contest(keep=_has_sent(job)):
+            job.replacement.record_contest(self._clock.now().to_iso8601_string())
+            if not job.replacement.decide_contest(keep=_has_sent(job)):
                 return
         raise ChangedInputError(
             f"Since the job at {job.uri} was submitted, {what} changed. To keep the old answers, undo the change. To "
@@ -157,15 +159,15 @@ class JobOpener:
             "where they are."
         )
 
-    def _successor_of(self, job: JobFolder, *, after: Sequence[JobFolder]) -> JobFolder:
+    def _successor_of(self, job: JobFolder, *, after: UnitJobs) -> JobFolder:
         """Abandon a job, settle its open create calls, cancel its running batches, and open the job that replaces it.
 
         :raises LedgerError: whether a call of it made a batch is not known yet, or one of its batches may run and could
             not be canceled: a new job now could pay twice.
         """
-        job.record_abandonment(self._clock.now().to_iso8601_string())
+        job.replacement.record_abandonment(self._clock.now().to_iso8601_string())
         # The attempt that decided a contest against it saw that nothing was sent; nothing can have been sent since.
-        if not job.has_lost_contest():
+        if not job.replacement.has_lost_contest():
             time = ServiceTime(self._service, self._clock, ask_time(self._service, self._clock))
             unsettled = self._settle_doubts(job, time)
             self._cancel_running(job, time.now())
@@ -237,7 +239,7 @@ class JobOpener:
         log.warning("%s is unknown to the API: it was deleted, so it had ended.", batch.batch_id)
         return False
 
-    def _new_job(self, *, after: Sequence[JobFolder]) -> JobFolder:
+    def _new_job(self, *, after: UnitJobs) -> JobFolder:
         plan = self._plan
         job = create_job(
             self._storage,
@@ -268,11 +270,14 @@ def reopened_job(job: JobFolder, *, account: Account, conn_id: str) -> JobFolder
     :param account: the account that the connection leads to now.
     :raises JobNotFoundError: its folder is gone; a new job would pay again.
     :raises ConfigurationError: it belongs to another account.
-    :raises LedgerError: another job has taken its place.
+    :raises LedgerError: another job has taken its place, or files of it are lost.
     """
     description = job.description()
     _check_account(job, description, conn_id, account)
-    if job.is_replaced():
+    job.check_whole()
+    # A job is abandoned before its successor is opened: a later one says the same, should that record be lost.
+    latest = jobs_of(job.storage, job.path.rpartition("/")[0]).latest(description.edition)
+    if job.replacement.is_replaced() or (latest is not None and latest.path != job.path):
         raise LedgerError(
             f"{job.uri} was replaced by another job of the same unit while this attempt was deferred. Clear the task "
             "to continue with that job. This attempt sends and writes nothing more."
@@ -324,10 +329,3 @@ def _has_sent(job: JobFolder) -> bool:
 
 def _shards(job: JobFolder) -> list[ShardState]:
     return job.shards() if job.find_seal() is not None else []
-
-
-def _latest(jobs: Sequence[JobFolder], edition: str) -> JobFolder | None:
-    for job in reversed(jobs):
-        if job.description().edition == edition:
-            return job
-    return None

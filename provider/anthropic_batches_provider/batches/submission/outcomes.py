@@ -38,7 +38,7 @@ class OutcomeRecorder:
     def record_batch(self, shard: ShardRecord, intent: IntentRecord, batch: MessageBatch, outcome: Outcome) -> None:
         """Record the batch of a shard; cancel it if it comes too late or its job was replaced."""
         is_recorded = self.conclude(intent, outcome)
-        if is_recorded and not self._job.is_abandoned():
+        if is_recorded and not self._job.replacement.is_abandoned():
             return
         known = self._job.shard_state(shard).batch
         if is_recorded or known is None or known.batch_id != batch.id:

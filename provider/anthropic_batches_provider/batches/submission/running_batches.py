@@ -53,7 +53,8 @@ class RunningBatches:
         if self._looked_at is not None and pendulum.duration() <= now - self._looked_at < _BETWEEN_RUNNING_LOOKS:
             return False
         self._looked_at = now
-        running = {state.batch.batch_id: state for state in self._job.shards() if state.is_running and state.batch}
+        states = self._job.known_shards()
+        running = {state.batch.batch_id: state for state in states if state.is_running and state.batch}
         found = False
         for batch in self._seen(running):
             if batch.has_ended and batch.id in running:

@@ -73,7 +73,7 @@ class Settler:
     def _possible_batches(self, intent: IntentRecord) -> list[MessageBatch]:
         since, until = moment(intent.at) - SERVICE_CLOCK_SKEW, settles_at(intent) + SERVICE_CLOCK_SKEW
         latest = self._service_now() + SERVICE_CLOCK_SKEW
-        known_foreign = self._job.foreign_to(intent)
+        known_foreign = self._job.claims.foreign_to(intent)
         found, older_in_a_row = [], 0
         for batch in self._service.list():
             created_at = batch.created_at
@@ -85,7 +85,7 @@ class Settler:
             is_too_late = created_at is not None and created_at > until
             if older_in_a_row or is_too_late or batch.id in known_foreign or not _may_hold(batch, intent.requests):
                 continue
-            claim = self._job.claim_of(batch.id) if batch.has_well_formed_id else None
+            claim = self._job.claims.claim_of(batch.id) if batch.has_well_formed_id else None
             if claim is None:
                 found.append(batch)
             elif (claim.job, claim.shard) == (self._job.path, intent.shard):
@@ -97,7 +97,7 @@ class Settler:
         """Note a proof; what was proven foreign stays so, and is never read again."""
         self._proofs[batch_id, intent.shard] = proof
         if proof is Proof.FOREIGN:
-            self._job.record_foreign(intent, batch_id)
+            self._job.claims.record_foreign(intent, batch_id)
 
     def _candidates(self, batches: Sequence[MessageBatch], shard: int) -> list[Candidate]:
         # A proof is about a batch and a shard: a batch that is foreign to one shard may be the batch of another.

@@ -116,7 +116,7 @@ class ShardSender:
         intent = self._intent(state)
         if not self._job.record_intent(intent):
             return self._other_attempt(shard)
-        if not self._job.keep_place():
+        if not self._job.replacement.keep_place():
             self._outcomes.conclude(intent, Refused(status=None, reason="not sent: another job has replaced this one"))
             raise LedgerError(
                 f"{self._job.uri} was replaced by another job while it was being submitted. Clear the task to continue "
@@ -180,8 +180,8 @@ class ShardSender:
 
         :raises UnexpectedAnswerError: it belongs to another job or shard, so that the answer is not about our call.
         """
-        if not self._job.claim(batch.id, intent.shard):
-            claim = self._job.claim_of(batch.id)
+        if not self._job.claims.claim(batch.id, intent.shard):
+            claim = self._job.claims.claim_of(batch.id)
             owner = "another one" if claim is None else f"shard {claim.shard} of {claim.job}"
             raise UnexpectedAnswerError(f"The answer describes {batch.id}, which belongs to {owner}.")
 

@@ -24,6 +24,7 @@ from anthropic_batches_provider.batches.submission.window import Window, asked_t
 from anthropic_batches_provider.errors import ApiError, RateLimitedError, SubmissionOutcomeUnknownError
 
 _WINDOW_LOOK = pendulum.duration(minutes=30)
+_BETWEEN_ADVANCES = pendulum.duration(seconds=10)
 _NO_SIGNALS = JobSignals()
 
 
@@ -58,16 +59,19 @@ class Submission:
         )
         self.running = RunningBatches(job, service, clock=clock, service_now=self._sender.service_now)
         self._alone_until: pendulum.DateTime | None = None
+        self._advanced_at = clock.now()
 
-    def advance(self) -> list[BatchRecord] | NextLook:
+    def advance(self, *, afresh: bool = True) -> list[BatchRecord] | NextLook:
         """Send every shard that can be sent now, and settle every create call that can be settled now.
 
+        :param afresh: list the ledger before, so that what other attempts have written since counts.
         :returns: the batches of all shards, in order; or what to wait for before advancing again.
         :raises ApiError: the service refused a shard for a reason that waiting does not fix.
         :raises LedgerError: a lost answer can never be settled, or another job replaced this one.
         :raises SubmissionStoppedError: ``should_stop`` returned true.
         """
-        states = self._job.shards()
+        states = self._job.shards() if afresh else self._job.known_shards()
+        self._advanced_at = self._clock.now()
         window = self._window(states)
         waits: list[NextLook] = []
         unknown: SubmissionOutcomeUnknownError | None = None
@@ -87,16 +91,25 @@ class Submission:
                 full = self._pause(state, window, error)
             except ApiError as error:
                 raise self._with_summary(error) from error.__cause__
-        if full is not None and any(state.batch is None for state in self._job.shards()):
+        if full is not None and any(state.batch is None for state in self._job.known_shards()):
             waits.append(full)
         if waits:
             return combined(waits)
         if unknown is not None:
             raise unknown
-        return self._job.batches()
+        return [batch for state in self._job.known_shards() if (batch := state.batch) is not None]
+
+    def is_due(self) -> bool:
+        """Return whether advancing again may send more: a batch was seen to end, or some time has passed."""
+        return self.running.look() or not (
+            pendulum.duration() <= self._clock.now() - self._advanced_at < _BETWEEN_ADVANCES
+        )
 
     def _settled(self, state: ShardState, window: Window) -> ShardState | NextLook:
         """Return a shard's state once its open intent, if it has one, has an outcome; or what to wait for."""
+        if state.open_intent is None:
+            return state
+        state = self._job.shard_state(state.shard)
         if state.open_intent is None:
             return state
         settled = self._sender.settle(state)
@@ -140,14 +153,14 @@ class Submission:
     def _has_room(self, window: Window, requests: int) -> bool:
         """Return whether a shard may be sent; check the running batches only if that decides."""
         if not window.admits(requests) and self.running.look():
-            seen = self._window(self._job.shards())
+            seen = self._window(self._job.known_shards())
             window.most, window.in_flight = seen.most, seen.in_flight
         return window.admits(requests)
 
     def _until_there_is_room(self, window: Window) -> NextLook:
         return NextLook(
             until=self._clock.now() + _WINDOW_LOOK,
-            batch_ids=running_ids(self._job.shards()),
+            batch_ids=running_ids(self._job.known_shards()),
             reason=f"requests in flight: {window.in_flight:,} (limit: {window.most:,})",
         )
 

@@ -56,7 +56,7 @@ class Stint:
         """Return how to wait, given the outcome of the last wait; None if waiting would change nothing."""
         from anthropic_batches_provider.batches.submission.next_look import next_wait
 
-        has_unsent = any(state.batch is None for state in self.job.shards())
+        has_unsent = any(state.batch is None for state in self.job.known_shards())
         return next_wait(waiting, self.event, now=now, has_unsent=has_unsent)
 
 
@@ -97,14 +97,14 @@ def running_batch_ids(job: JobFolder) -> tuple[str, ...]:
     """Return the batches of a job that are not known to have ended."""
     from anthropic_batches_provider.batches.submission import running_ids
 
-    return running_ids(job.shards())
+    return running_ids(job.known_shards())
 
 
 def show(stint: Stint) -> None:
     """Copy the state of the ledger to where the UI shows it, however the stint ended."""
     job = stint.job
     try:
-        batch_ids = [batch.batch_id for batch in job.batches()]
+        batch_ids = [batch.batch_id for state in job.known_shards() if (batch := state.batch) is not None]
         shown = {"job": job.uri, "batch_ids": batch_ids, "requests": job.first_seal().rows}
         show_in_task_state(stint.context, "message_batches", shown)
         stint.progress.report(job, force=True)

@@ -20,6 +20,7 @@ from anthropic_batches_provider.batches.ledger import (
     SealRecord,
     ShardRecord,
     Submitted,
+    UnitJobs,
     UnitOfWork,
     Void,
     create_job,
@@ -69,19 +70,19 @@ def storage(tmp_path: Path) -> LocalStorage:
 
 @pytest.fixture
 def job(storage: LocalStorage) -> JobFolder:
-    job = create_job(storage, UNIT.folder, record(), after=[])
+    job = create_job(storage, UNIT.folder, record(), after=UnitJobs(jobs=(), next_number=1))
     job.create_seal(SealRecord(rows=4, fingerprint="f", shards=(shard(0), shard(1))))
     return job
 
 
 def test_jobs_of_a_unit_are_numbered_and_found_in_order(storage: LocalStorage) -> None:
-    assert jobs_of(storage, UNIT.folder) == []
+    assert jobs_of(storage, UNIT.folder).jobs == ()
     names = [
         create_job(storage, UNIT.folder, record(f"{number:012x}"), after=jobs_of(storage, UNIT.folder)).name
         for number in range(11)
     ]
     assert names == [f"job-{number:04d}" for number in range(1, 12)]
-    assert [job.name for job in jobs_of(storage, UNIT.folder)] == names
+    assert [job.name for job in jobs_of(storage, UNIT.folder).jobs] == names
 
 
 def test_a_job_without_a_folder_is_an_error_and_never_a_new_job(storage: LocalStorage) -> None:
@@ -123,15 +124,15 @@ def test_after_a_refusal_the_next_attempt_is_the_open_one(job: JobFolder) -> Non
 
 
 def test_a_batch_is_claimed_by_one_job_and_shard(job: JobFolder, storage: LocalStorage) -> None:
-    other = create_job(storage, UNIT.folder, record("bbbbbbbbbbbb"), after=[job])
-    assert job.claim("msgbatch_1", 0)
-    assert job.claim("msgbatch_1", 0)
-    assert not job.claim("msgbatch_1", 1)
-    assert not other.claim("msgbatch_1", 0)
-    claim = other.claim_of("msgbatch_1")
+    other = create_job(storage, UNIT.folder, record("bbbbbbbbbbbb"), after=jobs_of(storage, UNIT.folder))
+    assert job.claims.claim("msgbatch_1", 0)
+    assert job.claims.claim("msgbatch_1", 0)
+    assert not job.claims.claim("msgbatch_1", 1)
+    assert not other.claims.claim("msgbatch_1", 0)
+    claim = other.claims.claim_of("msgbatch_1")
     assert claim is not None
     assert (claim.job, claim.shard) == (job.path, 0)
-    assert job.claim_of("msgbatch_2") is None
+    assert job.claims.claim_of("msgbatch_2") is None
 
 
 def test_every_collection_leaves_its_record(job: JobFolder) -> None:
@@ -141,6 +142,11 @@ def test_every_collection_leaves_its_record(job: JobFolder) -> None:
     last = job.last_collection()
     assert last is not None
     assert last.usable_rows == 4
+
+
+def as_another_process_sees(job: JobFolder) -> JobFolder:
+    """A process knows what it wrote itself, and does not read it again."""
+    return JobFolder(job.storage, job.path)
 
 
 def test_an_end_seen_twice_is_no_conflict(job: JobFolder) -> None:
@@ -155,7 +161,7 @@ def test_an_end_seen_twice_is_no_conflict(job: JobFolder) -> None:
 def test_a_torn_or_foreign_record_stops_with_a_message(job: JobFolder, tmp_path: Path, content: bytes) -> None:
     (tmp_path / job.path / "sealed.json").write_bytes(content)
     with pytest.raises(CorruptLedgerError, match="Nothing was spent"):
-        job.shards()
+        as_another_process_sees(job).shards()
 
 
 def test_a_record_that_cannot_be_read_is_not_absent(job: JobFolder, tmp_path: Path) -> None:
@@ -163,7 +169,7 @@ def test_a_record_that_cannot_be_read_is_not_absent(job: JobFolder, tmp_path: Pa
     path.unlink()
     path.mkdir()
     with pytest.raises(OSError, match="directory"):
-        job.shards()
+        as_another_process_sees(job).shards()
 
 
 @pytest.mark.parametrize(
@@ -183,3 +189,90 @@ def test_a_slug_is_one_safe_name_and_keeps_texts_apart(text: str, kept: bool) ->
 def test_units_that_a_slug_would_confuse_have_folders_of_their_own() -> None:
     folders = {UnitOfWork(dag_id="d", task_id="t", unit=unit).folder for unit in ("a/b", "a-b", "a b", "a:b", "../a-b")}
     assert len(folders) == 5
+
+
+# ------------------------------------------------------------------------------------------------------ what is lost
+
+
+def everything(job: JobFolder) -> None:
+    """Record a shard that was refused, sent and ended, and a second one that is open."""
+    for attempt, done in ((1, Refused(status=529, reason="overloaded")), (2, Submitted(batch=BATCH))):
+        job.record_intent(intent(0, attempt))
+        job.record_outcome(OutcomeRecord(shard=0, attempt=attempt, at="2026-11-21T00:00:00Z", outcome=done))
+    job.record_end(EndRecord(shard=0, batch_id="msgbatch_1", ended_at=None, request_counts={"succeeded": 2}))
+    job.record_intent(intent(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        ("sealed.json", r"sealed\*\.json.*none lists shards 0, 1.*would pay for them again"),
+        ("ledger/00000-01-intent.json", r"00000-01-intent.json is lost: a later intent.*Known are 1 batch: msgbatch_1"),
+        ("ledger/00000-02-intent.json", r"00000-02-intent.json is lost: the record of its outcome is there"),
+        ("ledger/00000-02-outcome.json", r"00000-02-outcome.json is lost.*msgbatch_1 ended.*--adopt msgbatch_1"),
+    ],
+)
+def test_a_fact_without_those_before_it_is_an_error(job: JobFolder, tmp_path: Path, lost: str, told: str) -> None:
+    everything(job)
+    (tmp_path / job.path / lost).unlink()
+    with pytest.raises(CorruptLedgerError, match=told):
+        as_another_process_sees(job).shards()
+
+
+@pytest.mark.parametrize("lost", ["ledger/00000-01-outcome.json", "ledger/00000-ended.json"])
+def test_a_fact_that_can_be_found_again_may_be_lost(job: JobFolder, tmp_path: Path, lost: str) -> None:
+    everything(job)
+    (tmp_path / job.path / lost).unlink()
+    assert as_another_process_sees(job).shards()[1].open_intent == intent(1, 1)
+
+
+def test_a_folder_without_its_description_is_an_error_unless_it_is_empty_or_being_removed(
+    job: JobFolder, storage: LocalStorage, tmp_path: Path
+) -> None:
+    folder = tmp_path / job.path
+    (folder / "job.json").unlink()
+    with pytest.raises(CorruptLedgerError, match=r"job-0001/job.json is lost, but other files.*sealed.json"):
+        jobs_of(storage, UNIT.folder)
+    (folder / "pruned.json").write_text("{}")
+    assert jobs_of(storage, UNIT.folder).jobs == ()
+    assert create_job(storage, UNIT.folder, record(), after=jobs_of(storage, UNIT.folder)).name == "job-0002"
+
+
+def test_an_empty_folder_is_a_job_that_is_just_being_opened(storage: LocalStorage, tmp_path: Path) -> None:
+    (tmp_path / UNIT.folder / "job-0001").mkdir(parents=True)
+    assert create_job(storage, UNIT.folder, record(), after=jobs_of(storage, UNIT.folder)).name == "job-0001"
+
+
+# ----------------------------------------------------------------------------------------------- what a stint knows
+
+
+def test_a_stint_lists_its_ledger_once_and_knows_what_it_wrote(job: JobFolder) -> None:
+    listed = 0
+    lists = job.storage.list
+
+    def counting(folder: str) -> list[str]:
+        nonlocal listed
+        listed += folder.endswith("/ledger")
+        return lists(folder)
+
+    job.storage.list = counting  # type: ignore[method-assign]
+    everything(job)
+    states = job.known_shards()
+    assert states[0].batch == BATCH
+    assert states[0].end is not None
+    assert states[1].open_intent == intent(1, 1)
+    assert job.shard_state(shard(1)).open_intent == intent(1, 1)
+    assert job.collection_count() == 0
+    assert listed == 1
+
+
+def test_what_another_attempt_wrote_is_seen_where_its_record_is_met(job: JobFolder) -> None:
+    job.shards()
+    other = as_another_process_sees(job)
+    other.record_intent(intent(1, 1, "other"))
+    assert not job.record_intent(intent(1, 1))
+    assert job.known_shards()[1].open_intent == intent(1, 1, "other")
+    other.record_outcome(OutcomeRecord(shard=1, attempt=1, at="2026-11-21T00:00:00Z", outcome=Submitted(batch=BATCH)))
+    assert job.known_shards()[1].batch is None
+    assert job.shard_state(shard(1)).batch == BATCH
+    assert job.known_shards()[1].batch == BATCH

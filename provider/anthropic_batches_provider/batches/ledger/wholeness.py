@@ -1,0 +1,106 @@
+"""Whether all files of a job are there: lifecycle rules and partial restores remove single ones.
+
+What must be there: the seal of every shard about which anything is recorded; an intent before an outcome, and every
+intent before it; the outcome that names a batch before its end; the rows of each sealed shard; its requests until its
+part is written. A job that lacks one of these is not continued: to guess is to pay twice or to swap answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+
+from anthropic_batches_provider.batches.ledger.collection_records import CollectionRecord
+from anthropic_batches_provider.batches.ledger.ledger_index import LedgerIndex, ended_name, intent_name, outcome_name
+from anthropic_batches_provider.batches.ledger.records import ShardRecord
+from anthropic_batches_provider.batches.ledger.shard_state import ShardState
+from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.errors import CorruptLedgerError
+
+_RESTORE = (
+    "Restore it from a backup, or from another version of the object. Check whether a lifecycle rule of the store, a "
+    "partial restore or a person has removed files."
+)
+_NAMED = 5
+
+
+def check_facts(uri: str, index: LedgerIndex, states: Mapping[int, ShardState]) -> None:
+    """Check that every recorded fact has those before it.
+
+    :param uri: the job's, for the message.
+    :param states: the state of each sealed shard, as read from the same listing.
+    :raises CorruptLedgerError: a record is missing.
+    """
+    if unsealed := sorted(index.shards - states.keys()):
+        raise CorruptLedgerError(
+            f"A record of the shards of {uri} (sealed*.json) is lost: none lists {_shards(unsealed)}, which its ledger "
+            f"knows. {_RESTORE} {_known(states)} Nothing was sent: sealing the rows anew would pay for them again, and "
+            "could join answers to other rows."
+        )
+    for number, intents in index.intents.items():
+        if lost := sorted(set(range(1, max(intents))) - intents):
+            _raise_lost(uri, intent_name(number, lost[0]), "a later intent of that shard is there", states)
+    for number, attempt in sorted(index.outcomes):
+        if attempt not in index.intents.get(number, ()):
+            _raise_lost(uri, intent_name(number, attempt), "the record of its outcome is there", states)
+    for number in sorted(index.ends):
+        state = states[number]
+        if state.batch is None and state.end is not None:
+            last = max(index.intents.get(number, ()), default=1)
+            _raise_lost(
+                uri, outcome_name(number, last), f"{ended_name(number)} says that its batch {state.end.batch_id} ended",
+                states, f" Or record the batch again: python -m anthropic_batches_provider settle '{uri}' --shard "
+                f"{number} --adopt {state.end.batch_id}.",
+            )  # fmt: skip
+
+
+def check_files(
+    uri: str, shards: Sequence[ShardRecord], files: Set[str], index: LedgerIndex, collection: CollectionRecord | None
+) -> None:
+    """Check that the files of the sealed shards are there.
+
+    :param shards: those of every round.
+    :param files: the paths of all requests and rows in the job folder.
+    :param index: the ledger, listed after the files.
+    :param collection: the latest complete collection.
+    :raises CorruptLedgerError: one is missing.
+    """
+    written = set(index.parts.values())
+    collected = collection.shards if collection is not None else 0
+
+    def is_needed(shard: ShardRecord) -> bool:
+        return shard.shard >= collected and shard.shard not in written
+
+    lost = [shard.rows_file for shard in shards if shard.rows_file not in files]
+    lost += [
+        f"{shard.requests_file} (or ledger/{shard.shard:05d}-part-*.json, which says that it is not needed any more)"
+        for shard in shards
+        if is_needed(shard) and shard.requests_file not in files
+    ]
+    if lost:
+        raise CorruptLedgerError(
+            f"{_named(lost)} of {uri} {'is' if len(lost) == 1 else 'are'} lost. {_RESTORE} Of "
+            f"{counted(len(shards), 'shard')}, {len(index.ends):,} ended. Nothing was sent, and no output was changed. "
+            "Results stay at Anthropic for 29 days after submission: batch_ids= collects them without the rows' own "
+            "columns."
+        )
+
+
+def _raise_lost(uri: str, name: str, proof: str, states: Mapping[int, ShardState], instead: str = "") -> None:
+    raise CorruptLedgerError(
+        f"{uri}/ledger/{name} is lost: {proof}. {_RESTORE}{instead} {_known(states)} Nothing was sent: to send the "
+        "shard again could pay for it twice."
+    )
+
+
+def _known(states: Mapping[int, ShardState]) -> str:
+    batches = [batch.batch_id for state in states.values() if (batch := state.batch) is not None]
+    return f"Known are {counted(len(batches), 'batch')}{f': {_named(batches)}' if batches else ''}."
+
+
+def _shards(numbers: Sequence[int]) -> str:
+    return f"{'shard' if len(numbers) == 1 else 'shards'} {_named([str(number) for number in numbers])}"
+
+
+def _named(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + rest
