@@ -22,7 +22,8 @@ guardian().watch_folder(Path(os.environ["AIRFLOW_HOME"]))  # removes it, however
 
 @pytest.hookimpl(trylast=True)  # after the marks of the folders' own conftest files
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let pytest's own time-outs grow with ``TIMEOUT_FACTOR``."""
+    """Let pytest's own time-outs grow with ``TIMEOUT_FACTOR``; tests of object stores, often skipped, come last."""
+    items.sort(key=lambda item: item.path.name.startswith(("test_storage", "test_store")))
     factor = timeout_factor()
     if factor == 1:
         return

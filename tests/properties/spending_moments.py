@@ -1,4 +1,4 @@
-"""Moments at which an attempt may die, pause, meet another attempt or fail to write, and a store with such moments."""
+"""Moments at which an attempt may die, pause, meet another attempt or a store that fails, and a store that has them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StorageFailedError(OSError):
 class Surprise:
     """An event that strikes an attempt, and how many seconds the attempt pauses before it."""
 
-    kind: Literal["dies", "is paused", "meets another attempt", "fails to write"]
+    kind: Literal["dies", "is paused", "meets another attempt", "meets a store that fails"]
     seconds: float = 0
 
 
@@ -30,21 +30,30 @@ class Moments:
     """Counts the moments of one attempt, and triggers its surprises.
 
     :param surprises: by the number of the moment.
+    :param step: called at each moment, before its surprise; another attempt may advance meanwhile.
     :ivar count: how many moments have come.
     """
 
     def __init__(
-        self, surprises: Mapping[int, Surprise], *, pause: Callable[[float], None], other: Callable[[], None]
+        self,
+        surprises: Mapping[int, Surprise],
+        *,
+        pause: Callable[[float], None],
+        other: Callable[[], None],
+        step: Callable[[], None],
     ) -> None:
         self._surprises = surprises
         self._pause = pause
         self._other = other
+        self._step = step
         self.count = 0
         self._dead = False
 
-    def come(self, *, writing: bool = False) -> None:
+    def come(self, *, at_store: bool = False) -> None:
         surprise = self._surprises.get(self.count)
         self.count += 1
+        if not self._dead:
+            self._step()
         if self._dead or (surprise and surprise.kind == "dies"):
             self._dead = True
             raise DiedError
@@ -55,7 +64,7 @@ class Moments:
         elif surprise.kind == "meets another attempt":
             self._pause(surprise.seconds)
             self._other()
-        elif writing:
+        elif at_store:
             raise StorageFailedError("the store failed")
 
 
@@ -79,6 +88,7 @@ class Store:
         return self._objects.uri
 
     def read(self, path: str) -> bytes:
+        self._moments.come(at_store=True)
         if path not in self._objects.contents:
             raise FileNotFoundError(path)
         return self._objects.contents[path]
@@ -88,6 +98,7 @@ class Store:
         yield io.BytesIO(self.read(path))
 
     def list(self, folder: str) -> list[str]:
+        self._moments.come(at_store=True)
         start = f"{folder}/" if folder else ""
         return sorted({path[len(start) :].split("/")[0] for path in self._objects.contents if path.startswith(start)})
 
@@ -106,6 +117,6 @@ class Store:
 
     @contextmanager
     def _write(self) -> Iterator[None]:
-        self._moments.come(writing=True)
+        self._moments.come(at_store=True)
         yield
-        self._moments.come(writing=True)
+        self._moments.come(at_store=True)

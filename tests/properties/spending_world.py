@@ -1,8 +1,9 @@
 """A world in which everything that can fail does fail: for tests that check the engine's rules of spending.
 
-Attempts are processes of a task. At every moment (before and after each write, each call to the service and the body
-of a create call) an attempt may die, pause, meet another attempt, or have its write fail, whether the write took place
-or not. The service is the simulator, called over HTTP or directly; only the test moves its clock.
+Attempts are processes of a task. At every moment (before each list and read, before and after each write, each call to
+the service and the body of a create call) an attempt may die, pause, meet another attempt, or find that the store
+fails, whether a write took place or not. The service is the simulator, called over HTTP or directly; only the test
+moves its clock.
 """
 
 from __future__ import annotations
@@ -153,9 +154,12 @@ class World:
         self.control.reset()
 
     def moments(
-        self, surprises: Mapping[int, Surprise] | None = None, other: Callable[[], None] = lambda: None
+        self,
+        surprises: Mapping[int, Surprise] | None = None,
+        other: Callable[[], None] = lambda: None,
+        step: Callable[[], None] = lambda: None,
     ) -> Moments:
-        return Moments(surprises or {}, pause=self.pass_time, other=other)
+        return Moments(surprises or {}, pause=self.pass_time, other=other, step=step)
 
     def pass_time(self, seconds: float) -> None:
         self.server.simulator.clock.advance(seconds)
@@ -167,11 +171,14 @@ class World:
         return UnitOfWork(dag_id="dag", task_id="task", unit=unit)
 
     def attempt(
-        self, unit: str, moments: Moments, *, wrong_by: float = 0.0
+        self, unit: str, moments: Moments, *, wrong_by: float = 0.0, restart: bool = False
     ) -> tuple[JobFolder, list[BatchRecord] | NextLook]:
-        """Advance a unit's job, as a submitting task does each time it runs."""
+        """Advance a unit's job, as a submitting task does each time it runs.
+
+        :param restart: its author has changed the question and the rows, and asks for a new job.
+        """
         clock, service = Clock(self.server, wrong_by), Service(self, moments)
-        job = self._sealed(unit, moments, service, clock)
+        job = self._sealed(unit, moments, service, clock, restart=restart)
         return job, self._submission(job, service, clock).advance()
 
     def bring_home(self, unit: str, moments: Moments, *, wrong_by: float = 0.0) -> Manifest | NextLook:
@@ -188,11 +195,16 @@ class World:
         settings = self._settings(Clock(self.server))
         return collect_job(job, Service(self, moments), self._destination(unit, moments), settings)
 
-    def _sealed(self, unit: str, moments: Moments, service: Service, clock: Clock) -> JobFolder:
+    def _sealed(
+        self, unit: str, moments: Moments, service: Service, clock: Clock, *, restart: bool = False
+    ) -> JobFolder:
         greeting = service.greet()
         self.pass_time(self.pause_after_greeting)
-        source = f"{unit} changed" if unit in self.changed else unit
-        plan = JobPlan(unit=self.work(unit), question="question", conn_id="c", run_id="r", limits=LIMITS)
+        source = f"{unit} changed" if unit in self.changed or restart else unit
+        plan = JobPlan(
+            unit=self.work(unit), question="changed" if restart else "question", conn_id="c", run_id="r", limits=LIMITS,
+            on_changed_input="restart" if restart else "fail",
+        )  # fmt: skip
         return sealed_job(
             Store(self.store, moments), plan, read_rows=lambda: prepared(source, self.rows[unit]),
             account=greeting.account, service=service, clock=clock, spool_folder=self._spool(),

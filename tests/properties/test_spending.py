@@ -28,21 +28,23 @@ from anthropic_batches_provider.simulator.server import SimulatorServer
 from tests.properties.spending_moments import DiedError, StorageFailedError, Surprise
 from tests.properties.spending_world import World, beginning, world_client
 from tests.worlds.direct_service import DirectService
+from tests.worlds.interleaving import Step, interleave
 
 HOUR = 3600
 BATCH_SECONDS = (0, 300, 2 * HOUR, 30 * HOUR)
 MOST_LOOKS = 300
-LONGEST_ATTEMPT = 45  # moments; later ones are rarely reached
-LONGEST_WAY = 110  # moments of an attempt of the one-task operator
+LONGEST_ATTEMPT = 90  # moments; later ones are rarely reached
+LONGEST_WAY = 220  # moments of an attempt of the one-task operator
 
 PAUSES = st.sampled_from((5, 61, 16 * 60, HOUR, 3 * HOUR))
 KINDS = (
-    st.sampled_from([Surprise("dies"), Surprise("meets another attempt"), Surprise("fails to write")])
+    st.sampled_from([Surprise("dies"), Surprise("meets another attempt"), Surprise("meets a store that fails")])
     | PAUSES.map(lambda seconds: Surprise("is paused", seconds))
     | PAUSES.map(lambda seconds: Surprise("meets another attempt", seconds))
 )
 SURPRISES = st.dictionaries(st.integers(0, LONGEST_ATTEMPT), KINDS, max_size=3)
 SURPRISES_ON_THE_WAY = st.dictionaries(st.integers(0, LONGEST_WAY), KINDS, max_size=4)
+TURNS = st.lists(st.integers(1, 60), max_size=8)
 CREATE_FAULTS = st.sampled_from(
     [
         {"action": "drop_before_commit"},
@@ -102,6 +104,23 @@ class Spending(RuleBasedStateMachine):
             self._attempt(unit, others)
 
         self._attempt(unit, surprises, other, wrong_by)
+
+    @rule(
+        unit=st.sampled_from(("a", "b", "c")), turns=TURNS, surprises=SURPRISES, others=SURPRISES,
+        all_at_once=st.booleans(),
+    )  # fmt: skip
+    def two_tasks_advance_step_by_step(
+        self,
+        unit: str,
+        turns: list[int],
+        surprises: dict[int, Surprise],
+        others: dict[int, Surprise],
+        all_at_once: bool,
+    ) -> None:
+        advance = self._bring_home if all_at_once else self._attempt
+        interleave(
+            [lambda step: advance(unit, surprises, step=step), lambda step: advance(unit, others, step=step)], turns
+        )
 
     @rule(unit=st.sampled_from(("a", "b", "c")), surprises=SURPRISES)
     def a_task_collects(self, unit: str, surprises: dict[int, Surprise]) -> None:
@@ -191,18 +210,28 @@ class Spending(RuleBasedStateMachine):
             self._folder.cleanup()
 
     def _attempt(
-        self, unit: str, surprises: dict[int, Surprise], other: Any = lambda: None, wrong_by: float = 0
+        self,
+        unit: str,
+        surprises: dict[int, Surprise],
+        other: Step = lambda: None,
+        wrong_by: float = 0,
+        step: Step = lambda: None,
     ) -> None:
         try:
-            self.world.attempt(unit, self.world.moments(surprises, other), wrong_by=wrong_by)
+            self.world.attempt(unit, self.world.moments(surprises, other, step), wrong_by=wrong_by)
         except (MessageBatchesError, StorageFailedError, DiedError):
             return
 
     def _bring_home(
-        self, unit: str, surprises: dict[int, Surprise], other: Any = lambda: None, wrong_by: float = 0
+        self,
+        unit: str,
+        surprises: dict[int, Surprise],
+        other: Step = lambda: None,
+        wrong_by: float = 0,
+        step: Step = lambda: None,
     ) -> None:
         try:
-            outcome = self.world.bring_home(unit, self.world.moments(surprises, other), wrong_by=wrong_by)
+            outcome = self.world.bring_home(unit, self.world.moments(surprises, other, step), wrong_by=wrong_by)
         except (MessageBatchesError, StorageFailedError, DiedError):
             return
         if isinstance(outcome, Manifest):

@@ -129,9 +129,7 @@ class DirectService:
     def _answer(
         self, operation: str, call: Call[T], work: Callable[[Fault | None], bytes], entry: CreateCall | None = None
     ) -> T:
-        fault = self._struck(operation, call)
-        if entry is not None and fault is not None:
-            entry.fault = fault.action
+        fault = self._struck(operation, call, entry)
         with self._mapped(call):
             body = work(fault)
         if fault is not None:
@@ -139,11 +137,13 @@ class DirectService:
         with self._mapped(call):
             return call.read(Answer(body=body, headers=self._headers(), account=_ACCOUNT))
 
-    def _struck(self, operation: str, call: Call[Any]) -> Fault | None:
+    def _struck(self, operation: str, call: Call[Any], entry: CreateCall | None = None) -> Fault | None:
         """Count a call, and apply its fault if that comes before any effect."""
         simulator = self._simulator
         simulator.log.count(operation, simulator.clock.now())
         fault = simulator.faults.pick(operation, call.batch_id)
+        if entry is not None and fault is not None:
+            entry.fault = fault.action
         if fault is not None and fault.action == "status":
             self._refuse(fault.refusal(), call, fault)
         if fault is not None and fault.action == "drop_before_commit":

@@ -11,11 +11,13 @@ from anthropic_batches_provider.batches.cancellation import cancel_batches
 from anthropic_batches_provider.edge.connections import connection_of
 from anthropic_batches_provider.edge.job_references import find_job, known_batch_ids
 from anthropic_batches_provider.edge.task_failures import as_task_failures
-from anthropic_batches_provider.errors import ConfigurationError, JobNotFoundError
+from anthropic_batches_provider.errors import ConfigurationError, LedgerError
 from anthropic_batches_provider.links import ConsoleBatchesLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from anthropic_batches_provider.batches.ledger import JobFolder
 
 __all__ = ["MessageBatchCancelOperator"]
 
@@ -79,15 +81,23 @@ class MessageBatchCancelOperator(BaseOperator):
     def _batch_ids_of(self, reference: Any) -> list[str]:
         job = find_job(reference)
         try:
-            states = job.shards()
-        except JobNotFoundError as error:
+            # Whatever else the job has lost: what is known to run must be stoppable.
+            batch_ids = [batch.batch_id for batch in job.batches()]
+        except LedgerError as error:
             self.log.warning("%s This task cancels the batches that the reference names.", error)
             return known_batch_ids(reference, None)
-        for state in states:
+        try:
+            self._warn_of_doubts(job)
+        except LedgerError as error:
+            self.log.warning("%s The batches that are known are canceled all the same.", error)
+        named = reference.get("batch_ids", ()) if isinstance(reference, Mapping) else ()
+        return list(dict.fromkeys((*batch_ids, *named)))
+
+    def _warn_of_doubts(self, job: JobFolder) -> None:
+        for state in job.unchecked_shards():
             if state.open_intent is not None:
                 self.log.warning(
                     "The outcome of the create call of shard %d of %s is unknown. If it made a batch, that batch runs "
                     "on and is billed.",
                     state.shard.shard, job.uri,
                 )  # fmt: skip
-        return [state.batch.batch_id for state in states if state.batch is not None]

@@ -6,14 +6,14 @@ The ledger records each part that is in place, so the attempt after a killed one
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from anthropic_batches_provider.batches.collection.ended_batches import batch_of
 from anthropic_batches_provider.batches.collection.job_context import job_context_of
 from anthropic_batches_provider.batches.collection.job_results import JobResults, check_not_replaced
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
 from anthropic_batches_provider.batches.collection.written_parts import WrittenParts
-from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
+from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, ShardState
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import (
     Destination,
@@ -58,6 +58,7 @@ class JobCollection:
         self._destination = destination
         self._settings = settings
         self._failed: set[int] = set()
+        self._first = 0  # every shard before it is written or failed
         self._collections = job.collection_count()
         self._look_at_what_is_there(claim_destination(destination))
         check_writable(destination)
@@ -77,9 +78,9 @@ class JobCollection:
         if len(self._job.rounds()) > 1 or self._job.collection_count() != self._collections:
             return None
         check_not_replaced(self._job)
-        for state in self._job.known_shards():
+        for state in self._unwritten():
             number = state.shard.shard
-            if state.end is None or number in self._failed or self._written.find(number) is not None:
+            if state.end is None:
                 continue
             batch = batch_of(state)
             if batch is None:
@@ -97,6 +98,17 @@ class JobCollection:
                 self._job.storage.remove(f"{self._job.path}/{state.shard.requests_file}")
             return record
         return None
+
+    def _unwritten(self) -> Iterator[ShardState]:
+        """Yield the shards that are neither written nor failed; the search begins behind those that are."""
+        states = self._job.known_shards()
+        while self._first < len(states) and self._is_done(states[self._first]):
+            self._first += 1
+        return (state for state in states[self._first :] if not self._is_done(state))
+
+    def _is_done(self, state: ShardState) -> bool:
+        number = state.shard.shard
+        return number in self._failed or self._written.find(number) is not None
 
     def publish(self) -> Manifest:
         """Write the missing parts and the manifest, unless another attempt has done so meanwhile.
@@ -173,6 +185,7 @@ class JobCollection:
         job, destination = self._job, self._destination
         short_id = job.description().nonce[:SHORT_ID_LENGTH]
         self._written = WrittenParts(job, destination, self._settings)
+        self._first = 0
         taken = self._written.names_of_others | ({part.name for part in previous.parts} if previous else set())
         self._names = part_names(short_id, len(job.first_seal().shards), destination.format, taken)
 

@@ -20,7 +20,7 @@ RESULTS_REMAIN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JobContext:
     """The context that the shards of a job share.
 
@@ -33,18 +33,29 @@ class JobContext:
     source: ResultsSource
     settings: CollectionSettings
     attempt: str
+    _has_looked: bool = False
 
-    def kept_before(self) -> dict[int, str]:
-        """Return, by shard, the file that holds its rows without a usable result, if one was written.
+    def kept_before(self, shard: int) -> str | None:
+        """Return the file that holds a shard's rows without a usable result; None if none was written.
 
-        Files of the collection in progress, perhaps written by another attempt just now, take precedence over files of
-        the latest complete collection.
+        A file of the collection in progress takes precedence over one of the latest complete collection. If neither is
+        known, the ledger is listed again, once for all shards: another attempt may have written one just now.
         """
-        collection = self.job.last_collection()
-        kept = {kept.shard: kept.file for kept in collection.unusable} if collection is not None else {}
+        found = self._kept_before(shard)
+        if found is None and not self._has_looked:
+            self._has_looked = True
+            self.job.parts()
+            found = self._kept_before(shard)
+        return found
+
+    def _kept_before(self, shard: int) -> str | None:
         number = self.job.collection_count() + 1
-        written = [part for part in self.job.known_parts() if part.collection == number]
-        return kept | {part.shard: part.unusable_file for part in written if part.unusable_file is not None}
+        for part in self.job.known_parts_of(shard):
+            if part.collection == number and part.unusable_file is not None:
+                return part.unusable_file
+        collection = self.job.last_collection()
+        unusable = collection.unusable if collection is not None else ()
+        return next((kept.file for kept in unusable if kept.shard == shard), None)
 
     def expected(self, shard: ShardRecord, rows: Sequence[int]) -> ExpectedRows:
         return ExpectedRows(custom_id_prefix=custom_id_prefix(self.record.nonce, shard.shard), rows=rows)

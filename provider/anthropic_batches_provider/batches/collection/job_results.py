@@ -11,7 +11,7 @@ from anthropic_batches_provider.batches.collection.ended_batches import ended_ba
 from anthropic_batches_provider.batches.collection.job_context import job_context_of
 from anthropic_batches_provider.batches.collection.round_results import RoundResults
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
-from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, UnusableRows
+from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, UnusableRows, is_superseded
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
@@ -58,6 +58,8 @@ class JobResults:
         :raises LedgerError: one has, so the results that were read are no longer the whole job.
         """
         check_not_replaced(self._folder)
+        if is_superseded(self._folder):
+            raise _replaced(self._folder)
         if sum(len(seal.shards) for seal in self._folder.rounds()) != len(self._shards):
             raise LedgerError(
                 f"Another attempt started a further round while the results of {self.job} were being collected. "
@@ -97,7 +99,11 @@ def check_not_replaced(job: JobFolder) -> None:
     :raises LedgerError: another job has.
     """
     if job.replacement.is_abandoned():
-        raise LedgerError(
-            f"{job.uri} was replaced by another job of the same unit. Use the output of the other job: this attempt "
-            "published nothing. The results of the replaced job stay at Anthropic for 29 days after submission."
-        )
+        raise _replaced(job)
+
+
+def _replaced(job: JobFolder) -> LedgerError:
+    return LedgerError(
+        f"{job.uri} was replaced by another job of the same unit. Use the output of the other job: this attempt "
+        "published nothing. The results of the replaced job stay at Anthropic for 29 days after submission."
+    )

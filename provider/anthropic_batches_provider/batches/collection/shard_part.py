@@ -108,13 +108,13 @@ class ShardPart:
             reasons,
             kept,
             requests_file=shard.requests_file,
-            kept_file=lambda: context.kept_before().get(shard.shard),
+            kept_file=lambda: context.kept_before(shard.shard),
         )
         if is_whole:
             file = f"unusable/{shard.shard:05d}-{context.attempt}.jsonl"
             context.job.storage.put_file(kept, f"{context.job.path}/{file}")
             return file
-        before = context.kept_before().get(shard.shard)
+        before = context.kept_before(shard.shard)
         if before is None:
             log.warning(
                 "The requests of shard %d of %s are gone. Its rows without a usable result cannot be sent again.",

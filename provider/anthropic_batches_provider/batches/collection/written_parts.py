@@ -94,10 +94,8 @@ class WrittenParts:
             return None
         earlier = [
             record
-            for record in self._known
-            if record.shard == part.shard.shard
-            and self._is_there(record)
-            and not part.was_sent_again_since(record.shards)
+            for record in self._job.known_parts_of(part.shard.shard)
+            if self._is_there(record) and not part.was_sent_again_since(record.shards)
         ]
         return max(earlier, key=lambda record: record.collection, default=None)
 

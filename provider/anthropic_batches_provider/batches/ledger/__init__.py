@@ -27,7 +27,7 @@ from anthropic_batches_provider.batches.ledger.records import (
 )
 from anthropic_batches_provider.batches.ledger.shard_state import Attempt, ShardState
 from anthropic_batches_provider.batches.ledger.storage import LocalStorage, Storage
-from anthropic_batches_provider.batches.ledger.unit_jobs import UnitJobs, create_job, jobs_of
+from anthropic_batches_provider.batches.ledger.unit_jobs import UnitJobs, create_job, is_superseded, jobs_of
 
 __all__ = [
     "AccountRecord",
@@ -55,6 +55,7 @@ __all__ = [
     "UnusableRows",
     "Void",
     "create_job",
+    "is_superseded",
     "jobs_of",
     "slug",
 ]

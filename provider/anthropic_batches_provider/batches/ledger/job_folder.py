@@ -25,7 +25,7 @@ intent has its outcome) is looked for again each time, by its name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from anthropic_batches_provider.batches.byte_lines import split_lines
@@ -46,6 +46,7 @@ from anthropic_batches_provider.batches.ledger.ledger_index import (
 from anthropic_batches_provider.batches.ledger.paths import seal_name
 from anthropic_batches_provider.batches.ledger.record_format import Record
 from anthropic_batches_provider.batches.ledger.records import (
+    Adopted,
     BatchRecord,
     EndRecord,
     IntentRecord,
@@ -53,6 +54,7 @@ from anthropic_batches_provider.batches.ledger.records import (
     OutcomeRecord,
     SealRecord,
     ShardRecord,
+    Submitted,
 )
 from anthropic_batches_provider.batches.ledger.replacement import Replacement
 from anthropic_batches_provider.batches.ledger.shard_state import Attempt, ShardState
@@ -158,11 +160,14 @@ class JobFolder:
 
         :raises CorruptLedgerError: records are missing that must be there; see :mod:`.wholeness`.
         """
+        _once_more_if_corrupt(self._list_shards)
+        return list(self._states.values())
+
+    def _list_shards(self) -> None:
         index = self._list_ledger()
         self.rounds()
         self._states = {shard.shard: self._listed_state(shard, index) for seal in self._seals for shard in seal.shards}
-        check_facts(self.uri, index, self._states)
-        return list(self._states.values())
+        check_facts(self.uri, index, self._states, self._recorded_batches)
 
     def known_shards(self) -> list[ShardState]:
         """Return the state of every shard as listed last, with what this process has read and written since."""
@@ -175,8 +180,15 @@ class JobFolder:
         return bool(self._list_ledger().intents)
 
     def batches(self) -> list[BatchRecord]:
-        """Return the known batches of all shards, in order of the shards."""
-        return [batch for state in self.shards() if (batch := state.batch) is not None]
+        """Return the known batches of all shards, in order of the shards, whether or not all is there that must be.
+
+        :raises JobNotFoundError: there is no such job, or it has no shards yet.
+        """
+        self._list_ledger()
+        found = self._recorded_batches()
+        if not found:
+            self.first_seal()
+        return found
 
     def shard_state(self, shard: ShardRecord) -> ShardState:
         """Look at the records of one shard, by their names, and return its current state."""
@@ -201,13 +213,17 @@ class JobFolder:
         if self.find_seal() is None:
             index = self._list_ledger()
             if not index.shards or self.find_seal() is None:  # another attempt may have sealed it just now
-                check_facts(self.uri, index, {})
+                check_facts(self.uri, index, {}, self._recorded_batches)
                 return
+        _once_more_if_corrupt(self._check_files)
+
+    def _check_files(self) -> None:
         sealed = [shard for seal in self.rounds() for shard in seal.shards]  # files are there before their seal
         files = {f"{folder}/{name}" for folder in ("requests", "rows") for name in self._records.list(folder)}
         # The ledger is listed last: requests are removed once their part or the collection is recorded.
         self.shards()
-        check_files(self.uri, sealed, files, self._known_index(), self.last_collection())
+        collection = self.last_collection()
+        check_files(self.uri, sealed, files, self._known_index(), collection.shards if collection is not None else 0)
 
     def create_seal(self, seal: SealRecord) -> SealRecord:
         """Seal a round of the job, or return the seal of another attempt that came first."""
@@ -252,7 +268,12 @@ class JobFolder:
 
     def known_parts(self) -> list[PartRecord]:
         """Return the written parts that were there when the ledger was last listed, or that were recorded since."""
-        found = (self._records.read(f"ledger/{name}", PartRecord) for name in sorted(self._known_index().parts))
+        return [part for shard in sorted(self._known_index().parts) for part in self.known_parts_of(shard)]
+
+    def known_parts_of(self, shard: int) -> list[PartRecord]:
+        """Return those of one shard of the first round."""
+        names = sorted(self._known_index().parts.get(shard, ()))
+        found = (self._records.read(f"ledger/{name}", PartRecord) for name in names)
         return [part for part in found if part is not None]
 
     def record_part(self, part: PartRecord) -> PartRecord:
@@ -299,6 +320,14 @@ class JobFolder:
     def _known_index(self) -> LedgerIndex:
         return self._index if self._index is not None else self._list_ledger()
 
+    def _recorded_batches(self) -> list[BatchRecord]:
+        """Return the batches that the outcomes name, as listed last; this needs no other record."""
+        names = [outcome_name(*attempt) for attempt in sorted(self._known_index().outcomes)]
+        outcomes = [self._records.read(f"ledger/{name}", OutcomeRecord) for name in names]
+        return [
+            record.outcome.batch for record in outcomes if record and isinstance(record.outcome, (Submitted, Adopted))
+        ]
+
     def _listed_state(self, shard: ShardRecord, index: LedgerIndex) -> ShardState:
         number = shard.shard
         attempts = [self._attempt(number, attempt, must_be=True) for attempt in sorted(index.intents.get(number, ()))]
@@ -329,3 +358,11 @@ class JobFolder:
         if self._index is not None:
             self._index.add(name)
         return is_ours
+
+
+def _once_more_if_corrupt(check: Callable[[], None]) -> None:
+    """Check again before saying that something is lost: a listing may miss what was created while it was made."""
+    try:
+        check()
+    except CorruptLedgerError:
+        check()

@@ -23,14 +23,14 @@ class LedgerIndex:
     :ivar intents: by shard, the numbers of its intents.
     :ivar outcomes: shard and number of each intent that has its outcome.
     :ivar ends: shards whose batch was seen to end.
-    :ivar parts: names of the records of written parts, each with its shard.
+    :ivar parts: by shard, the names of the records of its written parts.
     :ivar collections: number of the latest complete collection; 0 if there is none.
     """
 
     intents: dict[int, set[int]] = field(default_factory=dict)
     outcomes: set[tuple[int, int]] = field(default_factory=set)
     ends: set[int] = field(default_factory=set)
-    parts: dict[str, int] = field(default_factory=dict)
+    parts: dict[int, set[str]] = field(default_factory=dict)
     collections: int = 0
 
     @classmethod
@@ -50,14 +50,14 @@ class LedgerIndex:
         elif found := _ENDED.match(name):
             self.ends.add(int(found[1]))
         elif found := _PART.match(name):
-            self.parts[name] = int(found[1])
+            self.parts.setdefault(int(found[1]), set()).add(name)
         elif found := _COLLECTED.match(name):
             self.collections = max(self.collections, int(found[1]))
 
     @property
     def shards(self) -> set[int]:
         """All shards about which anything is recorded."""
-        return {*self.intents, *(shard for shard, _ in self.outcomes), *self.ends, *self.parts.values()}
+        return {*self.intents, *(shard for shard, _ in self.outcomes), *self.ends, *self.parts}
 
 
 def intent_name(shard: int, number: int) -> str:

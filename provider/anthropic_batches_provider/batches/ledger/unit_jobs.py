@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anthropic_batches_provider.batches.ledger.job_folder import JobFolder
@@ -20,44 +21,65 @@ class UnitJobs:
 
     :param jobs: oldest first.
     :param next_number: the number of the next job; a folder that is being removed keeps its number.
+    :param undescribed: folders that have lost their description, oldest first.
     """
 
     jobs: tuple[JobFolder, ...]
     next_number: int
+    undescribed: tuple[JobFolder, ...] = ()
 
     def latest(self, edition: str) -> JobFolder | None:
-        """Return the latest job of an edition; None if it has none."""
-        return next((job for job in reversed(self.jobs) if job.description().edition == edition), None)
+        """Return the latest job of an edition; None if it has none.
+
+        :raises CorruptLedgerError: a later folder has lost its description, so that nothing in it can be judged.
+        """
+        latest = next((job for job in reversed(self.jobs) if job.description().edition == edition), None)
+        if self.undescribed and (latest is None or latest.name < self.undescribed[-1].name):
+            folder = self.undescribed[-1]
+            raise CorruptLedgerError(
+                f"{folder.uri}/job.json is lost, but other files of the job are there ({', '.join(folder.names())}). "
+                "Restore it from a backup, or from another version of the object: nothing else says whose job this is "
+                "and which batches are its own. If the job is not needed any more, remove its whole folder: its "
+                "batches, if any, run on and are billed. Nothing was sent, and no output was changed."
+            )
+        return latest
 
 
 def jobs_of(storage: Storage, unit_folder: str) -> UnitJobs:
     """Return the jobs of a unit of work.
 
-    An empty folder is no job: a crash leaves one, and so does an attempt that is opening a job, for a moment. A folder
-    with ``pruned.json`` is being removed, and is no job either.
+    A folder without a file is no job: a crash leaves one, and so does an attempt that is opening a job, for a moment. A
+    folder with ``pruned.json`` is being removed, and is no job either.
 
     :param unit_folder: see :attr:`UnitOfWork.folder`.
-    :raises CorruptLedgerError: a folder has lost its description, so that nothing in it can be judged.
     """
     numbers = sorted(int(found[1]) for name in storage.list(unit_folder) if (found := _JOB.match(name)))
-    jobs, next_number = [], 1
+    jobs: list[JobFolder] = []
+    undescribed: list[JobFolder] = []
+    next_number = 1
     for number in numbers:
         folder = JobFolder(storage, f"{unit_folder}/job-{number:04d}")
         names = folder.names()
-        if not names:
+        if not _has_files(folder, names):
             continue
         next_number = number + 1
-        if "pruned.json" in names:
-            continue
-        if not folder.exists():
-            raise CorruptLedgerError(
-                f"{folder.uri}/job.json is lost, but other files of the job are there ({', '.join(names)}). Restore it "
-                "from a backup, or from another version of the object: nothing else says whose job this is and which "
-                "batches are its own. If the job is not needed any more, remove its whole folder: its batches, if "
-                "any, run on and are billed. Nothing was sent, and no output was changed."
-            )
-        jobs.append(folder)
-    return UnitJobs(jobs=tuple(jobs), next_number=next_number)
+        if "pruned.json" not in names:
+            (jobs if folder.exists() else undescribed).append(folder)
+    return UnitJobs(jobs=tuple(jobs), next_number=next_number, undescribed=tuple(undescribed))
+
+
+def _has_files(folder: JobFolder, names: Sequence[str]) -> bool:
+    """Return whether a job's folder has a file, and not only empty folders, as a removal on a disk leaves them."""
+    return any("." in name or folder.storage.list(f"{folder.path}/{name}") for name in names)
+
+
+def is_superseded(job: JobFolder) -> bool:
+    """Return whether a later job of the same unit and edition is there, or this one is being removed.
+
+    A job is abandoned before its successor is opened, so a later one says the same, should that record be lost.
+    """
+    latest = jobs_of(job.storage, job.path.rpartition("/")[0]).latest(job.description().edition)
+    return latest is None or latest.path != job.path
 
 
 def create_job(storage: Storage, unit_folder: str, record: JobRecord, *, after: UnitJobs) -> JobFolder:

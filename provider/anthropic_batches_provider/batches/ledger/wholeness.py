@@ -2,16 +2,16 @@
 
 What must be there: the seal of every shard about which anything is recorded; an intent before an outcome, and every
 intent before it; the outcome that names a batch before its end; the rows of each sealed shard; its requests until its
-part is written. A job that lacks one of these is not continued: to guess is to pay twice or to swap answers.
+batch has ended, after which they are removed. A job that lacks one of these is not continued: to guess is to pay twice,
+or to swap answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 
-from anthropic_batches_provider.batches.ledger.collection_records import CollectionRecord
 from anthropic_batches_provider.batches.ledger.ledger_index import LedgerIndex, ended_name, intent_name, outcome_name
-from anthropic_batches_provider.batches.ledger.records import ShardRecord
+from anthropic_batches_provider.batches.ledger.records import BatchRecord, ShardRecord
 from anthropic_batches_provider.batches.ledger.shard_state import ShardState
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import CorruptLedgerError
@@ -23,59 +23,56 @@ _RESTORE = (
 _NAMED = 5
 
 
-def check_facts(uri: str, index: LedgerIndex, states: Mapping[int, ShardState]) -> None:
+def check_facts(
+    uri: str, index: LedgerIndex, states: Mapping[int, ShardState], batches: Callable[[], Sequence[BatchRecord]]
+) -> None:
     """Check that every recorded fact has those before it.
 
     :param uri: the job's, for the message.
     :param states: the state of each sealed shard, as read from the same listing.
+    :param batches: returns the batches that are known, for the message.
     :raises CorruptLedgerError: a record is missing.
     """
     if unsealed := sorted(index.shards - states.keys()):
         raise CorruptLedgerError(
             f"A record of the shards of {uri} (sealed*.json) is lost: none lists {_shards(unsealed)}, which its ledger "
-            f"knows. {_RESTORE} {_known(states)} Nothing was sent: sealing the rows anew would pay for them again, and "
-            "could join answers to other rows."
+            f"knows. {_RESTORE} {_known(batches())} Nothing was sent: sealing the rows anew would pay for them again, "
+            "and could join answers to other rows."
         )
     for number, intents in index.intents.items():
         if lost := sorted(set(range(1, max(intents))) - intents):
-            _raise_lost(uri, intent_name(number, lost[0]), "a later intent of that shard is there", states)
+            _raise_lost(uri, intent_name(number, lost[0]), "a later intent of that shard is there", batches())
     for number, attempt in sorted(index.outcomes):
         if attempt not in index.intents.get(number, ()):
-            _raise_lost(uri, intent_name(number, attempt), "the record of its outcome is there", states)
+            _raise_lost(uri, intent_name(number, attempt), "the record of its outcome is there", batches())
     for number in sorted(index.ends):
         state = states[number]
         if state.batch is None and state.end is not None:
             last = max(index.intents.get(number, ()), default=1)
             _raise_lost(
                 uri, outcome_name(number, last), f"{ended_name(number)} says that its batch {state.end.batch_id} ended",
-                states, f" Or record the batch again: python -m anthropic_batches_provider settle '{uri}' --shard "
+                batches(), f" Or record the batch again: python -m anthropic_batches_provider settle '{uri}' --shard "
                 f"{number} --adopt {state.end.batch_id}.",
             )  # fmt: skip
 
 
-def check_files(
-    uri: str, shards: Sequence[ShardRecord], files: Set[str], index: LedgerIndex, collection: CollectionRecord | None
-) -> None:
+def check_files(uri: str, shards: Sequence[ShardRecord], files: Set[str], index: LedgerIndex, collected: int) -> None:
     """Check that the files of the sealed shards are there.
 
     :param shards: those of every round.
     :param files: the paths of all requests and rows in the job folder.
     :param index: the ledger, listed after the files.
-    :param collection: the latest complete collection.
+    :param collected: number of shards, of all rounds, of the latest complete collection.
     :raises CorruptLedgerError: one is missing.
     """
-    written = set(index.parts.values())
-    collected = collection.shards if collection is not None else 0
 
     def is_needed(shard: ShardRecord) -> bool:
-        return shard.shard >= collected and shard.shard not in written
+        """Return whether its requests cannot have been removed yet: only those of written results are."""
+        number = shard.shard
+        return not (number in index.ends or number in index.parts or number < collected)
 
     lost = [shard.rows_file for shard in shards if shard.rows_file not in files]
-    lost += [
-        f"{shard.requests_file} (or ledger/{shard.shard:05d}-part-*.json, which says that it is not needed any more)"
-        for shard in shards
-        if is_needed(shard) and shard.requests_file not in files
-    ]
+    lost += [shard.requests_file for shard in shards if is_needed(shard) and shard.requests_file not in files]
     if lost:
         raise CorruptLedgerError(
             f"{_named(lost)} of {uri} {'is' if len(lost) == 1 else 'are'} lost. {_RESTORE} Of "
@@ -85,16 +82,17 @@ def check_files(
         )
 
 
-def _raise_lost(uri: str, name: str, proof: str, states: Mapping[int, ShardState], instead: str = "") -> None:
+def _raise_lost(uri: str, name: str, proof: str, batches: Sequence[BatchRecord], instead: str = "") -> None:
     raise CorruptLedgerError(
-        f"{uri}/ledger/{name} is lost: {proof}. {_RESTORE}{instead} {_known(states)} Nothing was sent: to send the "
+        f"{uri}/ledger/{name} is lost: {proof}. {_RESTORE}{instead} {_known(batches)} Nothing was sent: to send the "
         "shard again could pay for it twice."
     )
 
 
-def _known(states: Mapping[int, ShardState]) -> str:
-    batches = [batch.batch_id for state in states.values() if (batch := state.batch) is not None]
-    return f"Known are {counted(len(batches), 'batch')}{f': {_named(batches)}' if batches else ''}."
+def _known(batches: Sequence[BatchRecord]) -> str:
+    ids = [batch.batch_id for batch in batches]
+    named = f": {_named(ids)}; batch_ids= collects their results, which stay at Anthropic for 29 days" if ids else ""
+    return f"Known are {counted(len(ids), 'batch')}{named}."
 
 
 def _shards(numbers: Sequence[int]) -> str:

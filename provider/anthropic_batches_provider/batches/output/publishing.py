@@ -54,8 +54,8 @@ def publish(
         parts=parts,
         replaced=replaced,
     )
+    work.check_current()  # first: if another attempt has begun a further round, that explains what is missing
     _check_not_poorer(manifest, previous)
-    work.check_current()
     _put(manifest, destination, spool)
     work.close(manifest)
     log.info("Published %s at %s: %s", counted(manifest.counts.rows, "row"), manifest.destination, manifest.counts)

@@ -59,8 +59,15 @@ def adopt_by_hand(
 def void_by_hand(job: JobFolder, intent: IntentRecord, *, service_clock: ServiceClock) -> None:
     """Record that a create call made no batch, so that the next attempt sends its shard again.
 
-    :raises ConfigurationError: the call is so recent that its batch may still appear.
+    :raises ConfigurationError: the call is so recent that its batch may still appear, or the ledger knows of the end of
+        a batch of the shard.
     """
+    ended = next((state.end for state in job.unchecked_shards() if state.shard.shard == intent.shard), None)
+    if ended is not None:
+        raise ConfigurationError(
+            f"The ledger says that {ended.batch_id} of shard {intent.shard} has ended, so there is a batch. Record it: "
+            f"--adopt {ended.batch_id}. Nothing was recorded: sending the shard again would pay for it twice."
+        )
     until = settles_at(intent)
     if service_clock.now() < until:
         raise ConfigurationError(

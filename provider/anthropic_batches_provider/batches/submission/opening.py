@@ -23,6 +23,7 @@ from anthropic_batches_provider.batches.ledger import (
     UnitJobs,
     UnitOfWork,
     create_job,
+    is_superseded,
     jobs_of,
 )
 from anthropic_batches_provider.batches.limits import EXPIRY_GRACE
@@ -275,9 +276,7 @@ def reopened_job(job: JobFolder, *, account: Account, conn_id: str) -> JobFolder
     description = job.description()
     _check_account(job, description, conn_id, account)
     job.check_whole()
-    # A job is abandoned before its successor is opened: a later one says the same, should that record be lost.
-    latest = jobs_of(job.storage, job.path.rpartition("/")[0]).latest(description.edition)
-    if job.replacement.is_replaced() or (latest is not None and latest.path != job.path):
+    if job.replacement.is_replaced() or is_superseded(job):
         raise LedgerError(
             f"{job.uri} was replaced by another job of the same unit while this attempt was deferred. Clear the task "
             "to continue with that job. This attempt sends and writes nothing more."
@@ -328,4 +327,11 @@ def _has_sent(job: JobFolder) -> bool:
 
 
 def _shards(job: JobFolder) -> list[ShardState]:
-    return job.shards() if job.find_seal() is not None else []
+    """Return the shards of a job that may not be sealed yet.
+
+    :raises CorruptLedgerError: its seal is lost, or other records are.
+    """
+    if job.find_seal() is not None:
+        return job.shards()
+    job.check_whole()
+    return []

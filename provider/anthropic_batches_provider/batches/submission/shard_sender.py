@@ -207,7 +207,7 @@ def _refused(error: Exception, in_flight: int) -> Refused:
 
 def submitted_summary(job: JobFolder) -> str:
     """Return a summary of the shards that are already paid for, for an error message."""
-    states = job.shards()
+    states = job.known_shards()
     known = [batch.batch_id for state in states if (batch := state.batch) is not None]
     doubts = sum(state.open_intent is not None for state in states)
     summary = f"Submitted, and billed as they run: {len(known)} of {counted(len(states), 'shard')} of {job.uri}"

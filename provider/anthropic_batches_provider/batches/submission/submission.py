@@ -109,11 +109,10 @@ class Submission:
         """Return a shard's state once its open intent, if it has one, has an outcome; or what to wait for."""
         if state.open_intent is None:
             return state
+        was_in_queue = self.running.is_in_queue(state)
         state = self._job.shard_state(state.shard)
-        if state.open_intent is None:
-            return state
-        settled = self._sender.settle(state)
-        if isinstance(settled, ShardState) and settled.batch is None and self.running.is_in_queue(state):
+        settled = self._sender.settle(state) if state.open_intent is not None else state
+        if isinstance(settled, ShardState) and settled.batch is None and was_in_queue:
             window.in_flight = max(window.in_flight - state.shard.requests, 0)  # counted while a batch could exist
         return settled
 

@@ -97,7 +97,7 @@ def running_batch_ids(job: JobFolder) -> tuple[str, ...]:
     """Return the batches of a job that are not known to have ended."""
     from anthropic_batches_provider.batches.submission import running_ids
 
-    return running_ids(job.known_shards())
+    return running_ids(job.unchecked_shards())
 
 
 def show(stint: Stint) -> None:

@@ -232,14 +232,24 @@ def test_a_folder_without_its_description_is_an_error_unless_it_is_empty_or_bein
     folder = tmp_path / job.path
     (folder / "job.json").unlink()
     with pytest.raises(CorruptLedgerError, match=r"job-0001/job.json is lost, but other files.*sealed.json"):
-        jobs_of(storage, UNIT.folder)
+        jobs_of(storage, UNIT.folder).latest("")
     (folder / "pruned.json").write_text("{}")
     assert jobs_of(storage, UNIT.folder).jobs == ()
     assert create_job(storage, UNIT.folder, record(), after=jobs_of(storage, UNIT.folder)).name == "job-0002"
 
 
+def test_a_folder_without_its_description_stops_no_later_job(
+    job: JobFolder, storage: LocalStorage, tmp_path: Path
+) -> None:
+    later = create_job(storage, UNIT.folder, record("bbbbbbbbbbbb"), after=jobs_of(storage, UNIT.folder))
+    (tmp_path / job.path / "job.json").unlink()
+    latest = jobs_of(storage, UNIT.folder).latest("")
+    assert latest is not None
+    assert latest.path == later.path
+
+
 def test_an_empty_folder_is_a_job_that_is_just_being_opened(storage: LocalStorage, tmp_path: Path) -> None:
-    (tmp_path / UNIT.folder / "job-0001").mkdir(parents=True)
+    (tmp_path / UNIT.folder / "job-0001" / "requests").mkdir(parents=True)  # as a removal of all files leaves it
     assert create_job(storage, UNIT.folder, record(), after=jobs_of(storage, UNIT.folder)).name == "job-0001"
 
 
