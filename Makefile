@@ -55,8 +55,8 @@ lint: setup ## the checks of make test that do not run the code
 	$(NEWEST)/bin/codespell
 	$(NEWEST)/bin/python -m tools.prose
 
-unit: setup ## the quick tests, which start nothing
-	$(NEWEST)/bin/python -m pytest --numprocesses 2 tests/unit $(ARGS)
+unit: setup ## the quick tests, which start no process
+	$(NEWEST)/bin/python -m pytest --numprocesses 2 -m "not long and not heavy" tests/unit $(ARGS)
 
 test-newest: setup ## the tests on the newest supported Airflow and SDK
 	$(NEWEST)/bin/python -m pytest $(SPREAD) $(ARGS)

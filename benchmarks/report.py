@@ -38,7 +38,8 @@ def measured(section: Section, versions: Mapping[str, str], seconds: float, load
     """
     with_what = ", ".join(f"{name} {version}" for name, version in versions.items())
     when = datetime.now(UTC).date().isoformat()
-    how = f"{_counted(section.rounds, 'round')}, {_counted(round(seconds / 60), 'minute')}"
+    minutes = round(seconds / 60)
+    how = f"{_counted(section.rounds, 'round')}, {_counted(minutes, 'minute') if minutes else 'less than a minute'}"
     where = f"on {_counted(os.cpu_count() or 1, 'core')}"
     if load_before >= _BUSY:
         where += f" that were busy (load {load_before:.1f} at the start)"

@@ -72,7 +72,7 @@ def summary_lines(reference: Mapping[str, Any], output: Output, control: Simulat
     )
     yield _line("results", _counts(output.result_types) or "none")
     yield _line("tokens", _counts(output.tokens) or "none")
-    yield from _listed("files", [*map(str, output.files), *(manifest.as_uri() for manifest in output.manifests)])
+    yield from _listed("files", [*map(str, output.files), *map(str, output.manifests)])
     yield from _listed("first rows", [_shortened(row) for row in output.first_rows])
     if control is not None:
         billing = control.billing()

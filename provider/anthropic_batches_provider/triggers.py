@@ -44,7 +44,7 @@ class MessageBatchTrigger(BaseTrigger):
     :param poll_interval: longest time between two checks of a batch, in seconds; as the ``poke_interval`` of
         :class:`MessageBatchSensor`.
     :param deadline: when to stop waiting, in seconds since the epoch. Default: never.
-    :param wait_for: ``"all"`` batches, or ``"any"`` one. With ``"any"``, the API must deny all of them to end the wait.
+    :param wait_for: ``"all"`` batches, or ``"any"`` one. With ``"any"``, the wait fails only if all are denied.
         Default: ``"all"``.
     :param cancel_on_kill: list of ids of batches to cancel when the task is killed for good while it waits: marked
         failed or success, or its run ended. If the task is cleared, or moved to another triggerer, they are left

@@ -94,6 +94,7 @@ def test_a_hook_is_pickled_without_its_client(connect: Any) -> None:
     assert pickle.loads(data).conn_id == "anthropic_default"  # noqa: S301
 
 
+@pytest.mark.heavy
 def test_importing_the_hook_does_not_import_the_sdk() -> None:
     code = (
         "import sys, anthropic_batches_provider.hooks; "

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.heavy
+
 MODULES = ["operators", "sensors", "triggers", "decorators"]
 HEAVY = {"anthropic", "httpx2", "pyarrow", "pandas", "starlette", "uvicorn", "genai_prices", "msgspec", "pendulum"}
 

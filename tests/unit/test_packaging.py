@@ -19,6 +19,8 @@ import pytest
 
 import anthropic_batches_provider
 
+pytestmark = pytest.mark.heavy
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "provider" / "anthropic_batches_provider"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -46,6 +46,7 @@ async def fired(started: MessageBatchStartTrigger) -> list[dict[str, Any]]:
     return [event.payload async for event in started.run()]
 
 
+@pytest.mark.heavy
 async def test_it_fires_once_when_the_batches_have_ended(
     message_batch_simulator: MessageBatchSimulator, batch_id: str
 ) -> None:

@@ -76,8 +76,8 @@ class MessageBatchSubmitOperator(RowsOperator):
         (pseudo-random), so that two batches of an account rarely have equal counts. Default: ``100_000``.
     :param max_bytes_per_shard: most bytes of one message batch: 1 to 256,000,000. Default: ``256_000_000``.
     :param max_requests_in_flight: most requests of the job in batches that have not ended: its *window*. The other
-        requests wait, deferred. The default is the processing queue of the smallest tier, which all jobs of an account
-        share. No shard is larger than the window. A 429 lowers the window to the requests in flight, for 15 minutes or
+        requests wait, deferred. The default is the queue limit of the smallest tier; all jobs of an account share that
+        queue. No shard is larger than the window. A 429 lowers the window to the requests in flight, for 15 minutes or
         until a batch ends. The 429 does not say for certain which limit was exceeded: the queue, or the rate of calls.
         Default: ``200_000``.
     :param poll_interval: longest time between two checks while the task waits, in seconds or as a timedelta. Young

@@ -31,6 +31,8 @@ from tests.worlds.ended_jobs import (
     succeeded,
 )
 
+pytestmark = pytest.mark.heavy
+
 ROWS = 20_000
 TEXT = "A passage of a book. " * 100
 SHARDS = 2

@@ -20,6 +20,8 @@ from anthropic_batches_provider.edge.spools import task_spool
 from anthropic_batches_provider.errors import ConfigurationError, SpoolFullError
 from tests.unit.edge.spool_attempt import Attempts, attempts_in, left_by
 
+pytestmark = pytest.mark.heavy
+
 ROOT = Path(__file__).parents[3]
 
 # On a disk of one megabyte; writes the same files as submitting.

@@ -80,6 +80,7 @@ async def test_a_wait_that_cannot_begin_leaves_no_watcher_behind() -> None:
     assert watching_tasks() == []
 
 
+@pytest.mark.heavy
 def test_the_first_wait_imports_what_it_needs_in_one_thread() -> None:
     script = """
 import asyncio, importlib, sys, threading

@@ -101,6 +101,7 @@ def test_rows_before_a_bad_line_come_first() -> None:
         next(rows)
 
 
+@pytest.mark.heavy
 def test_memory_does_not_grow_with_the_file() -> None:
     class Endless:
         def __init__(self) -> None:

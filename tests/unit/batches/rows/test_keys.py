@@ -166,6 +166,7 @@ def test_without_key_columns_nothing_is_tracked(tmp_path: Path) -> None:
     assert len(list(prepared)) == BLOCK * 3
 
 
+@pytest.mark.heavy
 def test_memory_stays_that_of_one_block(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
