@@ -8,6 +8,7 @@ emulator of S3 in a process of its own: run this with ``.matrix/stores/bin/pytho
 from __future__ import annotations
 
 import argparse
+import logging
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -201,6 +202,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.size.many_shards", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the table into docs/benchmarks.md")
     options = parser.parse_args()
+    logging.disable(logging.INFO)  # a line for each shard would hide the table
     load_before, began = report.load(), time.monotonic()
     found = []
     for spent in measure_all():

@@ -33,8 +33,8 @@ from anthropic_batches_provider.errors import MessageBatchesError
 
 # The service's Date is whole seconds: with less than two of them to settle, two processes could disagree about the end.
 BOUNDS = SubmissionBounds(
-    start_within=pendulum.duration(seconds=1),
-    post_deadline=pendulum.duration(seconds=1),
+    start_within=pendulum.duration(seconds=2),
+    post_deadline=pendulum.duration(seconds=2),
     settle_time=pendulum.duration(seconds=3),
 )
 LONGEST_LOOK = 0.5  # seconds between two looks of an attempt

@@ -31,9 +31,11 @@ class UnitJobs:
     def latest(self, edition: str) -> JobFolder | None:
         """Return the latest job of an edition; None if it has none.
 
-        :raises CorruptLedgerError: a later folder has lost its description, so that nothing in it can be judged.
+        :raises CorruptLedgerError: a later folder has lost its description, so that nothing in it can be judged; or two
+            jobs of the edition are open, and the earlier one has sent something.
         """
-        latest = next((job for job in reversed(self.jobs) if job.description().edition == edition), None)
+        of_edition = [job for job in self.jobs if job.description().edition == edition]
+        latest = of_edition[-1] if of_edition else None
         if self.undescribed and (latest is None or latest.name < self.undescribed[-1].name):
             folder = self.undescribed[-1]
             raise CorruptLedgerError(
@@ -42,6 +44,14 @@ class UnitJobs:
                 "and which batches are its own. If the job is not needed any more, remove its whole folder: its "
                 "batches, if any, run on and are billed. Nothing was sent, and no output was changed."
             )
+        for job in of_edition[:-1]:
+            # Earlier versions did not abandon a job that had sent nothing.
+            if not job.replacement.is_replaced() and job.has_intents():
+                raise CorruptLedgerError(
+                    f"{job.uri} and {of_edition[-1].uri} are both open for one unit and edition, and only one can be. "
+                    f"If {job.name}/abandoned.json is lost, restore it. Otherwise remove the folder of the job that "
+                    "you do not need: its batches, if any, run on and are billed. Nothing was sent or published."
+                )
         return latest
 
 

@@ -2,16 +2,17 @@
 
 What must be there: the seal of every shard about which anything is recorded; an intent before an outcome, and every
 intent before it; the outcome that names a batch before its end; the rows of each sealed shard; its requests until its
-batch has ended, after which they are removed. A job that lacks one of these is not continued: to guess is to pay twice,
-or to swap answers.
+batch has ended, after which they are removed. And what no correct history leads to is not there: two open intents of a
+shard, or two outcomes that name one batch. Such a job is not continued: to guess is to pay twice, or to swap answers.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 
 from anthropic_batches_provider.batches.ledger.ledger_index import LedgerIndex, ended_name, intent_name, outcome_name
-from anthropic_batches_provider.batches.ledger.records import BatchRecord, ShardRecord
+from anthropic_batches_provider.batches.ledger.records import Adopted, BatchRecord, ShardRecord, Submitted
 from anthropic_batches_provider.batches.ledger.shard_state import ShardState
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import CorruptLedgerError
@@ -30,8 +31,8 @@ def check_facts(
 
     :param uri: the job's, for the message.
     :param states: the state of each sealed shard, as read from the same listing.
-    :param batches: returns the batches that are known, for the message.
-    :raises CorruptLedgerError: a record is missing.
+    :param batches: returns the batches that are known.
+    :raises CorruptLedgerError: a record is missing, or records contradict each other.
     """
     if unsealed := sorted(index.shards - states.keys()):
         raise CorruptLedgerError(
@@ -54,6 +55,32 @@ def check_facts(
                 batches(), f" Or record the batch again: python -m anthropic_batches_provider settle '{uri}' --shard "
                 f"{number} --adopt {state.end.batch_id}.",
             )  # fmt: skip
+
+    _check_consistent(uri, states, batches)
+
+
+def _check_consistent(uri: str, states: Mapping[int, ShardState], batches: Callable[[], Sequence[BatchRecord]]) -> None:
+    for number, state in states.items():
+        opened = [attempt.intent.attempt for attempt in state.attempts if attempt.outcome is None]
+        if len(opened) > 1:
+            named = ", ".join(f"ledger/{outcome_name(number, attempt)}" for attempt in opened)
+            raise CorruptLedgerError(
+                f"Shard {number} of {uri} has {len(opened)} create calls without an outcome, and one at most can be "
+                f"({named}). Restore the outcome that is lost. If none is, two attempts have sent the shard: look up "
+                f"its batches in the Claude Console, and settle each call manually (python -m "
+                f"anthropic_batches_provider settle '{uri}'). {_known(batches())} Nothing was sent."
+            )
+    ids = Counter(
+        attempt.outcome.outcome.batch.batch_id
+        for state in states.values()
+        for attempt in state.attempts
+        if attempt.outcome is not None and isinstance(attempt.outcome.outcome, (Submitted, Adopted))
+    )
+    if repeated := [batch_id for batch_id, times in ids.items() if times > 1]:
+        raise CorruptLedgerError(
+            f"Several outcomes in the ledger of {uri} name one batch: {_named(repeated)}. Check whether records were "
+            "copied or changed: answers would go to the wrong rows. Nothing was sent or published."
+        )
 
 
 def check_files(uri: str, shards: Sequence[ShardRecord], files: Set[str], index: LedgerIndex, collected: int) -> None:

@@ -219,6 +219,35 @@ def test_a_fact_without_those_before_it_is_an_error(job: JobFolder, tmp_path: Pa
         as_another_process_sees(job).shards()
 
 
+def test_two_open_intents_of_a_shard_are_an_error(job: JobFolder) -> None:
+    job.record_intent(intent(0, 1))
+    job.record_intent(intent(0, 2))
+    with pytest.raises(CorruptLedgerError, match=r"Shard 0 .* has 2 create calls without an outcome.*settle"):
+        as_another_process_sees(job).shards()
+
+
+def test_two_outcomes_that_name_one_batch_are_an_error(job: JobFolder) -> None:
+    for number in (0, 1):
+        job.record_intent(intent(number, 1))
+        done = Submitted(batch=BATCH)
+        job.record_outcome(OutcomeRecord(shard=number, attempt=1, at="2026-11-21T00:00:00Z", outcome=done))
+    with pytest.raises(CorruptLedgerError, match=r"Several outcomes .* name one batch: msgbatch_1"):
+        as_another_process_sees(job).shards()
+
+
+def test_two_open_jobs_of_a_unit_and_edition_are_an_error(job: JobFolder, storage: LocalStorage) -> None:
+    later = create_job(storage, UNIT.folder, record("bbbbbbbbbbbb"), after=jobs_of(storage, UNIT.folder))
+    latest = jobs_of(storage, UNIT.folder).latest("")
+    assert latest is not None, "earlier versions did not abandon a job that had sent nothing"
+    job.record_intent(intent(0, 1))
+    with pytest.raises(CorruptLedgerError, match=r"job-0001 and .*job-0002 are both open.*abandoned.json"):
+        jobs_of(storage, UNIT.folder).latest("")
+    job.replacement.record_abandonment("2026-11-21T00:00:00Z")
+    latest = jobs_of(storage, UNIT.folder).latest("")
+    assert latest is not None
+    assert latest.path == later.path
+
+
 @pytest.mark.parametrize("lost", ["ledger/00000-01-outcome.json", "ledger/00000-ended.json"])
 def test_a_fact_that_can_be_found_again_may_be_lost(job: JobFolder, tmp_path: Path, lost: str) -> None:
     everything(job)
