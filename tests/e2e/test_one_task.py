@@ -126,7 +126,9 @@ def _kill_the_worker_in_a_create_call(job: Job) -> None:
         "the batch of the fifth create call", lambda: job.control.received().batches_created == 5 or None, timeout=60
     )
     job.stack.kill_scheduler()
-    assert len(job.spools()) == 1, "a SIGKILL leaves its spool behind"
+    assert job.spools(), (
+        "a SIGKILL leaves its spool behind, and that of any task of another DAG that runs by its schedule"
+    )
     job.control.clear_faults()
     job.stack.start_scheduler()
 

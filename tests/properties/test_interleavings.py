@@ -34,7 +34,7 @@ ROWS = 3  # one shard
 MOST_LOOKS = 60
 MOST_STEPS = 400
 CALL_MADE = 28  # steps of a first attempt until its call is made; a scenario checks it
-STRIDE = 13  # in CI; coprime to any period that the steps may have
+STRIDE = 31  # in CI; coprime to any period that the steps may have
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,7 +145,7 @@ def kind(path: str) -> str:
 
 def test_any_file_may_be_lost_at_any_moment(server: SimulatorServer, tmp_path: Path) -> None:
     losses = Losses()
-    for moment in range(0, MOMENTS, 13):
+    for moment in range(0, MOMENTS, 17):
         losses.try_each(moment, server, tmp_path)
     assert losses.stopped >= {"job.json", "sealed.json", "rows/00000", "requests/00001", "00000-01-intent.json"}
     assert losses.went_on >= {"a claim", "00000-01-outcome.json"}
