@@ -182,7 +182,10 @@ def opened_job(
         question="q",
         column_prefix=column_prefix,
     )
-    return create_job(storage, unit, record, after=jobs_of(storage, unit))
+    before = jobs_of(storage, unit)
+    for job in before.jobs:  # as one that replaces them does
+        job.replacement.record_abandonment(NOW.to_iso8601_string())
+    return create_job(storage, unit, record, after=before)
 
 
 def ended_job(
