@@ -8,8 +8,7 @@ F5 of the model of this protocol were all found with two changes.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -20,8 +19,6 @@ import pytest
 from anthropic_batches_provider.batches.ledger import BatchRecord
 from anthropic_batches_provider.batches.submission import NextLook
 from anthropic_batches_provider.errors import MessageBatchesError
-from anthropic_batches_provider.simulator import Clock as ManualClock
-from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
 from tests.properties.spending_moments import DiedError, Moments, StorageFailedError, Surprise
 from tests.properties.spending_world import World
@@ -145,14 +142,6 @@ class Trial:
         assert billing.rows_billed == ROWS * (1 + len(paid))
         if not self._scenario.restart:
             assert not world.canceled, "nothing is canceled where nobody asked for it"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SimulatorServer]:
-    logging.disable(logging.CRITICAL)
-    with SimulatorServer(Simulator(clock=ManualClock(start=1_800_000_000, speed=0))) as server:
-        yield server
-    logging.disable(logging.NOTSET)
 
 
 def orders(server: SimulatorServer, spools: Path, scenario: Scenario, stride: int) -> int:

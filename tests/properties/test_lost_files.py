@@ -6,8 +6,6 @@ runs to its end.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +13,6 @@ import pytest
 
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.errors import ChangedInputError, CorruptLedgerError
-from anthropic_batches_provider.simulator import Clock as ManualClock
-from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
 from tests.properties.spending_moments import DiedError, Surprise
 from tests.properties.spending_world import World
@@ -27,14 +23,6 @@ UNIT = "unit"
 ROWS = 6  # two shards
 MOST_LOOKS = 50
 MOMENTS = 170  # more than a job with a further round has
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SimulatorServer]:
-    logging.disable(logging.CRITICAL)
-    with SimulatorServer(Simulator(clock=ManualClock(start=1_800_000_000, speed=0))) as server:
-        yield server
-    logging.disable(logging.NOTSET)
 
 
 def world_at(moment: int, server: SimulatorServer, spools: Path) -> World | None:

@@ -6,9 +6,8 @@ belongs to exactly one job or to another program, or is a duplicate that the net
 
 from __future__ import annotations
 
-import logging
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,8 +21,6 @@ from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.submission import NextLook
 from anthropic_batches_provider.errors import ApiError, JobStoppedError, MessageBatchesError
-from anthropic_batches_provider.simulator import Clock as ManualClock
-from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
 from tests.properties.spending_moments import DiedError, StorageFailedError, Surprise
 from tests.properties.spending_world import World, beginning, world_client
@@ -317,19 +314,6 @@ def spending_on(server: SimulatorServer, client: SubmissionService) -> type[Rule
             super().__init__(server, client)
 
     return SpendingHere
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SimulatorServer]:
-    with SimulatorServer(Simulator(clock=ManualClock(start=1_800_000_000, speed=0))) as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 PROFILE = settings(

@@ -71,7 +71,7 @@ class JobAdvance:
         :raises ApiError: the service refused a shard for a reason that waiting does not fix.
         :raises LedgerError: an unresolved create call can never be settled, or another job replaced this one.
         """
-        self._job.shards()  # listed once: from here on this process knows what it reads and writes
+        self._job.shards()  # anew: sealing may have taken an hour; from here on this process knows what it writes
         if self._job.is_finished() and self._signals.may_send():
             self._next_round()
         while True:

@@ -79,10 +79,7 @@ class JobCollection:
             return None
         check_not_replaced(self._job)
         for state in self._unwritten():
-            number = state.shard.shard
-            if state.end is None:
-                continue
-            batch = batch_of(state)
+            number, batch = state.shard.shard, batch_of(state)
             if batch is None:
                 continue
             part = ShardPart(job_context_of(self._job, self._source, self._settings), state.shard, batch, ())

@@ -72,7 +72,7 @@ class WrittenParts:
     def _earlier_jobs(self) -> Iterator[JobFolder]:
         """Yield the earlier jobs of the same unit that have left files with their names here."""
         owner = self._job.description().owner
-        for job in jobs_of(self._job.storage, self._job.path.rpartition("/")[0]).jobs:
+        for job in jobs_of(self._job.storage, self._job.unit_folder).jobs:
             if job.path == self._job.path:
                 return
             record = job.description()

@@ -90,6 +90,11 @@ class JobFolder:
         return f"{self.storage.uri}/{self.path}"
 
     @property
+    def unit_folder(self) -> str:
+        """The folder of the unit's jobs, in the storage."""
+        return self.path.rpartition("/")[0]
+
+    @property
     def name(self) -> str:
         """The job's short name, e.g. ``job-0001``."""
         return self.path.rsplit("/", 1)[-1]

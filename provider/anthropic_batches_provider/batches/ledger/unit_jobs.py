@@ -88,7 +88,7 @@ def is_superseded(job: JobFolder) -> bool:
 
     A job is abandoned before its successor is opened, so a later one says the same, should that record be lost.
     """
-    latest = jobs_of(job.storage, job.path.rpartition("/")[0]).latest(job.description().edition)
+    latest = jobs_of(job.storage, job.unit_folder).latest(job.description().edition)
     return latest is None or latest.path != job.path
 
 

@@ -67,12 +67,10 @@ def _check_not_poorer(manifest: Manifest, previous: Manifest | None) -> None:
 
     :raises CorruptLedgerError: it would.
     """
-    if previous is None or (previous.job, manifest.job or previous.batch_ids) != (
-        manifest.job,
-        manifest.job or manifest.batch_ids,
-    ):
+    if previous is None or previous.job != manifest.job:
         return
-    if manifest.counts.succeeded < previous.counts.succeeded:
+    is_of_the_same = manifest.job is not None or previous.batch_ids == manifest.batch_ids
+    if is_of_the_same and manifest.counts.succeeded < previous.counts.succeeded:
         raise CorruptLedgerError(
             f"The output at {manifest.destination} has more answers of {manifest.job or 'the same batches'} than were "
             f"found now: there {previous.counts}, now {manifest.counts}. Check whether files of the job's folder were "
