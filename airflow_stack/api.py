@@ -143,7 +143,11 @@ class AirflowApi:
 
     def unpause(self, dag_id: str) -> None:
         """Let the scheduler run the DAG."""
-        self.call("PATCH", f"/api/v2/dags/{quote(dag_id)}?update_mask=is_paused", {"is_paused": False})
+        self._set_paused(dag_id, paused=False)
+
+    def pause(self, dag_id: str) -> None:
+        """Let the scheduler start no task of the DAG, in no run."""
+        self._set_paused(dag_id, paused=True)
 
     def trigger(
         self, dag_id: str, conf: Mapping[str, Any] | None = None, logical_date: datetime | None = None
@@ -244,6 +248,9 @@ class AirflowApi:
                 log = self.task_log(run, ti.task_id, ti.try_number, ti.map_index)
                 parts += [f"--- end of the log of {ti.label}", *log.splitlines()[-log_lines:]]
         return "\n".join(parts)
+
+    def _set_paused(self, dag_id: str, *, paused: bool) -> None:
+        self.call("PATCH", f"/api/v2/dags/{quote(dag_id)}?update_mask=is_paused", {"is_paused": paused})
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}

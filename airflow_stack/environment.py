@@ -99,7 +99,7 @@ def _paces() -> dict[str, str]:
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(SCHEDULER_LOST_SECONDS),
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         # A worker may notice the end of a task only after this interval. If a trigger fires earlier, the scheduler
-        # takes the end of the deferral for a task killed from outside, and fails it.
+        # takes the end of the deferral for a task killed from outside, and fails it; MessageBatchTrigger waits for it.
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
         "TRIGGERER__ON_KILL_TIMEOUT": "120",  # the first question to a triggerer's supervisor may take 25 s

@@ -44,6 +44,7 @@ with DAG(
     params={
         "output": Param("/tmp/anthropic_batches_examples", type="string", description="Folder or URI for the output")
     },
+    default_args={"retries": 3},  # safe everywhere: a second attempt continues, and pays for nothing twice
     tags=["anthropic_batches", "example"],
     doc_md=__doc__,
 ) as dag:

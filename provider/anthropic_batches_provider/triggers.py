@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from anthropic_batches_provider.edge.deferral_notice import deferral_notice_seconds
 from anthropic_batches_provider.edge.kill_policy import is_over_async, kill_seconds
 from anthropic_batches_provider.edge.watchers import prepare, subscribed
 from anthropic_batches_provider.errors import BatchNotFoundError
@@ -83,8 +85,15 @@ class MessageBatchTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait; yield one event, after all that the wait held has been released."""
-        yield TriggerEvent(await self._wait())
+        """Wait; yield one event, after all that the wait held has been released.
+
+        A triggerer fires it at the earliest when Airflow must have noticed that the task's worker has ended.
+        """
+        began = time.monotonic()
+        event = await self._wait()
+        if self.trigger_id is not None:  # a triggerer runs it for a deferred task; dag.test() and other triggers do not
+            await asyncio.sleep(max(0.0, began + deferral_notice_seconds() - time.monotonic()))
+        yield TriggerEvent(event)
 
     async def _wait(self) -> dict[str, Any]:
         await prepare()

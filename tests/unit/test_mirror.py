@@ -82,6 +82,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "edge/announcing.py": ("dags/test_one_task.py",),
     "edge/arguments.py": ("unit/test_sensors.py", "unit/test_event_triggers.py"),
     "edge/connection_form.py": ("unit/test_hooks.py", "unit/test_provider_info.py"),
+    "edge/deferral_notice.py": ("unit/test_triggers.py",),
     "edge/kill_policy.py": ("e2e/test_kills.py",),
     "edge/mapped_arguments.py": ("dags/test_one_task.py",),
     "edge/object_storage.py": ("contracts/test_storage.py", "contracts/test_store_faults.py"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -29,6 +30,28 @@ def test_every_argument_survives_serialization() -> None:
     assert path == "anthropic_batches_provider.triggers.MessageBatchTrigger"
     assert json.loads(json.dumps(arguments)) == ARGUMENTS
     assert MessageBatchTrigger(**arguments).serialize() == (path, arguments)
+
+
+async def test_in_a_triggerer_it_fires_only_when_airflow_has_noticed_the_deferral(
+    message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cleared task waits for batches that have ended; Airflow fails a task whose trigger fires too early."""
+    monkeypatch.setenv("AIRFLOW_CONN_CLAUDE", message_batch_simulator.airflow_connection_json)
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "1")
+    batch_id = MessageBatchHook("claude").create_batch([{"custom_id": "a", "params": PARAMS}]).id
+    message_batch_simulator.control.end_batches()
+
+    async def seconds_to_fire(trigger_id: int | None) -> float:
+        trigger = MessageBatchTrigger([batch_id], "claude", poll_interval=60.0)
+        trigger.trigger_id = trigger_id
+        began = time.monotonic()
+        (event,) = [event.payload async for event in trigger.run()]
+        assert event["outcome"] == "ended"
+        return time.monotonic() - began
+
+    in_a_triggerer, by_itself = await asyncio.gather(seconds_to_fire(7), seconds_to_fire(None))
+    assert in_a_triggerer >= 2.0
+    assert by_itself < 1.5
 
 
 class Kill:
