@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pendulum
 
 from anthropic_batches_provider.batches.message_batch import MessageBatch
-from anthropic_batches_provider.batches.watching.wait import BatchWait, expiry
+from anthropic_batches_provider.batches.watching.wait import BatchWait, expiry, utc_text
 from anthropic_batches_provider.batches.watching.watched_batch import WatchedBatch
 
 Outcome = Literal["ended", "deadline", "not_found", "unreachable"]
@@ -196,6 +196,6 @@ def _described(batch: MessageBatch) -> str:
     counts = batch.request_counts
     if batch.has_ended:
         ends = ", ".join(f"{number:,} {name}" for name, number in counts.as_dict().items() if number)
-        return f"ended at {batch.ended_at.to_datetime_string()} UTC: {ends}" if batch.ended_at else f"ended: {ends}"
+        return f"ended at {utc_text(batch.ended_at)}: {ends}" if batch.ended_at else f"ended: {ends}"
     requests = f"{counts.total:,}" if counts.are_known else "not known"
     return f"{batch.processing_status}, requests: {requests}{expiry(batch)}"

@@ -132,7 +132,12 @@ class BatchWait:
 
 def expiry(batch: MessageBatch) -> str:
     """Return when a batch expires, as the end of a description; nothing if the API does not say."""
-    return "" if batch.expires_at is None else f", expires at {batch.expires_at.to_datetime_string()} UTC"
+    return "" if batch.expires_at is None else f", expires at {utc_text(batch.expires_at)}"
+
+
+def utc_text(moment: pendulum.DateTime) -> str:
+    """Return a moment of UTC as text; pendulum's own formats read a locale from disk, which blocks an event loop."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _described(failure: Exception | None) -> str | None:
