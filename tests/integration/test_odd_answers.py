@@ -372,6 +372,31 @@ def test_a_services_clock_that_runs_ahead_voids_nothing_before_the_time_has_pass
     assert outcomes(job)[0] is Void
 
 
+def test_a_listing_voids_nothing_that_was_made_during_it(world: World) -> None:
+    """The service's clock runs ahead, and the attempt stands still during its listing: a late batch is not in it."""
+    job = world.job(rows=3)
+    ahead = 0.0
+
+    def create(content: Any, **options: Any) -> MessageBatch:
+        nonlocal ahead
+        ahead = HOUR
+        world.control.advance_clock(2 * MINUTE)  # so that the time is asked anew
+        raise ApiConnectionError("no answer", connected=True)
+
+    def greet() -> Greeting:
+        told = world.client.greet()
+        assert told.server_time is not None
+        return replace(told, server_time=told.server_time.add(seconds=ahead))
+
+    def empty_list_that_takes_an_hour() -> Iterator[MessageBatch]:
+        world.control.advance_clock(HOUR)
+        yield from ()
+
+    attempt = through(world, job, create=create, greet=greet, list=empty_list_that_takes_an_hour)
+    assert isinstance(attempt.advance(), NextLook)
+    assert outcomes(job) == [None]
+
+
 def test_a_worker_whose_clock_was_set_back_during_a_pause_does_not_post(world: World) -> None:
     job = world.job(rows=3)
     clock = world.clock()

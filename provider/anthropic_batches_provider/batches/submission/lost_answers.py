@@ -67,6 +67,7 @@ class LostAnswers:
             self._time.refresh_if_old()
             if self._time.now() >= settles_at(intent):
                 self._time.refresh_if_old(_JUST_ASKED)  # a call is declared void only by the service's own word
+            early = self._too_early(intent)  # measured before the listing, which shows only what existed then
             decision = self._settler.look(intent)
         except ApiError as error:
             return self._look_again(intent, error)
@@ -75,7 +76,7 @@ class LostAnswers:
             return None
         if isinstance(decision, Adopt):
             return self._adopt(shard, intent, decision)
-        if isinstance(decision, DeclareVoid) and (early := self._too_early(intent)):
+        if isinstance(decision, DeclareVoid) and early is not None:
             return early
         if isinstance(decision, DeclareVoid):
             self._outcomes.conclude(intent, Void(reason="the service shows no batch that could be this shard's"))
