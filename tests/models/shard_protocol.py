@@ -29,6 +29,8 @@ REPLACED_JOB_WAS_SENT = "a job was sent although another had replaced it"
 WINDOW_EXCEEDED = "more in flight than the window"
 DONE_WITHOUT_A_BATCH = "done without a batch"
 
+BEYOND = "needs more intents than the model has"
+
 
 class Age(IntEnum):
     """How long ago an intent was recorded."""
@@ -230,7 +232,7 @@ class ShardProtocol:
         elif state.batch is not None or state.open_intent is not None:
             return Next(self.advance, (rest, True, in_flight))
         if intent >= self._setting.most_intents:
-            return Ended("needs more intents than the model has")
+            return Ended(BEYOND)
         try:
             if not (yield from written(record_intent(shard, intent))):
                 return Next(self.advance, (rest, True, in_flight))
@@ -519,7 +521,7 @@ class ShardProtocol:
         """Yield what is wrong: at any time, or with how everything has ended."""
         yield from world.wrong
         is_under_way = any(intent.call is Call.UNDER_WAY for intents in world.intents for intent in intents)
-        if None in ended or is_under_way:
+        if None in ended or BEYOND in ended or is_under_way:
             return
         recorded = {intent.outcome.batch for intents in world.intents for intent in intents if intent.outcome}
         ours = [

@@ -22,7 +22,7 @@ from tests.models.shard_protocol import (
     Setting,
 )
 
-MOST_STATES = 3_000_000
+MOST_STATES = 4_000_000
 
 SAFE = {
     "two attempts": Setting(most_intents=2),
