@@ -1,4 +1,4 @@
-# Every target sets up everything it needs (.ci/environment); the first time takes a minute or two.
+# Every target sets up everything it needs (.ci/environment); the first time takes a few minutes.
 #
 #   PYTHON=…     the Python to use; default: the first of python3.13, 3.12, 3.11, python3 that works. The oldest Airflow
 #                supports Python up to 3.12: OLDEST_PYTHON=… names another Python for it.

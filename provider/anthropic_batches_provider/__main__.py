@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 
 from anthropic_batches_provider.batches.plurals import counted
-from anthropic_batches_provider.errors import MessageBatchesError
+from anthropic_batches_provider.errors import ConfigurationError, MessageBatchesError
 
+_JOB_FOLDER = re.compile(r"/job-\d{4,}/?\Z")
 _SETTLE_HELP = """Settle a create call whose answer was lost, if the service cannot prove its outcome.
 Find the batches in the Claude Console first: a wrong --none pays twice, a wrong --adopt mixes up answers."""
 
@@ -44,6 +46,11 @@ def _settle(options: argparse.Namespace) -> str:
     from anthropic_batches_provider.edge.job_references import find_job
     from anthropic_batches_provider.hooks import MessageBatchHook
 
+    if not _JOB_FOLDER.search(options.job):
+        raise ConfigurationError(
+            f"{options.job} is no URI of a job folder. Copy the URI from the task's error or log: it ends with the "
+            "job's number, as in job-0001. Nothing was recorded."
+        )
     job = find_job(options.job)
     doubts = open_intents(job)
     chosen = [intent for intent in doubts if options.shard in (None, intent.shard)]

@@ -77,3 +77,8 @@ def test_none_is_taken_only_when_nothing_can_appear_any_more(
 def test_a_job_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["settle", f"{tmp_path.as_uri()}/d/t/u/-/job-0001"]) == 1
     assert "There is no job at" in capsys.readouterr().err
+
+
+def test_a_path_that_is_no_job_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["settle", str(tmp_path)]) == 1
+    assert f"{tmp_path} is no URI of a job folder" in capsys.readouterr().err

@@ -29,7 +29,7 @@ from anthropic_batches_provider.batches.ledger import (
     jobs_of,
 )
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
-from anthropic_batches_provider.batches.rows import PreparedRow
+from anthropic_batches_provider.batches.rows import RULES, PreparedRow
 from anthropic_batches_provider.batches.submission import (
     JobPlan,
     NextLook,
@@ -320,6 +320,23 @@ def test_sealed_shards_are_never_read_from_the_source_again(world: World) -> Non
         spool_folder=world.spool,
     )  # fmt: skip
     assert again.path == job.path
+
+
+@pytest.mark.parametrize("on_changed_input", ["fail", "restart"])
+def test_rows_of_a_job_of_older_rules_cannot_be_compared_and_count_as_the_same(
+    world: World, caplog: pytest.LogCaptureFixture, on_changed_input: Literal["fail", "restart"]
+) -> None:
+    job = world.job(rows=3)
+    world.finish(job)
+    job.record_collection(CollectionRecord(destination="xcom", rows=3, usable_rows=3, at="now", shards=1))
+    path = Path(job.uri.removeprefix("file://")) / "sealed.json"
+    assert f'"rules": {RULES}' in path.read_text()
+    path.write_text(path.read_text().replace(f'"rules": {RULES}', '"rules": 1'))
+    again = world.job(world.plan(on_changed_input=on_changed_input), rows=4)
+    assert again.path == job.path
+    assert "cannot be compared" in caplog.text
+    assert not again.replacement.is_replaced()
+    assert len(world.control.received().creates) == 1
 
 
 def test_shards_that_were_half_written_are_built_anew(world: World) -> None:

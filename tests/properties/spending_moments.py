@@ -20,9 +20,12 @@ class StorageFailedError(OSError):
 
 @dataclass(frozen=True)
 class Surprise:
-    """An event that strikes an attempt, and how many seconds the attempt pauses before it."""
+    """An event that strikes an attempt.
 
-    kind: Literal["dies", "is paused", "meets another attempt", "meets a store that fails"]
+    :param seconds: how long the attempt pauses before it; how far its clock is set forward.
+    """
+
+    kind: Literal["dies", "is paused", "meets another attempt", "meets a store that fails", "has its clock set"]
     seconds: float = 0
 
 
@@ -32,6 +35,7 @@ class Moments:
     :param surprises: by the number of the moment.
     :param step: called at each moment, before its surprise; another attempt may advance meanwhile.
     :ivar count: how many moments have come.
+    :ivar set_clock: sets the clock of the attempt's machine forward by so many seconds.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Moments:
         self._other = other
         self._step = step
         self.count = 0
+        self.set_clock: Callable[[float], None] = lambda seconds: None
         self._dead = False
 
     def come(self, *, at_store: bool = False) -> None:
@@ -61,6 +66,8 @@ class Moments:
             return
         if surprise.kind == "is paused":
             self._pause(surprise.seconds)
+        elif surprise.kind == "has its clock set":
+            self.set_clock(surprise.seconds)
         elif surprise.kind == "meets another attempt":
             self._pause(surprise.seconds)
             self._other()

@@ -64,6 +64,9 @@ class Clock:
     def now(self) -> pendulum.DateTime:
         return pendulum.from_timestamp(self._clock.now() + self._wrong_by)
 
+    def set_forward(self, seconds: float) -> None:
+        self._wrong_by += seconds
+
     def steady(self) -> float:
         return self._clock.now()
 
@@ -131,11 +134,23 @@ class World:
     :ivar canceled: batches that the engine tried to cancel.
     :ivar foreign: batches of other programs.
     :ivar changed: units whose source has other rows now.
+    :ivar versions: by unit, how often its author has changed the question and the rows, and asked for a restart.
     :ivar brought_home: units on which a task has worked from the rows to the output, with further rounds.
     """
 
-    def __init__(self, server: SimulatorServer, client: SubmissionService, spools: Path, rows: Mapping[str, int]):
+    def __init__(
+        self,
+        server: SimulatorServer,
+        client: SubmissionService,
+        spools: Path,
+        rows: Mapping[str, int],
+        *,
+        limits: ShardLimits = LIMITS,
+        in_flight: int = IN_FLIGHT,
+    ):
         self.server = server
+        self.limits = limits
+        self.in_flight = in_flight
         self.control = server.control
         self.client = client
         self.rows = rows
@@ -150,6 +165,7 @@ class World:
         self.canceled: set[str] = set()
         self.foreign: set[str] = set()
         self.changed: set[str] = set()
+        self.versions = dict.fromkeys(rows, 0)
         self.brought_home: set[str] = set()
         self.control.reset()
 
@@ -171,39 +187,49 @@ class World:
         return UnitOfWork(dag_id="dag", task_id="task", unit=unit)
 
     def attempt(
-        self, unit: str, moments: Moments, *, wrong_by: float = 0.0, restart: bool = False
+        self, unit: str, moments: Moments, *, wrong_by: float = 0.0, version: int | None = None
     ) -> tuple[JobFolder, list[BatchRecord] | NextLook]:
         """Advance a unit's job, as a submitting task does each time it runs.
 
-        :param restart: its author has changed the question and the rows, and asks for a new job.
+        :param version: of the question and the rows; default: the unit's latest. A later one asks for a restart.
         """
-        clock, service = Clock(self.server, wrong_by), Service(self, moments)
-        job = self._sealed(unit, moments, service, clock, restart=restart)
+        clock, service = self._clock(moments, wrong_by), Service(self, moments)
+        job = self._sealed(unit, moments, service, clock, version)
         return job, self._submission(job, service, clock).advance()
 
-    def bring_home(self, unit: str, moments: Moments, *, wrong_by: float = 0.0) -> Manifest | NextLook:
+    def bring_home(
+        self, unit: str, moments: Moments, *, wrong_by: float = 0.0, version: int | None = None
+    ) -> Manifest | NextLook:
         """Advance a unit's job, as the one-task operator does each time it runs."""
         self.brought_home.add(unit)
-        clock, service = Clock(self.server, wrong_by), Service(self, moments)
-        job = self._sealed(unit, moments, service, clock)
+        clock, service = self._clock(moments, wrong_by), Service(self, moments)
+        job = self._sealed(unit, moments, service, clock, version)
         collection = JobCollection(job, service, self._destination(unit, moments), self._settings(clock))
-        rounds = Rounds(most=3, limits=LIMITS, spool_folder=self._spool())
+        rounds = Rounds(most=3, limits=self.limits, spool_folder=self._spool())
         return JobAdvance(job, self._submission(job, service, clock), collection, rounds, clock=clock).advance()
 
     def collect(self, unit: str, moments: Moments) -> Manifest:
-        job = JobFolder(Store(self.store, moments), f"{self.work(unit).folder}/job-0001")
+        """Write the results of a unit's latest job, as the results operator does."""
+        latest = self.job(unit)
+        job = JobFolder(Store(self.store, moments), latest.path if latest else f"{self.work(unit).folder}/job-0001")
         settings = self._settings(Clock(self.server))
         return collect_job(job, Service(self, moments), self._destination(unit, moments), settings)
 
+    def _clock(self, moments: Moments, wrong_by: float) -> Clock:
+        clock = Clock(self.server, wrong_by)
+        moments.set_clock = clock.set_forward
+        return clock
+
     def _sealed(
-        self, unit: str, moments: Moments, service: Service, clock: Clock, *, restart: bool = False
+        self, unit: str, moments: Moments, service: Service, clock: Clock, version: int | None = None
     ) -> JobFolder:
+        version = self.versions[unit] if version is None else version
         greeting = service.greet()
         self.pass_time(self.pause_after_greeting)
-        source = f"{unit} changed" if unit in self.changed or restart else unit
+        source = f"{unit} changed" if unit in self.changed else f"{unit} {version}" if version else unit
         plan = JobPlan(
-            unit=self.work(unit), question="changed" if restart else "question", conn_id="c", run_id="r", limits=LIMITS,
-            on_changed_input="restart" if restart else "fail",
+            unit=self.work(unit), question=f"question {version}", conn_id="c", run_id="r", limits=self.limits,
+            on_changed_input="restart" if version else "fail",
         )  # fmt: skip
         return sealed_job(
             Store(self.store, moments), plan, read_rows=lambda: prepared(source, self.rows[unit]),
@@ -213,7 +239,7 @@ class World:
     def _submission(self, job: JobFolder, service: Service, clock: Clock) -> Submission:
         return Submission(
             job, service, clock=clock, service_clock=ask_time(service, clock), bounds=BOUNDS,
-            max_requests_in_flight=IN_FLIGHT,
+            max_requests_in_flight=self.in_flight,
         )  # fmt: skip
 
     def _destination(self, unit: str, moments: Moments) -> Destination:
@@ -222,11 +248,15 @@ class World:
     def _settings(self, clock: Clock) -> CollectionSettings:
         return CollectionSettings(spool_folder=self._spool(), clock=clock)
 
-    def job(self, unit: str) -> JobFolder | None:
-        """Return the unit's job, as another process sees it."""
+    def jobs(self, unit: str) -> tuple[JobFolder, ...]:
+        """Return a unit's jobs, oldest first, as another process sees them."""
         jobs = jobs_of(Store(self.store, self.moments()), self.work(unit).folder).jobs
-        assert len(jobs) <= 1, "nobody asked for a second job"
-        return jobs[0] if jobs else None
+        assert len(jobs) <= 1 or self.versions[unit], "nobody asked for a second job"
+        return jobs
+
+    def job(self, unit: str) -> JobFolder | None:
+        """Return a unit's latest job."""
+        return next(reversed(self.jobs(unit)), None)
 
     def output_keys(self, unit: str, manifest: Manifest) -> list[int]:
         contents = self._outputs[unit].contents

@@ -77,6 +77,7 @@ class Trial:
     def __init__(self, server: SimulatorServer, spools: Path, scenario: Scenario) -> None:
         spools.mkdir()
         self.world = World(server, DirectService(server.simulator), spools, {UNIT: ROWS})
+        self.world.versions[UNIT] = int(scenario.restart)
         self.world.control.change_settings(batch_duration=2 * HOUR, cancel_completes=0)
         self._scenario = scenario
 
@@ -86,37 +87,37 @@ class Trial:
         if scenario.fault is not None:
             world.control.add_fault("create", **scenario.fault)
         if scenario.begun is not None:
-            self._attempt(world.moments({CALL_MADE - scenario.begun: Surprise("dies")}))
+            self._attempt(world.moments({CALL_MADE - scenario.begun: Surprise("dies")}), version=0)
             calls = [call.fault or call.batch_id for call in world.control.received().creates]
             assert (calls != []) == (scenario.begun == 0), calls
             assert all(calls), "the call was made, and not only begun"
             world.pass_time(scenario.late)
         made: list[Moments] = []
 
-        def attempt(*, restart: bool) -> Callable[[Step], None]:
+        def attempt(version: int) -> Callable[[Step], None]:
             def work(step: Step) -> None:
                 made.append(world.moments(step=step))
-                self._attempt(made[-1], restart=restart)
+                self._attempt(made[-1], version)
 
             return work
 
-        interleave([attempt(restart=False), attempt(restart=scenario.restart)], turns)
+        interleave([attempt(0), attempt(world.versions[UNIT])], turns)
         self._check(self._finish())
         return made[0].count
 
-    def _attempt(self, moments: Moments, *, restart: bool = False) -> None:
+    def _attempt(self, moments: Moments, version: int) -> None:
         try:
-            self.world.attempt(UNIT, moments, restart=restart)
+            self.world.attempt(UNIT, moments, version=version)
         except (MessageBatchesError, StorageFailedError, DiedError):
             return
 
     def _finish(self) -> list[BatchRecord]:
         """Run the later attempt's task until all its shards have their batches, and return these."""
-        world, restart = self.world, self._scenario.restart
+        world = self.world
         reason = ""
         for _ in range(MOST_LOOKS):
             try:
-                _, outcome = world.attempt(UNIT, world.moments(), restart=restart)
+                _, outcome = world.attempt(UNIT, world.moments())
             except MessageBatchesError as error:  # a restart that must wait until a call of the old job is settled
                 reason = str(error)
                 world.pass_time(HOUR / 4)

@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from anthropic_batches_provider.batches.ledger import Adopted
+from anthropic_batches_provider.batches.ledger import Adopted, JobFolder, Submitted
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.service import SubmissionService
+from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import NextLook
-from anthropic_batches_provider.errors import ApiError, JobStoppedError, MessageBatchesError
+from anthropic_batches_provider.errors import ApiError, JobStoppedError, LedgerError, MessageBatchesError
 from anthropic_batches_provider.simulator.server import SimulatorServer
 from tests.properties.spending_moments import DiedError, StorageFailedError, Surprise
 from tests.properties.spending_world import World, beginning, world_client
@@ -38,6 +39,7 @@ KINDS = (
     st.sampled_from([Surprise("dies"), Surprise("meets another attempt"), Surprise("meets a store that fails")])
     | PAUSES.map(lambda seconds: Surprise("is paused", seconds))
     | PAUSES.map(lambda seconds: Surprise("meets another attempt", seconds))
+    | st.sampled_from((-3 * HOUR, 3 * HOUR)).map(lambda seconds: Surprise("has its clock set", seconds))
 )
 SURPRISES = st.dictionaries(st.integers(0, LONGEST_ATTEMPT), KINDS, max_size=3)
 SURPRISES_ON_THE_WAY = st.dictionaries(st.integers(0, LONGEST_WAY), KINDS, max_size=4)
@@ -81,10 +83,11 @@ class Spending(RuleBasedStateMachine):
 
     rows: ClassVar[Mapping[str, int]] = {"a": 6, "b": 6, "c": 7}
 
-    def __init__(self, server: SimulatorServer, client: SubmissionService) -> None:
+    def __init__(self, server: SimulatorServer, client: SubmissionService, **sizes: Any) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
-        self.world = World(server, client, Path(self._folder.name), self.rows)
+        self.world = World(server, client, Path(self._folder.name), self.rows, **sizes)
+        self._lost: dict[str, bytes] = {}
 
     @initialize(seconds=st.sampled_from(BATCH_SECONDS), incremental=st.booleans())
     def the_service_takes_its_time(self, seconds: float, incremental: bool) -> None:
@@ -104,7 +107,7 @@ class Spending(RuleBasedStateMachine):
 
     @rule(
         unit=st.sampled_from(("a", "b", "c")), turns=TURNS, surprises=SURPRISES, others=SURPRISES,
-        all_at_once=st.booleans(),
+        all_at_once=st.booleans(), changes=st.booleans(),
     )  # fmt: skip
     def two_tasks_advance_step_by_step(
         self,
@@ -113,12 +116,47 @@ class Spending(RuleBasedStateMachine):
         surprises: dict[int, Surprise],
         others: dict[int, Surprise],
         all_at_once: bool,
+        changes: bool,
     ) -> None:
         advance = self._bring_home if all_at_once else self._attempt
+        before = self.world.versions[unit]
+        if changes:
+            self.world.versions[unit] += 1
         interleave(
-            [lambda step: advance(unit, surprises, step=step), lambda step: advance(unit, others, step=step)], turns
+            [
+                lambda step: advance(unit, surprises, step=step, version=before),
+                lambda step: advance(unit, others, step=step),
+            ],
+            turns,
         )
 
+    @rule(unit=st.sampled_from(("a", "b", "c")))
+    def its_author_changes_the_question_and_asks_for_a_restart(self, unit: str) -> None:
+        self.world.versions[unit] += 1
+
+    @precondition(lambda self: not self._lost and not self.world.doubles)
+    @rule(unit=st.sampled_from(("a", "b", "c")), which=st.integers(0, 60))
+    def a_file_is_lost(self, unit: str, which: int) -> None:
+        """Lose a file of a job; not an intent without an outcome: nothing else tells of its call, a known hole."""
+        contents = self.world.store.contents
+        files = [
+            path
+            for path in sorted(contents)
+            if path.startswith(self.world.work(unit).folder + "/")
+            and not (path.endswith("-intent.json") and path.replace("-intent", "-outcome") not in contents)
+        ]
+        if files:
+            path = files[which % len(files)]
+            self._lost[path] = contents.pop(path)
+
+    @precondition(lambda self: self._lost)
+    @rule()
+    def what_was_lost_is_restored(self) -> None:
+        for path, content in self._lost.items():
+            self.world.store.contents.setdefault(path, content)
+        self._lost.clear()
+
+    @precondition(lambda self: not self._lost)  # it collects the latest job, which must be readable to be known
     @rule(unit=st.sampled_from(("a", "b", "c")), surprises=SURPRISES)
     def a_task_collects(self, unit: str, surprises: dict[int, Surprise]) -> None:
         def other() -> None:
@@ -213,11 +251,14 @@ class Spending(RuleBasedStateMachine):
         other: Step = lambda: None,
         wrong_by: float = 0,
         step: Step = lambda: None,
+        version: int | None = None,
     ) -> None:
+        moments = self.world.moments(surprises, other, step)
         try:
-            self.world.attempt(unit, self.world.moments(surprises, other, step), wrong_by=wrong_by)
+            self.world.attempt(unit, moments, wrong_by=wrong_by, version=version)
         except (MessageBatchesError, StorageFailedError, DiedError):
             return
+        self._check_that_no_old_batch_runs(unit)
 
     def _bring_home(
         self,
@@ -226,13 +267,26 @@ class Spending(RuleBasedStateMachine):
         other: Step = lambda: None,
         wrong_by: float = 0,
         step: Step = lambda: None,
+        version: int | None = None,
     ) -> None:
+        moments = self.world.moments(surprises, other, step)
         try:
-            outcome = self.world.bring_home(unit, self.world.moments(surprises, other, step), wrong_by=wrong_by)
+            outcome = self.world.bring_home(unit, moments, wrong_by=wrong_by, version=version)
         except (MessageBatchesError, StorageFailedError, DiedError):
             return
+        self._check_that_no_old_batch_runs(unit)
         if isinstance(outcome, Manifest):
             assert self.world.published_keys(unit) == list(range(self.rows[unit]))
+
+    def _check_that_no_old_batch_runs(self, unit: str) -> None:
+        """Check that a job that is open is the only one of its unit with batches that run to their end."""
+        if self.world.doubled or self._lost:
+            return
+        old = {batch_id for job in self.world.jobs(unit)[:-1] for batch_id in _recorded(job)}
+        now = self.world.now().timestamp()
+        for batch in self.world.server.simulator.batches():
+            is_over = batch.has_ended(now) or batch.cancel_initiated_at is not None
+            assert is_over or batch.id not in old, "a batch of a replaced job runs on"
 
     def _known_batches(self, unit: str) -> list[str]:
         job = self.world.job(unit)
@@ -242,12 +296,14 @@ class Spending(RuleBasedStateMachine):
         self.world.control.clear_faults()
         self.world.control.clear_outcomes()
         self.world.doubles = 0
+        self.what_was_lost_is_restored()
         units = [unit for unit in self.rows if self.world.job(unit)]
         for unit in units:
             self._submitted(unit)
         self.world.pass_time(25 * HOUR)
         owned: dict[str, str] = {}
         surplus: set[str] = set()
+        replaced: set[str] = set()
         succeeded = 0
         for unit in units:
             at_home = unit in self.world.brought_home
@@ -258,14 +314,20 @@ class Spending(RuleBasedStateMachine):
             assert manifest.foreign_results == manifest.duplicate_results == 0
             owned |= dict.fromkeys(manifest.batch_ids, unit)
             surplus |= self._surplus(unit)
+            replaced |= {batch_id for job in self.world.jobs(unit)[:-1] for batch_id in _recorded(job)}
             succeeded += manifest.counts.succeeded + manifest.counts.unreadable
-        self._check_bill(owned, surplus, succeeded)
-        assert self.world.canceled <= surplus, "the engine cancels nothing but a duplicate"
+        self._check_bill(owned, surplus, replaced, succeeded)
+        assert self.world.canceled <= surplus | replaced, "the engine cancels only duplicates and replaced batches"
 
     def _submitted(self, unit: str) -> None:
         reason = ""
         for _ in range(MOST_LOOKS):
-            _, outcome = self.world.attempt(unit, self.world.moments())
+            try:
+                _, outcome = self.world.attempt(unit, self.world.moments())
+            except LedgerError as error:  # a restart that must wait until a call of the old job is settled
+                reason = str(error)
+                self.world.pass_time(HOUR)
+                continue
             if not isinstance(outcome, NextLook):
                 return
             reason = outcome.reason
@@ -294,24 +356,35 @@ class Spending(RuleBasedStateMachine):
         adopted = [record.outcome for record in outcomes if record and isinstance(record.outcome, Adopted)]
         return {batch_id for outcome in adopted for batch_id in outcome.duplicates}
 
-    def _check_bill(self, owned: Mapping[str, str], surplus: set[str], succeeded: int) -> None:
+    def _check_bill(self, owned: Mapping[str, str], surplus: set[str], replaced: set[str], succeeded: int) -> None:
         billing = self.world.control.billing()
         bills = {bill.batch_id: bill for bill in billing.batches}
         assert all(bill.ended for bill in bills.values())
         assert sum(bills[batch_id].rows_billed for batch_id in owned) == succeeded
-        for batch_id in bills.keys() - owned.keys() - self.world.foreign:
+        for batch_id in bills.keys() - owned.keys() - self.world.foreign - replaced:
             assert self.world.beginning_of_batch(batch_id) in self.world.doubled, "the engine sent a shard twice"
         for content in billing.repeated:
             # The answer of one of two deliveries is lost: a row that expired in the other may be sent again.
             sent_once = [name for name in content.custom_ids if beginning(name) not in self.world.doubled]
-            assert len(sent_once) <= 1, "a row was paid for twice"
+            # Another job of the same version pays again only if one of another version came between.
+            jobs = [name.partition("-")[0] for name in sent_once]
+            assert len(sent_once) <= 1 or (replaced and len(set(jobs)) == len(jobs)), "a row was paid for twice"
         assert surplus <= bills.keys() - owned.keys() - self.world.foreign
 
 
-def spending_on(server: SimulatorServer, client: SubmissionService) -> type[RuleBasedStateMachine]:
+def _recorded(job: JobFolder) -> set[str]:
+    """Return the batches of a job, duplicates included, as its ledger tells them."""
+    if job.find_seal() is None:
+        return set()
+    outcomes = [attempt.outcome.outcome for state in job.shards() for attempt in state.attempts if attempt.outcome]
+    batches = {outcome.batch.batch_id for outcome in outcomes if isinstance(outcome, Submitted | Adopted)}
+    return batches | {twin for outcome in outcomes if isinstance(outcome, Adopted) for twin in outcome.duplicates}
+
+
+def spending_on(server: SimulatorServer, client: SubmissionService, **sizes: Any) -> type[RuleBasedStateMachine]:
     class SpendingHere(Spending):
         def __init__(self) -> None:
-            super().__init__(server, client)
+            super().__init__(server, client, **sizes)
 
     return SpendingHere
 
@@ -334,6 +407,12 @@ def test_nor_when_the_calls_go_through_the_client_and_over_http(server: Simulato
     profile = settings(PROFILE, max_examples=15, stateful_step_count=20, derandomize=True)
     with world_client(server) as client:
         run_state_machine_as_test(spending_on(server, client), settings=profile)
+
+
+def test_nor_in_jobs_of_many_shards(server: SimulatorServer) -> None:
+    profile = settings(PROFILE, max_examples=25, stateful_step_count=15, derandomize=True)
+    many = spending_on(server, DirectService(server.simulator), limits=ShardLimits(max_requests=1), in_flight=5)
+    run_state_machine_as_test(many, settings=profile)
 
 
 @pytest.mark.long

@@ -30,12 +30,13 @@ class MessageBatchSubmitOperator(RowsOperator):
     :param key: the column, or list of columns, that identifies a row in the output. Its values must be unique, and may
         be any JSON; ``1``, ``1.0`` and ``"1"`` are three keys. Default: the row's number, from 0, in a column
         ``row_number``.
-    :param keep: further columns to carry into the output: one name, a list of names, or ``"*"`` for all. Dates, UUIDs
-        and Decimals become text; bytes become base64. Default: ``()``.
+    :param keep: further columns to carry into the output: one name, a list of names, or ``"*"`` for all. See
+        ``docs/values.md`` for the form of each type. Default: ``()``.
     :param prompt: Jinja text, rendered for each row into the one user message. It sees ``row`` and the run's context
         (``ds``, ``params``, ``macros``, …), except for ``var``, ``conn``, ``ti`` and ``task_instance``.
-        ``{{ row.items }}`` is the column ``items``; an unknown column is an error that names the row. A text that ends
-        in ``.jinja`` or ``.j2`` names a file, found as Airflow finds templates: next to the DAG, or in
+        ``{{ row.items }}`` is the column ``items``. An unknown column, and a missing value (None, NaN) that is printed,
+        are errors that name row and column; ``{{ row.items | default('') }}`` allows for them. A text that ends in
+        ``.jinja`` or ``.j2`` names a file, found as Airflow finds templates: next to the DAG, or in
         ``template_searchpath``. Not a template field.
     :param system: the system prompt: text, or a list of content blocks. Rendered once per run. (templated)
     :param model: id of the model, such as ``claude-haiku-5-5``. Required with ``prompt``. (templated)

@@ -34,17 +34,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     stop = threading.Event()
+    try:
+        server.start()
+    except OSError as error:
+        parser.error(f"cannot listen at {options.host}, port {options.port}: {error.strerror}. Choose another --port=.")
 
     def stop_serving(number: int, frame: FrameType | None) -> None:
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_serving)
-    with server:
+    try:
         if options.url_file is not None:
             _write_whole(options.url_file, server.base_url)
         print(server.base_url, flush=True)
         stop.wait()
+    finally:
+        server.stop()
     return 0
 
 

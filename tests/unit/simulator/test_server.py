@@ -39,6 +39,16 @@ def test_a_port_that_is_taken_is_an_error() -> None:
             SimulatorServer(port=port).start()
 
 
+def test_the_command_says_which_port_is_taken() -> None:
+    with SimulatorServer() as server:
+        port = server.base_url.rpartition(":")[2]
+        done = subprocess.run(
+            [*COMMAND, "--port", port], capture_output=True, text=True, env=ENVIRONMENT, timeout=20, check=False
+        )
+    assert done.returncode == 2
+    assert f"port {port}: Address already in use. Choose another --port" in done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_prints_its_address_and_stops_cleanly(tmp_path: Path, number: int) -> None:
     url_file = tmp_path / "url"

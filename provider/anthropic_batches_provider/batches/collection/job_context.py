@@ -67,6 +67,7 @@ class JobContext:
             column_prefix=self.record.column_prefix,
             structured=self.seal.structured,
             include_message=self.settings.include_message,
+            columns=self.seal.result_columns,
         )
 
     def lines_of(self, name: str) -> Iterator[bytes]:

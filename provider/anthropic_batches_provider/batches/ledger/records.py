@@ -112,6 +112,9 @@ class SealRecord(Record, frozen=True, kw_only=True):
     :param fingerprint: order-insensitive fingerprint of the rows as sent; empty in further rounds.
     :param round: 1 for the round of all rows, 2 and more for those that still lacked a usable result.
     :param structured: whether requests ask for JSON by ``output_config.format``, so that answers are parsed.
+    :param result_columns: the result's columns in each output row, so that a newer version adds none to parts that are
+        there already; empty in jobs of older versions, which get those of the version that collects them.
+    :param rules: the rules of the fingerprint, see :data:`~rows.fingerprints.RULES`; only those of equal rules compare.
     """
 
     kind = "sealed"
@@ -120,6 +123,8 @@ class SealRecord(Record, frozen=True, kw_only=True):
     fingerprint: str
     round: int = 1
     structured: bool = False
+    result_columns: tuple[str, ...] = ()
+    rules: int = 1
     shards: tuple[ShardRecord, ...]
 
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,11 +26,13 @@ class RowLayout:
     :param column_prefix: put before the name of each column of the result; the row's own columns keep their names.
     :param structured: whether answers are JSON, so that ``parsed`` holds the decoded text.
     :param include_message: whether the whole message follows as the last column.
+    :param columns: the names of the result's columns, without the message; empty for all of this version.
     """
 
     column_prefix: str = ""
     structured: bool = False
     include_message: bool = False
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +53,40 @@ class ResultColumn:
 
 
 def parsed_answer(row: AnsweredRow, layout: RowLayout) -> Any:
-    """Return the text decoded as JSON; None if the job did not ask for it, or if the text is not JSON."""
-    if not layout.structured or row.result.text is None:
+    """Return the answer's JSON; None if the job did not ask for it, or if there is none.
+
+    It is the whole text. If that is no JSON, it is the last of several text blocks, or what follows a preface.
+    """
+    text = row.result.text
+    if not layout.structured or text is None:
         return None
     try:
-        check_nesting(row.result.text.encode())
-        return _PARSER.decode(row.result.text)
-    except (*UNDECODABLE, UnicodeError):
-        return None
+        return _decoded(text)
+    except _NO_JSON:
+        return _decoded_after_preface(row.result.last_text or text)
+
+
+def _decoded(text: str) -> Any:
+    check_nesting(text.encode())
+    return _PARSER.decode(text)
+
+
+def _decoded_after_preface(text: str) -> Any:
+    """Return the JSON object or array that begins a line, or follows a colon, and ends the text; None without one."""
+    text = _FENCE.sub("", text)
+    for beginning in islice(_BEGINNING.finditer(text), _MOST_BEGINNINGS):
+        try:
+            return _decoded(text[beginning.end() - 1 :])
+        except _NO_JSON:
+            continue
+    return None
 
 
 _PARSER = msgspec.json.Decoder()
+_NO_JSON = (*UNDECODABLE, UnicodeError)
+_FENCE = re.compile(r"\s*```\s*\Z")
+_BEGINNING = re.compile(r"(?:\A|\n|:)\s*[\[{]")
+_MOST_BEGINNINGS = 20
 
 COLUMNS = (
     ResultColumn(
@@ -92,8 +119,9 @@ COLUMNS = (
     ResultColumn(
         name="parsed",
         json_type="any JSON or null",
-        meaning="`text` decoded as JSON, if the job asked for JSON (`output_config.format`). Null if it did not, or if "
-        "the text is not JSON, e.g. because it was cut at `max_tokens`.",
+        meaning="`text` decoded as JSON, if the job asked for JSON (`output_config.format`). If the whole text is no "
+        "JSON, the last text block counts, or what follows a preface. Null without JSON, e.g. because it was cut at "
+        "`max_tokens`.",
         value=parsed_answer,
     ),
     ResultColumn(
@@ -114,6 +142,13 @@ COLUMNS = (
         json_type="string or null",
         meaning="The API's error message; of an `unreadable` result, how its line begins. Null otherwise.",
         value="result.error_message",
+    ),
+    ResultColumn(
+        name="error_details",
+        json_type="object or null",
+        meaning="What else the API says of an error: its `request_id`, which Anthropic's support asks for, and "
+        "`details` if there are any. Null unless errored.",
+        value="result.error_details",
     ),
     ResultColumn(
         name="model",
@@ -138,6 +173,12 @@ MESSAGE = ResultColumn(
     value="result.message",
 )
 """The whole message: the last column, and only on request. Its bytes are inserted unchanged."""
+
+
+def columns_of(layout: RowLayout) -> tuple[ResultColumn, ...]:
+    """Return the columns of the result that a layout has, in order."""
+    return tuple(column for column in COLUMNS if not layout.columns or column.name in layout.columns)
+
 
 RESULT_COLUMNS = tuple(column.name for column in COLUMNS)
 MESSAGE_COLUMN = MESSAGE.name

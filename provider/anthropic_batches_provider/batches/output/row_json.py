@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS, AnsweredRow
-from anthropic_batches_provider.batches.output.columns import COLUMNS, MESSAGE_COLUMN, RowLayout
+from anthropic_batches_provider.batches.output.columns import MESSAGE_COLUMN, ResultColumn, RowLayout, columns_of
 
 _COMMA = ord(",")
 _LINE_FEED = ord("\n")
@@ -53,9 +53,10 @@ def _encodable_row(layout: RowLayout) -> Callable[[AnsweredRow], object]:
     It is compiled from the paths of the columns, as namedtuple and dataclasses compile their methods. A loop over the
     columns would add a tenth to the time that a whole row takes.
     """
-    names: dict[str, object] = {"encodable": _row_type(layout.column_prefix), "layout": layout}
+    columns = columns_of(layout)
+    names: dict[str, object] = {"encodable": _row_type(columns, layout.column_prefix), "layout": layout}
     values = []
-    for column in COLUMNS:
+    for column in columns:
         if isinstance(column.value, str):
             values.append(f"row.{column.value}")
         else:
@@ -65,11 +66,11 @@ def _encodable_row(layout: RowLayout) -> Callable[[AnsweredRow], object]:
     return made
 
 
-def _row_type(column_prefix: str) -> Callable[..., object]:
+def _row_type(columns: Sequence[ResultColumn], column_prefix: str) -> Callable[..., object]:
     """Return a function that makes an encodable row from the values of the result's columns."""
-    columns: list[tuple[str, type]] = [(column.name, object) for column in COLUMNS]
+    fields: list[tuple[str, type]] = [(column.name, object) for column in columns]
     try:
-        return msgspec.defstruct("OutputRow", columns, rename=lambda name: column_prefix + name, gc=False)
+        return msgspec.defstruct("OutputRow", fields, rename=lambda name: column_prefix + name, gc=False)
     except ValueError:  # msgspec accepts no name with a quote or a backslash; a slower dict accepts any
-        names = [column_prefix + column.name for column in COLUMNS]
+        names = [column_prefix + column.name for column in columns]
         return lambda *values: dict(zip(names, values, strict=True))

@@ -169,8 +169,15 @@ def _prompt_encoder(prompt: PromptTemplate, defaults: dict[str, Any]) -> Callabl
     render = prompt.render
 
     def encode(row: Mapping[str, Any], number: int) -> bytes:
+        text = render(row, number)
+        if not text or text.isspace():
+            raise InvalidRowError(
+                f"{row_name(number)}: its prompt is empty, and the API refuses an empty message. Fix the row or the "
+                "prompt, or leave the row out.",
+                row_number=number,
+            )
         try:
-            content = encode_text(render(row, number))
+            content = encode_text(text)
         except NotJsonError as error:
             raise InvalidRowError(
                 f"{row_name(number)}: its prompt cannot be sent: {error}. Clean the row's text.", row_number=number

@@ -14,6 +14,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, Undefined, UndefinedError, nodes
 from jinja2.runtime import Context
 
+from anthropic_batches_provider.batches.requests.exact_values import is_missing
+from anthropic_batches_provider.batches.requests.printing import NotPrintableError, prepare_printing
 from anthropic_batches_provider.batches.requests.wording import listed, reason, row_name, shortened
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
@@ -39,9 +41,12 @@ class PromptTemplate:
         self.source = _checked_source(source)
         overlay = environment.overlay(undefined=_Missing, enable_async=False)
         overlay.__dict__["getattr"] = _columns_first(overlay.getattr)
+        prepare_printing(overlay)
         try:
+            parsed = overlay.parse(source)
             # Inheritance changes the context's blocks permanently; such a template gets a new context per row.
-            self._extends = overlay.parse(source).find(nodes.Extends) is not None
+            self._extends = parsed.find(nodes.Extends) is not None
+            self._columns = _columns_by_line(parsed)
             self._template = overlay.from_string(source)
         except TemplateSyntaxError as error:
             raise ConfigurationError(
@@ -76,6 +81,8 @@ class PromptTemplate:
 
     def _failure(self, error: Exception, row: Mapping[str, Any], number: int) -> str:
         line = self._failed_line(error.__traceback__)
+        if isinstance(error, NotPrintableError):
+            return self._not_printable(error, row, number, line)
         what = error.message if isinstance(error, UndefinedError) and error.message else reason(error)
         name = match[1] if (match := _TOP_LEVEL_NAME.fullmatch(what)) else None
         if name is None:
@@ -89,6 +96,21 @@ class PromptTemplate:
             f"{hint}. The row's columns are: {listed(row)}."
         )
 
+    def _not_printable(self, error: NotPrintableError, row: Mapping[str, Any], number: int, line: int | str) -> str:
+        """Return a sentence that names the column at fault, as far as its line tells."""
+        here = [name for at, name in self._columns if at == line and name in row]
+        if error.is_missing:
+            here = [name for name in here if is_missing(row[name])]
+        name = here[0] if len(set(here)) == 1 or (here and error.is_missing) else None
+        column = f", in column {name!r}" if name else ""
+        shown = f"row.{name}" if name else "…"
+        hint = (
+            f"Fix the row, leave it out, or allow for it: {{{{ {shown} | default('') }}}}"
+            if error.is_missing
+            else "Fix the prompt or the row"
+        )
+        return f"{row_name(number)}: the prompt prints {error} (line {line}{column}). {hint}."
+
     def _failed_line(self, traceback: TracebackType | None) -> int | str:
         line: int | str = "?"
         while traceback is not None:
@@ -96,6 +118,21 @@ class PromptTemplate:
                 line = self._template.get_corresponding_lineno(traceback.tb_lineno)
             traceback = traceback.tb_next
         return line
+
+
+def _columns_by_line(template: nodes.Template) -> list[tuple[int, str]]:
+    """Return where a template mentions a column of the row: pairs of a line and a column's name."""
+    attributes = [(node.lineno, node.attr) for node in template.find_all(nodes.Getattr) if _is_row(node.node)]
+    items = [
+        (node.lineno, node.arg.value)
+        for node in template.find_all(nodes.Getitem)
+        if _is_row(node.node) and isinstance(node.arg, nodes.Const)
+    ]
+    return attributes + items
+
+
+def _is_row(node: nodes.Expr) -> bool:
+    return isinstance(node, nodes.Name) and node.name == "row"
 
 
 def _checked_source(source: object) -> str:

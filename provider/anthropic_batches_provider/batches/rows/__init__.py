@@ -5,7 +5,7 @@ from anthropic_batches_provider.batches.rows.columns import (
     ROW_NUMBER_COLUMN,
     RowColumns,
 )
-from anthropic_batches_provider.batches.rows.fingerprints import RowsFingerprint
+from anthropic_batches_provider.batches.rows.fingerprints import RULES, RowsFingerprint
 from anthropic_batches_provider.batches.rows.formats import read_row_file
 from anthropic_batches_provider.batches.rows.keys import UniqueKeys
 from anthropic_batches_provider.batches.rows.prepared import PreparedRow, prepare_requests, prepare_rows
@@ -13,6 +13,7 @@ from anthropic_batches_provider.batches.rows.prepared import PreparedRow, prepar
 __all__ = [
     "READY_KEY_COLUMN",
     "ROW_NUMBER_COLUMN",
+    "RULES",
     "PreparedRow",
     "RowColumns",
     "RowsFingerprint",

@@ -11,13 +11,45 @@ from typing import Any, TypeVar
 import msgspec
 
 from anthropic_batches_provider.batches.requests import ReadyLine, decode_ready_line
+from anthropic_batches_provider.batches.requests.exact_values import FileFloat
 from anthropic_batches_provider.batches.requests.wording import shortened
 from anthropic_batches_provider.batches.rows.plain_bytes import RowFile
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import InvalidRowError
 
 _Decoded = TypeVar("_Decoded")
-_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_plainly = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_digits = msgspec.json.Decoder(dict[str, Any], float_hook=FileFloat).decode
+_decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def decode_object(line: bytes) -> dict[str, Any]:
+    """Return a JSON object whose numbers keep their digits: as :class:`.FileFloat` where a float prints others.
+
+    :raises msgspec.MsgspecError: it is not a JSON object.
+    """
+    row = _decode_plainly(line)
+    has_floats = False
+    for value in row.values():
+        kind = type(value)
+        if kind is float:
+            has_floats = True
+        elif (kind is dict or kind is list) and _has_float(value):
+            return _decode_digits(line)
+    if has_floats:
+        raw = _decode_raw(line)
+        for name, value in row.items():
+            if type(value) is float and (digits := bytes(raw[name]).decode()) != repr(value):
+                row[name] = FileFloat(digits)
+    return row
+
+
+def _has_float(value: Any) -> bool:
+    for item in value.values() if type(value) is dict else value:
+        kind = type(item)
+        if kind is float or ((kind is dict or kind is list) and _has_float(item)):
+            return True
+    return False
 
 
 def read_objects(file: RowFile) -> Iterator[dict[str, Any]]:
@@ -26,7 +58,7 @@ def read_objects(file: RowFile) -> Iterator[dict[str, Any]]:
     :raises InvalidRowError: a line is not a JSON object or not UTF-8. The message names file and line.
     :raises BrokenFileError: as in :meth:`.RowFile.lines`.
     """
-    return _read(file, _decode_object)
+    return _read(file, decode_object)
 
 
 def read_ready_requests(file: RowFile) -> Iterator[ReadyLine | dict[str, Any]]:

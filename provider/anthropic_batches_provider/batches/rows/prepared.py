@@ -55,8 +55,9 @@ def prepare_rows(
             key_json = columns.key_of(row, number)
             if columns.key is not None:
                 keys.add(key_json)
-            params = encode(row, number)
+            # Encoded before the user's code sees the row: nothing that a builder or a template does to it counts.
             kept = columns.with_kept_columns(key_json, row, number)
+            params = encode(row, number)
             yield PreparedRow(number, kept, params, _ASKS_FOR_JSON in params)
         keys.check()
 

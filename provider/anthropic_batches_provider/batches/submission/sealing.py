@@ -10,8 +10,9 @@ from pathlib import Path
 from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.ledger import JobFolder, SealRecord, ShardRecord, Storage
+from anthropic_batches_provider.batches.output.columns import RESULT_COLUMNS
 from anthropic_batches_provider.batches.plurals import counted
-from anthropic_batches_provider.batches.rows import PreparedRow, RowsFingerprint
+from anthropic_batches_provider.batches.rows import RULES, PreparedRow, RowsFingerprint
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_shards
 from anthropic_batches_provider.batches.submission.opening import JobOpener, JobPlan
@@ -42,6 +43,14 @@ def sealed_job(
     opener = JobOpener(storage, plan, account=account, service=service, clock=clock)
     job = opener.open()
     if job.find_seal() is not None and job.is_finished() and not job.was_finished_by(plan.tries):
+        if job.first_seal().rules != RULES:
+            log.warning(
+                "%s was submitted by another version of this package, which wrote some values in another form. So its "
+                "rows cannot be compared with those of the source now. They count as the same: nothing is sent. If the "
+                "rows have changed and should be asked anew, give a new edition=.",
+                job.uri,
+            )
+            return job
         if fingerprint_rows(read_rows()) == job.first_seal().fingerprint:
             log.info("%s is finished, and its question and rows are still the same: nothing is sent again.", job.uri)
             return job
@@ -74,7 +83,12 @@ def seal_job(job: JobFolder, rows: Iterable[PreparedRow], *, limits: ShardLimits
             'There are no rows. If that is fine, set on_empty="skip" to skip the task. Nothing was submitted.'
         )
     seal = SealRecord(
-        rows=seen.rows, fingerprint=seen.fingerprint.hexdigest(), structured=seen.structured, shards=shards
+        rows=seen.rows,
+        fingerprint=seen.fingerprint.hexdigest(),
+        structured=seen.structured,
+        result_columns=RESULT_COLUMNS,
+        rules=RULES,
+        shards=shards,
     )
     return seal_round(job, seal)
 

@@ -265,8 +265,9 @@ class RowsOperator(BaseOperator):
             pinned=self.pinned(),
         )
         self.log.info(
-            "Waiting: %s. Next check by %s UTC.",
+            "Waiting: %s. The task resumes %s%s UTC.",
             planned.reason,
+            "as soon as a batch has ended, at the latest at " if planned.batch_ids else "at ",
             planned.until.in_timezone("UTC").to_datetime_string(),
         )
         self._defer(stint.context, state, planned.batch_ids, job=stint.job)
@@ -283,7 +284,7 @@ class RowsOperator(BaseOperator):
         if again is None:
             raise error
         self.log.warning(
-            "The service could not be asked about %s; its batches run on. Next check in %d s: %s",
+            "The service could not be asked about %s; its batches run on. The next check is in %d s: %s",
             again.job, again.until - SystemClock().now().timestamp(), error,
         )  # fmt: skip
         self._defer(context, again, (), job=find_job(again.job))

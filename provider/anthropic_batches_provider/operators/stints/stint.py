@@ -83,7 +83,7 @@ def open_job(
     except EmptyInputError as error:
         if job_input.arguments.on_empty == "skip":
             raise AirflowSkipException("There are no rows: nothing to submit.") from error
-        raise EmptyInputError(f"{error} The rows should come from {job_input.source}.") from error
+        raise EmptyInputError(f"{job_input.source}: {error}") from error
 
 
 def reopen_job(uri: str, client: MessageBatchClient, conn_id: str) -> JobFolder:

@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from anthropic_batches_provider.batches.output import row_json
+from anthropic_batches_provider.batches.output import columns
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
-from anthropic_batches_provider.batches.output.columns import COLUMNS, OUTPUT_COLUMNS, ResultColumn, RowLayout
+from anthropic_batches_provider.batches.output.columns import (
+    COLUMNS,
+    OUTPUT_COLUMNS,
+    RESULT_COLUMNS,
+    ResultColumn,
+    RowLayout,
+)
 from anthropic_batches_provider.batches.output.row_json import RowEncoder
 from anthropic_batches_provider.batches.results import decode_result
 from tests.worlds.ended_jobs import succeeded
@@ -25,8 +31,8 @@ def test_the_table_in_the_docs_is_that_of_the_list() -> None:
 
 def test_names_are_in_order_and_each_is_there_once() -> None:
     assert OUTPUT_COLUMNS == (
-        "custom_id", "batch_id", "result_type", "text", "parsed", "stop_reason", "error_type", "error_message", "model",
-        "usage", "message",
+        "custom_id", "batch_id", "result_type", "text", "parsed", "stop_reason", "error_type", "error_message",
+        "error_details", "model", "usage", "message",
     )  # fmt: skip
 
 
@@ -35,8 +41,10 @@ def test_a_further_column_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
         return len(row.result.text or "") * (2 if layout.structured else 1)
 
     column = ResultColumn(name="letters", json_type="integer", arrow_type="int64", meaning="…", value=letters)
-    monkeypatch.setattr(row_json, "COLUMNS", (*COLUMNS, column))
+    monkeypatch.setattr(columns, "COLUMNS", (*COLUMNS, column))
     row = AnsweredRow(b'{"id":7}', "msgbatch_1", decode_result(succeeded("a", "yes")))
+    old = RowEncoder(RowLayout(columns=RESULT_COLUMNS)).encode(row)
+    assert "letters" not in json.loads(old), "a job that was sealed before the column came keeps its own"
     for structured, expected in ((False, 3), (True, 6)):
         encoder = RowEncoder(RowLayout(column_prefix="answer_", structured=structured, include_message=True))
         found = json.loads(encoder.encode(row))

@@ -39,6 +39,7 @@ def test_a_row_is_its_own_columns_then_those_of_the_result() -> None:
         "stop_reason": "end_turn",
         "error_type": None,
         "error_message": None,
+        "error_details": None,
         "model": "claude-haiku-5-5",
         "usage": {"input_tokens": 10, "output_tokens": 3, "service_tier": "batch"},
     }
@@ -78,12 +79,45 @@ def test_the_message_comes_whole_when_asked_for() -> None:
         ("", None),
         (None, None),
         ("[" * 5000, None),
+        ('Here it is:\n{"label": "war"}', {"label": "war"}),
+        ('Here it is: {"label": "war"}\n', {"label": "war"}),
+        ('It is this.\n\n```json\n[{"label": "war"}]\n```\n', [{"label": "war"}]),
+        ('The form {a} is not JSON:\n{"label": "war"}', {"label": "war"}),
+        ('Here it is: {"label": "wa', None),
+        ("See the notes [1]", None),
+        ("{" * 5000, None),
+        ("\n{" * 5000, None),
     ],
 )
 def test_structured_answers_are_parsed_where_they_can_be(text: str | None, parsed: object) -> None:
     encoded = RowEncoder(RowLayout(structured=True)).encode(answered(NO_COLUMNS, decode_result(succeeded("a", text))))
     assert b"\n" not in encoded
     assert json.loads(encoded)["parsed"] == parsed
+
+
+def test_json_in_the_last_text_block_is_parsed() -> None:
+    texts = ("I looked it up: [1].", '{"population": 42}')
+    line = json.loads(succeeded("a", texts[0]))
+    content = line["result"]["message"]["content"]
+    content += [
+        {"type": "server_tool_use", "id": "t", "name": "search", "input": {}},
+        {"type": "text", "text": texts[1]},
+    ]
+    found = row(RowEncoder(RowLayout(structured=True)), json.dumps(line).encode())
+    assert (found["parsed"], found["text"]) == ({"population": 42}, "".join(texts))
+
+
+@pytest.mark.parametrize(
+    ("error", "details"),
+    [
+        ({"type": "error", "error": {"type": "api_error", "details": None}, "request_id": "r"}, {"request_id": "r"}),
+        ({"type": "error", "error": {"type": "api_error", "details": {"a": 1}}}, {"details": {"a": 1}}),
+        ({"type": "overloaded_error", "message": "m"}, None),
+    ],
+)  # fmt: skip
+def test_an_error_keeps_its_request_id_and_details(error: dict[str, Any], details: object) -> None:
+    line = {"custom_id": "a", "result": {"type": "errored", "error": error}}
+    assert row(RowEncoder(RowLayout()), json.dumps(line).encode())["error_details"] == details
 
 
 def test_text_is_not_parsed_unless_the_job_is_structured() -> None:

@@ -31,7 +31,7 @@ def template(source: str, environment: Environment | None = None, **context: Any
         ("{{ row.get('a', 'none') }}", {}, "none"),
         ("{{ row.a | default('none') }}", {}, "none"),
         ("{% if row.a is defined %}yes{% else %}no{% endif %}", {}, "no"),
-        ("{{ row | tojson }}", {"a": "é"}, '{"a": "\\u00e9"}'),
+        ("{{ row | tojson }}", {"a": "é"}, '{"a": "é"}'),
         ("{{ row._private }}", {"_private": 1}, "1"),
         ("a\n{{ row.t }}\u2028b", {"t": "\u2028\u0000\U0001f600"}, "a\n\u2028\u0000\U0001f600\u2028b"),
         ("{% raw %}{{ literal }}{% endraw %}", {}, "{{ literal }}"),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, cast
 
 import pytest
+from jinja2.sandbox import SandboxedEnvironment
 
-from anthropic_batches_provider.batches.rows import read_row_file
+from anthropic_batches_provider.batches.requests import PromptTemplate
+from anthropic_batches_provider.batches.rows import RowColumns, read_row_file
 from anthropic_batches_provider.errors import InvalidRowError
 
 
@@ -122,3 +125,31 @@ def test_memory_does_not_grow_with_the_file() -> None:
         tracemalloc.stop()
     assert count > 600_000
     assert peak < 5_000_000
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["123456789012345678.91", "12.10", "0.0000997788185410981", "1E5", "-0.0", "3.0", "0.1"],
+)
+@pytest.mark.parametrize("row", ['{"k":%s}', '{"k":[%s]}', '{"k":{"n":[1,{"m":%s}]},"other":"a"}'])
+def test_numbers_keep_the_digits_of_their_file(number: str, row: str) -> None:
+    line = (row % number).encode()
+    (found,) = read(line)
+    encoded = RowColumns(key="k").columns_of(found, 0)
+    assert encoded == line.replace(b',"other":"a"', b"")
+    prompt = PromptTemplate("{{ row.k }}", SandboxedEnvironment(), {})
+    printed = (
+        json.dumps(json.loads(line, parse_float=lambda text: f"<{text}>")["k"]).replace('"<', "").replace('>"', "")
+    )
+    assert prompt.render(found, 0) == (number if row == '{"k":%s}' else printed)
+
+
+def test_keys_that_differ_in_the_twentieth_digit_are_two_keys() -> None:
+    rows = read(b'{"k":1.0000000000000000001}\n{"k":1.0000000000000000002}\n{"k":12345678901234567890}\n')
+    assert len({RowColumns(key="k").key_of(row, number) for number, row in enumerate(rows)}) == 3
+
+
+def test_numbers_of_a_file_compute_as_floats() -> None:
+    (row,) = read(b'{"price":12.10,"count":3}')
+    assert PromptTemplate("{{ row.price * row.count }}", SandboxedEnvironment(), {}).render(row, 0) == str(12.1 * 3)
+    assert isinstance(row["price"], float)

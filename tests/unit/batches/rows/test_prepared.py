@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -108,3 +111,72 @@ def test_a_repeated_custom_id_is_named() -> None:
 def test_a_custom_id_that_is_not_unicode_is_refused() -> None:
     with pytest.raises(InvalidRowError, match="surrogate"):
         list(prepare_requests([{"custom_id": "\ud800", "params": PARAMS}], spool_folder=SPOOL))
+
+
+_VARIED = """
+import datetime, decimal, enum, sys
+from pathlib import Path
+from jinja2.sandbox import SandboxedEnvironment
+from anthropic_batches_provider.batches.requests import PromptTemplate, Question
+from anthropic_batches_provider.batches.rows import RowColumns, prepare_rows
+
+class Color(enum.Enum):
+    RED = "red"
+
+names = [f"name {number}" for number in range(20)]
+row = {
+    "id": frozenset(names), "tags": set(names),
+    "nested": {"sets": [set(names), {1, 2.5}], "day": datetime.date(2026, 1, 1)},
+    "color": Color.RED, "price": decimal.Decimal("1.10"),
+}
+prompt = PromptTemplate("{{ row.tags }} {{ row | tojson }} {{ row.nested }}", SandboxedEnvironment(), {})
+asked = Question(prompt=prompt, model="m", max_tokens=1, params={"stop_sequences": set(names)})
+columns = RowColumns(key="id", keep="*")
+for prepared in prepare_rows([row], columns=columns, encode=asked.encode_params, spool_folder=Path(sys.argv[1])):
+    print(prepared.columns, prepared.params, asked.fingerprint())
+"""
+
+
+@pytest.mark.heavy
+def test_equal_rows_are_equal_bytes_in_every_process(tmp_path: Path) -> None:
+    def prepared(seed: str) -> str:
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", _VARIED, str(tmp_path)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    first, *others = [prepared(seed) for seed in ("1", "2", "3")]
+    assert "name 7" in first
+    assert others == [first, first]
+
+
+def test_what_a_builder_does_to_a_row_changes_nothing_in_the_output(tmp_path: Path) -> None:
+    def build(row: dict[str, Any]) -> dict[str, Any]:
+        row["kept"].append("more")
+        row["id"] = "another"
+        return {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "a"}]}
+
+    asked = Question(request_builder=build)
+    rows = ({"id": number, "kept": ["as read"]} for number in range(2))
+    columns = RowColumns(key="id", keep=["kept"])
+    found = [
+        each.columns for each in prepare_rows(rows, columns=columns, encode=asked.encode_params, spool_folder=tmp_path)
+    ]
+    assert found == [b'{"id":0,"kept":["as read"]}', b'{"id":1,"kept":["as read"]}']
+
+
+def test_a_generator_may_yield_one_dict_again_and_again(tmp_path: Path) -> None:
+    def rows() -> Iterator[dict[str, Any]]:
+        row: dict[str, Any] = {}
+        for number in range(3):
+            row.clear()
+            row.update(id=number, words=f"words {number}")
+            yield row
+
+    columns = RowColumns(key="id", keep="*")
+    found = list(
+        prepare_rows(rows(), columns=columns, encode=lambda row, number: row["words"].encode(), spool_folder=tmp_path)
+    )
+    assert [each.params for each in found] == [b"words 0", b"words 1", b"words 2"]
+    assert [each.columns for each in found] == [
+        b'{"id":%d,"words":"words %d"}' % (number, number) for number in range(3)
+    ]

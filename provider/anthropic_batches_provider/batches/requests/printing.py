@@ -1,0 +1,148 @@
+"""What a prompt prints for a value: text as it is, data as JSON, and nothing that only Python would understand.
+
+Jinja prints by ``str()``: a missing value as ``None`` or ``nan``, a dict as Python code, an object with its address.
+The words would be sent and paid for. Here a missing value is an error, unless ``default`` replaces it, and so is a
+value that no text stands for.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from enum import Enum
+from typing import Any
+
+from jinja2 import Environment, Undefined
+from jinja2.compiler import CodeGenerator, Frame
+from jinja2.nodes import Concat
+
+from anthropic_batches_provider.batches.requests.encoding import NotJsonError, written_json
+from anthropic_batches_provider.batches.requests.exact_values import is_missing
+
+_TEXT_LIKE = frozenset((str, int, float, bool))
+_DATA = (Mapping, list, tuple, Set)
+_TEXT_FILTERS = (
+    "capitalize", "center", "e", "escape", "forceescape", "format", "indent", "lower", "replace", "string", "striptags",
+    "title", "trim", "truncate", "upper", "urlencode", "urlize", "wordcount", "wordwrap",
+)  # fmt: skip
+
+
+class NotPrintableError(ValueError):
+    """A value that a prompt cannot print. The text completes "the prompt prints …".
+
+    :ivar is_missing: whether it stands for a missing value.
+    """
+
+    def __init__(self, problem: str, *, is_missing: bool = False) -> None:
+        super().__init__(problem)
+        self.is_missing = is_missing
+
+
+def printed(value: Any) -> Any:
+    """Return what a prompt prints for a value: text, or something whose ``str()`` is the text.
+
+    :raises NotPrintableError: it is missing, or no text stands for it.
+    """
+    kind = type(value)
+    if kind is str or kind is int or kind is bool:
+        return value
+    if isinstance(value, Undefined):
+        return value  # its own error says more
+    if is_missing(value):
+        raise NotPrintableError(f"a missing value ({value!r:.40})", is_missing=True)
+    if isinstance(value, (str, float)):
+        return value
+    if isinstance(value, _DATA) or (kind.__module__ == "numpy" and hasattr(value, "__len__")):
+        try:
+            return written_json(value)
+        except NotJsonError as error:
+            raise NotPrintableError(f"a {kind.__name__} that is not JSON: {error}") from error
+    return _printed_object(value)
+
+
+def prepare_printing(environment: Environment) -> None:
+    """Let an environment print by these rules; its filters are replaced, not changed.
+
+    ``default`` also replaces missing values; ``tojson`` gives plain JSON, without HTML escapes; filters of text and
+    ``~`` refuse what cannot be printed.
+    """
+    environment.finalize = printed
+    environment.code_generator_class = _CheckedConcatenation
+    environment.__dict__["printed_text"] = _joined
+    filters = dict(environment.filters)
+    for name in _TEXT_FILTERS:
+        if name in filters:
+            filters[name] = _checking_filter(filters[name])
+    if "join" in filters:
+        filters["join"] = _checking_join(filters["join"])
+    environment.filters = {**filters, "default": _default, "d": _default, "tojson": _to_json}
+
+
+def _printed_object(value: Any) -> Any:
+    kind: Any = type(value)
+    if isinstance(value, Enum):
+        raise NotPrintableError(f"the Enum {value}; print its .value")
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise NotPrintableError(f"{kind.__name__}, which are no text; decode them in the source of the rows")
+    if isinstance(value, Iterator) or (callable(value) and kind.__str__ is object.__str__):
+        raise NotPrintableError(f"a {kind.__name__}, which is no value; call it, or loop over it")
+    if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
+        raise NotPrintableError(f"an object of type {kind.__name__}, which has no text; print one of its attributes")
+    return value
+
+
+def _joined(parts: Iterable[Any]) -> str:
+    return "".join([str(printed(part)) for part in parts])
+
+
+class _CheckedConcatenation(CodeGenerator):
+    """Compiles ``a ~ b`` into a join of the printed parts."""
+
+    def visit_Concat(self, node: Concat, frame: Frame) -> None:  # noqa: N802 - the name is Jinja's
+        self.write("environment.printed_text((")
+        for part in node.nodes:
+            self.visit(part, frame)
+            self.write(", ")
+        self.write("))")
+
+
+def _checking_filter(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a filter of text: what it gets as text must be printable."""
+    position = int(hasattr(function, "jinja_pass_arg"))
+
+    @functools.wraps(function)
+    def checking(*args: Any, **kwargs: Any) -> Any:
+        texts = [printed(arg) if number >= position else arg for number, arg in enumerate(args[: position + 1])]
+        return function(*texts, *args[position + 1 :], **kwargs)
+
+    return checking
+
+
+def _checking_join(function: Callable[..., Any]) -> Callable[..., Any]:
+    position = int(hasattr(function, "jinja_pass_arg"))
+
+    @functools.wraps(function)
+    def checking(*args: Any, **kwargs: Any) -> Any:
+        values = args[position]
+        if "attribute" not in kwargs and len(args) <= position + 2:
+            values = [printed(value) for value in values]
+        return function(*args[:position], values, *args[position + 1 :], **kwargs)
+
+    return checking
+
+
+def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
+    """Return the value; a default for one that is undefined or missing, or, with ``boolean``, false."""
+    if isinstance(value, Undefined) or is_missing(value) or (boolean and not value):
+        return default_value
+    return value
+
+
+def _to_json(value: Any, indent: int = 0) -> str:
+    """Return a value as plain JSON, in the order of its columns."""
+    if isinstance(value, Undefined):
+        return str(value)  # raises its own error
+    try:
+        return written_json(value, indent)
+    except NotJsonError as error:
+        raise NotPrintableError(f"a {type(value).__name__} that is not JSON: {error}") from error
