@@ -47,14 +47,17 @@ class FunctionRows(RowsArgument):
         }
         return FunctionRows(self.source, args, kwargs)
 
-    def read(self, context: Context, *, ready_requests: bool = False) -> Iterator[Any]:
-        """Call the function and iterate over its rows.
+    def read(
+        self, context: Context, *, ready_requests: bool = False, digits_of: Collection[str] | None = None
+    ) -> Iterator[Any]:
+        """Call the function and iterate over its rows; see :meth:`RowsArgument.read`.
 
         :raises ConfigurationError: it returned something that cannot be read as rows.
         """
         known = {**cast("Mapping[str, Any]", context), **self._kwargs}
         kwargs = determine_kwargs(self.source, self._args, known)
-        return RowsArgument(self.source(*self._args, **kwargs)).read(context, ready_requests=ready_requests)
+        rows = RowsArgument(self.source(*self._args, **kwargs))
+        return rows.read(context, ready_requests=ready_requests, digits_of=digits_of)
 
 
 def _resolved(value: Any, context: Context, *, may_render: bool) -> Any:

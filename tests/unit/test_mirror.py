@@ -119,6 +119,7 @@ WHERE: dict[str, tuple[str, ...]] = {
 
 OF_NO_SINGLE_MODULE = {
     "batches/collection/test_faults.py": "the failures of the whole room, on a storage that fails",
+    "batches/requests/test_values_of_pandas.py": "exact values and printing, where numpy and pandas are installed",
     "batches/test_memory.py": "the memory that sealing and collecting take together",
     "test_constants.py": "docs/constants.md",
     "test_docs.py": "the pages of docs/",

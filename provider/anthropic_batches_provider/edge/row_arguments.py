@@ -6,7 +6,7 @@ Data is never rendered as a template and never stored among the rendered fields:
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from airflow.providers.common.compat.sdk import XComArg
@@ -66,11 +66,14 @@ class RowsArgument(ResolveMixin):
     def __str__(self) -> str:
         return self.serialize()
 
-    def read(self, context: Context, *, ready_requests: bool = False) -> Iterator[Any]:
+    def read(
+        self, context: Context, *, ready_requests: bool = False, digits_of: Collection[str] | None = None
+    ) -> Iterator[Any]:
         """Iterate over the rows, from the start at each call.
 
         :param ready_requests: whether the rows are ready requests; a file may then yield :class:`.ReadyLine` instead of
             dicts.
+        :param digits_of: the columns whose numbers must keep the digits of their file; None for all.
         :raises FileNotFoundError: a URI without glob characters names no object.
         :raises ConfigurationError: rows cannot be read from a source of this kind.
         """
@@ -78,7 +81,7 @@ class RowsArgument(ResolveMixin):
         if callable(source):
             source = _call(source, context)
         if isinstance(source, str):
-            return _read_uri(source, ready_requests=ready_requests)
+            return _read_uri(source, ready_requests=ready_requests, digits_of=digits_of)
         if isinstance(source, Iterable) and not isinstance(source, (bytes, Mapping)):
             return iter(source)
         raise ConfigurationError(
@@ -106,14 +109,18 @@ def find_files(uri: str) -> list[str]:
     return sorted(found)
 
 
-def _read_uri(uri: str, *, ready_requests: bool) -> Iterator[Any]:
+def _read_uri(uri: str, *, ready_requests: bool, digits_of: Collection[str] | None) -> Iterator[Any]:
     from anthropic_batches_provider.batches.rows import read_row_file
 
     row_number = 0
     for file in find_files(uri):
         with _open(file) as stream:
             row_number = yield from read_row_file(
-                stream, name=file, first_row_number=row_number, ready_requests=ready_requests
+                stream,
+                name=file,
+                first_row_number=row_number,
+                ready_requests=ready_requests,
+                digits_of=digits_of,
             )
 
 

@@ -7,12 +7,28 @@ search of the encoded bytes would cost time per character.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from anthropic_batches_provider.batches.requests.exact_values import NotJsonError, exact, is_suspect, plain_value
+from anthropic_batches_provider.batches.requests.exact_values import (
+    NotJsonError,
+    any_suspect,
+    exact,
+    is_suspect,
+    plain_value,
+)
 from anthropic_batches_provider.batches.requests.wording import shortened
 
-__all__ = ["NotJsonError", "encode_arguments", "encode_sorted", "encode_text", "encode_values", "written_json"]
+__all__ = [
+    "NotJsonError",
+    "encode_arguments",
+    "encode_columns",
+    "encode_sorted",
+    "encode_text",
+    "encode_values",
+    "written_json",
+]
 
 _text_decimals = msgspec.json.Encoder(enc_hook=plain_value)
 _number_decimals = msgspec.json.Encoder(enc_hook=plain_value, decimal_format="number")
@@ -28,6 +44,19 @@ def encode_values(value: object) -> bytes:
     :raises NotJsonError: for anything else, for NaN and infinities, and for text with lone surrogates.
     """
     return _encoded(_text_decimals, value)
+
+
+def encode_columns(columns: dict[str, Any]) -> bytes:
+    """Encode named values like :func:`encode_values`, quickly.
+
+    :raises NotJsonError: as :func:`encode_values`.
+    """
+    if any_suspect(columns.values()):
+        return _encoded(_text_decimals, columns)
+    try:
+        return _text_decimals.encode(columns)
+    except UnicodeEncodeError:
+        return _encoded(_text_decimals, columns)
 
 
 def encode_arguments(value: object) -> bytes:

@@ -12,7 +12,7 @@ import datetime
 import math
 import numbers
 import sys
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
@@ -76,11 +76,16 @@ def is_suspect(value: Any) -> bool:
         for name in value:
             if type(name) is not str:
                 return True
-        value = value.values()
-    elif kind is not list and kind is not tuple:
+        return any_suspect(value.values())
+    if kind is not list and kind is not tuple:
         return kind not in _HARMLESS and not (isinstance(value, float) and math.isfinite(value))
-    for item in value:  # noqa: SIM110 - a generator expression would take twice the time
-        if type(item) not in _HARMLESS and is_suspect(item):
+    return any_suspect(value)
+
+
+def any_suspect(values: Iterable[Any]) -> bool:
+    """Return whether one of several values must go through :func:`exact`."""
+    for value in values:  # noqa: SIM110 - a generator expression would take twice the time
+        if type(value) not in _HARMLESS and is_suspect(value):
             return True
     return False
 

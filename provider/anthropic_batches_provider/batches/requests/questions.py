@@ -82,6 +82,11 @@ class Question:
         """
         return self._encode(row, number)
 
+    @property
+    def printed_columns(self) -> frozenset[str] | None:
+        """The columns that the prompt may print; None if that may be any."""
+        return self.prompt.columns if self.prompt is not None else frozenset()
+
     def fingerprint(self) -> str:
         """Return 32 hex digits that change when the question does.
 

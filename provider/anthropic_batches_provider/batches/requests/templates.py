@@ -31,6 +31,7 @@ class PromptTemplate:
 
     Not thread-safe.
 
+    :ivar columns: the columns that the template mentions; None if it may print any.
     :param source: the template's text.
     :param environment: compiles and sandboxes; its filters, globals and loader are kept. It is not changed.
     :param context: the names that the template sees in addition to ``row``; copied.
@@ -47,6 +48,7 @@ class PromptTemplate:
             # Inheritance changes the context's blocks permanently; such a template gets a new context per row.
             self._extends = parsed.find(nodes.Extends) is not None
             self._columns = _columns_by_line(parsed)
+            self.columns = None if _uses_whole_rows(parsed) else frozenset(name for _, name in self._columns)
             self._template = overlay.from_string(source)
         except TemplateSyntaxError as error:
             raise ConfigurationError(
@@ -129,6 +131,18 @@ def _columns_by_line(template: nodes.Template) -> list[tuple[int, str]]:
         if _is_row(node.node) and isinstance(node.arg, nodes.Const)
     ]
     return attributes + items
+
+
+def _uses_whole_rows(template: nodes.Template) -> bool:
+    """Return whether a template may print columns that it does not name."""
+    if any(template.find(kind) for kind in (nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)):
+        return True
+    if any(isinstance(call.node, nodes.Getattr) and _is_row(call.node.node) for call in template.find_all(nodes.Call)):
+        return True  # row.items()
+    mentioned = sum(_is_row(node) for node in template.find_all(nodes.Name))
+    attributes = sum(_is_row(node.node) for node in template.find_all(nodes.Getattr))
+    items = sum(_is_row(node.node) and isinstance(node.arg, nodes.Const) for node in template.find_all(nodes.Getitem))
+    return mentioned != attributes + items
 
 
 def _is_row(node: nodes.Expr) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anthropic_batches_provider.batches.output.columns import OUTPUT_COLUMNS
-from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_values
+from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_columns
 from anthropic_batches_provider.batches.requests.wording import listed, row_name
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
@@ -85,13 +85,19 @@ class RowColumns:
             if not self.output_columns.isdisjoint(row):
                 self._refuse_clash(row)
             kept = tuple(name for name in row if name not in self.key_columns)
+            if not all(isinstance(name, str) for name in kept):
+                raise InvalidRowError(
+                    f"{row_name(number)} has a column whose name is no text: {listed(map(repr, kept))}. Rename it, or "
+                    "name the columns to keep.",
+                    row_number=number,
+                )
         if not kept:
             return key_json
         return b"%b,%b" % (key_json[:-1], self._encode(row, number, kept, "keep")[1:])
 
     def _encode(self, row: Mapping[str, Any], number: int, names: tuple[str, ...], argument: str) -> bytes:
         try:
-            return encode_values({name: row[name] for name in names})
+            return encode_columns({name: row[name] for name in names})
         except KeyError as error:
             raise InvalidRowError(
                 f"{row_name(number)} has no column {error.args[0]!r}, which `{argument}` names. Correct "
@@ -99,9 +105,10 @@ class RowColumns:
                 row_number=number,
             ) from error
         except NotJsonError as error:
+            name, problem = _at_fault(row, names, error)
             raise InvalidRowError(
-                f"{row_name(number)}: a column that `{argument}` names ({listed(names)}) is not JSON: {error}. "
-                f"Convert it, or leave it out of `{argument}`.",
+                f"{row_name(number)}: column {name!r}, which `{argument}` names, is not JSON: {problem}. Convert it, "
+                f"or leave it out of `{argument}`.",
                 row_number=number,
             ) from error
 
@@ -113,6 +120,16 @@ class RowColumns:
                 f"{self.column_prefix!r}) to a prefix for the output's own names, such as 'answer_', or name other "
                 f"columns in `key` and `keep`."
             )
+
+
+def _at_fault(row: Mapping[str, Any], names: Sequence[str], error: NotJsonError) -> tuple[str, NotJsonError]:
+    """Return the first column that is not JSON, and why."""
+    for name in names:
+        try:
+            encode_columns({name: row[name]})
+        except NotJsonError as own:
+            return name, own
+    return names[0], error
 
 
 _ROW_NUMBER_CLASH = (

@@ -5,7 +5,7 @@ Readers import heavy packages such as pyarrow inside their functions, so that th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -60,7 +60,12 @@ def find_format(file_name: str) -> RowFormat:
 
 
 def read_row_file(
-    stream: BinaryIO, *, name: str, first_row_number: int = 0, ready_requests: bool = False
+    stream: BinaryIO,
+    *,
+    name: str,
+    first_row_number: int = 0,
+    ready_requests: bool = False,
+    digits_of: Collection[str] | None = None,
 ) -> Generator[Any, None, int]:
     """Yield the rows of an open file, and return the number of the row that would come next.
 
@@ -68,10 +73,17 @@ def read_row_file(
     :param name: the file's name, which determines the format.
     :param first_row_number: number of rows before this file, so that errors number the rows of the whole input.
     :param ready_requests: whether the rows are ready requests; they may then come as :class:`.ReadyLine`.
+    :param digits_of: the columns whose numbers must keep the digits of the file; None for all.
     :raises InvalidRowError: a row cannot be read, or the file is damaged. The message names file and place.
     """
     file_format = find_format(name)
-    file = RowFile(stream=stream, name=name, format_name=file_format.name, first_row_number=first_row_number)
+    file = RowFile(
+        stream=stream,
+        name=name,
+        format_name=file_format.name,
+        first_row_number=first_row_number,
+        digits_of=digits_of,
+    )
     read = file_format.reader(ready_requests=ready_requests)
     row_number = first_row_number
     try:

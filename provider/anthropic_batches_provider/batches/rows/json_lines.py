@@ -5,7 +5,8 @@ CRLF, blank lines and a last line without a line end are accepted. Lines end onl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,36 +21,57 @@ from anthropic_batches_provider.errors import InvalidRowError
 _Decoded = TypeVar("_Decoded")
 _decode_plainly = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_digits = msgspec.json.Decoder(dict[str, Any], float_hook=FileFloat).decode
+_decode_value_digits = msgspec.json.Decoder(Any, float_hook=FileFloat).decode
+_MAY_HOLD_FLOATS = frozenset((float, dict, list))
 _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def decode_object(line: bytes) -> dict[str, Any]:
-    """Return a JSON object whose numbers keep their digits: as :class:`.FileFloat` where a float prints others.
+def object_decoder(digits_of: Collection[str] | None) -> Callable[[bytes], dict[str, Any]]:
+    """Return a decoder of JSON objects that keeps the digits of numbers, as :class:`.FileFloat`.
 
-    :raises msgspec.MsgspecError: it is not a JSON object.
+    :param digits_of: the columns whose digits count; None for all. Only where one of these holds a float, the line is
+        looked at a second time.
     """
+    if digits_of is None:
+        return _decode_all_digits
+    if not digits_of:
+        return _decode_plainly
+    patterns = {name: re.compile(rb'"%b"\s*:\s*(-?[0-9][0-9.eE+-]*)' % re.escape(name.encode())) for name in digits_of}
+    holds_none = _MAY_HOLD_FLOATS.isdisjoint
+    columns = tuple((name, pattern.findall) for name, pattern in patterns.items())
+
+    def decode(line: bytes) -> dict[str, Any]:
+        row = _decode_plainly(line)
+        if holds_none(map(type, row.values())):
+            return row
+        for name, find in columns:
+            value = row.get(name)
+            kind = type(value)
+            if kind is float:
+                found = find(line)
+                # A nested object may have the same name, and a name may be written with escapes.
+                digits = (found[0] if len(found) == 1 else bytes(_decode_raw(line)[name])).decode()
+                if digits != repr(value):
+                    row[name] = FileFloat(digits)
+            elif (kind is dict or kind is list) and _has_float(value):
+                row[name] = _decode_value_digits(_decode_raw(line)[name])
+        return row
+
+    return decode
+
+
+def _decode_all_digits(line: bytes) -> dict[str, Any]:
     row = _decode_plainly(line)
-    has_floats = False
-    for value in row.values():
-        kind = type(value)
-        if kind is float:
-            has_floats = True
-        elif (kind is dict or kind is list) and _has_float(value):
-            return _decode_digits(line)
-    if has_floats:
-        raw = _decode_raw(line)
-        for name, value in row.items():
-            if type(value) is float and (digits := bytes(raw[name]).decode()) != repr(value):
-                row[name] = FileFloat(digits)
-    return row
+    return _decode_digits(line) if _has_float(row) else row
+
+
+def _holds_float(value: Any) -> bool:
+    kind = type(value)
+    return kind is float or ((kind is dict or kind is list) and _has_float(value))
 
 
 def _has_float(value: Any) -> bool:
-    for item in value.values() if type(value) is dict else value:
-        kind = type(item)
-        if kind is float or ((kind is dict or kind is list) and _has_float(item)):
-            return True
-    return False
+    return any(_holds_float(item) for item in (value.values() if type(value) is dict else value))
 
 
 def read_objects(file: RowFile) -> Iterator[dict[str, Any]]:
@@ -58,7 +80,7 @@ def read_objects(file: RowFile) -> Iterator[dict[str, Any]]:
     :raises InvalidRowError: a line is not a JSON object or not UTF-8. The message names file and line.
     :raises BrokenFileError: as in :meth:`.RowFile.lines`.
     """
-    return _read(file, decode_object)
+    return _read(file, object_decoder(file.digits_of))
 
 
 def read_ready_requests(file: RowFile) -> Iterator[ReadyLine | dict[str, Any]]:

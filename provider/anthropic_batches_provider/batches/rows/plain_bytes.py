@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
@@ -40,12 +40,14 @@ class RowFile:
     :ivar name: the file's name, used in errors.
     :ivar format_name: the name of its format, used in errors.
     :ivar first_row_number: number of rows before this file, so that errors number the rows of the whole input.
+    :ivar digits_of: the columns whose numbers must keep the digits of the file; None for all.
     """
 
     stream: BinaryIO
     name: str
     format_name: str
     first_row_number: int = 0
+    digits_of: Collection[str] | None = None
 
     def plain_chunks(self) -> Iterator[bytes]:
         """Yield the bytes in bounded chunks, unzipped if needed, without a byte order mark.

@@ -84,8 +84,15 @@ class JobInput:
         if self._question.ready_requests:
             requests = self.arguments.requests.read(self.context, ready_requests=True)
             return prepare_requests(requests, spool_folder=spool)
-        rows = self.arguments.rows.read(self.context)
+        rows = self.arguments.rows.read(self.context, digits_of=self._columns_with_digits())
         return prepare_rows(rows, columns=self._columns, encode=self._question.encode_params, spool_folder=spool)
+
+    def _columns_with_digits(self) -> frozenset[str] | None:
+        """Return the columns whose numbers are written or printed as they are; None for all."""
+        printed = self._question.printed_columns
+        if printed is None or self._columns.keep == "*":
+            return None
+        return printed.union(self._columns.key_columns, self._columns.kept_columns)
 
     @cached_property
     def _question(self) -> Question:

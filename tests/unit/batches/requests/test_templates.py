@@ -140,3 +140,21 @@ def test_a_prompt_renders_in_the_environment_of_a_dag() -> None:
     assert prompt.render({"items": "a", "n": 4}, 0) == "A 2.0 2024-05-01"
     with pytest.raises(InvalidRowError, match="'x' is not among n"):
         template("{{ row.x }}", environment).render({"n": 1}, 0)
+
+
+@pytest.mark.parametrize(
+    ("source", "columns"),
+    [
+        ("{{ row.a }} {{ row['b'] }} {{ ds }}", {"a", "b"}),
+        ("{% if row.a %}{{ row.a.c }}{% endif %}", {"a"}),
+        ("nothing", set()),
+        ("{{ row | tojson }}", None),
+        ("{{ row }}", None),
+        ("{% for name, value in row.items() %}{{ value }}{% endfor %}", None),
+        ("{{ row[ds] }}", None),
+        ("{% set r = row %}{{ r.a }}", None),
+        ("{% include 'other' %}", None),
+    ],
+)
+def test_a_template_knows_which_columns_it_may_print(source: str, columns: set[str] | None) -> None:
+    assert template(source).columns == columns

@@ -153,3 +153,34 @@ def test_numbers_of_a_file_compute_as_floats() -> None:
     (row,) = read(b'{"price":12.10,"count":3}')
     assert PromptTemplate("{{ row.price * row.count }}", SandboxedEnvironment(), {}).render(row, 0) == str(12.1 * 3)
     assert isinstance(row["price"], float)
+
+
+@pytest.mark.parametrize(
+    ("line", "digits"),
+    [
+        ('{"k":1.10}', "1.10"),
+        ('{"text":"\\"k\\": 2.20","k" : 1.10}', "1.10"),
+        ('{"text":"k","k":1.10,"other":{"k":2.20}}', "1.10"),
+        ('{"k":2.20,"k":1.10}', "1.10"),
+        ('{"\\u006b":1.10}', "1.10"),
+        ('{"k":[1.10,2]}', "[1.10,2]"),
+        ('{"k":1.5}', "1.5"),
+        ('{"k":1e2}', "1e2"),
+        ('{"k":"1.10"}', '"1.10"'),
+    ],
+)
+def test_digits_of_named_columns_are_kept_and_of_others_not(line: str, digits: str) -> None:
+    data = line.encode()
+    for names, expected in ((["k", "gone"], digits), (None, digits)):
+        (row,) = read_row_file(io.BytesIO(data), name="rows.jsonl", digits_of=names)
+        assert RowColumns(key="k").key_of(row, 0).decode() == f'{{"k":{expected}}}'
+    (row,) = read_row_file(io.BytesIO(data), name="rows.jsonl", digits_of=["text"])
+    assert type(row["k"]) in (float, list, str)
+
+
+@pytest.mark.parametrize("name", ["a.b", 'say "it"', "ä", "back\\slash", "(x)", "\u2028"])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_digits_are_kept_whatever_a_column_is_called(name: str, ascii_only: bool) -> None:
+    data = json.dumps({"x": 1, name: "<digits>"}, ensure_ascii=ascii_only).replace('"<digits>"', "1.10").encode()
+    (row,) = read_row_file(io.BytesIO(data), name="rows.jsonl", digits_of=[name])
+    assert str(row[name]) == "1.10"
