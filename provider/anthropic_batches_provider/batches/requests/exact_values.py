@@ -132,10 +132,12 @@ def plain_value(value: Any) -> Any:
         return str(value)
     if is_missing(value):
         raise TypeError("JSON has no NaN or infinity, nor another sign of a missing value; use None, or leave it out")
+    if type(value).__module__ == "numpy":
+        return _plain_of_numpy(value)
     for kind, convert in _CONVERSIONS:
         if isinstance(value, kind):
             return convert(value)
-    return _plain_of_numpy(value)
+    raise TypeError(f"objects of type {type(value).__name__} have no JSON form")
 
 
 def _exact_mapping(value: Mapping[Any, Any], path: str) -> dict[Any, Any]:
@@ -228,13 +230,16 @@ def _plain_decimal(value: Decimal) -> Decimal:
 
 
 def _plain_of_numpy(value: Any) -> Any:
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        if isinstance(value, numpy.datetime64):
-            return str(value)
-        if isinstance(value, (numpy.ndarray, numpy.bool_)):
-            return value.tolist()
-    raise TypeError(f"objects of type {type(value).__name__} have no JSON form")
+    numpy = sys.modules["numpy"]
+    if isinstance(value, numpy.datetime64):
+        return str(value)
+    if isinstance(value, numpy.timedelta64):
+        raise TypeError("a timedelta64 has no JSON form; convert it to a timedelta, or to a number")
+    if isinstance(value, numpy.floating):
+        return _plain_real(value)
+    if isinstance(value, (numpy.integer, numpy.bool_, numpy.ndarray, numpy.bytes_)):
+        return value.tolist()
+    raise TypeError(f"objects of numpy's type {type(value).__name__} have no JSON form")
 
 
 _CONVERSIONS: tuple[tuple[type, Callable[[Any], Any]], ...] = (

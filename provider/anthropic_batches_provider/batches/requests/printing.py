@@ -22,7 +22,7 @@ from anthropic_batches_provider.batches.requests.exact_values import is_missing
 _TEXT_LIKE = frozenset((str, int, float, bool))
 _DATA = (Mapping, list, tuple, Set)
 _TEXT_FILTERS = (
-    "capitalize", "center", "e", "escape", "forceescape", "format", "indent", "lower", "replace", "string", "striptags",
+    "capitalize", "center", "e", "escape", "forceescape", "indent", "lower", "replace", "string", "striptags",
     "title", "trim", "truncate", "upper", "urlencode", "urlize", "wordcount", "wordwrap",
 )  # fmt: skip
 
@@ -73,6 +73,8 @@ def prepare_printing(environment: Environment) -> None:
     for name in _TEXT_FILTERS:
         if name in filters:
             filters[name] = _checking_filter(filters[name])
+    if "format" in filters:
+        filters["format"] = _checking_filter(filters["format"], checks_all=True)
     if "join" in filters:
         filters["join"] = _checking_join(filters["join"])
     environment.filters = {**filters, "default": _default, "d": _default, "tojson": _to_json}
@@ -106,14 +108,17 @@ class _CheckedConcatenation(CodeGenerator):
         self.write("))")
 
 
-def _checking_filter(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a filter of text: what it gets as text must be printable."""
+def _checking_filter(function: Callable[..., Any], *, checks_all: bool = False) -> Callable[..., Any]:
+    """Wrap a filter of text: what it gets as text must be printable, and with ``checks_all`` its arguments too."""
     position = int(hasattr(function, "jinja_pass_arg"))
 
     @functools.wraps(function)
     def checking(*args: Any, **kwargs: Any) -> Any:
-        texts = [printed(arg) if number >= position else arg for number, arg in enumerate(args[: position + 1])]
-        return function(*texts, *args[position + 1 :], **kwargs)
+        end = len(args) if checks_all else position + 1
+        texts = [printed(arg) for arg in args[position:end]]
+        if checks_all:
+            kwargs = {name: printed(arg) for name, arg in kwargs.items()}
+        return function(*args[:position], *texts, *args[end:], **kwargs)
 
     return checking
 

@@ -66,7 +66,8 @@ def test_text_is_printed_as_text_and_data_as_json(value: object, text: str) -> N
     "source",
     [
         "{{ row.x }}", "{{ row['x'] }}", "{{ row.x | upper }}", "{{ row.x | trim }}", "{{ 'a' ~ row.x }}",
-        "{{ [row.x] | join(', ') }}", "{{ row.x | string }}", "{% set a = row.x %}{{ a }} {{ row.x }}",
+        "{{ [row.x] | join(', ') }}", "{{ row.x | string }}",
+        "{{ 'a %s' | format(row.x) }}", "{% set a = row.x %}{{ a }} {{ row.x }}",
     ],
 )  # fmt: skip
 def test_a_missing_value_is_not_printed(source: str, value: object) -> None:

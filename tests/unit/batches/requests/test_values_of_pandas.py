@@ -51,7 +51,7 @@ def test_a_value_keeps_its_value(value: object, text: str) -> None:
     "value",
     [
         pandas.NaT, pandas.NA, numpy.float64("nan"), numpy.datetime64("NaT"), numpy.array([1.0, float("nan")]),
-        pandas.Timedelta(nanoseconds=1), pandas.Period("2026-01"), pandas.Series([1]),
+        pandas.Timedelta(nanoseconds=1), numpy.timedelta64(1, "D"), pandas.Period("2026-01"), pandas.Series([1]),
     ],
 )  # fmt: skip
 def test_what_json_cannot_hold_is_refused(value: object) -> None:
