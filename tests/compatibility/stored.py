@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,15 +156,6 @@ def replaced(text: str, replacements: dict[str, str]) -> str:
     for old, new in replacements.items():
         text = text.replace(old, new)
     return text
-
-
-def without_new_columns(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return output rows without the columns that were added since; each row must have these."""
-    found = []
-    for row in rows:
-        (added,) = [name for name in row if name.endswith("error_details")]
-        found.append({name: value for name, value in row.items() if name != added})
-    return found
 
 
 def with_new_counts(counts: dict[str, int]) -> dict[str, int]:

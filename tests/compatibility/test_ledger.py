@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.compatibility.conftest import KeptCase
-from tests.compatibility.stored import STORED, Case, files_in, with_new_counts, without_new_columns
+from tests.compatibility.stored import STORED, Case, files_in, with_new_counts
 from tests.compatibility.test_going_on import RunDag, batches_end, check_labelled, rows_in
 
 
@@ -43,7 +43,7 @@ def test_a_finished_job_is_collected_again_for_nothing_and_comes_out_the_same(ke
     ran = run("kept_labels", case, destination=str(case.out))
     assert ran.state == "success"
     assert case.sent_since() == []
-    assert without_new_columns(rows_in(case.out)) == rows
+    assert rows_in(case.out) == rows
     assert [row["number"] for row in rows if row["error_type"] == "invalid_request_error"] == [5]
     told = ("owner", "job", "destination", "output_format", "batch_ids", "counts", "stop_reasons", "errors", "usage")
     manifest["counts"] = with_new_counts(manifest["counts"])
@@ -71,7 +71,7 @@ def test_results_are_collected_again_by_the_stored_reference(kept_case: KeptCase
     rows = rows_in(case.out)
     ran = run("kept_steps", case, "ended")
     assert ran.state == "success"
-    assert without_new_columns(rows_in(case.out)) == rows
+    assert rows_in(case.out) == rows
     assert case.sent_since() == []
     before = case.kept("results", "ended")["xcoms"]["return_value"]["counts"]
     assert ran.xcom("results")["counts"] == with_new_counts(before)
@@ -88,15 +88,14 @@ def test_a_submitting_task_that_is_cleared_sends_the_failed_row_again_and_only_i
     assert ran.state == "success"
     assert case.sent_since() == [1]
     case.check_each_row_billed_once(6)
-    after = without_new_columns(rows_in(case.out))
-    assert [row for row in after if row["number"] != 2] == [row for row in rows if row["number"] != 2]
-    assert {row["result_type"] for row in after} == {"succeeded"}
+    assert [row for row in rows_in(case.out) if row["number"] != 2] == [row for row in rows if row["number"] != 2]
+    assert {row["result_type"] for row in rows_in(case.out)} == {"succeeded"}
     stored = case.kept("submit", "ended")["xcoms"]["return_value"]
     assert {**ran.xcom("submit"), "batch_ids": ran.xcom("submit")["batch_ids"][:2]} == stored
     assert before.items() <= facts(case).items()
 
 
-def test_every_way_to_ask_is_known_again_by_its_question(kept_case: KeptCase, run: RunDag) -> None:
+def test_every_way_to_ask_is_known_again_by_its_question_and_its_rows(kept_case: KeptCase, run: RunDag) -> None:
     case = kept_case("questions")
     jobs = sorted(case.jobs())
     ran = run("kept_questions", case)
@@ -104,7 +103,7 @@ def test_every_way_to_ask_is_known_again_by_its_question(kept_case: KeptCase, ru
     assert case.sent_since() == []
     assert sorted(case.jobs()) == jobs
     for task_id in ("prompted", "built", "ready", "named", "decorated"):
-        assert without_new_columns(ran.xcom(task_id)) == case.kept(task_id, "ended")["xcoms"]["return_value"]
+        assert ran.xcom(task_id) == case.kept(task_id, "ended")["xcoms"]["return_value"]
 
 
 @pytest.mark.parametrize("folder", sorted(path.name for path in STORED.iterdir() if path.is_dir()))

@@ -49,6 +49,7 @@ from anthropic_batches_provider.errors import (
     ConfigurationError,
     CorruptLedgerError,
     EmptyInputError,
+    InvalidRowError,
     JobNotFoundError,
     LedgerError,
     SpendLimitReachedError,
@@ -322,21 +323,55 @@ def test_sealed_shards_are_never_read_from_the_source_again(world: World) -> Non
     assert again.path == job.path
 
 
-@pytest.mark.parametrize("on_changed_input", ["fail", "restart"])
-def test_rows_of_a_job_of_older_rules_cannot_be_compared_and_count_as_the_same(
-    world: World, caplog: pytest.LogCaptureFixture, on_changed_input: Literal["fail", "restart"]
-) -> None:
+def finished_by_older_rules(world: World) -> JobFolder:
     job = world.job(rows=3)
     world.finish(job)
     job.record_collection(CollectionRecord(destination="xcom", rows=3, usable_rows=3, at="now", shards=1))
     path = Path(job.uri.removeprefix("file://")) / "sealed.json"
     assert f'"rules": {RULES}' in path.read_text()
     path.write_text(path.read_text().replace(f'"rules": {RULES}', '"rules": 1'))
-    again = world.job(world.plan(on_changed_input=on_changed_input), rows=4)
+    return job
+
+
+def refused_rows() -> Iterator[PreparedRow]:
+    yield from prepared(2)
+    raise InvalidRowError("older rules took this row", row_number=2)
+
+
+@pytest.mark.parametrize("policy", ["fail", "restart"])
+@pytest.mark.parametrize(
+    ("read_rows", "is_warned"),
+    [(lambda: prepared(3), False), (lambda: prepared(3, "other"), True), (refused_rows, True)],
+    ids=["equal", "in another form", "refused by now"],
+)
+def test_rows_of_a_job_of_older_rules_are_not_changed_by_that_alone(
+    world: World,
+    caplog: pytest.LogCaptureFixture,
+    policy: Literal["fail", "restart"],
+    read_rows: Callable[[], Iterator[PreparedRow]],
+    is_warned: bool,
+) -> None:
+    job = finished_by_older_rules(world)
+    again = world.sealed(world.plan(on_changed_input=policy), read_rows)
     assert again.path == job.path
-    assert "cannot be compared" in caplog.text
+    assert ("cannot be compared" in caplog.text) is is_warned
     assert not again.replacement.is_replaced()
     assert len(world.control.received().creates) == 1
+
+
+def test_more_rows_than_a_job_of_older_rules_had_are_changed_rows(world: World) -> None:
+    finished_by_older_rules(world)
+    with pytest.raises(ChangedInputError):
+        world.job(rows=4)
+    assert world.job(world.plan(on_changed_input="restart"), rows=4).name == "job-0002"
+
+
+def test_a_row_that_cannot_be_sent_is_an_error_of_a_finished_job_too(world: World) -> None:
+    job = world.job(rows=3)
+    world.finish(job)
+    job.record_collection(CollectionRecord(destination="xcom", rows=3, usable_rows=3, at="now", shards=1))
+    with pytest.raises(InvalidRowError):
+        world.sealed(world.plan(), refused_rows)
 
 
 def test_shards_that_were_half_written_are_built_anew(world: World) -> None:

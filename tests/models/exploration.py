@@ -140,11 +140,13 @@ class Findings:
     """What an exploration found.
 
     :param states: how many states there are.
+    :param endings: how processes have ended in some state in which all have.
     :param traces: by what is wrong, a shortest way to it.
     :param is_complete: every state that can be reached was seen.
     """
 
     states: int
+    endings: frozenset[str]
     traces: dict[str, list[str]]
     is_complete: bool
 
@@ -163,7 +165,7 @@ def explore(model: Model, *, most_states: int, stop_at: str | None = None) -> Fi
     if is_complete and (stuck := search.stuck()) is not None:
         search.wrong.setdefault(NO_WAY_TO_AN_END, stuck)
     traces = {wrong: search.way_to(state) for wrong, state in search.wrong.items()}
-    return Findings(states=len(search.came_from), traces=traces, is_complete=is_complete)
+    return Findings(states=len(search.came_from), endings=search.endings(), traces=traces, is_complete=is_complete)
 
 
 class _Search:
@@ -209,6 +211,11 @@ class _Search:
                     self.came_from[after] = (state, label)
                     queue.append(after)
         return True
+
+    def endings(self) -> frozenset[str]:
+        """Return how processes have ended."""
+        hows = (self._locals.ended(local) for state in self._ends for local in state[1:])
+        return frozenset(how for how in hows if how is not None)
 
     def stuck(self) -> State | None:
         """Return a state from which the processes can never end."""

@@ -7,7 +7,8 @@ belongs to exactly one job or to another program, or is a duplicate that the net
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -356,6 +357,19 @@ class Spending(RuleBasedStateMachine):
         adopted = [record.outcome for record in outcomes if record and isinstance(record.outcome, Adopted)]
         return {batch_id for outcome in adopted for batch_id in outcome.duplicates}
 
+    def _were_asked_anew(self, custom_ids: Sequence[str]) -> bool:
+        """Return whether requests of one content are of several jobs, with one of another version between each two."""
+        nonces = [custom_id.partition("-")[0] for custom_id in custom_ids]
+        for unit in self.rows:
+            jobs = [job.description() for job in self.world.jobs(unit)]
+            places = sorted(place for place, job in enumerate(jobs) if job.nonce in nonces)
+            if len(places) == len(nonces):
+                return all(
+                    any(jobs[between].question != jobs[first].question for between in range(first, second))
+                    for first, second in pairwise(places)
+                )
+        return False
+
     def _check_bill(self, owned: Mapping[str, str], surplus: set[str], replaced: set[str], succeeded: int) -> None:
         billing = self.world.control.billing()
         bills = {bill.batch_id: bill for bill in billing.batches}
@@ -366,9 +380,7 @@ class Spending(RuleBasedStateMachine):
         for content in billing.repeated:
             # The answer of one of two deliveries is lost: a row that expired in the other may be sent again.
             sent_once = [name for name in content.custom_ids if beginning(name) not in self.world.doubled]
-            # Another job of the same version pays again only if one of another version came between.
-            jobs = [name.partition("-")[0] for name in sent_once]
-            assert len(sent_once) <= 1 or (replaced and len(set(jobs)) == len(jobs)), "a row was paid for twice"
+            assert len(sent_once) <= 1 or self._were_asked_anew(sent_once), "a row was paid for twice"
         assert surplus <= bills.keys() - owned.keys() - self.world.foreign
 
 

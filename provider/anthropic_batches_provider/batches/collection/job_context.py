@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from anthropic_batches_provider.batches.ledger import JobFolder, JobRecord, SealRecord, ShardRecord
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
-from anthropic_batches_provider.batches.output.columns import RowLayout
+from anthropic_batches_provider.batches.output.columns import FIRST_COLUMNS, RowLayout
 from anthropic_batches_provider.batches.results import ExpectedRows
 from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
@@ -67,7 +67,7 @@ class JobContext:
             column_prefix=self.record.column_prefix,
             structured=self.seal.structured,
             include_message=self.settings.include_message,
-            columns=self.seal.result_columns,
+            columns=self.seal.result_columns or FIRST_COLUMNS,
         )
 
     def lines_of(self, name: str) -> Iterator[bytes]:

@@ -113,7 +113,7 @@ class SealRecord(Record, frozen=True, kw_only=True):
     :param round: 1 for the round of all rows, 2 and more for those that still lacked a usable result.
     :param structured: whether requests ask for JSON by ``output_config.format``, so that answers are parsed.
     :param result_columns: the result's columns in each output row, so that a newer version adds none to parts that are
-        there already; empty in jobs of older versions, which get those of the version that collects them.
+        there already; empty in jobs that were sealed before this was recorded.
     :param rules: the rules of the fingerprint, see :data:`~rows.fingerprints.RULES`; only those of equal rules compare.
     """
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -63,7 +62,8 @@ def parsed_answer(row: AnsweredRow, layout: RowLayout) -> Any:
     try:
         return _decoded(text)
     except _NO_JSON:
-        return _decoded_after_preface(row.result.last_text or text)
+        # What was cut off, or refused, is no JSON: a part of it must not be taken for the answer.
+        return _after_preface(row.result.last_text or text) if row.result.stop_reason == "end_turn" else None
 
 
 def _decoded(text: str) -> Any:
@@ -71,12 +71,16 @@ def _decoded(text: str) -> Any:
     return _PARSER.decode(text)
 
 
-def _decoded_after_preface(text: str) -> Any:
-    """Return the JSON object or array that begins a line, or follows a colon, and ends the text; None without one."""
-    text = _FENCE.sub("", text)
-    for beginning in islice(_BEGINNING.finditer(text), _MOST_BEGINNINGS):
+def _after_preface(text: str) -> Any:
+    """Return the JSON that is the text, or that begins one of its lines and ends it; None if there is none.
+
+    Text that itself begins like JSON has no preface.
+    """
+    text = text.strip().removesuffix("```").rstrip()
+    beginnings = [0] if text.startswith(("{", "[")) else [found.end() - 1 for found in _LINE_OF_JSON.finditer(text)]
+    for beginning in beginnings[:_MOST_BEGINNINGS]:
         try:
-            return _decoded(text[beginning.end() - 1 :])
+            return _decoded(text[beginning:])
         except _NO_JSON:
             continue
     return None
@@ -84,8 +88,7 @@ def _decoded_after_preface(text: str) -> Any:
 
 _PARSER = msgspec.json.Decoder()
 _NO_JSON = (*UNDECODABLE, UnicodeError)
-_FENCE = re.compile(r"\s*```\s*\Z")
-_BEGINNING = re.compile(r"(?:\A|\n|:)\s*[\[{]")
+_LINE_OF_JSON = re.compile(r"\n[ \t]*[\[{]")
 _MOST_BEGINNINGS = 20
 
 COLUMNS = (
@@ -120,8 +123,8 @@ COLUMNS = (
         name="parsed",
         json_type="any JSON or null",
         meaning="`text` decoded as JSON, if the job asked for JSON (`output_config.format`). If the whole text is no "
-        "JSON, the last text block counts, or what follows a preface. Null without JSON, e.g. because it was cut at "
-        "`max_tokens`.",
+        "JSON, the last text block counts, or the JSON that begins on a line of its own after a preface. Null without "
+        "JSON, e.g. because it was cut at `max_tokens`.",
         value=parsed_answer,
     ),
     ResultColumn(
@@ -183,3 +186,6 @@ def columns_of(layout: RowLayout) -> tuple[ResultColumn, ...]:
 RESULT_COLUMNS = tuple(column.name for column in COLUMNS)
 MESSAGE_COLUMN = MESSAGE.name
 OUTPUT_COLUMNS = (*RESULT_COLUMNS, MESSAGE_COLUMN)
+
+FIRST_COLUMNS = tuple(name for name in RESULT_COLUMNS if name != "error_details")
+"""The columns of jobs that were sealed before jobs recorded them; a later column is in none of their rows."""

@@ -7,6 +7,7 @@ search of the encoded bytes would cost time per character.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -51,12 +52,10 @@ def encode_columns(columns: dict[str, Any]) -> bytes:
 
     :raises NotJsonError: as :func:`encode_values`.
     """
-    if any_suspect(columns.values()):
-        return _encoded(_text_decimals, columns)
-    try:
-        return _text_decimals.encode(columns)
-    except UnicodeEncodeError:
-        return _encoded(_text_decimals, columns)
+    with suppress(UnicodeEncodeError, RecursionError):  # raised again below, as errors with words
+        if not any_suspect(columns.values()):
+            return _text_decimals.encode(columns)
+    return _encoded(_text_decimals, columns)
 
 
 def encode_arguments(value: object) -> bytes:

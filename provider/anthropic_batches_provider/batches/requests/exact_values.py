@@ -76,10 +76,13 @@ def is_suspect(value: Any) -> bool:
         for name in value:
             if type(name) is not str:
                 return True
-        return any_suspect(value.values())
-    if kind is not list and kind is not tuple:
+        value = value.values()
+    elif kind is not list and kind is not tuple:
         return kind not in _HARMLESS and not (isinstance(value, float) and math.isfinite(value))
-    return any_suspect(value)
+    for item in value:  # noqa: SIM110 - a generator expression would take twice the time
+        if type(item) not in _HARMLESS and is_suspect(item):
+            return True
+    return False
 
 
 def any_suspect(values: Iterable[Any]) -> bool:
@@ -112,7 +115,10 @@ def exact(value: Any, path: str = "") -> Any:
     if kind in _AS_THEY_ARE:
         return value
     if (fields := _fields(value)) is not None:
-        return _exact_mapping(fields, path)
+        _exact_mapping(
+            fields, path
+        )  # only to refuse what JSON cannot hold: msgspec knows tags and other names of fields
+        return msgspec.Raw(_sorting.encode(value)) if _holds_sets(fields) else value
     try:
         plain = plain_value(value)
     except (TypeError, ValueError, OverflowError) as error:
@@ -154,8 +160,10 @@ def _exact_mapping(value: Mapping[Any, Any], path: str) -> dict[Any, Any]:
 
 def _name(key: Any, path: str) -> str:
     """Return the name of a field: text, or what msgspec would make of a key that is no text."""
+    if isinstance(key, Enum):
+        key = key.value
     if isinstance(key, str):
-        return str(key)
+        return str.__str__(key)
     try:
         (name,) = msgspec.json.decode(msgspec.json.encode({exact(key): None}))
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
@@ -165,14 +173,41 @@ def _name(key: Any, path: str) -> str:
 
 
 def _fields(value: Any) -> Mapping[str, Any] | None:
-    """Return the fields of a dataclass, an attrs class or a Struct; None if it is none of these."""
+    """Return the fields of a dataclass, an attrs class or a Struct that are set; None if it is none of these."""
     if isinstance(value, msgspec.Struct):
-        return msgspec.structs.asdict(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if (attributes := getattr(type(value), "__attrs_attrs__", None)) is not None:
-        return {attribute.name: getattr(value, attribute.name) for attribute in attributes}
-    return None
+        found = msgspec.structs.asdict(value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        found = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    elif (attributes := getattr(type(value), "__attrs_attrs__", None)) is not None:
+        found = {attribute.name: getattr(value, attribute.name) for attribute in attributes}
+    else:
+        return None
+    return {name: item for name, item in found.items() if item is not msgspec.UNSET}
+
+
+def _holds_sets(value: Any) -> bool:
+    if isinstance(value, Set):
+        return True
+    if isinstance(value, Mapping):
+        return any(map(_holds_sets, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_sets, value))
+    fields = _fields(value)
+    return fields is not None and _holds_sets(fields)
+
+
+def without_digits(value: Any) -> Any:
+    """Return a value of a file with plain floats in it; the value itself if it has no others."""
+    kind = type(value)
+    if kind is FileFloat:
+        return float(value)
+    if kind is dict:
+        plain = {name: without_digits(item) for name, item in value.items()}
+        return plain if any(plain[name] is not item for name, item in value.items()) else value
+    if kind is list:
+        items = [without_digits(item) for item in value]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    return value
 
 
 def _plain_datetime(value: datetime.datetime) -> datetime.datetime | str:
@@ -248,11 +283,24 @@ _CONVERSIONS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (datetime.time, _plain_time),
     (datetime.timedelta, _plain_duration),
     (Decimal, _plain_decimal),
+    (UUID, lambda value: UUID(int=value.int)),
     (numbers.Integral, int),
     (numbers.Real, _plain_real),
     (Mapping, dict),
 )
 _PLAIN = frozenset(
-    (str, int, float, bool, Decimal, datetime.datetime, datetime.date, datetime.time, datetime.timedelta, msgspec.Raw)
+    (
+        str,
+        int,
+        float,
+        bool,
+        Decimal,
+        UUID,
+        datetime.datetime,
+        datetime.date,
+        datetime.time,
+        datetime.timedelta,
+        msgspec.Raw,
+    )
 )
-_sorting = msgspec.json.Encoder(enc_hook=plain_value)
+_sorting = msgspec.json.Encoder(enc_hook=plain_value, order="deterministic")

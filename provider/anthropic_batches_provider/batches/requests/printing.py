@@ -8,22 +8,23 @@ value that no text stands for.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Set, ValuesView
 from enum import Enum
 from typing import Any
 
 from jinja2 import Environment, Undefined
 from jinja2.compiler import CodeGenerator, Frame
+from jinja2.filters import FILTERS
 from jinja2.nodes import Concat
+from jinja2.runtime import markup_join
 
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, written_json
 from anthropic_batches_provider.batches.requests.exact_values import is_missing
 
-_TEXT_LIKE = frozenset((str, int, float, bool))
 _DATA = (Mapping, list, tuple, Set)
 _TEXT_FILTERS = (
-    "capitalize", "center", "e", "escape", "forceescape", "indent", "lower", "replace", "string", "striptags",
-    "title", "trim", "truncate", "upper", "urlencode", "urlize", "wordcount", "wordwrap",
+    "capitalize", "center", "e", "escape", "forceescape", "indent", "lower", "string", "striptags", "title",
+    "trim", "truncate", "upper", "urlize", "wordcount", "wordwrap",
 )  # fmt: skip
 
 
@@ -46,12 +47,16 @@ def printed(value: Any) -> Any:
     kind = type(value)
     if kind is str or kind is int or kind is bool:
         return value
-    if isinstance(value, Undefined):
-        return value  # its own error says more
+    if isinstance(value, Undefined) or hasattr(value, "__html__"):
+        return value  # its own error says more; what knows HTML knows its text
     if is_missing(value):
         raise NotPrintableError(f"a missing value ({value!r:.40})", is_missing=True)
+    if isinstance(value, Enum) and isinstance(value, (str, int)):
+        return value.value
     if isinstance(value, (str, float)):
         return value
+    if isinstance(value, (ValuesView, ItemsView)):
+        value = list(value)
     if isinstance(value, _DATA) or (kind.__module__ == "numpy" and hasattr(value, "__len__")):
         try:
             return written_json(value)
@@ -61,23 +66,28 @@ def printed(value: Any) -> Any:
 
 
 def prepare_printing(environment: Environment) -> None:
-    """Let an environment print by these rules; its filters are replaced, not changed.
+    """Let an environment print by these rules. Filters of the environment's own stay, and so does its ``finalize``.
 
     ``default`` also replaces missing values; ``tojson`` gives plain JSON, without HTML escapes; filters of text and
     ``~`` refuse what cannot be printed.
     """
-    environment.finalize = printed
+    environment.finalize = _after(environment.finalize)
     environment.code_generator_class = _CheckedConcatenation
-    environment.__dict__["printed_text"] = _joined
-    filters = dict(environment.filters)
-    for name in _TEXT_FILTERS:
-        if name in filters:
-            filters[name] = _checking_filter(filters[name])
-    if "format" in filters:
-        filters["format"] = _checking_filter(filters["format"], checks_all=True)
-    if "join" in filters:
-        filters["join"] = _checking_join(filters["join"])
-    environment.filters = {**filters, "default": _default, "d": _default, "tojson": _to_json}
+    escape = environment.autoescape
+    environment.__dict__["printed_text"] = _joined_markup if (escape(None) if callable(escape) else escape) else _joined
+    ours = {
+        **{name: _checking_filter(FILTERS[name]) for name in _TEXT_FILTERS},
+        **{name: _checking_filter(FILTERS[name], checks_all=True) for name in ("format", "replace")},
+        "urlencode": _refusing_missing(FILTERS["urlencode"]),
+        "join": _checking_join(FILTERS["join"]),
+        "default": _default,
+        "d": _default,
+        "tojson": _to_json,
+    }
+    environment.filters = {
+        name: ours[name] if name in ours and function is FILTERS[name] else function
+        for name, function in environment.filters.items()
+    }
 
 
 def _printed_object(value: Any) -> Any:
@@ -91,6 +101,19 @@ def _printed_object(value: Any) -> Any:
     if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
         raise NotPrintableError(f"an object of type {kind.__name__}, which has no text; print one of its attributes")
     return value
+
+
+def _after(finalize: Callable[..., Any] | None) -> Callable[..., Any]:
+    """Return what prints a value after the environment's own rule for it, if there is one."""
+    if finalize is None:
+        return printed
+    if hasattr(finalize, "jinja_pass_arg"):
+        return finalize
+    return lambda value: printed(finalize(value))
+
+
+def _joined_markup(parts: Iterable[Any]) -> str:
+    return markup_join([printed(part) for part in parts])
 
 
 def _joined(parts: Iterable[Any]) -> str:
@@ -123,6 +146,16 @@ def _checking_filter(function: Callable[..., Any], *, checks_all: bool = False) 
     return checking
 
 
+def _refusing_missing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a filter of text that also takes data: only a missing value is refused."""
+
+    @functools.wraps(function)
+    def refusing(value: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(printed(value) if is_missing(value) else value, *args, **kwargs)
+
+    return refusing
+
+
 def _checking_join(function: Callable[..., Any]) -> Callable[..., Any]:
     position = int(hasattr(function, "jinja_pass_arg"))
 
@@ -131,7 +164,8 @@ def _checking_join(function: Callable[..., Any]) -> Callable[..., Any]:
         values = args[position]
         if "attribute" not in kwargs and len(args) <= position + 2:
             values = [printed(value) for value in values]
-        return function(*args[:position], values, *args[position + 1 :], **kwargs)
+        separators = [printed(arg) for arg in args[position + 1 : position + 2]]
+        return function(*args[:position], values, *separators, *args[position + 2 :], **kwargs)
 
     return checking
 

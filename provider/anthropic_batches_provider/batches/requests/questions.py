@@ -16,6 +16,7 @@ from anthropic_batches_provider.batches.requests.encoding import (
     encode_sorted,
     encode_text,
 )
+from anthropic_batches_provider.batches.requests.exact_values import without_digits
 from anthropic_batches_provider.batches.requests.params import check_size, encode_checked_params, params_problem
 from anthropic_batches_provider.batches.requests.templates import PromptTemplate
 from anthropic_batches_provider.batches.requests.wording import reason, row_name
@@ -199,7 +200,7 @@ def _builder_encoder(
 ) -> Callable[[Mapping[str, Any], int], bytes]:
     def encode(row: Mapping[str, Any], number: int) -> bytes:
         try:
-            built = builder(row if type(row) is dict else dict(row))
+            built = builder(without_digits(row if type(row) is dict else dict(row)))
         except Exception as error:
             raise InvalidRowError(
                 f"{row_name(number)}: request_builder raised {reason(error)}. Fix the builder or the row. "

@@ -101,11 +101,10 @@ class PromptTemplate:
     def _not_printable(self, error: NotPrintableError, row: Mapping[str, Any], number: int, line: int | str) -> str:
         """Return a sentence that names the column at fault, as far as its line tells."""
         here = [name for at, name in self._columns if at == line and name in row]
-        if error.is_missing:
-            here = [name for name in here if is_missing(row[name])]
-        name = here[0] if len(set(here)) == 1 or (here and error.is_missing) else None
-        column = f", in column {name!r}" if name else ""
-        shown = f"row.{name}" if name else "…"
+        names = list(dict.fromkeys(name for name in here if is_missing(row[name]) or not error.is_missing))
+        is_certain = len(names) == 1
+        column = f", in column {names[0]!r}" if is_certain else f", in one of {listed(names)}" if names else ""
+        shown = f"row.{names[0]}" if is_certain else "…"
         hint = (
             f"Fix the row, leave it out, or allow for it: {{{{ {shown} | default('') }}}}"
             if error.is_missing

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anthropic_batches_provider.batches.output.columns import OUTPUT_COLUMNS
-from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_columns
+from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_columns, encode_values
 from anthropic_batches_provider.batches.requests.wording import listed, row_name
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
@@ -85,19 +85,14 @@ class RowColumns:
             if not self.output_columns.isdisjoint(row):
                 self._refuse_clash(row)
             kept = tuple(name for name in row if name not in self.key_columns)
-            if not all(isinstance(name, str) for name in kept):
-                raise InvalidRowError(
-                    f"{row_name(number)} has a column whose name is no text: {listed(map(repr, kept))}. Rename it, or "
-                    "name the columns to keep.",
-                    row_number=number,
-                )
         if not kept:
             return key_json
         return b"%b,%b" % (key_json[:-1], self._encode(row, number, kept, "keep")[1:])
 
     def _encode(self, row: Mapping[str, Any], number: int, names: tuple[str, ...], argument: str) -> bytes:
         try:
-            return encode_columns({name: row[name] for name in names})
+            encode = encode_values if self.keep == "*" else encode_columns  # whose names are known to be text
+            return encode({name: row[name] for name in names})
         except KeyError as error:
             raise InvalidRowError(
                 f"{row_name(number)} has no column {error.args[0]!r}, which `{argument}` names. Correct "
@@ -126,7 +121,7 @@ def _at_fault(row: Mapping[str, Any], names: Sequence[str], error: NotJsonError)
     """Return the first column that is not JSON, and why."""
     for name in names:
         try:
-            encode_columns({name: row[name]})
+            encode_values({name: row[name]})
         except NotJsonError as own:
             return name, own
     return names[0], error

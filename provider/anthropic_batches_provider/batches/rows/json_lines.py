@@ -50,7 +50,8 @@ def object_decoder(digits_of: Collection[str] | None) -> Callable[[bytes], dict[
             if kind is float:
                 found = find(line)
                 # A nested object may have the same name, and a name may be written with escapes.
-                digits = (found[0] if len(found) == 1 else bytes(_decode_raw(line)[name])).decode()
+                is_certain = len(found) == 1 and float(found[0]) == value
+                digits = (found[0] if is_certain else bytes(_decode_raw(line)[name])).decode()
                 if digits != repr(value):
                     row[name] = FileFloat(digits)
             elif (kind is dict or kind is list) and _has_float(value):
@@ -71,7 +72,11 @@ def _holds_float(value: Any) -> bool:
 
 
 def _has_float(value: Any) -> bool:
-    return any(_holds_float(item) for item in (value.values() if type(value) is dict else value))
+    for item in value.values() if type(value) is dict else value:
+        kind = type(item)
+        if kind is float or ((kind is dict or kind is list) and _has_float(item)):
+            return True
+    return False
 
 
 def read_objects(file: RowFile) -> Iterator[dict[str, Any]]:

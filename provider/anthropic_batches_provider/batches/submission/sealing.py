@@ -16,7 +16,7 @@ from anthropic_batches_provider.batches.rows import RULES, PreparedRow, RowsFing
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_shards
 from anthropic_batches_provider.batches.submission.opening import JobOpener, JobPlan
-from anthropic_batches_provider.errors import EmptyInputError
+from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError
 
 log = logging.getLogger(__name__)
 
@@ -43,22 +43,41 @@ def sealed_job(
     opener = JobOpener(storage, plan, account=account, service=service, clock=clock)
     job = opener.open()
     if job.find_seal() is not None and job.is_finished() and not job.was_finished_by(plan.tries):
-        if job.first_seal().rules != RULES:
-            log.warning(
-                "%s was submitted by another version of this package, which wrote some values in another form. So its "
-                "rows cannot be compared with those of the source now. They count as the same: nothing is sent. If the "
-                "rows have changed and should be asked anew, give a new edition=.",
-                job.uri,
-            )
-            return job
-        if fingerprint_rows(read_rows()) == job.first_seal().fingerprint:
-            log.info("%s is finished, and its question and rows are still the same: nothing is sent again.", job.uri)
+        if not _has_changed(job, read_rows):
             return job
         job = opener.replace_changed(job, "the rows")
     if job.find_seal() is None:
         seal = seal_job(job, read_rows(), limits=plan.limits, spool_folder=spool_folder)
         log.info("Sealed %s in %s at %s", counted(seal.rows, "row"), counted(len(seal.shards), "shard"), job.uri)
     return job
+
+
+def _has_changed(job: JobFolder, read_rows: Callable[[], Iterable[PreparedRow]]) -> bool:
+    """Return whether the rows of a finished job have changed; rows of other rules that cannot be compared have not.
+
+    :raises InvalidRowError: a row cannot be sent; not if the job was made by other rules, which may have accepted it.
+    """
+    seal = job.first_seal()
+    seen = _Seen()
+    try:
+        for _ in seen.watch(read_rows()):
+            pass
+    except ConfigurationError:
+        if seal.rules == RULES:
+            raise
+    else:
+        if seen.fingerprint.hexdigest() == seal.fingerprint:
+            log.info("%s is finished, and its question and rows are still the same.", job.uri)
+            return False
+        if seal.rules == RULES or seen.rows != seal.rows:
+            return True
+    log.warning(
+        "%s was submitted by another version of this package, which wrote some values in another form, so that its "
+        "rows cannot be compared with those of the source now. They count as the same: only rows without a usable "
+        "result are sent again. If the rows have changed and should be asked anew, give a new edition=.",
+        job.uri,
+    )
+    return False
 
 
 def seal_job(job: JobFolder, rows: Iterable[PreparedRow], *, limits: ShardLimits, spool_folder: Path) -> SealRecord:
@@ -108,14 +127,6 @@ def seal_round(job: JobFolder, seal: SealRecord) -> SealRecord:
 
 def _files(seal: SealRecord) -> set[str]:
     return {file for shard in seal.shards for file in (shard.requests_file, shard.rows_file)}
-
-
-def fingerprint_rows(rows: Iterable[PreparedRow]) -> str:
-    """Return the order-insensitive fingerprint of prepared rows, in constant memory."""
-    fingerprint = RowsFingerprint()
-    for row in rows:
-        fingerprint.add(row)
-    return fingerprint.hexdigest()
 
 
 class _Seen:

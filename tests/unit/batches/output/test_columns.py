@@ -11,6 +11,7 @@ from anthropic_batches_provider.batches.output import columns
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.columns import (
     COLUMNS,
+    FIRST_COLUMNS,
     OUTPUT_COLUMNS,
     RESULT_COLUMNS,
     ResultColumn,
@@ -45,6 +46,8 @@ def test_a_further_column_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     row = AnsweredRow(b'{"id":7}', "msgbatch_1", decode_result(succeeded("a", "yes")))
     old = RowEncoder(RowLayout(columns=RESULT_COLUMNS)).encode(row)
     assert "letters" not in json.loads(old), "a job that was sealed before the column came keeps its own"
+    first = RowEncoder(RowLayout(columns=FIRST_COLUMNS)).encode(row)
+    assert "error_details" not in json.loads(first), "nor do jobs that were sealed before columns were recorded get any"
     for structured, expected in ((False, 3), (True, 6)):
         encoder = RowEncoder(RowLayout(column_prefix="answer_", structured=structured, include_message=True))
         found = json.loads(encoder.encode(row))

@@ -80,10 +80,16 @@ def test_the_message_comes_whole_when_asked_for() -> None:
         (None, None),
         ("[" * 5000, None),
         ('Here it is:\n{"label": "war"}', {"label": "war"}),
-        ('Here it is: {"label": "war"}\n', {"label": "war"}),
+        ('Here it is:\n\n  {"label": "war"}\n', {"label": "war"}),
+        ('```json\n{"label": "war"}\n```', {"label": "war"}),
         ('It is this.\n\n```json\n[{"label": "war"}]\n```\n', [{"label": "war"}]),
         ('The form {a} is not JSON:\n{"label": "war"}', {"label": "war"}),
-        ('Here it is: {"label": "wa', None),
+        ('Here it is:\n{"label": "wa', None),
+        ('{"a": "x", "b": {"c": [1, 2]}', None),
+        ('{"items": [\n  {"x": 1},\n  {"x": 2}', None),
+        ("I cannot label this. Sources: [1]", None),
+        ('{"a": ' + "\n" * 50_000, None),
+        ("It is: " + " " * 50_000 + "```" * 3, None),
         ("See the notes [1]", None),
         ("{" * 5000, None),
         ("\n{" * 5000, None),
@@ -93,6 +99,12 @@ def test_structured_answers_are_parsed_where_they_can_be(text: str | None, parse
     encoded = RowEncoder(RowLayout(structured=True)).encode(answered(NO_COLUMNS, decode_result(succeeded("a", text))))
     assert b"\n" not in encoded
     assert json.loads(encoded)["parsed"] == parsed
+
+
+def test_a_part_of_an_answer_that_was_cut_off_is_not_its_json() -> None:
+    line = json.loads(succeeded("a", 'Here it is:\n[{"x": 1},\n{"x": 2}'))
+    line["result"]["message"]["stop_reason"] = "max_tokens"
+    assert row(RowEncoder(RowLayout(structured=True)), json.dumps(line).encode())["parsed"] is None
 
 
 def test_json_in_the_last_text_block_is_parsed() -> None:

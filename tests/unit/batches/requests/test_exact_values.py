@@ -43,6 +43,24 @@ class Point:
     seen: Any = None
 
 
+class Name(str, enum.Enum):  # noqa: UP042 - the older form, whose str() is another
+    A = "x"
+
+
+class Text(msgspec.Struct, tag_field="type", tag="text", rename="camel", omit_defaults=True):
+    cache_control: str
+    citations: Any = None
+
+
+class Pair(msgspec.Struct, array_like=True):
+    x: int
+    y: int
+
+
+class OwnUuid(uuid.UUID):
+    """As asyncpg has its own."""
+
+
 class Timestamp(datetime.datetime):
     """A datetime with nanoseconds, as pandas has it."""
 
@@ -78,6 +96,12 @@ def nanoseconds(number: int) -> Timestamp:
         (nanoseconds(0), '"2026-01-01T00:00:00.123456Z"'),
         (nanoseconds(7), '"2026-01-01T00:00:00.123456007Z"'),
         ({1: "a", "b": Point(1)}, '{"1":"a","b":{"x":1,"seen":null}}'),
+        (Text("hi"), '{"type":"text","cacheControl":"hi"}'),
+        (Pair(1, 2), "[1,2]"),
+        (Point(1, msgspec.UNSET), '{"x":1}'),
+        (Point(1, {"b", "a"}), '{"x":1,"seen":["a","b"]}'),
+        ({Name.A: 1, Color.RED: 2}, '{"x":1,"red":2}'),
+        (OwnUuid(int=1), '"00000000-0000-0000-0000-000000000001"'),
         ([FileFloat("12.10"), FileFloat("1E5"), FileFloat("1e400")], "[12.10,1E5,1e400]"),
     ],
 )
@@ -107,6 +131,7 @@ def test_of_two_equal_hours_the_second_keeps_its_offset() -> None:
         ({True: 1}, "is no text"),
         ({"a": object()}, r"type object have no JSON form \(at a\)"),
         ({"a": "\ud800"}, "surrogate"),
+        ({"a": Point(1, float("nan"))}, r"\(at a.seen\)"),
     ],
 )
 def test_what_json_cannot_hold_is_refused(value: object, problem: str) -> None:

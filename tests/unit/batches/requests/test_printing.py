@@ -26,6 +26,10 @@ class Shade(enum.StrEnum):
     DARK = "dark"
 
 
+class Name(str, enum.Enum):  # noqa: UP042 - the older form, whose str() is another
+    A = "x"
+
+
 class Nameless:
     pass
 
@@ -48,6 +52,8 @@ def rendered(source: str, **row: Any) -> str:
         (datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC), "2026-01-02 03:04:00+00:00"),
         (pendulum.datetime(2026, 1, 2), "2026-01-02 00:00:00+00:00"),
         (Shade.DARK, "dark"),
+        (Name.A, "x"),
+        ({"a": 1}.values(), "[1]"),
         ({"n": "明", "tags": ["a", None], "p": FileFloat("1.50")}, '{"n": "明", "tags": ["a", null], "p": 1.50}'),
         (["a", 1], '["a", 1]'),
         (("a", datetime.date(2026, 1, 2)), '["a", "2026-01-02"]'),
@@ -135,6 +141,31 @@ def test_tojson_gives_plain_json_in_the_order_of_the_row() -> None:
     assert rendered("{{ row.a | tojson(indent=2) }}", a={"b": 1}) == '{\n  "b": 1\n}'
     with pytest.raises(InvalidRowError, match="NaN"):
         rendered("{{ row | tojson }}", x=float("nan"))
+
+
+def test_what_an_environment_has_of_its_own_stays() -> None:
+    environment = SandboxedEnvironment(finalize=lambda value: "" if value is None else value)
+    environment.filters["tojson"] = lambda value: "mine"
+    template = PromptTemplate("{{ row.x | tojson }} [{{ row.y }}] {{ row.z }}", environment, {})
+    assert template.render({"x": 1, "y": None, "z": [1]}, 0) == "mine [] [1]"
+
+
+def test_with_autoescape_a_concatenation_escapes() -> None:
+    environment = SandboxedEnvironment(autoescape=True)
+    template = PromptTemplate("{{ ('<b>' | safe) ~ row.x }}", environment, {})
+    assert template.render({"x": "<i>"}, 0) == "<b>&lt;i&gt;"
+
+
+def test_filters_of_data_take_data() -> None:
+    assert rendered("{{ {'a': 1} | urlencode }} {{ row.x | urlencode }}", x="a b") == "a=1 a%20b"
+    for source in ("{{ row.n | urlencode }}", "{{ row.x | replace('a', row.n) }}", "{{ ['a', 'b'] | join(row.n) }}"):
+        with pytest.raises(InvalidRowError, match="missing value"):
+            rendered(source, x="a", n=None)
+
+
+def test_of_several_missing_columns_on_a_line_none_is_blamed_alone() -> None:
+    with pytest.raises(InvalidRowError, match=r"line 1, in one of 'a', 'b'|line 1, in one of a, b"):
+        rendered("{{ row.a | default('x') }} {{ row.b | upper }}", a=None, b=None)
 
 
 def test_filters_for_html_stay() -> None:

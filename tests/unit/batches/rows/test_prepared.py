@@ -11,10 +11,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import pytest
 from jinja2.sandbox import SandboxedEnvironment
 
 from anthropic_batches_provider.batches.requests import PromptTemplate, Question
+from anthropic_batches_provider.batches.requests.exact_values import FileFloat
 from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns, prepare_requests, prepare_rows
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
@@ -162,6 +164,39 @@ def test_what_a_builder_does_to_a_row_changes_nothing_in_the_output(tmp_path: Pa
         each.columns for each in prepare_rows(rows, columns=columns, encode=asked.encode_params, spool_folder=tmp_path)
     ]
     assert found == [b'{"id":0,"kept":["as read"]}', b'{"id":1,"kept":["as read"]}']
+
+
+def test_a_builder_computes_with_plain_floats(tmp_path: Path) -> None:
+    def build(row: dict[str, Any]) -> dict[str, Any]:
+        text = msgspec.json.encode(row).decode()
+        return {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": text}]}
+
+    asked = Question(request_builder=build)
+    rows = [{"id": FileFloat("1.10"), "more": [FileFloat("2.20"), {"a": FileFloat("3.30")}]}]
+    columns = RowColumns(key="id", keep=["more"])
+    (found,) = prepare_rows(rows, columns=columns, encode=asked.encode_params, spool_folder=tmp_path)
+    assert found.columns == b'{"id":1.10,"more":[2.20,{"a":3.30}]}'
+    assert rb"{\"id\":1.1,\"more\":[2.2,{\"a\":3.3}]}" in found.params
+
+
+@pytest.mark.parametrize("depth", [300, 5000])
+def test_a_column_that_is_nested_too_deeply_is_refused_by_row(depth: int, tmp_path: Path) -> None:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    columns = RowColumns(keep=["v"])
+    rows = prepare_rows([{"v": value}], columns=columns, encode=encode, spool_folder=tmp_path)
+    if depth < 500:
+        assert len(list(rows)) == 1
+    else:
+        with pytest.raises(InvalidRowError, match="nested too deeply"):
+            list(rows)
+
+
+def test_names_that_are_no_text_are_kept_as_text_unless_they_clash(tmp_path: Path) -> None:
+    assert RowColumns(keep="*").columns_of({0: "a", "x": 1}, 0) == b'{"row_number":0,"0":"a","x":1}'  # type: ignore[dict-item]
+    with pytest.raises(InvalidRowError, match="both '0'"):
+        RowColumns(keep="*").columns_of({0: "a", "0": 1}, 0)  # type: ignore[dict-item]
 
 
 def test_a_generator_may_yield_one_dict_again_and_again(tmp_path: Path) -> None:
