@@ -347,14 +347,14 @@ def test_a_batch_in_a_state_that_takes_no_cancellation_holds_up_no_other(world: 
 # ----------------------------------------------------------------------------------------------------------- clocks
 
 
-def test_a_services_clock_that_runs_ahead_voids_nothing_before_the_time_has_passed_here_too(world: World) -> None:
-    """A date from a broken cache, or a service whose clock was set: the sender knows how long ago it sent."""
-    job = world.job(rows=3)
+def answers_lost_by_a_service_whose_clock_runs_ahead(world: World, *, call_takes: float = 0.0) -> dict[str, Any]:
+    """Return a create call whose answer is lost, and greetings that are an hour ahead from then on."""
     ahead = 0.0
 
     def create(content: Any, **options: Any) -> MessageBatch:
         nonlocal ahead
         ahead = HOUR
+        world.control.advance_clock(call_takes)
         raise ApiConnectionError("no answer", connected=True)
 
     def greet() -> Greeting:
@@ -362,7 +362,13 @@ def test_a_services_clock_that_runs_ahead_voids_nothing_before_the_time_has_pass
         assert told.server_time is not None
         return replace(told, server_time=told.server_time.add(seconds=ahead))
 
-    attempt = through(world, job, create=create, greet=greet)
+    return {"create": create, "greet": greet}
+
+
+def test_a_services_clock_that_runs_ahead_voids_nothing_before_the_time_has_passed_here_too(world: World) -> None:
+    """A date from a broken cache, or a service whose clock was set: the sender knows how long ago it sent."""
+    job = world.job(rows=3)
+    attempt = through(world, job, **answers_lost_by_a_service_whose_clock_runs_ahead(world))
     for _ in range(3):
         assert isinstance(attempt.advance(), NextLook)
         assert outcomes(job) == [None]
@@ -375,24 +381,13 @@ def test_a_services_clock_that_runs_ahead_voids_nothing_before_the_time_has_pass
 def test_a_listing_voids_nothing_that_was_made_during_it(world: World) -> None:
     """The service's clock runs ahead, and the attempt stands still during its listing: a late batch is not in it."""
     job = world.job(rows=3)
-    ahead = 0.0
-
-    def create(content: Any, **options: Any) -> MessageBatch:
-        nonlocal ahead
-        ahead = HOUR
-        world.control.advance_clock(2 * MINUTE)  # so that the time is asked anew
-        raise ApiConnectionError("no answer", connected=True)
-
-    def greet() -> Greeting:
-        told = world.client.greet()
-        assert told.server_time is not None
-        return replace(told, server_time=told.server_time.add(seconds=ahead))
 
     def empty_list_that_takes_an_hour() -> Iterator[MessageBatch]:
         world.control.advance_clock(HOUR)
         yield from ()
 
-    attempt = through(world, job, create=create, greet=greet, list=empty_list_that_takes_an_hour)
+    answers = answers_lost_by_a_service_whose_clock_runs_ahead(world, call_takes=2 * MINUTE)  # the time is asked anew
+    attempt = through(world, job, **answers, list=empty_list_that_takes_an_hour)
     assert isinstance(attempt.advance(), NextLook)
     assert outcomes(job) == [None]
 

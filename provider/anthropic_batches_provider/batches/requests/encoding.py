@@ -76,7 +76,7 @@ def encode_text(text: str) -> bytes:
 
 def encode_sorted(value: object) -> bytes:
     """Encode with sorted keys, for fingerprints: equal values have equal bytes."""
-    return _encoded(_sorted_keys, value, sorts_sets=True)
+    return _encoded(_sorted_keys, value, as_given=True)
 
 
 def written_json(value: object, indent: int = 0) -> str:
@@ -88,10 +88,15 @@ def written_json(value: object, indent: int = 0) -> str:
     return msgspec.json.format(encode_values(value), indent=indent).decode()
 
 
-def _encoded(encoder: msgspec.json.Encoder, value: object, *, sorts_sets: bool = False) -> bytes:
+def _encoded(encoder: msgspec.json.Encoder, value: object, *, as_given: bool = False) -> bytes:
+    """Encode a value in its exact form.
+
+    :param as_given: only check it, and leave its form to the encoder: jobs of earlier versions know their question by
+        such bytes.
+    """
     try:
         checked = exact(value) if type(value) is not str and is_suspect(value) else value
-        return encoder.encode(value if sorts_sets else checked)
+        return encoder.encode(value if as_given else checked)
     except UnicodeEncodeError as error:
         near = error.object[max(error.start - 20, 0) : error.end + 20]
         raise NotJsonError(

@@ -23,6 +23,7 @@ import pendulum
 
 from anthropic_batches_provider.batches.requests.wording import shortened
 
+_NOT_FINITE = "JSON has no NaN or infinity; use None, or leave it out"
 _WHOLE_MINUTE = datetime.timedelta(minutes=1)
 _HARMLESS = frozenset((str, int, bool, type(None)))
 _AS_THEY_ARE = (bytes, bytearray, memoryview, UUID)
@@ -115,9 +116,8 @@ def exact(value: Any, path: str = "") -> Any:
     if kind in _AS_THEY_ARE:
         return value
     if (fields := _fields(value)) is not None:
-        _exact_mapping(
-            fields, path
-        )  # only to refuse what JSON cannot hold: msgspec knows tags and other names of fields
+        # Walked only to refuse what JSON cannot hold: msgspec itself knows tags and other names of fields.
+        _exact_mapping(fields, path)
         return msgspec.Raw(_sorting.encode(value)) if _holds_sets(fields) else value
     try:
         plain = plain_value(value)
@@ -252,7 +252,7 @@ def _check_offset(offset: datetime.timedelta | None) -> None:
 def _plain_real(value: Any) -> float:
     plain = float(value)
     if not math.isfinite(plain):
-        raise TypeError("JSON has no NaN or infinity; use None, or leave it out")
+        raise TypeError(_NOT_FINITE)
     if plain != value:
         raise TypeError(f"a {type(value).__name__} has no exact JSON number; convert it, for example to text")
     return plain
@@ -260,7 +260,7 @@ def _plain_real(value: Any) -> float:
 
 def _plain_decimal(value: Decimal) -> Decimal:
     if not value.is_finite():
-        raise TypeError("JSON has no NaN or infinity; use None, or leave it out")
+        raise TypeError(_NOT_FINITE)
     return Decimal(value)
 
 

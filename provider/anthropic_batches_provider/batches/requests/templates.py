@@ -48,7 +48,8 @@ class PromptTemplate:
             # Inheritance changes the context's blocks permanently; such a template gets a new context per row.
             self._extends = parsed.find(nodes.Extends) is not None
             self._columns = _columns_by_line(parsed)
-            self.columns = None if _uses_whole_rows(parsed) else frozenset(name for _, name in self._columns)
+            prints_any = _prints_any_column(parsed, named=len(self._columns))
+            self.columns = None if prints_any else frozenset(name for _, name in self._columns)
             self._template = overlay.from_string(source)
         except TemplateSyntaxError as error:
             raise ConfigurationError(
@@ -127,21 +128,21 @@ def _columns_by_line(template: nodes.Template) -> list[tuple[int, str]]:
     items = [
         (node.lineno, node.arg.value)
         for node in template.find_all(nodes.Getitem)
-        if _is_row(node.node) and isinstance(node.arg, nodes.Const)
+        if _is_row(node.node) and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str)
     ]
     return attributes + items
 
 
-def _uses_whole_rows(template: nodes.Template) -> bool:
-    """Return whether a template may print columns that it does not name."""
+def _prints_any_column(template: nodes.Template, *, named: int) -> bool:
+    """Return whether a template may print columns that it does not name.
+
+    :param named: how often it mentions the row to name a column of it.
+    """
     if any(template.find(kind) for kind in (nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)):
         return True
     if any(isinstance(call.node, nodes.Getattr) and _is_row(call.node.node) for call in template.find_all(nodes.Call)):
         return True  # row.items()
-    mentioned = sum(_is_row(node) for node in template.find_all(nodes.Name))
-    attributes = sum(_is_row(node.node) for node in template.find_all(nodes.Getattr))
-    items = sum(_is_row(node.node) and isinstance(node.arg, nodes.Const) for node in template.find_all(nodes.Getitem))
-    return mentioned != attributes + items
+    return sum(map(_is_row, template.find_all(nodes.Name))) != named
 
 
 def _is_row(node: nodes.Expr) -> bool:

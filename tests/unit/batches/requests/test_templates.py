@@ -152,6 +152,7 @@ def test_a_prompt_renders_in_the_environment_of_a_dag() -> None:
         ("{{ row }}", None),
         ("{% for name, value in row.items() %}{{ value }}{% endfor %}", None),
         ("{{ row[ds] }}", None),
+        ("{{ row[0] }}", None),
         ("{% set r = row %}{{ r.a }}", None),
         ("{% include 'other' %}", None),
     ],
