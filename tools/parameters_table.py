@@ -50,7 +50,6 @@ SECTIONS: Mapping[str, Section] = {
         names=(
             "destination",
             "output_format",
-            "max_failed_rows",
             "include_message",
             "keep_requests",
             "xcom_max_bytes",
@@ -80,6 +79,7 @@ SECTIONS: Mapping[str, Section] = {
             "on_empty",
             "on_changed_input",
             "max_rounds",
+            "max_failed_rows",
             "on_kill",
             "unit",
             "edition",
@@ -92,6 +92,7 @@ SECTIONS: Mapping[str, Section] = {
         ),
         links={
             "max_rounds": "See [rows that failed](#rows-that-failed).",
+            "max_failed_rows": "See [rows that failed](#rows-that-failed).",
             "on_kill": _KILLING,
             "unit": "See [the unit of work](#the-unit-of-work-jobs-and-editions).",
             "storage": "See [storage.md](storage.md).",

@@ -19,6 +19,7 @@ from anthropic_batches_provider.batches.client import ClientSettings, MessageBat
 from anthropic_batches_provider.batches.clock import SystemClock
 from anthropic_batches_provider.batches.collection import JobCollection
 from anthropic_batches_provider.batches.further_rounds import Rounds
+from anthropic_batches_provider.batches.invalid_rows import InvalidRow
 from anthropic_batches_provider.batches.job_advance import JobAdvance
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, UnitOfWork
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
@@ -101,7 +102,7 @@ def _sealed(folder: Path, rows: int, client: MessageBatchClient, spool: Path) ->
     )
 
 
-def _prepared(rows: int, question: Question, spool: Path) -> Iterator[PreparedRow]:
+def _prepared(rows: int, question: Question, spool: Path) -> Iterator[PreparedRow | InvalidRow]:
     columns = RowColumns(key="id")
     return prepare_rows(_rows(rows), columns=columns, encode=question.encode_params, spool_folder=spool)
 

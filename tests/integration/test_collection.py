@@ -102,15 +102,16 @@ def submitted(root: Path, client: MessageBatchClient) -> EndedJob:
 
 
 def _sealed(storage: LocalStorage, folder: JobFolder, shard: Shard) -> LedgerShard:
-    names = {"requests_file": f"requests/{shard.number:05d}-a.jsonl", "rows_file": f"rows/{shard.number:05d}-a.jsonl"}
-    storage.put_file(shard.requests_path, f"{folder.path}/{names['requests_file']}")
-    storage.put_file(shard.rows_path, f"{folder.path}/{names['rows_file']}")
+    requests_file, rows_file = f"requests/{shard.number:05d}-a.jsonl", f"rows/{shard.number:05d}-a.jsonl"
+    storage.put_file(shard.requests_path, f"{folder.path}/{requests_file}")
+    storage.put_file(shard.rows_path, f"{folder.path}/{rows_file}")
     return LedgerShard(
         shard=shard.number,
         requests=shard.requests,
         first_row=shard.first_row,
         body_bytes=shard.body_bytes,
-        **names,
+        requests_file=requests_file,
+        rows_file=rows_file,
     )
 
 

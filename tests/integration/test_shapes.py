@@ -23,6 +23,7 @@ from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns, pre
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import JobPlan, Submission, SubmissionBounds, ask_time, sealed_job
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
+from tests.worlds.strict_rows import valid_rows
 
 MAX_TOKENS = 200
 ECHOED = 280  # characters of the question that the simulator's answer repeats
@@ -74,7 +75,7 @@ def sealed(folder: Path, client: MessageBatchClient, shape: Shape, *, ascii_only
     def read_rows() -> Iterator[PreparedRow]:
         read = read_row_file(io.BytesIO(file), name="rows.jsonl")
         columns = RowColumns(key="id", keep="passage")
-        return prepare_rows(read, columns=columns, encode=question.encode_params, spool_folder=folder)
+        return valid_rows(prepare_rows(read, columns=columns, encode=question.encode_params, spool_folder=folder))
 
     unit = UnitOfWork(dag_id="dag", task_id="task", unit="unit")
     plan = JobPlan(unit=unit, question=question.fingerprint(), conn_id="c", run_id="r", limits=shape.limits)

@@ -21,6 +21,7 @@ LIGHT_ENGINE = {
     "batches.limits",
     "batches.output",
     "batches.output.failed_rows",
+    "batches.row_failures",
     "batches.output.formats",
     "batches.plurals",
 }

@@ -19,11 +19,13 @@ from anthropic_batches_provider.batches.collection import (
     XComCollection,
 )
 from anthropic_batches_provider.batches.further_rounds import Rounds
+from anthropic_batches_provider.batches.invalid_rows import InvalidRow, invalid_row
 from anthropic_batches_provider.batches.job_advance import JobAdvance
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, Storage
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import JobPlan, JobSignals, NextLook, Submission, ask_time
 from tests.worlds.simulated_world import BOUNDS, SimulatedClock, World, prepared
@@ -41,9 +43,12 @@ class Arguments:
     :param owner: the owner of the destination.
     :param wrong_by: by how many seconds the worker's clock is ahead of the service's.
     :param may_send: whether the try still has time left.
+    :param invalid: the numbers of rows from which no request can be made.
     """
 
     rows: int = 12
+    invalid: frozenset[int] = frozenset()
+    max_failed_rows: int | float = 0
     text: str = "hello"
     rows_per_shard: int = ROWS_PER_SHARD
     in_flight: int = 1_000_000
@@ -145,12 +150,19 @@ class OneTask:
 
     def _job(self, storage: Storage, spool: Path) -> JobFolder:
         asked = self.arguments
-        return self.world.sealed(self._plan(), lambda: prepared(asked.rows, asked.text), storage=storage, spool=spool)
+
+        def rows() -> Iterator[PreparedRow | InvalidRow]:
+            for row in prepared(asked.rows, asked.text):
+                is_invalid = row.number in asked.invalid
+                yield invalid_row(row.number, f"row {row.number} is bad", row.columns) if is_invalid else row
+
+        return self.world.sealed(self._plan(), rows, storage=storage, spool=spool)
 
     def _plan(self) -> JobPlan:
         asked = self.arguments
         plan = self.world.plan(asked.unit, asked.question, asked.edition, asked.on_changed_input)
-        return replace(plan, tries=asked.tries, limits=ShardLimits(max_requests=asked.rows_per_shard))
+        limits = ShardLimits(max_requests=asked.rows_per_shard)
+        return replace(plan, tries=asked.tries, limits=limits, max_failed_rows=asked.max_failed_rows)
 
     def _submission(self, job: JobFolder, client: MessageBatchClient) -> Submission:
         return Submission(

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import pendulum
 
 from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
+from anthropic_batches_provider.batches.invalid_rows import InvalidRow
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, LocalStorage, Storage, UnitOfWork
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
@@ -95,7 +96,7 @@ class World:
     def sealed(
         self,
         plan: JobPlan,
-        read_rows: Callable[[], Iterable[PreparedRow]],
+        read_rows: Callable[[], Iterable[PreparedRow | InvalidRow]],
         *,
         storage: Storage | None = None,
         spool: Path | None = None,

@@ -50,7 +50,7 @@ class JobProgress:
             shards=len(states),
             shards_submitted=sum(state.batch is not None for state in states),
             shards_ended=sum(state.end is not None for state in states),
-            rows_ended=sum(state.shard.requests for state in states[:first] if state.end is not None),
+            rows_ended=sum(state.shard.rows for state in states[:first] if state.end is not None),
             rows_in_flight=sum(state.shard.requests for state in states if state.is_running),
             rows_collected=max(sum(parts.values()), collection.rows if collection is not None else 0),
             seconds=(now - moment(job.description().opened_at)).total_seconds(),

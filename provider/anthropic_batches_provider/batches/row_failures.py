@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+INVALID_ROW = "invalid_row"
+"""This package's own result type: a row that was not sent, because no request can be made from it."""
+
 # The same request would fail with them again.
 _REPEATING_ERRORS = frozenset(("invalid_request_error", "not_found_error", "request_too_large"))
 

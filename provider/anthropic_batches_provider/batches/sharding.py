@@ -7,17 +7,19 @@ is written once. A custom_id is ``{job nonce}-{shard}-{row}``, so the first resu
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from anthropic_batches_provider.batches.invalid_rows import InvalidRow, invalid_row
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH
 from anthropic_batches_provider.errors import InvalidRowError
 
 _HEAD = b'{"requests":['
 _TAIL = b"]}"
+_SHORTEST_BODY = len(_HEAD) + len(_TAIL) - 1  # the last request has no comma
 _READ_BYTES = 1 << 18  # fits into the processor's cache: takes a third less time than 1 MiB
 _BUFFER_BYTES = 1 << 20
 
@@ -72,14 +74,16 @@ class Shard:
 
     :param number: its number in the job, from 0.
     :param requests: number of requests.
+    :param invalid_rows: number of rows without a request.
     :param first_row: number of its first row.
     :param body_bytes: length of the body that sends it.
     :param requests_path: its requests, JSON Lines.
-    :param rows_path: its rows' key and kept columns, JSON Lines, aligned with the requests.
+    :param rows_path: its rows' key and kept columns, JSON Lines: one line for each request and each invalid row.
     """
 
     number: int
     requests: int
+    invalid_rows: int
     first_row: int
     body_bytes: int
     requests_path: Path
@@ -97,31 +101,54 @@ def custom_id_prefix(nonce: str, shard: int) -> str:
 
 
 def cut_shards(
-    rows: Iterable[Prepared], *, nonce: str, limits: ShardLimits, folder: Path, first_shard: int = 0
+    rows: Iterable[Prepared | InvalidRow],
+    *,
+    nonce: str,
+    limits: ShardLimits,
+    folder: Path,
+    first_shard: int = 0,
+    on_invalid: Callable[[InvalidRow], None] | None = None,
 ) -> Iterator[Shard]:
     """Write requests to shard files, and yield each shard as soon as it is complete.
 
-    :param rows: the rows to send, in input order.
+    An invalid row belongs to the shard of the request before it. If all rows are invalid, there is no shard.
+
+    :param rows: the rows in input order.
     :param nonce: the job's nonce.
     :param folder: local folder for the files; the caller removes them.
-    :raises InvalidRowError: one request alone is longer than ``limits.max_bytes``.
+    :param on_invalid: called with each row that has no request, and with those whose request alone is longer than
+        ``limits.max_bytes``; None if such a row is an error.
+    :raises InvalidRowError: a row is too long, and ``on_invalid`` is None.
     """
     pending = iter(rows)
     row = next(pending, None)
     for number in count(first_shard):
         if row is None:
             return
-        writer = _ShardWriter(number, nonce, limits, folder)
+        writer = _ShardWriter(number, nonce, limits, folder, on_invalid)
         try:
             row = writer.fill(row, pending)
         finally:
             writer.close()
-        yield writer.shard()
+        shard = writer.shard()
+        if not shard.requests:  # there are only invalid rows
+            shard.requests_path.unlink()
+            shard.rows_path.unlink()
+            return
+        yield shard
 
 
 class _ShardWriter:
-    def __init__(self, number: int, nonce: str, limits: ShardLimits, folder: Path) -> None:
+    def __init__(
+        self,
+        number: int,
+        nonce: str,
+        limits: ShardLimits,
+        folder: Path,
+        on_invalid: Callable[[InvalidRow], None] | None,
+    ) -> None:
         self._number = number
+        self._on_invalid = on_invalid
         self._id_prefix = f'{{"custom_id":"{custom_id_prefix(nonce, number)}'.encode()
         self._max_requests = limits.requests_in(number, nonce)
         self._max_bytes = limits.max_bytes
@@ -130,20 +157,30 @@ class _ShardWriter:
         self._requests: BinaryIO = self._requests_path.open("wb", buffering=_BUFFER_BYTES)
         self._rows: BinaryIO = self._rows_path.open("wb", buffering=_BUFFER_BYTES)
         self._count = 0
+        self._invalid_rows = 0
         self._first_row = 0
         self._body_bytes = 0
 
-    def fill(self, first: Prepared, others: Iterator[Prepared]) -> Prepared | None:
+    def fill(
+        self, first: Prepared | InvalidRow, others: Iterator[Prepared | InvalidRow]
+    ) -> Prepared | InvalidRow | None:
         """Write rows until the shard is full; return the first row that does not fit, or None after the last row."""
+        row: Prepared | InvalidRow | None
         id_prefix, max_requests, max_bytes = self._id_prefix, self._max_requests, self._max_bytes
         write_request, write_row = self._requests.write, self._rows.write
-        requests, body_bytes = 0, len(_HEAD) + len(_TAIL) - 1  # the last request has no comma
+        requests, body_bytes = 0, _SHORTEST_BODY
         for row in chain((first,), others):
+            if isinstance(row, InvalidRow):
+                self._add_invalid(row)
+                continue
             line = b'%b%d","params":%b}\n' % (id_prefix, row.number, row.params)
             size = body_bytes + len(line)
-            if size > max_bytes and not requests:
-                raise _too_long(row, size, max_bytes)
-            if size > max_bytes or requests >= max_requests:
+            if size > max_bytes:
+                if _SHORTEST_BODY + len(line) <= max_bytes:
+                    break
+                self._add_too_long(row, _SHORTEST_BODY + len(line))
+                continue
+            if requests >= max_requests:
                 break
             write_request(line)
             write_row(b"%b\n" % row.columns)
@@ -154,6 +191,18 @@ class _ShardWriter:
         self._count, self._first_row, self._body_bytes = requests, first.number, body_bytes
         return row
 
+    def _add_too_long(self, row: Prepared, size: int) -> None:
+        error = _too_long(row, size, self._max_bytes)
+        if self._on_invalid is None:
+            raise error
+        self._add_invalid(invalid_row(row.number, error, row.columns))
+
+    def _add_invalid(self, row: InvalidRow) -> None:
+        if self._on_invalid is not None:
+            self._on_invalid(row)
+        self._rows.write(b"%b\n" % row.line())
+        self._invalid_rows += 1
+
     def close(self) -> None:
         self._requests.close()
         self._rows.close()
@@ -162,6 +211,7 @@ class _ShardWriter:
         return Shard(
             number=self._number,
             requests=self._count,
+            invalid_rows=self._invalid_rows,
             first_row=self._first_row,
             body_bytes=self._body_bytes,
             requests_path=self._requests_path,

@@ -18,7 +18,7 @@ class JobReference(TypedDict):
     """The return value of a submitting task, and the value of ``job=``.
 
     ``job`` is the URI of the job folder, ``batch_ids`` the batches in order of their shards, ``requests`` the number of
-    rows, ``conn_id`` the connection that reaches the batches.
+    rows that were sent, ``conn_id`` the connection that reaches the batches.
     """
 
     job: str

@@ -10,7 +10,6 @@ import pendulum
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from anthropic_batches_provider.batches.cancellation import cancel_batches
-from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
 from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT, format_names
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.edge.announcing import announce
@@ -52,7 +51,7 @@ class MessageBatchOperator(RowsOperator):
     No more than ``max_requests_in_flight`` requests are in flight, however many rows there are. Results are written as
     batches end, and request files are deleted shard by shard (see ``keep_requests``). Rows without a usable result are
     sent again as a further round. After each round the output is published, the manifest last. ``max_failed_rows`` is
-    judged after the last round.
+    judged before anything is sent, and after the last round.
 
     The task checks the destination, and test-writes it, before it reads a row.
 
@@ -123,8 +122,11 @@ class MessageBatchOperator(RowsOperator):
         ObjectStoragePath takes, or an absolute path. It belongs to one unit of work: put ``{{ ds }}`` or
         ``{{ run_id }}`` into it. A mapped task adds ``map_index=N/``. Default: ``"xcom"``. (templated)
     :param output_format: ``"jsonl"`` or ``"jsonl.gz"``. Default: ``"jsonl"``.
-    :param max_failed_rows: how many rows may lack a succeeded result before the task fails: a number of rows (int), or
-        a share of all rows (float from 0.0 and below 1). Judged after everything is written. Default: ``0``.
+    :param max_failed_rows: how many rows may fail before the task fails: a number of rows (int), or a share of all rows
+        (float from 0.0 and below 1). A task that sends rows counts those from which no request can be made, before
+        anything is sent: up to the limit, it sends the others, and an invalid row stands in the output with
+        ``result_type`` ``invalid_row``. A task that collects results counts all rows without a succeeded result, after
+        everything is written. Default: ``0``.
     :param include_message: add the whole message to each row, in the column ``message``. Default: ``False``.
     :param keep_requests: keep the job's request files, which hold the prompts. Otherwise they are deleted as results
         are written, except for the requests of rows without a succeeded result. Default: ``False``.
@@ -152,7 +154,6 @@ class MessageBatchOperator(RowsOperator):
         *,
         destination: str = XCOM,
         output_format: str = DEFAULT_FORMAT,
-        max_failed_rows: int | float = 0,
         include_message: bool = False,
         keep_requests: bool = False,
         xcom_max_bytes: int = DEFAULT_XCOM_MAX_BYTES,
@@ -162,12 +163,10 @@ class MessageBatchOperator(RowsOperator):
     ) -> None:
         check_choice("output_format", output_format, *format_names())
         check_choice("on_timeout", on_timeout, *POLICIES)
-        check_max_failed_rows(max_failed_rows)
         check_count("xcom_max_bytes", xcom_max_bytes)
         super().__init__(**kwargs)
         self.destination = destination
         self.output_format = output_format
-        self.max_failed_rows = max_failed_rows
         self.include_message = include_message
         self.keep_requests = keep_requests
         self.xcom_max_bytes = xcom_max_bytes

@@ -51,8 +51,11 @@ class MessageBatchResultsOperator(BaseOperator):
         ObjectStoragePath takes, or an absolute path. It belongs to one unit of work: put ``{{ ds }}`` or
         ``{{ run_id }}`` into it. A mapped task adds ``map_index=N/``. Default: ``"xcom"``. (templated)
     :param output_format: ``"jsonl"`` or ``"jsonl.gz"``. Default: ``"jsonl"``.
-    :param max_failed_rows: how many rows may lack a succeeded result before the task fails: a number of rows (int), or
-        a share of all rows (float from 0.0 and below 1). Judged after everything is written. Default: ``0``.
+    :param max_failed_rows: how many rows may fail before the task fails: a number of rows (int), or a share of all rows
+        (float from 0.0 and below 1). A task that sends rows counts those from which no request can be made, before
+        anything is sent: up to the limit, it sends the others, and an invalid row stands in the output with
+        ``result_type`` ``invalid_row``. A task that collects results counts all rows without a succeeded result, after
+        everything is written. Default: ``0``.
     :param include_message: add the whole message to each row, in the column ``message``. Default: ``False``.
     :param keep_requests: keep the job's request files, which hold the prompts. Otherwise they are deleted as results
         are written, except for the requests of rows without a succeeded result. Default: ``False``.

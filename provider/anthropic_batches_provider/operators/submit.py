@@ -65,6 +65,11 @@ class MessageBatchSubmitOperator(RowsOperator):
         without a usable result are sent again as a further round, and only they; never a bad request.
         ``MessageBatchOperator`` starts the round at once. ``MessageBatchSubmitOperator`` starts it when its finished
         job is cleared. Default: ``3``.
+    :param max_failed_rows: how many rows may fail before the task fails: a number of rows (int), or a share of all rows
+        (float from 0.0 and below 1). A task that sends rows counts those from which no request can be made, before
+        anything is sent: up to the limit, it sends the others, and an invalid row stands in the output with
+        ``result_type`` ``invalid_row``. A task that collects results counts all rows without a succeeded result, after
+        everything is written. Default: ``0``.
     :param on_kill: what to do with the job's batches when the task is killed: ``"leave"`` them running, or ``"cancel"``
         them once the task is confirmed to be over (marked failed or success, or its run ended). After a clear or a
         restart, or if the state cannot be read, they are left running. Canceling while the task is deferred requires
@@ -103,9 +108,8 @@ class MessageBatchSubmitOperator(RowsOperator):
             outcome = submission.advance()
         if not isinstance(outcome, list):
             self.wait(stint, outcome)
-        rows = job.first_seal().rows
+        requests = job.first_seal().requests
         batch_ids = [batch.batch_id for batch in outcome]
-        self.log.info(
-            "Submitted %s in %s: %s", counted(rows, "row"), counted(len(batch_ids), "batch"), ", ".join(batch_ids[:20])
-        )
-        return JobReference(job=job.uri, conn_id=self.conn_id, batch_ids=batch_ids, requests=rows)
+        sent, batches = counted(requests, "row"), counted(len(batch_ids), "batch")
+        self.log.info("Submitted %s in %s: %s", sent, batches, ", ".join(batch_ids[:20]))
+        return JobReference(job=job.uri, conn_id=self.conn_id, batch_ids=batch_ids, requests=requests)

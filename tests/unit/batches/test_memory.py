@@ -30,6 +30,7 @@ from tests.worlds.ended_jobs import (
     submit,
     succeeded,
 )
+from tests.worlds.strict_rows import valid_rows
 
 pytestmark = pytest.mark.heavy
 
@@ -56,12 +57,13 @@ def rows_for_a_prompt(spool: Path) -> Iterator[PreparedRow]:
         prompt=PromptTemplate("Label: {{ row.text }}", SandboxedEnvironment(), {}), model="m", max_tokens=8
     )
     rows = ({"id": f"passage-{number}", "text": f"{TEXT}{number}"} for number in range(ROWS))
-    return prepare_rows(rows, columns=RowColumns(key="id"), encode=question.encode_params, spool_folder=spool)
+    prepared = prepare_rows(rows, columns=RowColumns(key="id"), encode=question.encode_params, spool_folder=spool)
+    return valid_rows(prepared)
 
 
 def ready_requests(spool: Path) -> Iterator[PreparedRow]:
     requests = ({"custom_id": f"passage-{number}", "params": params(number)} for number in range(ROWS))
-    return prepare_requests(requests, spool_folder=spool)
+    return valid_rows(prepare_requests(requests, spool_folder=spool))
 
 
 def params(number: int) -> dict[str, Any]:

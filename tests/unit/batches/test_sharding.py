@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anthropic_batches_provider.batches.invalid_rows import InvalidRow, invalid_row, read_invalid_row
 from anthropic_batches_provider.batches.limits import CUSTOM_ID_PATTERN
 from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, body_chunks, custom_id, cut_shards
 from anthropic_batches_provider.errors import InvalidRowError
@@ -113,3 +114,39 @@ def test_the_body_of_a_file_larger_than_one_read_is_joined_seamlessly() -> None:
     line = json.dumps({"custom_id": "x", "params": {"text": "y" * 1000}}).encode() + b"\n"
     body = b"".join(body_chunks(io.BytesIO(line * 3000)))
     assert len(json.loads(body)["requests"]) == 3000
+
+
+def test_an_invalid_row_stands_in_the_rows_file_of_the_request_before_it(tmp_path: Path) -> None:
+    taken: list[InvalidRow] = []
+    given: list[Row | InvalidRow] = [*rows_of(["x"] * 6)]
+    for number in (0, 3, 5):
+        given[number] = invalid_row(number, f"bad \ud800 {number}", b'{"key":null}')
+    limits = ShardLimits(max_requests=2)
+    shards = list(cut_shards(given, nonce=NONCE, limits=limits, folder=tmp_path, on_invalid=taken.append))
+    assert [(shard.first_row, shard.requests, shard.invalid_rows) for shard in shards] == [(0, 2, 2), (4, 1, 1)]
+    assert [row.number for row in taken] == [0, 3, 5]
+    lines = [line for shard in shards for line in shard.rows_path.read_bytes().splitlines()]
+    assert [read_invalid_row(line) is not None for line in lines] == [True, False, False, True, False, True]
+    assert lines[0] == b'[0,"bad ? 0",{"key":null}]'
+    assert [request["custom_id"] for request in json.loads(body_of(shards[0]))["requests"]] == [
+        f"{NONCE}-0-1",
+        f"{NONCE}-0-2",
+    ]
+
+
+def test_a_row_that_is_too_long_alone_is_invalid_wherever_it_stands(tmp_path: Path) -> None:
+    taken: list[InvalidRow] = []
+    limits = ShardLimits(max_bytes=200)
+    texts = ["x" * 500, "a", "y" * 500, "b"]
+    (shard,) = cut_shards(rows_of(texts), nonce=NONCE, limits=limits, folder=tmp_path, on_invalid=taken.append)
+    assert (shard.requests, shard.invalid_rows) == (2, 2)
+    assert [row.reason.partition(":")[0] for row in taken] == [
+        f"Row {number} (the first is 0) is too long" for number in (0, 2)
+    ]
+    assert bytes(taken[1].columns) == b'{"key": 2}'
+
+
+def test_invalid_rows_alone_make_no_shard_and_leave_no_file(tmp_path: Path) -> None:
+    rows = [invalid_row(number, "bad", b"{}") for number in range(3)]
+    assert list(cut_shards(rows, nonce=NONCE, limits=ShardLimits(), folder=tmp_path, on_invalid=lambda _: None)) == []
+    assert list(tmp_path.iterdir()) == []

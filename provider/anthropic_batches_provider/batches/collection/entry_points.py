@@ -108,7 +108,7 @@ def rows_for_xcom(
     """
     tally = Tally()
     found = JobResults(work, source, settings) if isinstance(work, JobFolder) else PlainBatches(work, source, settings)
-    sink = RowsInMemory(found.layout, max_bytes=max_bytes, total_rows=sum(part.requests for part in found.parts))
+    sink = RowsInMemory(found.layout, max_bytes=max_bytes, total_rows=sum(part.rows for part in found.parts))
     rows = CountedRows(sink, tally)
     with collection_spool(settings) as spool, found.opened(spool):
         for part in found.parts:

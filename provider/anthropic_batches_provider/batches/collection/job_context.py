@@ -58,7 +58,11 @@ class JobContext:
         return next((kept.file for kept in unusable if kept.shard == shard), None)
 
     def expected(self, shard: ShardRecord, rows: Sequence[int]) -> ExpectedRows:
-        return ExpectedRows(custom_id_prefix=custom_id_prefix(self.record.nonce, shard.shard), rows=rows)
+        return ExpectedRows(
+            custom_id_prefix=custom_id_prefix(self.record.nonce, shard.shard),
+            rows=rows,
+            invalid_rows=shard.invalid_rows,
+        )
 
     @property
     def layout(self) -> RowLayout:

@@ -60,7 +60,7 @@ class _PlainPart:
         self._source = source
         self._settings = settings
         self.batch = batch
-        self.requests = batch.request_counts.total
+        self.rows = batch.request_counts.total
 
     @property
     def layout(self) -> RowLayout:

@@ -15,6 +15,7 @@ from anthropic_batches_provider.batches.collection.job_context import RESULTS_RE
 from anthropic_batches_provider.batches.collection.round_results import RoundResults
 from anthropic_batches_provider.batches.collection.unreadable_lines import UnreadableLines, unreadable_file
 from anthropic_batches_provider.batches.collection.unusable_rows import UnusableReason, write_unusable_rows
+from anthropic_batches_provider.batches.invalid_rows import InvalidRow, read_invalid_row
 from anthropic_batches_provider.batches.ledger import ShardRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
@@ -25,6 +26,7 @@ from anthropic_batches_provider.batches.results import (
     UNREADABLE,
     Result,
     missing_result,
+    result_of_invalid_row,
     spooled_results,
 )
 from anthropic_batches_provider.errors import CorruptLedgerError
@@ -42,11 +44,11 @@ class ShardPart:
     ) -> None:
         self._context = context
         self._later = tuple(later)
-        self._rows = range(shard.first_row, shard.first_row + shard.requests)
+        self._rows = range(shard.first_row, shard.first_row + shard.rows)
         self._expected = context.expected(shard, self._rows)
         self.shard = shard
         self.batch = batch
-        self.requests = shard.requests
+        self.rows = shard.rows
         self.unusable_file: str | None = None
 
     def was_sent_again_since(self, shards: int) -> bool:
@@ -76,6 +78,10 @@ class ShardPart:
             add, batch_id = rows.add, self.batch.id
             decoded = first.decoded(with_message=context.settings.include_message)
             for position, (columns, found) in enumerate(zip(self._columns(), decoded, strict=True)):
+                if isinstance(columns, InvalidRow):
+                    add(AnsweredRow(bytes(columns.columns), None, result_of_invalid_row(columns.reason)))
+                    rows.count_strays(foreign=int(found is not None), duplicates=0)
+                    continue
                 if found is not None and found.result_type == "succeeded":
                     add(AnsweredRow(columns, batch_id, found))
                     continue
@@ -141,20 +147,27 @@ class ShardPart:
                 row = AnsweredRow(row.columns, *brought)
         return row
 
-    def _columns(self) -> Iterator[bytes]:
-        """Yield the rows' own columns, exactly one line per request."""
-        found = 0
+    def _columns(self) -> Iterator[bytes | InvalidRow]:
+        """Yield the rows' own columns, or the invalid row; exactly one for each row."""
+        found = invalid_rows = 0
         for line in self._context.lines_of(self.shard.rows_file):
             found += 1
-            if found > self.requests or not (line.startswith(b"{") and line.endswith(b"}")):
+            if found > self.rows:
                 break
-            yield line
+            if line.startswith(b"{") and line.endswith(b"}"):
+                yield line
+                continue
+            invalid = read_invalid_row(line)
+            if invalid is None:
+                break
+            invalid_rows += 1
+            yield invalid
         else:
-            if found == self.requests:
+            if (found, invalid_rows) == (self.rows, self.shard.invalid_rows):
                 return
         raise CorruptLedgerError(
             f"{self._context.job.uri}/{self.shard.rows_file} does not hold exactly one JSON object per row, for "
-            f"{counted(self.requests, 'row')} (see its line {found:,}). Restore the file, or collect with batch_ids= "
+            f"{counted(self.rows, 'row')} (see its line {found:,}). Restore the file, or collect with batch_ids= "
             f"instead of job=, without the rows' own columns. {RESULTS_REMAIN}"
         )
 

@@ -95,6 +95,7 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param requests_file: path in the job folder of its requests (JSON Lines, exactly as sent).
     :param rows_file: path in the job folder of its rows' columns (JSON Lines, aligned with the requests); in further
         rounds each line is the row's number alone.
+    :param invalid_rows: number of rows without a request, which stand in the rows file alone.
     """
 
     shard: int
@@ -103,12 +104,18 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes: int
     requests_file: str
     rows_file: str
+    invalid_rows: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Number of rows, with and without a request."""
+        return self.requests + self.invalid_rows
 
 
 class SealRecord(Record, frozen=True, kw_only=True):
     """The shards of one round of a job: once it exists, the rows are never read again for them.
 
-    :param rows: number of rows in its shards.
+    :param rows: number of rows in its shards, with and without a request.
     :param fingerprint: order-insensitive fingerprint of the rows as sent; empty in further rounds.
     :param round: 1 for the round of all rows, 2 and more for those that still lacked a usable result.
     :param structured: whether requests ask for JSON by ``output_config.format``, so that answers are parsed.
@@ -126,6 +133,11 @@ class SealRecord(Record, frozen=True, kw_only=True):
     result_columns: tuple[str, ...] = ()
     rules: int = 1
     shards: tuple[ShardRecord, ...]
+
+    @property
+    def requests(self) -> int:
+        """Number of requests in its shards."""
+        return sum(shard.requests for shard in self.shards)
 
 
 class IntentRecord(Record, frozen=True, kw_only=True):

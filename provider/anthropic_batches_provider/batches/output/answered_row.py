@@ -14,10 +14,10 @@ class AnsweredRow(msgspec.Struct, frozen=True, gc=False):
     """A row with the one result that counts. It is a Struct because there are millions, one at a time.
 
     :param columns: the row's own key and kept columns: a JSON object on one line, which is not checked.
-    :param batch_id: the message batch that produced the result, or should have.
+    :param batch_id: the message batch that produced the result, or should have; None for a row that was not sent.
     :param result: the decoded result.
     """
 
     columns: bytes
-    batch_id: str
+    batch_id: str | None
     result: Result

@@ -94,22 +94,23 @@ _MOST_BEGINNINGS = 20
 COLUMNS = (
     ResultColumn(
         name="custom_id",
-        json_type="string",
+        json_type="string or null",
         meaning="The id of the request: `{job nonce}-{shard}-{row}`. This package creates it; your own identifier is "
-        "the key.",
+        "the key. Null for an `invalid_row`.",
         value="result.custom_id",
     ),
     ResultColumn(
         name="batch_id",
-        json_type="string",
-        meaning="The message batch that the request was sent in, `msgbatch_…`.",
+        json_type="string or null",
+        meaning="The message batch that the request was sent in, `msgbatch_…`. Null for an `invalid_row`.",
         value="batch_id",
     ),
     ResultColumn(
         name="result_type",
         json_type="string",
         meaning="One of the API's result types (`succeeded`, `errored`, `canceled`, `expired`), `missing` if the "
-        "results hold no answer to this request, or `unreadable` if they hold one that cannot be decoded.",
+        "results hold no answer to this request, `unreadable` if they hold one that cannot be decoded, or "
+        "`invalid_row` if the row was not sent because no request can be made from it.",
         value="result.result_type",
     ),
     ResultColumn(
@@ -143,7 +144,8 @@ COLUMNS = (
     ResultColumn(
         name="error_message",
         json_type="string or null",
-        meaning="The API's error message; of an `unreadable` result, how its line begins. Null otherwise.",
+        meaning="The API's error message; of an `unreadable` result, how its line begins; of an `invalid_row`, what is "
+        "wrong with it, and where it is. Null otherwise.",
         value="result.error_message",
     ),
     ResultColumn(

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.batches.row_failures import INVALID_ROW
 from anthropic_batches_provider.errors import ConfigurationError, FailedRowsError
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ def check_max_failed_rows(value: Any) -> None:
         )
 
 
+def allowed_failures(max_failed_rows: int | float, rows: int) -> int | Decimal:
+    """Return how many of so many rows may fail; as in :func:`check_failed_rows`."""
+    # Converted from text, because 0.29 * 100 is a little less than 29.
+    return max_failed_rows if isinstance(max_failed_rows, int) else Decimal(str(max_failed_rows)) * rows
+
+
 def check_failed_rows(manifest: Manifest, max_failed_rows: int | float, *, again: str = CLEAR_BOTH_TASKS) -> None:
     """Fail if too many rows have no succeeded result. Call it after everything is written.
 
@@ -45,9 +52,7 @@ def check_failed_rows(manifest: Manifest, max_failed_rows: int | float, *, again
     """
     check_max_failed_rows(max_failed_rows)
     failed, rows = manifest.failed_rows, manifest.counts.rows
-    # Converted from text, because 0.29 * 100 is a little less than 29.
-    allowed = max_failed_rows if isinstance(max_failed_rows, int) else Decimal(str(max_failed_rows)) * rows
-    if failed <= allowed:
+    if failed <= allowed_failures(max_failed_rows, rows):
         return
     where = "in this task's XCom" if manifest.destination == "xcom" else f"at {manifest.destination}"
     raise FailedRowsError(
@@ -55,8 +60,8 @@ def check_failed_rows(manifest: Manifest, max_failed_rows: int | float, *, again
         f"{max_failed_rows!r}. Fix the causes that the error types name, or raise max_failed_rows to accept the "
         "failures. An invalid_request_error repeats until the row or the parameters change. "
         f"{again} Every row is written {where}, with its result_type and error_type. Succeeded rows "
-        f"({manifest.counts.succeeded:,}) were billed and are kept; errored, canceled and expired requests were not "
-        f"billed.{_unreadable(manifest)}",
+        f"({manifest.counts.succeeded:,}) were billed and are kept; errored, canceled and expired requests, and "
+        f"invalid rows, were not billed.{_unreadable(manifest)}",
         failed=failed,
         total=rows,
     )
@@ -67,6 +72,7 @@ def _reasons(manifest: Manifest) -> str:
     reasons = {_with_example(manifest, f"errored with {name}", name): n for name, n in manifest.errors.items()}
     reasons |= {"canceled": counts.canceled, "expired": counts.expired, "missing": counts.missing}
     reasons[_with_example(manifest, "unreadable", "unreadable")] = counts.unreadable
+    reasons[_with_example(manifest, "invalid and never sent", INVALID_ROW)] = counts.invalid_row
     ordered = sorted(reasons.items(), key=lambda reason: -reason[1])
     return ", ".join(f"{count:,} {reason}" for reason, count in ordered if count)
 

@@ -35,7 +35,7 @@ class PartFile(msgspec.Struct, frozen=True, kw_only=True):
         return cls(name=name, uri=f"{destination}/{name}", rows=rows, bytes=size)
 
 
-_RESULT_TYPES = ("succeeded", "errored", "canceled", "expired", "missing", "unreadable")
+_RESULT_TYPES = ("succeeded", "errored", "canceled", "expired", "missing", "unreadable", "invalid_row")
 
 
 class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +51,7 @@ class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
     expired: int = 0
     missing: int = 0
     unreadable: int = 0
+    invalid_row: int = 0
 
     def __post_init__(self) -> None:
         found = sum(getattr(self, name) for name in _RESULT_TYPES)

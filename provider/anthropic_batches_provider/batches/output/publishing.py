@@ -98,7 +98,7 @@ def _put(manifest: Manifest, destination: Destination, spool: Path) -> None:
 
 def manifest_of(work: OutputSource, tally: Tally, settings: CollectionSettings, **written: Any) -> Manifest:
     """Return the manifest, after all rows were written."""
-    expected = sum(part.requests for part in work.parts)
+    expected = sum(part.rows for part in work.parts)
     try:
         counts = tally.counts(expected)
     except ValueError as error:

@@ -1,7 +1,7 @@
 """The source of the rows to write: the rows of batches, part by part.
 
-Invariants: there is one row per request, whatever the results hold. Of each round, one batch at a time is on the disk,
-and none is in memory.
+Invariants: each row of the input has one row here, whatever the results hold. Of each round, one batch at a time is
+on the disk, and none is in memory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class OutputPart(Protocol):
         """The batch, which has ended."""
 
     @property
-    def requests(self) -> int:
+    def rows(self) -> int:
         """The number of rows."""
 
     @property

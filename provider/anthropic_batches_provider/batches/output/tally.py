@@ -10,6 +10,7 @@ from collections import Counter
 from anthropic_batches_provider.batches.ledger import TallyRecord
 from anthropic_batches_provider.batches.output.manifest import RowCounts
 from anthropic_batches_provider.batches.results import UNREADABLE, Result
+from anthropic_batches_provider.batches.row_failures import INVALID_ROW
 from anthropic_batches_provider.batches.usage import UsageByModel
 
 UNKNOWN = "unknown"
@@ -34,6 +35,8 @@ class Tally:
             self.usage.add(result.model, result.usage)
         elif result.result_type == "errored":
             self._keep_example(result.error_type or UNKNOWN, result)
+        elif result.result_type == INVALID_ROW:
+            self._keep_example(INVALID_ROW, result)
         elif result.result_type == UNREADABLE:
             self.usage.add(None, None)  # it was paid for, and nobody knows how much
             self._keep_example(UNREADABLE, result)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from anthropic_batches_provider.batches.results.decode import UNREADABLE, Result, decode_result, missing_result
+from anthropic_batches_provider.batches.results.decode import (
+    UNREADABLE,
+    Result,
+    decode_result,
+    missing_result,
+    result_of_invalid_row,
+)
 from anthropic_batches_provider.batches.results.expected import ExpectedRows
 from anthropic_batches_provider.batches.results.fetching import spooled_results
 from anthropic_batches_provider.batches.results.spool import SpooledResults
@@ -16,5 +22,6 @@ __all__ = [
     "decode_result",
     "missing_result",
     "read_loosely",
+    "result_of_invalid_row",
     "spooled_results",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from anthropic_batches_provider.batches.results.unreadable import custom_id_in, custom_id_of, read_loosely
+from anthropic_batches_provider.batches.row_failures import INVALID_ROW
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE, check_nesting
 
 _BEGINNING_BYTES = 200
@@ -20,18 +21,20 @@ UNREADABLE = "unreadable"
 class Result(msgspec.Struct, frozen=True, gc=False):
     """The API's answer to one request.
 
+    :param custom_id: of the request; None where none was sent.
     :param result_type: one of the API's types (``succeeded``, ``errored``, ``canceled``, ``expired``), ``missing``
-        where there is no answer, or ``unreadable`` where there is one that this package cannot decode.
+        where there is no answer, ``unreadable`` where there is one that this package cannot decode, or ``invalid_row``.
     :param text: the text blocks of the message, joined; None where it has none.
     :param last_text: the last of several text blocks: after a tool, it alone is the answer. None if there is one block.
     :param error_type: error type of an errored result, e.g. ``invalid_request_error``.
-    :param error_message: its message; of an unreadable result, why it is that, and how its line begins.
+    :param error_message: its message; of an unreadable result, why it is that, and how its line begins; of an invalid
+        row, what is wrong with it.
     :param error_details: what else an errored result says: the ``request_id``, and ``details`` if there are any.
     :param usage: the API's usage object, as received.
     :param message: the whole message, as received.
     """
 
-    custom_id: str
+    custom_id: str | None
     result_type: str
     text: str | None = None
     stop_reason: str | None = None
@@ -47,6 +50,11 @@ class Result(msgspec.Struct, frozen=True, gc=False):
 def missing_result(custom_id: str) -> Result:
     """Return the result for a request that the results do not answer."""
     return Result(custom_id, "missing")
+
+
+def result_of_invalid_row(reason: str) -> Result:
+    """Return the result for a row that was not sent."""
+    return Result(None, INVALID_ROW, error_message=reason)
 
 
 def decode_result(line: bytes, *, with_message: bool = True) -> Result:

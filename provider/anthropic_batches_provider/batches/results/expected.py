@@ -34,10 +34,17 @@ class ExpectedRows:
 
     :param custom_id_prefix: common to all of them, e.g. ``{job nonce}-{shard}-``.
     :param rows: their numbers in the whole input, ascending: a range, or an array in a further round.
+    :param invalid_rows: how many rows of that range were not sent.
     """
 
     custom_id_prefix: str
     rows: Sequence[int]
+    invalid_rows: int = 0
+
+    @property
+    def requests(self) -> int:
+        """How many of the rows were sent."""
+        return len(self.rows) - self.invalid_rows
 
     def position(self, custom_id: str) -> int | None:
         """Return the position, from 0, of the row that a custom_id names; None if it names none."""

@@ -143,7 +143,7 @@ def _check_whole(spooled: SpooledResults, batch: MessageBatch, expected: Expecte
     A result that is foreign or repeated may stand in the place of one that is missing, so such results are fetched
     again. If they are the same each time, the rows without an answer are missing.
     """
-    requests = len(expected.rows) if expected else batch.request_counts.total
+    requests = expected.requests if expected else batch.request_counts.total
     if spooled.lines < requests or (expected is None and spooled.lines > requests):
         raise ResultsStreamError(f"{counted(spooled.lines, 'result')} arrived for {counted(requests, 'request')}")
     if expected is not None and spooled.answered < requests and not is_last:

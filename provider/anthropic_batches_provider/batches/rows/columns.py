@@ -78,16 +78,34 @@ class RowColumns:
 
     def with_kept_columns(self, key_json: bytes, row: Mapping[str, Any], number: int) -> bytes:
         """Return the same as :meth:`columns_of`, from the result of :meth:`key_of`."""
-        kept = self.kept_columns
-        if self.keep == "*":
-            if self.key is None and ROW_NUMBER_COLUMN in row:
-                raise ConfigurationError(_ROW_NUMBER_CLASH)
-            if not self.output_columns.isdisjoint(row):
-                self._refuse_clash(row)
-            kept = tuple(name for name in row if name not in self.key_columns)
+        kept = self._kept_columns_of(row) if self.keep == "*" else self.kept_columns
         if not kept:
             return key_json
         return b"%b,%b" % (key_json[:-1], self._encode(row, number, kept, "keep")[1:])
+
+    def known_columns_of(self, row: Mapping[str, Any], number: int) -> bytes:
+        """Return the same as :meth:`columns_of` for an invalid row: null in place of what it lacks, or is not JSON.
+
+        :raises ConfigurationError: as :meth:`columns_of`.
+        """
+        kept = self._kept_columns_of(row)
+        named = kept if self.key is None else (*self.key_columns, *kept)
+        known = {} if self.key is not None else {b'"row_number"': b"%d" % number}  # ROW_NUMBER_COLUMN
+        for name in named:
+            try:
+                known[encode_values(str(name))] = encode_values(_or_null(row, name))
+            except NotJsonError:
+                continue  # a name that JSON cannot hold
+        return b"{%b}" % b",".join(b"%b:%b" % column for column in known.items())
+
+    def _kept_columns_of(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        if self.keep != "*":
+            return self.kept_columns
+        if self.key is None and ROW_NUMBER_COLUMN in row:
+            raise ConfigurationError(_ROW_NUMBER_CLASH)
+        if not self.output_columns.isdisjoint(row):
+            self._refuse_clash(row)
+        return tuple(name for name in row if name not in self.key_columns)
 
     def _encode(self, row: Mapping[str, Any], number: int, names: tuple[str, ...], argument: str) -> bytes:
         try:
@@ -115,6 +133,16 @@ class RowColumns:
                 f"{self.column_prefix!r}) to a prefix for the output's own names, such as 'answer_', or name other "
                 f"columns in `key` and `keep`."
             )
+
+
+def _or_null(row: Mapping[str, Any], name: str) -> Any:
+    """Return the value of a column; None if the row lacks it, or it is not JSON."""
+    value = row.get(name)
+    try:
+        encode_values(value)
+    except NotJsonError:
+        return None
+    return value
 
 
 def _at_fault(row: Mapping[str, Any], names: Sequence[str], error: NotJsonError) -> tuple[str, NotJsonError]:

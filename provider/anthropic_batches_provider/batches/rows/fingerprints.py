@@ -35,6 +35,15 @@ class RowsFingerprint:
         row.update(prepared.params)
         self._sum += row.intdigest()
 
+    def add_invalid(self, columns: bytes) -> None:
+        """Add a row that was not sent: once it can be sent, the rows have changed.
+
+        :param columns: its key and kept columns; why it is invalid does not count.
+        """
+        row = xxhash.xxh3_128(columns)
+        row.update(b"invalid")
+        self._sum += row.intdigest()
+
     def hexdigest(self) -> str:
         """Return 32 hex digits for the rows added so far."""
         return f"{self._sum % _MODULUS:032x}"

@@ -14,8 +14,8 @@ from anthropic_batches_provider.batches.rows import json_lines
 from anthropic_batches_provider.batches.rows.plain_bytes import BrokenFileError, RowFile
 from anthropic_batches_provider.errors import InvalidRowError
 
-RowReader = Callable[[RowFile], Iterator[dict[str, Any]]]
-ReadyRequestReader = Callable[[RowFile], Iterator[ReadyLine | dict[str, Any]]]
+RowReader = Callable[[RowFile], Iterator[dict[str, Any] | InvalidRowError]]
+ReadyRequestReader = Callable[[RowFile], Iterator[ReadyLine | dict[str, Any] | InvalidRowError]]
 
 _ZIPPED_SUFFIX = ".gz"
 
@@ -24,8 +24,9 @@ _ZIPPED_SUFFIX = ".gz"
 class RowFormat:
     """How one kind of file is read.
 
-    A reader lets :class:`.BrokenFileError` pass, and raises :class:`.InvalidRowError` for a row that it cannot read,
-    with the file's name and a row number that counts from ``first_row_number``.
+    A reader lets :class:`.BrokenFileError` pass. In place of a row that it cannot read, it yields an
+    :class:`.InvalidRowError`, with the file's name and a row number that counts from ``first_row_number``. It raises
+    that error if the rows after it cannot be read either.
 
     :ivar name: the name in errors.
     :ivar suffixes: suffixes of file names, in lower case and with a dot; ``.gz`` may follow them.
@@ -69,12 +70,14 @@ def read_row_file(
 ) -> Generator[Any, None, int]:
     """Yield the rows of an open file, and return the number of the row that would come next.
 
+    In place of a row that cannot be read, an :class:`.InvalidRowError` is yielded.
+
     :param stream: the open file, which is not closed; :class:`.RowFile` says which methods it needs.
     :param name: the file's name, which determines the format.
     :param first_row_number: number of rows before this file, so that errors number the rows of the whole input.
     :param ready_requests: whether the rows are ready requests; they may then come as :class:`.ReadyLine`.
     :param digits_of: the columns whose numbers must keep the digits of the file; None for all.
-    :raises InvalidRowError: a row cannot be read, or the file is damaged. The message names file and place.
+    :raises InvalidRowError: the file is damaged or cut short. The message names file and place.
     """
     file_format = find_format(name)
     file = RowFile(

@@ -79,32 +79,34 @@ def _has_float(value: Any) -> bool:
     return False
 
 
-def read_objects(file: RowFile) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a JSON Lines file.
+def read_objects(file: RowFile) -> Iterator[dict[str, Any] | InvalidRowError]:
+    """Yield the objects of a JSON Lines file; an error in place of a line that is not a JSON object or not UTF-8.
 
-    :raises InvalidRowError: a line is not a JSON object or not UTF-8. The message names file and line.
+    :raises InvalidRowError: the last line is cut off. The message names file and line.
     :raises BrokenFileError: as in :meth:`.RowFile.lines`.
     """
     return _read(file, object_decoder(file.digits_of))
 
 
-def read_ready_requests(file: RowFile) -> Iterator[ReadyLine | dict[str, Any]]:
-    """Yield the ready requests of a JSON Lines file; raise the same errors as :func:`read_objects`."""
+def read_ready_requests(file: RowFile) -> Iterator[ReadyLine | dict[str, Any] | InvalidRowError]:
+    """Yield the ready requests of a JSON Lines file; yield and raise the same errors as :func:`read_objects`."""
     return _read(file, decode_ready_line)
 
 
-def _read(file: RowFile, decode: Callable[[bytes], _Decoded]) -> Iterator[_Decoded]:
+def _read(file: RowFile, decode: Callable[[bytes], _Decoded]) -> Iterator[_Decoded | InvalidRowError]:
     row_number = file.first_row_number
     for line_number, line in enumerate(file.lines(), 1):
         if line.isspace():
             continue
         try:
-            row = decode(line)
+            row: _Decoded | InvalidRowError = decode(line)
         except UNDECODABLE as error:
-            raise InvalidRowError(
+            row = InvalidRowError(
                 f"{file.name}, line {line_number}: {_problem(line, error)} The line begins: {shortened(line.rstrip())}",
                 row_number=row_number,
-            ) from error
+            )
+            if not line.endswith(b"\n"):  # the file may be cut short
+                raise row from error
         yield row
         row_number += 1
 

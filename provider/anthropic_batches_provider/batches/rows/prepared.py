@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from anthropic_batches_provider.batches.invalid_rows import InvalidRow, invalid_row
 from anthropic_batches_provider.batches.requests import ReadyLine, encode_ready_request
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_values
 from anthropic_batches_provider.batches.requests.wording import row_name
@@ -32,61 +33,104 @@ class PreparedRow(msgspec.Struct, frozen=True, gc=False):
 
 
 def prepare_rows(
-    rows: Iterable[Mapping[str, Any]],
+    rows: Iterable[Mapping[str, Any] | InvalidRowError],
     *,
     columns: RowColumns,
     encode: Callable[[Mapping[str, Any], int], bytes],
     spool_folder: Path,
-) -> Iterator[PreparedRow]:
-    """Check rows and encode them as bytes, one by one.
+) -> Iterator[PreparedRow | InvalidRow]:
+    """Check rows and encode them as bytes, one by one. One that is no mapping, lacks a column or cannot be sent is
+    yielded as an :class:`.InvalidRow`.
 
     A key that is repeated far from its first row is found only after all rows are read: accept none before the end.
 
-    :param rows: any iterable; an empty one yields nothing.
+    :param rows: any iterable; an empty one yields nothing. A reader yields an error in place of a row that it could not
+        read.
     :param columns: the columns that each row keeps.
     :param encode: encodes the params of a row, given its number; see :meth:`.Question.encode_params`.
     :param spool_folder: local folder for the keys, see :class:`UniqueKeys`.
-    :raises InvalidRowError: a row is not a mapping, lacks a column or cannot be sent, or two rows have the same key.
+    :raises InvalidRowError: two rows have the same key.
     :raises ConfigurationError: a row's column has the name of an output column.
     """
+    prepared: PreparedRow | InvalidRow
     with UniqueKeys(spool_folder, advice=_UNIQUE_ROWS) as keys:
         for number, given in enumerate(rows):
-            row = given if type(given) is dict else _as_dict(given, number)
-            key_json = columns.key_of(row, number)
+            row: dict[str, Any] = {}
+            key_json = kept = b""
+            try:
+                row = given if type(given) is dict else _as_dict(given, number)
+                key_json = columns.key_of(row, number)
+                # Encoded before the user's code sees the row: nothing that a builder or a template does to it counts.
+                kept = columns.with_kept_columns(key_json, row, number)
+                params = encode(row, number)
+            except InvalidRowError as error:
+                prepared = invalid_row(number, error, kept or columns.known_columns_of(row, number))
+            else:
+                prepared = PreparedRow(number, kept, params, _ASKS_FOR_JSON in params)
             if columns.key is not None:
-                keys.add(key_json)
-            # Encoded before the user's code sees the row: nothing that a builder or a template does to it counts.
-            kept = columns.with_kept_columns(key_json, row, number)
-            params = encode(row, number)
-            yield PreparedRow(number, kept, params, _ASKS_FOR_JSON in params)
+                keys.add(key_json or _no_key(number))
+            yield prepared
         keys.check()
 
 
-def prepare_requests(requests: Iterable[Mapping[str, Any] | ReadyLine], *, spool_folder: Path) -> Iterator[PreparedRow]:
+def prepare_requests(
+    requests: Iterable[Mapping[str, Any] | ReadyLine | InvalidRowError], *, spool_folder: Path
+) -> Iterator[PreparedRow | InvalidRow]:
     """Check ready requests and encode them as bytes, one by one; each custom_id becomes a column ``key``.
 
-    :param requests: ``{"custom_id", "params"}`` dicts, or file lines decoded by :func:`decode_ready_line`.
+    One that has another shape or cannot be sent is yielded as an :class:`.InvalidRow`.
+
+    :param requests: ``{"custom_id", "params"}`` dicts, or file lines decoded by :func:`decode_ready_line`; errors as in
+        :func:`prepare_rows`.
     :param spool_folder: as in :func:`prepare_rows`.
-    :raises InvalidRowError: a request has another shape or cannot be sent, or two have the same custom_id.
+    :raises InvalidRowError: two requests have the same custom_id.
     """
+    prepared: PreparedRow | InvalidRow
     with UniqueKeys(spool_folder, advice=_UNIQUE_REQUESTS) as keys:
         for number, request in enumerate(requests):
             if isinstance(request, ReadyLine):
-                custom_id, params, asks_for_json = request.custom_id, request.params, request.asks_for_json
+                key_json = _KEY_COLUMN % request.custom_id
+                prepared = PreparedRow(number, key_json, request.params, request.asks_for_json)
             else:
-                custom_id, params, asks_for_json = _ready_request(request, number)
-            key_json = b'{"key":%b}' % custom_id  # READY_KEY_COLUMN
+                try:
+                    custom_id, params, asks_for_json = _ready_request(request, number)
+                except InvalidRowError as error:
+                    known = _known_custom_id(request)
+                    key_json = _no_key(number) if known is None else _KEY_COLUMN % known
+                    prepared = invalid_row(number, error, _KEY_COLUMN % (known or b"null"))
+                else:
+                    key_json = _KEY_COLUMN % custom_id
+                    prepared = PreparedRow(number, key_json, params, asks_for_json)
             keys.add(key_json)
-            yield PreparedRow(number, key_json, params, asks_for_json)
+            yield prepared
         keys.check()
 
 
+_KEY_COLUMN = b'{"key":%b}'  # READY_KEY_COLUMN
 _ASKS_FOR_JSON = b'"output_config"'
 _UNIQUE_ROWS = "Name further columns in `key` until it is unique, or leave `key` out"
 _UNIQUE_REQUESTS = "Give each request a custom_id of its own"
 
 
-def _ready_request(request: Mapping[str, Any], number: int) -> tuple[bytes, bytes, bool]:
+def _no_key(number: int) -> bytes:
+    """Return what no other row has in place of a key; it is not JSON."""
+    return b"!%d" % number
+
+
+def _known_custom_id(request: object) -> bytes | None:
+    """Return the custom_id of an invalid request as JSON; None if it has none that could be a key."""
+    custom_id = request.get("custom_id") if isinstance(request, Mapping) else None
+    if isinstance(custom_id, bool) or not isinstance(custom_id, (str, int)):
+        return None
+    try:
+        return encode_values(custom_id)
+    except NotJsonError:
+        return None
+
+
+def _ready_request(request: Mapping[str, Any] | InvalidRowError, number: int) -> tuple[bytes, bytes, bool]:
+    if isinstance(request, InvalidRowError):
+        raise request
     custom_id, params = encode_ready_request(request, number)
     try:
         key = encode_values(custom_id)
@@ -98,6 +142,8 @@ def _ready_request(request: Mapping[str, Any], number: int) -> tuple[bytes, byte
 def _as_dict(row: object, number: int) -> dict[str, Any]:
     if isinstance(row, Mapping):
         return dict(row)
+    if isinstance(row, InvalidRowError):
+        raise row
     raise InvalidRowError(
         f"{row_name(number)} has type {type(row).__name__}; a row must be a mapping of column names to values, "
         "such as a dict.",

@@ -63,6 +63,7 @@ class JobPlan:
     :param limits: how large a shard may become.
     :param tries: names the tries of one task instance between two clears. A later try accepts as it is what an earlier
         one of them finished. "" names none.
+    :param max_failed_rows: how many rows may be invalid: an int is rows, a float below 1 a share of all rows.
     """
 
     unit: UnitOfWork
@@ -76,6 +77,7 @@ class JobPlan:
     column_prefix: str = ""
     limits: ShardLimits = field(default_factory=ShardLimits)
     tries: str = ""
+    max_failed_rows: int | float = 0
 
 
 class JobOpener:

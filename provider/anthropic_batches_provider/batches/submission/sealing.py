@@ -9,12 +9,14 @@ from pathlib import Path
 
 from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.clock import Clock
+from anthropic_batches_provider.batches.invalid_rows import InvalidRow
 from anthropic_batches_provider.batches.ledger import JobFolder, SealRecord, ShardRecord, Storage
 from anthropic_batches_provider.batches.output.columns import RESULT_COLUMNS
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.rows import RULES, PreparedRow, RowsFingerprint
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_shards
+from anthropic_batches_provider.batches.submission.invalid_row_limit import InvalidRowLimit
 from anthropic_batches_provider.batches.submission.opening import JobOpener, JobPlan
 from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError
 
@@ -25,7 +27,7 @@ def sealed_job(
     storage: Storage,
     plan: JobPlan,
     *,
-    read_rows: Callable[[], Iterable[PreparedRow]],
+    read_rows: Callable[[], Iterable[PreparedRow | InvalidRow]],
     account: Account,
     service: SubmissionService,
     clock: Clock,
@@ -47,15 +49,17 @@ def sealed_job(
             return job
         job = opener.replace_changed(job, "the rows")
     if job.find_seal() is None:
-        seal = seal_job(job, read_rows(), limits=plan.limits, spool_folder=spool_folder)
+        limit = InvalidRowLimit(plan.max_failed_rows)
+        seal = seal_job(job, read_rows(), limits=plan.limits, spool_folder=spool_folder, limit=limit)
         log.info("Sealed %s in %s at %s", counted(seal.rows, "row"), counted(len(seal.shards), "shard"), job.uri)
     return job
 
 
-def _has_changed(job: JobFolder, read_rows: Callable[[], Iterable[PreparedRow]]) -> bool:
+def _has_changed(job: JobFolder, read_rows: Callable[[], Iterable[PreparedRow | InvalidRow]]) -> bool:
     """Return whether the rows of a finished job have changed; rows of other rules that cannot be compared have not.
 
-    :raises InvalidRowError: a row cannot be sent; not if the job was made by other rules, which may have accepted it.
+    :raises ConfigurationError: the rows cannot be read; not if the job was made by other rules, which may have accepted
+        them.
     """
     seal = job.first_seal()
     seen = _Seen()
@@ -80,7 +84,14 @@ def _has_changed(job: JobFolder, read_rows: Callable[[], Iterable[PreparedRow]])
     return False
 
 
-def seal_job(job: JobFolder, rows: Iterable[PreparedRow], *, limits: ShardLimits, spool_folder: Path) -> SealRecord:
+def seal_job(
+    job: JobFolder,
+    rows: Iterable[PreparedRow | InvalidRow],
+    *,
+    limits: ShardLimits,
+    spool_folder: Path,
+    limit: InvalidRowLimit | None = None,
+) -> SealRecord:
     """Write a job's shards and seal it; nothing is sent.
 
     Files carry the attempt's own name, so that two attempts at once do not mix their rows: the first to seal wins, and
@@ -88,19 +99,25 @@ def seal_job(job: JobFolder, rows: Iterable[PreparedRow], *, limits: ShardLimits
 
     :param rows: the prepared rows, in input order; read once.
     :param spool_folder: a local folder of this attempt alone.
+    :param limit: judges the invalid rows; None allows none.
     :raises EmptyInputError: there are no rows.
+    :raises InvalidRowError: more rows are invalid than allowed, or all are.
     """
     attempt = secrets.token_hex(4)
     seen = _Seen()
+    limit = limit or InvalidRowLimit(0)
     nonce = job.description().nonce
     shards = tuple(
         upload_shard(job, shard, attempt)
-        for shard in cut_shards(seen.watch(rows), nonce=nonce, limits=limits, folder=spool_folder)
+        for shard in cut_shards(
+            seen.watch(rows), nonce=nonce, limits=limits, folder=spool_folder, on_invalid=limit.take
+        )
     )
-    if not shards:
+    if not seen.rows:
         raise EmptyInputError(
             'There are no rows. If that is fine, set on_empty="skip" to skip the task. Nothing was submitted.'
         )
+    limit.check(rows=seen.rows)
     seal = SealRecord(
         rows=seen.rows,
         fingerprint=seen.fingerprint.hexdigest(),
@@ -137,10 +154,14 @@ class _Seen:
         self.structured = False
         self.fingerprint = RowsFingerprint()
 
-    def watch(self, rows: Iterable[PreparedRow]) -> Iterator[PreparedRow]:
+    def watch(self, rows: Iterable[PreparedRow | InvalidRow]) -> Iterator[PreparedRow | InvalidRow]:
         add = self.fingerprint.add
         for row in rows:
             self.rows += 1
+            if isinstance(row, InvalidRow):
+                self.fingerprint.add_invalid(row.columns)
+                yield row
+                continue
             add(row)
             if row.asks_for_json:
                 self.structured = True
@@ -165,4 +186,5 @@ def upload_shard(job: JobFolder, shard: Shard, attempt: str) -> ShardRecord:
         body_bytes=shard.body_bytes,
         requests_file=requests_file,
         rows_file=rows_file,
+        invalid_rows=shard.invalid_rows,
     )

@@ -29,6 +29,7 @@ class JobArguments:
     on_empty: Literal["fail", "skip"]
     on_changed_input: Literal["fail", "restart"]
     max_rounds: int
+    max_failed_rows: int | float
     unit: str | None
     edition: str
     storage: str | None

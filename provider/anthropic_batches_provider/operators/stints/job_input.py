@@ -14,6 +14,7 @@ from anthropic_batches_provider.edge.task_identity import attempt_group, unit_of
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from anthropic_batches_provider.batches.invalid_rows import InvalidRow
     from anthropic_batches_provider.batches.requests import Question
     from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns
     from anthropic_batches_provider.batches.sharding import ShardLimits
@@ -72,9 +73,10 @@ class JobInput:
             column_prefix=arguments.column_prefix,
             limits=self.limits,
             tries=self.tries,
+            max_failed_rows=arguments.max_failed_rows,
         )
 
-    def prepared_rows(self, spool: Path) -> Iterator[PreparedRow]:
+    def prepared_rows(self, spool: Path) -> Iterator[PreparedRow | InvalidRow]:
         """Read the rows from the start, checked and encoded.
 
         :param spool: a local folder of this attempt alone.

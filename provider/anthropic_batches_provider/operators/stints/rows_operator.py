@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from anthropic_batches_provider.batches.cancellation import cancel_batches
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH, REQUESTS_IN_QUEUE
+from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
 from anthropic_batches_provider.edge.arguments import (
     DEFAULT_MAX_ROUNDS,
     check_choice,
@@ -79,6 +80,7 @@ class RowsOperator(BaseOperator):
         on_empty: Literal["fail", "skip"] = "fail",
         on_changed_input: Literal["fail", "restart"] = "fail",
         max_rounds: int = DEFAULT_MAX_ROUNDS,
+        max_failed_rows: int | float = 0,
         on_kill: Policy = "leave",
         unit: str | None = None,
         edition: str = "",
@@ -95,6 +97,7 @@ class RowsOperator(BaseOperator):
         check_choice("on_changed_input", on_changed_input, "fail", "restart")
         check_choice("on_kill", on_kill, *POLICIES)
         check_count("max_rounds", max_rounds)
+        check_max_failed_rows(max_failed_rows)
         check_count("max_requests_per_shard", max_requests_per_shard, most=MAX_REQUESTS_PER_BATCH)
         check_count("max_bytes_per_shard", max_bytes_per_shard, most=MAX_BYTES_PER_BATCH)
         check_count("max_requests_in_flight", max_requests_in_flight)
@@ -119,6 +122,7 @@ class RowsOperator(BaseOperator):
         self.on_empty = on_empty
         self.on_changed_input = on_changed_input
         self.max_rounds = max_rounds
+        self.max_failed_rows = max_failed_rows
         self.kill_policy = on_kill
         self.unit = unit
         self.edition = edition

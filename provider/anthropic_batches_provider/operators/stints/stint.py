@@ -105,7 +105,7 @@ def show(stint: Stint) -> None:
     job = stint.job
     try:
         batch_ids = [batch.batch_id for state in job.known_shards() if (batch := state.batch) is not None]
-        shown = {"job": job.uri, "batch_ids": batch_ids, "requests": job.first_seal().rows}
+        shown = {"job": job.uri, "batch_ids": batch_ids, "requests": job.first_seal().requests}
         show_in_task_state(stint.context, "message_batches", shown)
         stint.progress.report(job, force=True)
     except Exception as error:  # noqa: BLE001 - a failed display must not hide how the stint ended

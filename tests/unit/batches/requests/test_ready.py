@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from anthropic_batches_provider.batches.requests import ReadyLine, decode_ready_line
 from anthropic_batches_provider.batches.rows import prepare_requests
 from anthropic_batches_provider.errors import InvalidRowError
+from tests.worlds.strict_rows import valid_rows
 
 PARAMS: dict[str, Any] = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "é 😀 \n \u2028"}]}
 
@@ -35,7 +36,7 @@ UNFIT: list[dict[str, Any]] = [
 
 
 def prepared(requests: Iterable[Any], folder: Path) -> list[Any]:
-    return list(prepare_requests(requests, spool_folder=folder))
+    return list(valid_rows(prepare_requests(requests, spool_folder=folder)))
 
 
 @pytest.mark.parametrize("request_", UNFIT, ids=json.dumps)

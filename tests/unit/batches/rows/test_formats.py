@@ -18,6 +18,7 @@ from anthropic_batches_provider.batches.rows.formats import JSON_LINES, RowForma
 from anthropic_batches_provider.batches.rows.plain_bytes import RowFile
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.errors import InvalidRowError
+from tests.worlds.strict_rows import valid_rows
 
 
 def read_tab_separated(file: RowFile) -> Iterator[dict[str, Any]]:
@@ -133,7 +134,7 @@ def test_ready_requests_come_as_dicts_where_a_format_has_no_faster_way(tmp_path:
         as_rows = read(f"{tmp_path}/*")
     assert [type(request) for request in requests] == [ReadyLine, dict]
     assert [type(row) for row in as_rows] == [dict, dict]
-    prepared = list(prepare_requests(requests, spool_folder=tmp_path))
+    prepared = list(valid_rows(prepare_requests(requests, spool_folder=tmp_path)))
     assert [row.columns for row in prepared] == [b'{"key":"a"}', b'{"key":"b"}']
     assert [json.loads(row.params) for row in prepared] == [params, params]
 

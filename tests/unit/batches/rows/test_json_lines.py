@@ -15,10 +15,11 @@ from jinja2.sandbox import SandboxedEnvironment
 from anthropic_batches_provider.batches.requests import PromptTemplate
 from anthropic_batches_provider.batches.rows import RowColumns, read_row_file
 from anthropic_batches_provider.errors import InvalidRowError
+from tests.worlds.strict_rows import read_rows
 
 
 def read(data: bytes) -> list[dict[str, Any]]:
-    return list(read_row_file(io.BytesIO(data), name="rows.jsonl"))
+    return list(read_rows(read_row_file(io.BytesIO(data), name="rows.jsonl")))
 
 
 class Trickle:
@@ -97,10 +98,17 @@ def test_the_beginning_of_a_bad_line_is_shown_short_and_on_one_line() -> None:
     assert shown.isprintable()
 
 
-def test_rows_before_a_bad_line_come_first() -> None:
-    rows = read_row_file(io.BytesIO(b'{"a":1}\nx\n'), name="rows.jsonl")
+def test_a_bad_line_stands_between_the_rows_around_it() -> None:
+    before, invalid, after = read_row_file(io.BytesIO(b'{"a":1}\nx\n{"a":2}\n'), name="rows.jsonl")
+    assert (before, after) == ({"a": 1}, {"a": 2})
+    assert isinstance(invalid, InvalidRowError)
+    assert str(invalid).startswith("rows.jsonl, line 2: ")
+
+
+def test_a_last_line_that_is_no_row_and_does_not_end_stops_the_reading() -> None:
+    rows = read_row_file(io.BytesIO(b'{"a":1}\n{"a":'), name="rows.jsonl")
     assert next(rows) == {"a": 1}
-    with pytest.raises(InvalidRowError):
+    with pytest.raises(InvalidRowError, match="line 2"):
         next(rows)
 
 

@@ -15,10 +15,12 @@ import msgspec
 import pytest
 from jinja2.sandbox import SandboxedEnvironment
 
+from anthropic_batches_provider.batches.invalid_rows import InvalidRow
 from anthropic_batches_provider.batches.requests import PromptTemplate, Question
 from anthropic_batches_provider.batches.requests.exact_values import FileFloat
 from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns, prepare_requests, prepare_rows
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
+from tests.worlds.strict_rows import valid_rows
 
 SPOOL = Path(tempfile.gettempdir())  # too few rows here for anything to be written
 PARAMS = {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": "Hello"}]}
@@ -29,7 +31,7 @@ def encode(row: Mapping[str, Any], number: int) -> bytes:
 
 
 def prepare(rows: Any, **columns: Any) -> list[PreparedRow]:
-    return list(prepare_rows(rows, columns=RowColumns(**columns), encode=encode, spool_folder=SPOOL))
+    return list(valid_rows(prepare_rows(rows, columns=RowColumns(**columns), encode=encode, spool_folder=SPOOL)))
 
 
 def test_rows_become_columns_and_params_in_order() -> None:
@@ -95,11 +97,8 @@ def test_a_clash_in_a_later_row_is_refused() -> None:
 
 
 def test_ready_requests_keep_their_custom_id_in_a_column_of_its_own() -> None:
-    rows = list(
-        prepare_requests(
-            [{"custom_id": "a/1", "params": PARAMS}, {"custom_id": 5, "params": PARAMS}], spool_folder=SPOOL
-        )
-    )
+    requests: list[dict[str, Any]] = [{"custom_id": "a/1", "params": PARAMS}, {"custom_id": 5, "params": PARAMS}]
+    rows = list(valid_rows(prepare_requests(requests, spool_folder=SPOOL)))
     assert [row.columns for row in rows] == [b'{"key":"a/1"}', b'{"key":5}']
     assert rows[1].number == 1
     assert rows[0].params == (b'{"model":"m","max_tokens":8,"messages":[{"role":"user","content":"Hello"}]}')
@@ -112,7 +111,7 @@ def test_a_repeated_custom_id_is_named() -> None:
 
 def test_a_custom_id_that_is_not_unicode_is_refused() -> None:
     with pytest.raises(InvalidRowError, match="surrogate"):
-        list(prepare_requests([{"custom_id": "\ud800", "params": PARAMS}], spool_folder=SPOOL))
+        list(valid_rows(prepare_requests([{"custom_id": "\ud800", "params": PARAMS}], spool_folder=SPOOL)))
 
 
 _VARIED = """
@@ -174,7 +173,7 @@ def test_a_builder_computes_with_plain_floats(tmp_path: Path) -> None:
     asked = Question(request_builder=build)
     rows = [{"id": FileFloat("1.10"), "more": [FileFloat("2.20"), {"a": FileFloat("3.30")}]}]
     columns = RowColumns(key="id", keep=["more"])
-    (found,) = prepare_rows(rows, columns=columns, encode=asked.encode_params, spool_folder=tmp_path)
+    (found,) = valid_rows(prepare_rows(rows, columns=columns, encode=asked.encode_params, spool_folder=tmp_path))
     assert found.columns == b'{"id":1.10,"more":[2.20,{"a":3.30}]}'
     assert rb"{\"id\":1.1,\"more\":[2.2,{\"a\":3.3}]}" in found.params
 
@@ -190,7 +189,7 @@ def test_a_column_that_is_nested_too_deeply_is_refused_by_row(depth: int, tmp_pa
         assert len(list(rows)) == 1
     else:
         with pytest.raises(InvalidRowError, match="nested too deeply"):
-            list(rows)
+            list(valid_rows(rows))
 
 
 def test_names_that_are_no_text_are_kept_as_text_unless_they_clash(tmp_path: Path) -> None:
@@ -208,10 +207,76 @@ def test_a_generator_may_yield_one_dict_again_and_again(tmp_path: Path) -> None:
             yield row
 
     columns = RowColumns(key="id", keep="*")
-    found = list(
-        prepare_rows(rows(), columns=columns, encode=lambda row, number: row["words"].encode(), spool_folder=tmp_path)
+    prepared = prepare_rows(
+        rows(), columns=columns, encode=lambda row, number: row["words"].encode(), spool_folder=tmp_path
     )
+    found = list(valid_rows(prepared))
     assert [each.params for each in found] == [b"words 0", b"words 1", b"words 2"]
     assert [each.columns for each in found] == [
         b'{"id":%d,"words":"words %d"}' % (number, number) for number in range(3)
     ]
+
+
+def both(rows: Any, **columns: Any) -> list[tuple[int, bytes, str | None]]:
+    """Return number, columns and the reason of each row that is prepared; the builder refuses rows with ``bad``."""
+
+    def picky(row: Mapping[str, Any], number: int) -> bytes:
+        if "bad" in row:
+            raise InvalidRowError(f"Row {number} is bad", row_number=number)
+        return b"{}"
+
+    prepared = prepare_rows(rows, columns=RowColumns(**columns), encode=picky, spool_folder=SPOOL)
+    return [(row.number, bytes(row.columns), row.reason if isinstance(row, InvalidRow) else None) for row in prepared]
+
+
+def test_an_invalid_row_keeps_its_place_and_the_columns_that_it_has() -> None:
+    rows = [{"id": 1, "a": "x"}, {"id": 2, "a": "y", "bad": 1}, {"a": "z"}, {"id": object(), "a": 3}, "text", {"id": 4}]
+    found = both(rows, key="id", keep=["a"])
+    assert [(number, columns) for number, columns, _ in found] == [
+        (0, b'{"id":1,"a":"x"}'),
+        (1, b'{"id":2,"a":"y"}'),
+        (2, b'{"id":null,"a":"z"}'),
+        (3, b'{"id":null,"a":3}'),
+        (4, b'{"id":null,"a":null}'),
+        (5, b'{"id":4,"a":null}'),
+    ]
+    reasons = [reason for _, _, reason in found]
+    assert reasons[0] is None
+    assert reasons[1] == "Row 1 is bad"
+    assert [reason and reason.partition(" (")[0] for reason in reasons[2:]] == ["Row 2", "Row 3", "Row 4", "Row 5"]
+
+
+def test_an_invalid_row_without_a_key_is_known_by_its_number() -> None:
+    assert both([{"a": 1}, 5]) == [
+        (0, b'{"row_number":0}', None),
+        (1, b'{"row_number":1}', both([5, 5])[1][2]),
+    ]
+
+
+def test_an_invalid_row_keeps_all_columns_that_can_be_kept() -> None:
+    row = {"id": object(), 0: "n", "a": object(), "b": float("nan"), "\ud800": 1, "c": [1]}
+    ((_, columns, _),) = both([row], key="id", keep="*")
+    assert columns == b'{"id":null,"0":"n","a":null,"b":null,"c":[1]}'
+
+
+def test_what_a_reader_could_not_read_is_an_invalid_row() -> None:
+    error = InvalidRowError("rows.jsonl, line 2: no", row_number=0)
+    assert both([error, {"id": 1}], key="id") == [(0, b'{"id":null}', str(error)), (1, b'{"id":1}', None)]
+    ((request),) = prepare_requests([error], spool_folder=SPOOL)
+    assert isinstance(request, InvalidRow)
+    assert (bytes(request.columns), request.reason) == (b'{"key":null}', str(error))
+
+
+def test_invalid_rows_have_no_part_in_repeated_keys_unless_they_have_one() -> None:
+    assert len(both([5, 6, {"id": 1}, {"x": 1}], key="id")) == 4
+    with pytest.raises(InvalidRowError, match=r"Row 3 .*which row 1 has too"):
+        both([5, {"id": 1, "bad": 1}, 6, {"id": 1}], key="id")
+
+
+def test_an_invalid_request_keeps_a_custom_id_that_can_be_kept() -> None:
+    given = [{"custom_id": "a"}, {"custom_id": True, "params": PARAMS}, {"custom_id": "\ud800", "params": PARAMS}, 7]
+    found = list(prepare_requests(given, spool_folder=SPOOL))  # type: ignore[arg-type]
+    assert all(isinstance(row, InvalidRow) for row in found)
+    assert [bytes(row.columns) for row in found] == [b'{"key":"a"}', *[b'{"key":null}'] * 3]
+    with pytest.raises(InvalidRowError, match=r"Row 1 .*which row 0 has too"):
+        list(prepare_requests([{"custom_id": "a"}, {"custom_id": "a", "params": PARAMS}], spool_folder=SPOOL))
