@@ -75,7 +75,7 @@ def test_a_wildcard_never_crosses_a_folder(lake: Path) -> None:
 
 
 def test_a_row_that_is_broken_in_the_second_file_is_numbered_over_all(lake: Path) -> None:
-    (lake / "dt=1" / "b.jsonl").write_text("{")
+    (lake / "dt=1" / "b.jsonl").write_text("{]")
     with pytest.raises(InvalidRowError) as broken:
         read(f"{lake}/dt=1/*.jsonl")
     assert broken.value.row_number == 1

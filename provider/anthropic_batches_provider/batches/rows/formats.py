@@ -77,7 +77,8 @@ def read_row_file(
     :param first_row_number: number of rows before this file, so that errors number the rows of the whole input.
     :param ready_requests: whether the rows are ready requests; they may then come as :class:`.ReadyLine`.
     :param digits_of: the columns whose numbers must keep the digits of the file; None for all.
-    :raises InvalidRowError: the file is damaged or cut short. The message names file and place.
+    :raises InvalidRowError: the file is damaged. The message names file and place.
+    :raises ConfigurationError: the file has another format, or its end is missing. The message names the way in.
     """
     file_format = find_format(name)
     file = RowFile(

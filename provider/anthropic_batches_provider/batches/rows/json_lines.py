@@ -15,6 +15,7 @@ from anthropic_batches_provider.batches.requests import ReadyLine, decode_ready_
 from anthropic_batches_provider.batches.requests.exact_values import FileFloat
 from anthropic_batches_provider.batches.requests.wording import shortened
 from anthropic_batches_provider.batches.rows.plain_bytes import RowFile
+from anthropic_batches_provider.batches.rows.wrong_formats import check_undecodable, encoding_problem
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import InvalidRowError
 
@@ -82,8 +83,8 @@ def _has_float(value: Any) -> bool:
 def read_objects(file: RowFile) -> Iterator[dict[str, Any] | InvalidRowError]:
     """Yield the objects of a JSON Lines file; an error in place of a line that is not a JSON object or not UTF-8.
 
-    :raises InvalidRowError: the last line is cut off. The message names file and line.
     :raises BrokenFileError: as in :meth:`.RowFile.lines`.
+    :raises ConfigurationError: the file has another format, or is cut short; see :mod:`.wrong_formats`.
     """
     return _read(file, object_decoder(file.digits_of))
 
@@ -95,18 +96,19 @@ def read_ready_requests(file: RowFile) -> Iterator[ReadyLine | dict[str, Any] | 
 
 def _read(file: RowFile, decode: Callable[[bytes], _Decoded]) -> Iterator[_Decoded | InvalidRowError]:
     row_number = file.first_row_number
-    for line_number, line in enumerate(file.lines(), 1):
+    lines = file.lines()
+    for line_number, line in enumerate(lines, 1):
         if line.isspace():
             continue
         try:
             row: _Decoded | InvalidRowError = decode(line)
         except UNDECODABLE as error:
+            is_first = row_number == file.first_row_number
+            check_undecodable(line, error, lines, name=file.name, line_number=line_number, is_first=is_first)
             row = InvalidRowError(
                 f"{file.name}, line {line_number}: {_problem(line, error)} The line begins: {shortened(line.rstrip())}",
                 row_number=row_number,
             )
-            if not line.endswith(b"\n"):  # the file may be cut short
-                raise row from error
         yield row
         row_number += 1
 
@@ -114,7 +116,7 @@ def _read(file: RowFile, decode: Callable[[bytes], _Decoded]) -> Iterator[_Decod
 def _problem(line: bytes, error: Exception) -> str:
     """Return the problem with a line and its fix, in sentences."""
     if isinstance(error, UnicodeDecodeError):
-        return f"not UTF-8 ({error.reason}). Save the file as UTF-8."
+        return encoding_problem(line)
     if isinstance(error, RecursionError):
         return "nested too deeply. Flatten the object."
     if line.lstrip().startswith(b"["):

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from anthropic_batches_provider.batches.byte_lines import LineTooLongError, grouped_lines
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.requests.wording import shortened
+from anthropic_batches_provider.batches.rows.wrong_formats import RECOGNIZED_BYTES, check_bytes
 
 MAX_LINE_BYTES = MAX_BYTES_PER_BATCH
 """A longer line cannot be a row. The limit keeps a file without line ends from filling the memory."""
@@ -70,13 +71,14 @@ class RowFile:
         """Yield the lines of the plain bytes with their line feed, which only the last may lack.
 
         :raises BrokenFileError: as in :meth:`plain_chunks`, or a line is longer than :data:`MAX_LINE_BYTES`.
+        :raises ConfigurationError: the first bytes are those of another format; see :mod:`.wrong_formats`.
         """
         return chain.from_iterable(self._grouped_lines())
 
     def _grouped_lines(self) -> Iterator[list[bytes]]:
         after_line = 0
         try:
-            for lines in grouped_lines(self.plain_chunks(), missing_end=b"", max_line_bytes=MAX_LINE_BYTES):
+            for lines in grouped_lines(self._chunks_of_text(), missing_end=b"", max_line_bytes=MAX_LINE_BYTES):
                 yield lines
                 after_line += len(lines)
         except LineTooLongError as error:
@@ -88,11 +90,18 @@ class RowFile:
         except BrokenFileError as error:
             raise BrokenFileError(str(error), after_line=after_line) from error
 
+    def _chunks_of_text(self) -> Iterator[bytes]:
+        chunks = self.plain_chunks()
+        first = next(chunks)
+        check_bytes(first, name=self.name)
+        yield first
+        yield from chunks
+
 
 def _read_chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield chunks; the first has at least the three bytes that show gzip or a byte order mark, if they exist."""
+    """Yield chunks; the first has at least the bytes that show gzip, a byte order mark or a wrong format, if any."""
     first = stream.read(_READ_BYTES)
-    while first and len(first) < len(_UTF8_BOM) and (more := stream.read(_READ_BYTES)):
+    while first and len(first) < RECOGNIZED_BYTES and (more := stream.read(_READ_BYTES)):
         first += more
     yield first
     while chunk := stream.read(_READ_BYTES):

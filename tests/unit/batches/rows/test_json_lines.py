@@ -105,13 +105,6 @@ def test_a_bad_line_stands_between_the_rows_around_it() -> None:
     assert str(invalid).startswith("rows.jsonl, line 2: ")
 
 
-def test_a_last_line_that_is_no_row_and_does_not_end_stops_the_reading() -> None:
-    rows = read_row_file(io.BytesIO(b'{"a":1}\n{"a":'), name="rows.jsonl")
-    assert next(rows) == {"a": 1}
-    with pytest.raises(InvalidRowError, match="line 2"):
-        next(rows)
-
-
 @pytest.mark.heavy
 def test_memory_does_not_grow_with_the_file() -> None:
     class Endless:
