@@ -82,6 +82,11 @@ class RowsArgument(ResolveMixin):
             source = _call(source, context)
         if isinstance(source, str):
             return _read_uri(source, ready_requests=ready_requests, digits_of=digits_of)
+        if (way := _way_to_rows(source)) is not None:
+            raise ConfigurationError(
+                f"Rows cannot be read from a {type(source).__name__}: to iterate over it yields its columns. "
+                f"Give `{way}`, or a function that yields dicts of its rows. Nothing was sent."
+            )
         if isinstance(source, Iterable) and not isinstance(source, (bytes, Mapping)):
             return iter(source)
         raise ConfigurationError(
@@ -122,6 +127,12 @@ def _read_uri(uri: str, *, ready_requests: bool, digits_of: Collection[str] | No
                 ready_requests=ready_requests,
                 digits_of=digits_of,
             )
+
+
+def _way_to_rows(source: object) -> str | None:
+    from anthropic_batches_provider.batches.requests.wrong_shapes import way_to_rows
+
+    return way_to_rows(source)
 
 
 def _open(uri: str) -> BinaryIO:

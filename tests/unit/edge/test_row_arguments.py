@@ -39,6 +39,18 @@ def test_what_holds_no_rows_is_refused(source: Any) -> None:
         read(source)
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "expression"),
+    [("pandas.core.frame", "DataFrame", 'table.to_dict("records")'), ("pyarrow.lib", "Table", "table.to_pylist()")],
+)
+def test_a_table_in_memory_is_refused_with_the_expression_for_its_rows(module: str, name: str, expression: str) -> None:
+    table = type(name, (), {"__module__": module, "__iter__": lambda self: iter(["a column"])})()
+    for source in (table, lambda: table):
+        with pytest.raises(ConfigurationError) as caught:
+            read(source)
+        assert f"Give `{expression}`, " in str(caught.value)
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> Path:
     for day, name, content in (

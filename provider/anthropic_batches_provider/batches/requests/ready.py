@@ -11,6 +11,7 @@ import msgspec
 from anthropic_batches_provider.batches.requests.encoding import encode_values
 from anthropic_batches_provider.batches.requests.params import MAX_PARAMS_BYTES, encode_checked_params
 from anthropic_batches_provider.batches.requests.wording import listed, row_name, shortened
+from anthropic_batches_provider.batches.requests.wrong_shapes import named_shape, way_to_mapping
 from anthropic_batches_provider.errors import InvalidRowError
 
 _FIELDS = frozenset(("custom_id", "params"))
@@ -27,7 +28,8 @@ def encode_ready_request(request: object, number: int) -> tuple[str | int, bytes
     """
     if type(request) is not dict and not isinstance(request, Mapping):
         raise InvalidRowError(
-            f"{row_name(number)} has type {type(request).__name__}; a ready request is a dict of custom_id and params.",
+            f"{row_name(number)} has type {type(request).__name__}; a ready request is a dict of custom_id and params."
+            f"{way_to_mapping(request, 'request')}",
             row_number=number,
         )
     if len(request) != len(_FIELDS) or "custom_id" not in request or "params" not in request:
@@ -118,6 +120,9 @@ _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
 def _shape_problem(request: Mapping[str, object], number: int) -> str:
+    named = named_shape(request)
+    if named is not None:
+        return f"{row_name(number)} {named}"
     missing = sorted(_FIELDS - request.keys())
     if missing:
         return (

@@ -12,6 +12,7 @@ from anthropic_batches_provider.batches.invalid_rows import InvalidRow, invalid_
 from anthropic_batches_provider.batches.requests import ReadyLine, encode_ready_request
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_values
 from anthropic_batches_provider.batches.requests.wording import row_name
+from anthropic_batches_provider.batches.requests.wrong_shapes import way_to_mapping
 from anthropic_batches_provider.batches.rows.columns import RowColumns
 from anthropic_batches_provider.batches.rows.keys import UniqueKeys
 from anthropic_batches_provider.errors import InvalidRowError
@@ -146,6 +147,6 @@ def _as_dict(row: object, number: int) -> dict[str, Any]:
         raise row
     raise InvalidRowError(
         f"{row_name(number)} has type {type(row).__name__}; a row must be a mapping of column names to values, "
-        "such as a dict.",
+        f"such as a dict.{way_to_mapping(row)}",
         row_number=number,
     )
