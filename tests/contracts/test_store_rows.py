@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 
 from anthropic_batches_provider.edge.object_storage import open_storage
-from anthropic_batches_provider.edge.row_arguments import RowsArgument, find_files
+from anthropic_batches_provider.edge.row_arguments import RowsArgument
+from anthropic_batches_provider.edge.row_files import find_files
 from tests.contracts.store_servers import Store
 
 LAKE = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
 from anthropic_batches_provider.edge.configuration import STORAGE
+from anthropic_batches_provider.edge.uris import local_path, shown_uri
 from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -39,21 +41,26 @@ def open_storage(uri: str, *, holds_ledger: bool = True) -> Storage:
     return ObjectStorage(uri.rstrip("/"), holds_ledger=holds_ledger)
 
 
-def local_path(uri: str) -> Path | None:
-    """Return the local path that a URI names; None if it names an object store.
+def folder_entries(uri: str) -> dict[str, bool]:
+    """Return the names in a folder, and for each whether it is a folder itself; listings bypass every cache.
 
-    :raises ConfigurationError: the path is relative, so that its meaning would depend on the worker.
+    :raises FileNotFoundError: there is no such folder. In an object store, one that holds nothing does not exist.
+    :raises NotADirectoryError: it is a file.
     """
-    scheme, separator, rest = uri.partition("://")
-    if separator and scheme != "file":
-        return None
-    path = Path(rest if separator else uri)
-    if not path.is_absolute():
-        raise ConfigurationError(
-            f"{uri!r} is not an absolute path. Give a URI such as file:///data/rows.jsonl or s3://conn_id@bucket/key, "
-            "or an absolute path."
-        )
-    return path
+    local = local_path(uri)
+    if local is not None:
+        with os.scandir(local) as entries:
+            return {entry.name: entry.is_dir() for entry in entries}
+    root = object_path(uri.rstrip("/"))
+    key = root.path.strip("/")
+    found = root.fs.ls(root.path, detail=True)
+    if any(entry["name"].strip("/") == key and entry["type"] == "file" and entry["size"] for entry in found):
+        raise NotADirectoryError(f"{uri} is a file")
+    return {
+        name.rsplit("/", 1)[-1]: entry["type"] == "directory"
+        for entry in found
+        if (name := entry["name"].strip("/")) != key
+    }
 
 
 def default_storage_uri() -> str:
@@ -228,8 +235,8 @@ def object_path(uri: str) -> ObjectStoragePath:
         fs = path.fs  # opens the store, which is where a missing provider shows
     except (ValueError, ImportError) as error:
         raise ConfigurationError(
-            f"{uri!r} cannot be opened: {error}. Check that the Airflow provider of that store is installed. For "
-            "s3://, gs:// and abfs:// install the extra s3, gcs or azure: "
+            f"{shown_uri(uri)} cannot be opened: {error}. Check that the Airflow provider of that store is installed. "
+            "For s3://, gs:// and abfs:// install the extra s3, gcs or azure: "
             "pip install 'airflow-provider-anthropic-batches[s3]'."
         ) from error
     # A cached listing would show an object that another process has just made as absent.

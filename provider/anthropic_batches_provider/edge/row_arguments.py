@@ -5,21 +5,19 @@ Data is never rendered as a template and never stored among the rendered fields:
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
 from anthropic_batches_provider.edge.mapped_arguments import is_literal_argument
-from anthropic_batches_provider.edge.object_storage import local_path, object_path, open_object, open_storage
+from anthropic_batches_provider.edge.row_files import read_row_files
+from anthropic_batches_provider.edge.uris import as_uri, is_path, shown_uri
 from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-_GLOB_CHARACTERS = frozenset("*?[")
 
 
 class RowsArgument(ResolveMixin):
@@ -28,11 +26,18 @@ class RowsArgument(ResolveMixin):
     As a plain attribute, an XComArg would be neither wired nor resolved. As an ordinary template field, callables would
     be called with unsuitable arguments, and data would be rendered and stored. So the field holds this object.
 
-    :param source: a URI, an XComArg or an argument of a mapped task group, a callable, or an iterable of rows.
+    :param source: a URI or a path, an XComArg or an argument of a mapped task group, a callable, or an iterable of
+        rows.
+    :param name: the name of the argument, for errors.
+    :raises ConfigurationError: it is a task, or a ``@task`` function that was not called, in place of its output; or a
+        path that :func:`.as_uri` refuses.
     """
 
-    def __init__(self, source: Any) -> None:
-        self.source = source
+    def __init__(self, source: Any, name: str = "rows", *, is_resolved: bool = False) -> None:
+        _refuse_task(source, name)
+        self.source = as_uri(source, name) if is_path(source) else source
+        self.name = name
+        self._is_resolved = is_resolved
 
     def iter_references(self) -> Iterable[tuple[Any, str]]:
         """Yield the references to the upstream tasks that produce this value."""
@@ -47,7 +52,7 @@ class RowsArgument(ResolveMixin):
         elif isinstance(source, str) and self._may_be_rendered(context):
             task: Any = context["task"]
             source = task.render_template(source, context)
-        return RowsArgument(source)
+        return RowsArgument(source, self.name, is_resolved=True)
 
     @staticmethod
     def _may_be_rendered(context: Context) -> bool:
@@ -57,8 +62,10 @@ class RowsArgument(ResolveMixin):
         """Return a label for Airflow's serialized DAG and rendered fields; never data."""
         if self.source is None:
             return ""
-        if isinstance(self.source, (str, ResolveMixin)):
+        if isinstance(self.source, ResolveMixin):
             return str(self.source)
+        if isinstance(self.source, str):  # a template may have rendered data
+            return shown_uri(self.source).strip("'") if self._is_resolved else self.source
         if callable(self.source):
             return f"<rows of {getattr(self.source, '__qualname__', type(self.source).__qualname__)}>"
         return f"<{len(self.source)} rows>" if hasattr(self.source, "__len__") else "<rows>"
@@ -74,14 +81,16 @@ class RowsArgument(ResolveMixin):
         :param ready_requests: whether the rows are ready requests; a file may then yield :class:`.ReadyLine` instead of
             dicts.
         :param digits_of: the columns whose numbers must keep the digits of their file; None for all.
-        :raises FileNotFoundError: a URI without glob characters names no object.
-        :raises ConfigurationError: rows cannot be read from a source of this kind.
+        :raises FileNotFoundError: a URI without wildcards names no object.
+        :raises ConfigurationError: rows cannot be read from a source of this kind, or a folder is missing.
         """
         source = self.source
         if callable(source):
             source = _call(source, context)
+        if is_path(source):
+            source = as_uri(source, self.name)
         if isinstance(source, str):
-            return _read_uri(source, ready_requests=ready_requests, digits_of=digits_of)
+            return read_row_files(source, ready_requests=ready_requests, digits_of=digits_of)
         if (way := _way_to_rows(source)) is not None:
             raise ConfigurationError(
                 f"Rows cannot be read from a {type(source).__name__}: to iterate over it yields its columns. "
@@ -95,67 +104,26 @@ class RowsArgument(ResolveMixin):
         )
 
 
-def find_files(uri: str) -> list[str]:
-    """Return the URIs that a URI names: itself or, if it holds ``*``, ``?`` or ``[``, the matching files, sorted.
-
-    ``*`` does not match ``/``. A listing that fails raises its error; it is never taken for an empty folder.
-    """
-    if not _GLOB_CHARACTERS & set(uri):
-        return [uri]
-    scheme, separator, rest = uri.partition("://")
-    segments = (rest if separator else uri).split("/")
-    fixed = next(number for number, segment in enumerate(segments) if _GLOB_CHARACTERS & set(segment))
-    base = "/".join(segments[:fixed])
-    found = [f"{scheme}://{base}" if separator else base]
-    for segment in segments[fixed:]:
-        found = [
-            f"{folder}/{name}" for folder in found for name in _names(folder) if fnmatch.fnmatchcase(name, segment)
-        ]
-    return sorted(found)
-
-
-def _read_uri(uri: str, *, ready_requests: bool, digits_of: Collection[str] | None) -> Iterator[Any]:
-    from anthropic_batches_provider.batches.rows import read_row_file
-
-    row_number = 0
-    for file in find_files(uri):
-        with _open(file) as stream:
-            row_number = yield from read_row_file(
-                stream,
-                name=file,
-                first_row_number=row_number,
-                ready_requests=ready_requests,
-                digits_of=digits_of,
-            )
-
-
 def _way_to_rows(source: object) -> str | None:
     from anthropic_batches_provider.batches.requests.wrong_shapes import way_to_rows
 
     return way_to_rows(source)
 
 
-def _open(uri: str) -> BinaryIO:
-    path = local_path(uri)
-    if path is not None:
-        if not path.exists():
-            raise FileNotFoundError(
-                f"There is no file {uri!r} to read rows from. Check the path; a retry looks for it again. "
-                "Nothing was sent."
-            )
-        return path.open("rb")
-    remote = object_path(uri)
-    return open_object(remote.fs, remote.path)
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return open_storage(folder or "/").list("")
-    except NotADirectoryError:
-        return []
-
-
 def _call(function: Callable[..., Any], context: Context) -> Any:
     from airflow.providers.common.compat.sdk import determine_kwargs
 
     return function(**determine_kwargs(function, (), cast("Mapping[str, Any]", context)))
+
+
+def _refuse_task(source: Any, name: str) -> None:
+    """Refuse a task in place of its output; its attributes show what it is, wherever its class comes from."""
+    if callable(source) and hasattr(source, "operator_class") and hasattr(source, "function"):
+        function = getattr(source.function, "__name__", "the function")
+        raise ConfigurationError(
+            f"{name}= is the @task function {function}, not its output. Call it: {name}={function}()."
+        )
+    if hasattr(source, "task_id") and hasattr(source, "output") and not isinstance(source, (ResolveMixin, Mapping)):
+        raise ConfigurationError(
+            f"{name}= is the task {source.task_id!r}, not its output. Give its output: {name}={source.task_id}.output."
+        )

@@ -23,6 +23,7 @@ from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy
 from anthropic_batches_provider.edge.progress_reports import log_group
 from anthropic_batches_provider.edge.task_destination import XCOM, destination_of
 from anthropic_batches_provider.edge.task_failures import without_frames
+from anthropic_batches_provider.edge.uris import Uri, as_uri
 from anthropic_batches_provider.errors import BatchesNotEndedError, FailedRowsError, JobStoppedError
 from anthropic_batches_provider.operators.stints.rows_operator import RowsOperator
 from anthropic_batches_provider.operators.stints.stint import Stint, running_batch_ids
@@ -58,9 +59,10 @@ class MessageBatchOperator(RowsOperator):
     Give ``rows`` with ``prompt`` or ``request_builder``, or give ready ``requests``.
 
     :param rows: where the rows come from: a list of dicts, the output of another task, a callable, or the URI or
-        absolute path of JSON Lines files. A callable returns or yields dicts and may take context variables as
-        arguments. Files may be plain or gzip; ``*``, ``?`` and ``[…]`` match inside one folder name or file name. A URI
-        is templated. Data is never templated, and never shown among the rendered fields. (templated)
+        absolute path of JSON Lines files (text, a ``pathlib.Path`` or an ``ObjectStoragePath``). A callable returns or
+        yields dicts and may take context variables as arguments. Files may be plain or gzip; ``*``, ``?`` and ``[…]``
+        match inside one folder name or file name, but no name that begins with ``.`` or ``_``. A URI is templated. Data
+        is never templated, and never shown among the rendered fields. (templated)
     :param key: the column, or list of columns, that identifies a row in the output. Its values must be unique, and may
         be any JSON; ``1``, ``1.0`` and ``"1"`` are three keys. Default: the row's number, from 0, in a column
         ``row_number``.
@@ -106,7 +108,7 @@ class MessageBatchOperator(RowsOperator):
     :param unit: names the unit of work. A retry, a clear or a backfill of the same unit finds its batches again.
         Default: the run's partition key, else its logical date, else its run id. (templated)
     :param edition: names a deliberate new job of the same unit, which is paid for again. Default: ``""``. (templated)
-    :param storage: URI of the folder that holds all jobs. Default: ``[anthropic_batches] storage``. (templated)
+    :param storage: URI or absolute path of the folder that holds all jobs. Default: ``[anthropic_batches] storage``. (templated)
     :param max_requests_per_shard: most requests of one message batch: 1 to 100,000. Shards hold up to 1.5% fewer
         (pseudo-random), so that two batches of an account rarely have equal counts. Default: ``100_000``.
     :param max_bytes_per_shard: most bytes of one message batch: 1 to 256,000,000. Default: ``256_000_000``.
@@ -147,12 +149,13 @@ class MessageBatchOperator(RowsOperator):
     """
 
     template_fields: Sequence[str] = (*RowsOperator.template_fields, "destination")
+    uri_fields: Sequence[str] = (*RowsOperator.uri_fields, "destination")
     ui_color = "#d9c4e8"
 
     def __init__(
         self,
         *,
-        destination: str = XCOM,
+        destination: Uri = XCOM,
         output_format: str = DEFAULT_FORMAT,
         include_message: bool = False,
         keep_requests: bool = False,
@@ -165,7 +168,7 @@ class MessageBatchOperator(RowsOperator):
         check_choice("on_timeout", on_timeout, *POLICIES)
         check_count("xcom_max_bytes", xcom_max_bytes)
         super().__init__(**kwargs)
-        self.destination = destination
+        self.destination = as_uri(destination, "destination")
         self.output_format = output_format
         self.include_message = include_message
         self.keep_requests = keep_requests

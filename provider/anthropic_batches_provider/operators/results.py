@@ -22,6 +22,7 @@ from anthropic_batches_provider.edge.spools import task_spool
 from anthropic_batches_provider.edge.task_destination import XCOM, destination_of
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.edge.task_identity import unit_of_work
+from anthropic_batches_provider.edge.uris import Uri, as_uri
 from anthropic_batches_provider.links import ConsoleBatchesLink
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class MessageBatchResultsOperator(BaseOperator):
         *,
         job: Any = None,
         batch_ids: Any = None,
-        destination: str = XCOM,
+        destination: Uri = XCOM,
         output_format: str = DEFAULT_FORMAT,
         max_failed_rows: int | float = 0,
         include_message: bool = False,
@@ -92,7 +93,7 @@ class MessageBatchResultsOperator(BaseOperator):
         super().__init__(**kwargs)
         self.job = job
         self.batch_ids = batch_ids
-        self.destination = destination
+        self.destination = as_uri(destination, "destination")
         self.output_format = output_format
         self.max_failed_rows = max_failed_rows
         self.include_message = include_message
@@ -111,6 +112,7 @@ class MessageBatchResultsOperator(BaseOperator):
         from anthropic_batches_provider.batches.output.failed_rows import check_failed_rows
         from anthropic_batches_provider.hooks import MessageBatchHook
 
+        self.destination = as_uri(self.destination, "destination")  # an XCom may have resolved to a path
         what = self._what()
         progress = ProgressReport(context)
         hook = MessageBatchHook(connection_of(self.conn_id, self.job))

@@ -24,9 +24,10 @@ class MessageBatchSubmitOperator(RowsOperator):
     Give ``rows`` with ``prompt`` or ``request_builder``, or give ready ``requests``.
 
     :param rows: where the rows come from: a list of dicts, the output of another task, a callable, or the URI or
-        absolute path of JSON Lines files. A callable returns or yields dicts and may take context variables as
-        arguments. Files may be plain or gzip; ``*``, ``?`` and ``[…]`` match inside one folder name or file name. A URI
-        is templated. Data is never templated, and never shown among the rendered fields. (templated)
+        absolute path of JSON Lines files (text, a ``pathlib.Path`` or an ``ObjectStoragePath``). A callable returns or
+        yields dicts and may take context variables as arguments. Files may be plain or gzip; ``*``, ``?`` and ``[…]``
+        match inside one folder name or file name, but no name that begins with ``.`` or ``_``. A URI is templated. Data
+        is never templated, and never shown among the rendered fields. (templated)
     :param key: the column, or list of columns, that identifies a row in the output. Its values must be unique, and may
         be any JSON; ``1``, ``1.0`` and ``"1"`` are three keys. Default: the row's number, from 0, in a column
         ``row_number``.
@@ -77,7 +78,7 @@ class MessageBatchSubmitOperator(RowsOperator):
     :param unit: names the unit of work. A retry, a clear or a backfill of the same unit finds its batches again.
         Default: the run's partition key, else its logical date, else its run id. (templated)
     :param edition: names a deliberate new job of the same unit, which is paid for again. Default: ``""``. (templated)
-    :param storage: URI of the folder that holds all jobs. Default: ``[anthropic_batches] storage``. (templated)
+    :param storage: URI or absolute path of the folder that holds all jobs. Default: ``[anthropic_batches] storage``. (templated)
     :param max_requests_per_shard: most requests of one message batch: 1 to 100,000. Shards hold up to 1.5% fewer
         (pseudo-random), so that two batches of an account rarely have equal counts. Default: ``100_000``.
     :param max_bytes_per_shard: most bytes of one message batch: 1 to 256,000,000. Default: ``256_000_000``.

@@ -10,8 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, ObjectStoragePath, XComArg, task
 
-from anthropic_batches_provider.edge.row_arguments import RowsArgument, find_files
+from anthropic_batches_provider.edge.row_arguments import RowsArgument
+from anthropic_batches_provider.edge.row_files import find_files
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 ROWS = [{"n": 1}, {"n": 2}]
@@ -88,10 +91,10 @@ def test_a_wildcard_never_crosses_a_folder(lake: Path) -> None:
 
 def test_a_row_that_is_broken_in_the_second_file_is_numbered_over_all(lake: Path) -> None:
     (lake / "dt=1" / "b.jsonl").write_text("{]")
-    with pytest.raises(InvalidRowError) as broken:
-        read(f"{lake}/dt=1/*.jsonl")
-    assert broken.value.row_number == 1
-    assert "b.jsonl" in str(broken.value)
+    (_, broken) = read(f"{lake}/dt=1/*.jsonl")
+    assert isinstance(broken, InvalidRowError)
+    assert broken.row_number == 1
+    assert "b.jsonl" in str(broken)
 
 
 def test_a_file_that_is_missing_is_named_and_may_come_later(lake: Path) -> None:
@@ -99,9 +102,33 @@ def test_a_file_that_is_missing_is_named_and_may_come_later(lake: Path) -> None:
         read(f"{lake}/dt=9/a.jsonl")
 
 
-def test_a_relative_path_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="not an absolute path"):
-        read("rows.jsonl")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rows.jsonl",
+        "None",
+        "[{'id': 1, 'text': 'https://secret.example/'}]",
+        '[{"id": "secret"}]',
+        "*secret*.jsonl",
+        "",
+        "secret words",
+    ],
+)
+def test_what_is_no_uri_and_no_absolute_path_is_refused_and_no_data_is_shown(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"is not an absolute path.*rows=other_task\.output") as error:
+        read(text)
+    assert ("secret" in str(error.value)) == (text == "*secret*.jsonl")
+
+
+def test_no_rendered_text_but_a_uri_is_shown_among_the_rendered_fields() -> None:
+    def shown(text: str) -> str:
+        task = SimpleNamespace(render_template=lambda text, context: text)
+        context: Any = {"task": task}
+        return RowsArgument(text).resolve(context).serialize()
+
+    assert shown("s3://lake/dt=1/[ab]*.jsonl") == "s3://lake/dt=1/[ab]*.jsonl"
+    assert shown("[{'id': 'secret'}]") == "A text of 18 characters"
+    assert RowsArgument("{{ ti.xcom_pull('x') }}").serialize() == "{{ ti.xcom_pull('x') }}"
 
 
 def test_a_scheme_without_its_provider_is_named() -> None:
@@ -118,3 +145,25 @@ def test_only_a_uri_is_rendered_and_data_is_shown_as_a_number() -> None:
     assert resolved.source is rows
     assert json.dumps(resolved.serialize()) == '"<1 rows>"'
     assert "yielding" in RowsArgument(yielding).serialize()
+
+
+def test_paths_are_taken(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(lake / "dt=1" / "*.jsonl") == [{"n": 1}, {"n": 2}]
+    assert read(lambda: lake / "dt=1" / "a.jsonl") == [{"n": 1}]
+    assert read(ObjectStoragePath(f"file://{lake}/dt=1/a.jsonl")) == [{"n": 1}]
+    assert RowsArgument(ObjectStoragePath("s3://conn@bucket/a.jsonl")).source == "s3://conn@bucket/a.jsonl"
+    with pytest.raises(ConfigurationError, match=r"rows= is the relative path 'a\.jsonl'"):
+        RowsArgument(Path("a.jsonl"))
+
+
+def test_a_task_in_place_of_its_output_is_refused_when_the_dag_is_parsed() -> None:
+    @task
+    def load() -> list[dict[str, int]]:
+        return ROWS
+
+    with pytest.raises(ConfigurationError, match=r"requests= is the @task function load, .*requests=load\(\)\."):
+        RowsArgument(load, "requests")
+    with pytest.raises(ConfigurationError, match=r"rows= is the task 'export', .*rows=export\.output\."):
+        RowsArgument(EmptyOperator(task_id="export"))
+    with DAG("d"):
+        assert isinstance(RowsArgument(load()).source, XComArg)

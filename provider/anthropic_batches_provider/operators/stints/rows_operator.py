@@ -28,6 +28,7 @@ from anthropic_batches_provider.edge.prompt_files import PROMPT_FILES
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.edge.spools import task_spool
 from anthropic_batches_provider.edge.task_failures import as_task_failures
+from anthropic_batches_provider.edge.uris import Uri, as_uri
 from anthropic_batches_provider.errors import ApiError, ConfigurationError
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.operators.stints.deferral_state import DeferralState, given_up
@@ -56,6 +57,7 @@ class RowsOperator(BaseOperator):
         "rows", "requests", "conn_id", "model", "system", "unit", "edition", "storage",
     )  # fmt: skip
     template_ext: Sequence[str] = PROMPT_FILES
+    uri_fields: Sequence[str] = ("storage",)
     operator_extra_links = (ConsoleBatchesLink(),)
     ui_color = "#e8d5c4"
 
@@ -84,7 +86,7 @@ class RowsOperator(BaseOperator):
         on_kill: Policy = "leave",
         unit: str | None = None,
         edition: str = "",
-        storage: str | None = None,
+        storage: Uri | None = None,
         max_requests_per_shard: int = MAX_REQUESTS_PER_BATCH,
         max_bytes_per_shard: int = MAX_BYTES_PER_BATCH,
         max_requests_in_flight: int = REQUESTS_IN_QUEUE,
@@ -107,7 +109,7 @@ class RowsOperator(BaseOperator):
                 "Give exactly one: rows= (with prompt= or request_builder=) or requests=."
             )
         super().__init__(**kwargs)
-        self.rows = rows if isinstance(rows, RowsArgument) else RowsArgument(rows)
+        self.rows = rows if isinstance(rows, RowsArgument) else RowsArgument(rows, "rows")
         self.key = key
         self.keep = keep
         self.prompt = prompt
@@ -117,7 +119,7 @@ class RowsOperator(BaseOperator):
         self.message_params = message_params
         self.betas = betas
         self.request_builder = request_builder
-        self.requests = requests if isinstance(requests, RowsArgument) else RowsArgument(requests)
+        self.requests = requests if isinstance(requests, RowsArgument) else RowsArgument(requests, "requests")
         self.column_prefix = column_prefix
         self.on_empty = on_empty
         self.on_changed_input = on_changed_input
@@ -126,7 +128,7 @@ class RowsOperator(BaseOperator):
         self.kill_policy = on_kill
         self.unit = unit
         self.edition = edition
-        self.storage = storage
+        self.storage = as_uri(storage, "storage")
         self.max_requests_per_shard = max_requests_per_shard
         self.max_bytes_per_shard = max_bytes_per_shard
         self.max_requests_in_flight = max_requests_in_flight
@@ -202,6 +204,8 @@ class RowsOperator(BaseOperator):
         from anthropic_batches_provider.operators.stints.job_input import JobInput
 
         self._task_instance = context["ti"]
+        for name in self.uri_fields:  # an XCom may have resolved to a path
+            setattr(self, name, as_uri(getattr(self, name), name))
         before = None if event is None else DeferralState.recalled(context)
         if before is not None:
             self._restore(before.pinned)

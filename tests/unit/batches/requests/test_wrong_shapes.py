@@ -19,6 +19,7 @@ from anthropic_batches_provider.batches.requests import Question
 from anthropic_batches_provider.batches.requests.wrong_shapes import named_shape, way_to_mapping, way_to_rows
 from anthropic_batches_provider.batches.rows import RowColumns, prepare_requests, prepare_rows, read_row_file
 from anthropic_batches_provider.errors import InvalidRowError
+from tests.worlds.strict_rows import valid_rows
 
 BODY = {"max_tokens": 8, "messages": [{"role": "user", "content": "Hello"}]}
 PARAMS = {"model": "m", **BODY}
@@ -91,7 +92,9 @@ class SparkRow(tuple[Any, ...]):
 def test_the_expression_in_the_message_makes_the_row(row: Any, expression: str, tmp_path: Path) -> None:
     def prepared(row: Any) -> bytes:
         columns = RowColumns(key="label")
-        (found,) = prepare_rows([row], columns=columns, encode=lambda row, number: b"{}", spool_folder=tmp_path)
+        (found,) = valid_rows(
+            prepare_rows([row], columns=columns, encode=lambda row, number: b"{}", spool_folder=tmp_path)
+        )
         return found.columns
 
     with pytest.raises(InvalidRowError, match=rf"Row 0 .* has type {type(row).__name__}; a row must be") as caught:
@@ -103,7 +106,7 @@ def test_the_expression_in_the_message_makes_the_row(row: Any, expression: str, 
 
 def test_a_ready_request_of_another_type_is_named_in_its_own_word(tmp_path: Path) -> None:
     with pytest.raises(InvalidRowError, match=r"has type Named; .* Give `request\._asdict\(\)` in its place\."):
-        list(prepare_requests([Named("a")], spool_folder=tmp_path))  # type: ignore[list-item]
+        list(valid_rows(prepare_requests([Named("a")], spool_folder=tmp_path)))  # type: ignore[list-item]
 
 
 def test_a_list_of_rows_in_place_of_a_row_is_named() -> None:
@@ -173,7 +176,7 @@ def test_a_line_of_another_batch_service_is_named(line: dict[str, Any], named: t
     stream = io.BytesIO(json.dumps(line).encode())
     for requests in ([line], read_row_file(stream, name="rows.jsonl", ready_requests=True)):
         with pytest.raises(InvalidRowError) as caught:
-            list(prepare_requests(requests, spool_folder=tmp_path))
+            list(valid_rows(prepare_requests(requests, spool_folder=tmp_path)))
         assert str(caught.value).startswith("Row 0 (the first is 0) is ")
         assert [part for part in named if part not in str(caught.value)] == []
 
@@ -200,4 +203,4 @@ def test_the_same_line_is_a_row_like_any_other(line: dict[str, Any], named: tupl
 def test_other_shapes_are_described_by_their_fields(request_: dict[str, Any], tmp_path: Path) -> None:
     assert named_shape(request_) is None
     with pytest.raises(InvalidRowError, match=r"lacks|unknown fields"):
-        list(prepare_requests([request_], spool_folder=tmp_path))
+        list(valid_rows(prepare_requests([request_], spool_folder=tmp_path)))

@@ -18,7 +18,7 @@ from anthropic_batches_provider.batches.rows.formats import JSON_LINES, RowForma
 from anthropic_batches_provider.batches.rows.plain_bytes import RowFile
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.errors import InvalidRowError
-from tests.worlds.strict_rows import valid_rows
+from tests.worlds.strict_rows import read_rows, valid_rows
 
 
 def read_tab_separated(file: RowFile) -> Iterator[dict[str, Any]]:
@@ -51,7 +51,7 @@ def second_format(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read(uri: str, **options: Any) -> list[Any]:
-    return list(RowsArgument(uri).read(cast("Any", {}), **options))
+    return list(read_rows(RowsArgument(uri).read(cast("Any", {}), **options)))
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_a_line_that_is_no_row_is_named(line: bytes, named: str) -> None:
 
 def test_the_row_number_counts_the_files_before() -> None:
     with pytest.raises(InvalidRowError) as caught:
-        list(read_row_file(io.BytesIO(b"{}\nx"), name="b.jsonl", first_row_number=10))
+        list(read_rows(read_row_file(io.BytesIO(b"{}\nx"), name="b.jsonl", first_row_number=10)))
     assert caught.value.row_number == 11
 
 

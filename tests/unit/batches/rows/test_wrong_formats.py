@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 from anthropic_batches_provider.batches.rows import read_row_file
 from anthropic_batches_provider.batches.rows.wrong_formats import recognized, recognized_text
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
+from tests.worlds.strict_rows import read_rows
 
 ROWS = b'{"id":1}\n{"id":2}\n'
 NAME = "/data/rows.jsonl"
 
 
 def read(data: bytes, name: str = NAME, **options: Any) -> list[Any]:
-    return list(read_row_file(io.BytesIO(data), name=name, **options))
+    return list(read_rows(read_row_file(io.BytesIO(data), name=name, **options)))
 
 
 def refusal(data: bytes, name: str = NAME, **options: Any) -> str:

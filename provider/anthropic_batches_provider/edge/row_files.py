@@ -1,0 +1,122 @@
+"""Files of rows, on a disk or in an object store: which files a URI names, and their rows one after another."""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+from collections.abc import Collection, Iterator
+from typing import Any, BinaryIO
+
+from anthropic_batches_provider.edge.object_storage import folder_entries, object_path, open_object
+from anthropic_batches_provider.edge.uris import local_path, shown_uri, split_scheme
+from anthropic_batches_provider.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+_GLOB_CHARACTERS = frozenset("*?[")
+_HIDDEN = (".", "_")
+
+
+def read_row_files(uri: str, *, ready_requests: bool, digits_of: Collection[str] | None) -> Iterator[Any]:
+    """Yield the rows of all files that a URI names; the parameters are those of :meth:`.RowsArgument.read`."""
+    from anthropic_batches_provider.batches.rows import read_row_file
+
+    row_number = 0
+    for file in find_files(uri):
+        with _open(file) as stream:
+            row_number = yield from read_row_file(
+                stream,
+                name=file,
+                first_row_number=row_number,
+                ready_requests=ready_requests,
+                digits_of=digits_of,
+            )
+
+
+def find_files(uri: str) -> list[str]:
+    """Return the URIs that a URI names: itself or, if it holds ``*``, ``?`` or ``[``, the matching files, sorted.
+
+    A wildcard does not match ``/``, nor a name that begins with ``.`` or ``_``, unless its own part of the path does.
+    A file or folder of exactly that name takes precedence over what its wildcards would match. Folders are no files. A
+    listing that fails raises its error; it is never taken for an empty folder.
+
+    :raises ConfigurationError: it is no URI and no absolute path, or the folder before the first wildcard is missing.
+    """
+    if not _GLOB_CHARACTERS & set(uri):
+        return [uri]
+    _check_text(uri)
+    scheme, rest = split_scheme(uri)
+    segments = rest.split("/")
+    fixed = next(number for number, segment in enumerate(segments) if _GLOB_CHARACTERS & set(segment))
+    base = "/".join(segments[:fixed])
+    found, last = [f"{scheme}://{base}" if scheme else base], len(segments) - 1
+    for number, segment in enumerate(segments[fixed:], fixed):
+        matching = []
+        for folder in found:
+            try:
+                entries = folder_entries(folder or "/")
+            except (FileNotFoundError, NotADirectoryError):
+                if number == fixed:
+                    raise _no_folder(folder or "/", uri) from None
+                continue  # only some of the folders that an earlier wildcard found have this one
+            matching += [f"{folder}/{name}" for name in _matching(entries, segment, folders=number < last)]
+        found = matching
+    return sorted(found)
+
+
+def _matching(entries: dict[str, bool], segment: str, *, folders: bool) -> list[str]:
+    """Return the names of a folder that match a part of a path.
+
+    :param entries: for each name, whether it is a folder.
+    :param folders: whether folders are wanted; else files.
+    """
+    if entries.get(segment) is folders:
+        return [segment]
+    found = [name for name, is_folder in entries.items() if is_folder is folders and fnmatch.fnmatchcase(name, segment)]
+    if segment.startswith(_HIDDEN):
+        return found
+    hidden = [name for name in found if name.startswith(_HIDDEN)]
+    if hidden:
+        log.info("Passed over, because their names begin with '.' or '_': %s", ", ".join(sorted(hidden)[:10]))
+    return [name for name in found if not name.startswith(_HIDDEN)]
+
+
+def _check_text(uri: str) -> None:
+    """Check that a text is a URI or an absolute path; a template may have rendered data.
+
+    :raises ConfigurationError: it is neither. The message shows no data.
+    """
+    try:
+        local_path(uri)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"{error} If a template renders the rows themselves, give the task's output instead "
+            "(rows=other_task.output), or a function that returns them. Nothing was sent."
+        ) from None
+
+
+def _no_folder(folder: str, uri: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"There is no folder {folder!r} in which to look for {uri!r}. Check the path. If the folder may be missing at "
+        "times, put a wildcard into its own name (dt=2026-11-2[8]/*.jsonl): then there are no rows, and on_empty= "
+        "decides. Nothing was sent."
+    )
+
+
+def _open(uri: str) -> BinaryIO:
+    _check_text(uri)
+    path = local_path(uri)
+    try:
+        if path is not None:
+            return path.open("rb")
+        remote = object_path(uri)
+        return open_object(remote.fs, remote.path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"There is no file {uri!r} to read rows from. Check the path; a retry looks for it again. Nothing was sent."
+        ) from error
+    except IsADirectoryError:
+        raise ConfigurationError(
+            f"{shown_uri(uri)} is a folder. Name its files, for example with {uri.rstrip('/') + '/*.jsonl'!r}. "
+            "Nothing was sent."
+        ) from None
