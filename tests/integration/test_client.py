@@ -579,6 +579,11 @@ def leaky_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+def test_a_host_that_cannot_be_called_is_named_before_a_call() -> None:
+    with pytest.raises(ConfigurationError, match=r"^The connection's host https://1\.2\.3\.999 is not a URL"):
+        MessageBatchClient(ClientSettings(api_key=KEY, base_url="https://1.2.3.999"))
+
+
 @pytest.mark.usefixtures("leaky_environment")
 def test_nothing_of_the_environment_reaches_a_request(client: BlockingClient, api: ScriptedApi) -> None:
     client.retrieve("msgbatch_1")

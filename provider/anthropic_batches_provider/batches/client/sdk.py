@@ -11,12 +11,14 @@ import inspect
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import anthropic
 import httpx2
 from anthropic.lib.credentials import IdentityTokenFile, WorkloadIdentityCredentials
 
+from anthropic_batches_provider.batches.client import proxies
+from anthropic_batches_provider.batches.client.certificates import trusted_certificates
 from anthropic_batches_provider.batches.client.exposure import warn_if_exposed
 from anthropic_batches_provider.batches.client.http_log_filter import filter_http_log
 from anthropic_batches_provider.batches.client.settings import ClientSettings
@@ -25,17 +27,30 @@ from anthropic_batches_provider.errors import ConfigurationError
 _Sdk = TypeVar("_Sdk", anthropic.Anthropic, anthropic.AsyncAnthropic)
 
 
+class _HttpClasses(NamedTuple):
+    """The classes of one kind, sync or async: the SDK's client, the HTTP library's own client, and its transport."""
+
+    default: Any
+    plain: Any
+    transport: Any
+
+
+_SYNC = _HttpClasses(anthropic.DefaultHttpxClient, httpx2.Client, httpx2.HTTPTransport)
+_ASYNC = _HttpClasses(anthropic.DefaultAsyncHttpxClient, httpx2.AsyncClient, httpx2.AsyncHTTPTransport)
+
+
 def build_sync(settings: ClientSettings) -> anthropic.Anthropic:
     """Build the SDK's sync client; this loads a TLS context, which takes tens of milliseconds.
 
-    :raises ConfigurationError: the SDK refuses the settings, or the environment holds no credential.
+    :raises ConfigurationError: the SDK refuses the settings, the environment names a proxy or certificates that cannot
+        be used, or it holds no credential.
     """
-    return _build(anthropic.Anthropic, settings, anthropic.DefaultHttpxClient, httpx2.HTTPTransport)
+    return _build(anthropic.Anthropic, settings, _SYNC)
 
 
 def build_async(settings: ClientSettings) -> anthropic.AsyncAnthropic:
     """Build the SDK's async client; call it in a thread, because it takes as long as :func:`build_sync`."""
-    return _build(anthropic.AsyncAnthropic, settings, anthropic.DefaultAsyncHttpxClient, httpx2.AsyncHTTPTransport)
+    return _build(anthropic.AsyncAnthropic, settings, _ASYNC)
 
 
 def call_timeout(timeout: Any) -> httpx2.Timeout | None:
@@ -53,9 +68,10 @@ def call_timeout(timeout: Any) -> httpx2.Timeout | None:
     return None if timeout is None else httpx2.Timeout(timeout)
 
 
-def _build(sdk_class: type[_Sdk], settings: ClientSettings, http_class: Any, transport_class: Any) -> _Sdk:
+def _build(sdk_class: type[_Sdk], settings: ClientSettings, classes: _HttpClasses) -> _Sdk:
     filter_http_log()
     warn_if_exposed(settings)
+    _check_host(settings.base_url)
     headers = dict(settings.client_kwargs.get("default_headers") or {})
     if settings.workspace_id and settings.workload_identity is None:  # a federation token carries its own workspace
         headers["anthropic-workspace-id"] = settings.workspace_id
@@ -67,13 +83,15 @@ def _build(sdk_class: type[_Sdk], settings: ClientSettings, http_class: Any, tra
         arguments["timeout"] = timeout
     if "open_telemetry" in inspect.signature(sdk_class.__init__).parameters:  # since 2.0; off unless asked for
         arguments["open_telemetry"] = settings.client_kwargs.get("open_telemetry") or False
+    trust, reads_ipv6 = trusted_certificates(settings), proxies.check_environment()
     try:
-        arguments |= _http_client(settings, http_class, transport_class)
+        arguments |= _http_client(settings, classes, trust, reads_ipv6=reads_ipv6)
         sdk: _Sdk = sdk_class(**arguments)
-    except (anthropic.AnthropicError, httpx2.InvalidURL, TypeError, ValueError, OSError) as error:
+    except (anthropic.AnthropicError, httpx2.InvalidURL, TypeError, ValueError, OSError, ImportError) as error:
         raise ConfigurationError(
             f"The SDK refuses the connection's settings ({type(error).__name__}: {_without(settings.secrets, error)}). "
-            "Correct the connection's host or extra. Nothing was sent."
+            "Correct the connection's extra, or the proxies and certificates in this process's environment. "
+            "Nothing was sent."
         ) from None
     sdk._client.follow_redirects = False  # a redirect would take the key and all headers to another host
     if settings.credentials == "connection":
@@ -104,16 +122,35 @@ def _credential(settings: ClientSettings) -> dict[str, Any]:
     }
 
 
-def _http_client(settings: ClientSettings, http_class: Any, transport_class: Any) -> dict[str, Any]:
-    """Return the ``http_client`` argument if the connection names a proxy or a CA bundle of its own."""
-    proxy, verify = (settings.client_kwargs.get(name) for name in ("proxy", "verify"))
-    if proxy is None and verify in (None, True):
+def _check_host(base_url: str) -> None:
+    try:
+        httpx2.URL(base_url)
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise ConfigurationError(
+            f"The connection's host {base_url} is not a URL that the HTTP library can call ({error}). Correct the "
+            "host. Nothing was sent."
+        ) from None
+
+
+def _http_client(
+    settings: ClientSettings, classes: _HttpClasses, trust: ssl.SSLContext | bool, *, reads_ipv6: bool
+) -> dict[str, Any]:
+    """Return the ``http_client`` argument, empty if the SDK's own default will do.
+
+    :param reads_ipv6: make the client of the HTTP library's own class, which understands more of ``NO_PROXY``. It lacks
+        the SDK's TCP keep-alive.
+    """
+    proxy = settings.client_kwargs.get("proxy")
+    if proxy is None and trust is True and not reads_ipv6:
         return {}
-    trust: Any = ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify is not False
     mounts = {}
     if proxy is not None:  # takes precedence over HTTPS_PROXY
-        mounts = {scheme: transport_class(proxy=proxy, verify=trust) for scheme in ("all://", "http://", "https://")}
-    return {"http_client": http_class(verify=trust, mounts=mounts)}
+        transport = classes.transport
+        mounts = {scheme: transport(proxy=proxy, verify=trust) for scheme in ("all://", "http://", "https://")}
+    if reads_ipv6:
+        limits = anthropic.DEFAULT_CONNECTION_LIMITS
+        return {"http_client": classes.plain(verify=trust, mounts=mounts, limits=limits)}
+    return {"http_client": classes.default(verify=trust, mounts=mounts)}
 
 
 def _without(secrets: tuple[str, ...], error: BaseException) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 from urllib.parse import unquote, urlsplit
 
+from anthropic_batches_provider.batches.client.proxies import check_proxy
 from anthropic_batches_provider.errors import ConfigurationError
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
@@ -47,7 +48,8 @@ class ClientSettings:
         also the account's workspace where a proxy strips the response headers.
     :param client_kwargs: further arguments of the SDK's client; see :data:`CLIENT_KWARGS`. ``timeout`` is in seconds,
         or ``{"connect", "read", "write", "pool"}``. ``max_retries`` (0 to 10, default 2) does not apply to create
-        calls, which are never repeated. ``verify`` is false or the path of a CA bundle.
+        calls, which are never repeated. ``verify`` is false, or the path of a CA bundle or of a folder that
+        ``openssl rehash`` has prepared.
     :param workload_identity: ``identity_token_file``, ``federation_rule_id``, ``organization_id`` and optionally
         ``service_account_id``, ``workspace_id``, ``scope``: a credential without a key.
     :param credentials: ``"connection"``: the credential is the key or the workload identity given here;
@@ -172,6 +174,8 @@ def _check_client_kwargs(kwargs: Mapping[str, Any]) -> None:
     proxy = kwargs.get("proxy")
     if proxy is not None and not (isinstance(proxy, str) and re.match(r"(https?|socks5h?)://[^/]", proxy)):
         raise ConfigurationError("anthropic_client_kwargs: proxy must be a URL such as http://proxy.example:3128.")
+    if proxy is not None:
+        check_proxy("anthropic_client_kwargs: proxy", proxy)
     if not isinstance(kwargs.get("verify", True), bool | str):
         raise ConfigurationError("anthropic_client_kwargs: verify must be true, false or the path of a CA bundle.")
 
