@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 
+from anthropic_batches_provider.batches.batch_ids import check_batch_id
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import ConfigurationError, MessageBatchesError
 
@@ -51,6 +52,8 @@ def _settle(options: argparse.Namespace) -> str:
             f"{options.job} is no URI of a job folder. Copy the URI from the task's error or log: it ends with the "
             "job's number, as in job-0001. Nothing was recorded."
         )
+    if options.adopt is not None:
+        check_batch_id(options.adopt, "--adopt")
     job = find_job(options.job)
     doubts = open_intents(job)
     chosen = [intent for intent in doubts if options.shard in (None, intent.shard)]

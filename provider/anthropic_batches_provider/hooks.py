@@ -42,8 +42,9 @@ __all__ = ["MessageBatchHook"]
 class MessageBatchHook(BaseHook):
     """Every call of the Message Batches API, with the credential of an Airflow connection.
 
-    All methods raise :class:`~anthropic_batches_provider.errors.ConfigurationError` if the connection cannot be used,
-    and :class:`~anthropic_batches_provider.errors.ApiError` and its kinds if the service refuses or does not answer.
+    All methods raise :class:`~anthropic_batches_provider.errors.ConfigurationError` if the connection cannot be used
+    or a ``batch_id`` can be no id. They raise :class:`~anthropic_batches_provider.errors.ApiError` and its kinds if the
+    service refuses or does not answer.
     Calls other than :meth:`create_batch` are repeated up to twice if that may help.
 
     :param conn_id: a connection of type ``anthropic_batches``, or of the official provider's type ``anthropic``. Its

@@ -61,7 +61,8 @@ class MessageBatchSensor(BaseSensorOperator):
         mapped submitting task returns a list; its jobs should share one connection, because the first one's is used.
         (templated)
     :param batch_ids: batches that something else submitted: one id, a list of ids, or a template that renders to either
-        (``"{{ params.batch_ids }}"``: the text of a list is read as a list). Either this or ``job``. (templated)
+        (``"{{ params.batch_ids }}"``: the text of a list is read as a list). A word such as ``None``, a URL or a path
+        is refused at once. Either this or ``job``. (templated)
     :param conn_id: the Airflow connection. Default: the job's own, else ``anthropic_default``. (templated)
     :param poke_interval: longest time between two checks of a batch, in seconds or as a timedelta. While the task is
         deferred, young batches are checked sooner: after a tenth of their age, at least 2 s apart. Failed checks double

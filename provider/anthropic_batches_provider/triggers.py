@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from anthropic_batches_provider.batches.batch_ids import check_batch_id
 from anthropic_batches_provider.edge.deferral_notice import deferral_notice_seconds
 from anthropic_batches_provider.edge.kill_policy import is_over_async, kill_seconds
 from anthropic_batches_provider.edge.watchers import prepare, subscribed
-from anthropic_batches_provider.errors import BatchNotFoundError
+from anthropic_batches_provider.errors import BatchNotFoundError, ConfigurationError
 
 __all__ = ["MessageBatchTrigger"]
 
@@ -51,6 +52,7 @@ class MessageBatchTrigger(BaseTrigger):
     :param cancel_on_kill: list of ids of batches to cancel when the task is killed for good while it waits: marked
         failed or success, or its run ended. If the task is cleared, or moved to another triggerer, they are left
         running. Requires Airflow 3.3 or later. Default: ``()``.
+    :raises ConfigurationError: an id can be none, such as ``None``, or the ids are a text instead of a list.
     """
 
     def __init__(
@@ -63,12 +65,12 @@ class MessageBatchTrigger(BaseTrigger):
         cancel_on_kill: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        self.batch_ids = list(batch_ids)
+        self.batch_ids = _checked("batch_ids", batch_ids)
         self.conn_id = conn_id
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.wait_for = wait_for
-        self.cancel_on_kill = list(cancel_on_kill)
+        self.cancel_on_kill = _checked("cancel_on_kill", cancel_on_kill)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and every argument."""
@@ -145,3 +147,9 @@ class MessageBatchTrigger(BaseTrigger):
                     "and billed.",
                     batch_id,
                 )
+
+
+def _checked(name: str, batch_ids: Sequence[str]) -> list[str]:
+    if isinstance(batch_ids, str):  # its letters would be taken for ids
+        raise ConfigurationError(f"{name}= is the text {batch_ids!r:.200}. Give a list of ids of message batches.")
+    return [check_batch_id(batch_id, f"{name}=") for batch_id in batch_ids]

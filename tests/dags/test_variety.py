@@ -6,10 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
+from anthropic_batches_provider.operators import MessageBatchCancelOperator, MessageBatchResultsOperator
+from anthropic_batches_provider.sensors import MessageBatchSensor
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import DagRunner, Run
 
+JOB = "file:///nowhere/dag/task/unit/-/job-0001"
 SECRETS = ("secret of the user's", "not rendered")
 
 
@@ -45,6 +49,20 @@ def test_whatever_comes_in_goes_out_and_nothing_of_it_is_shown(
     assert "<2 rows>" in everything
     assert not [secret for secret in SECRETS if secret in everything]
     assert message_batch_simulator.api_key not in everything
+
+
+@pytest.mark.parametrize("named", [{"batch_ids": "None"}, {"job": {"job": JOB, "batch_ids": ["../x"]}}])
+def test_what_is_no_id_is_refused_before_anything_is_canceled_or_collected(
+    message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch, named: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ANTHROPIC_DEFAULT", message_batch_simulator.airflow_connection_json)
+    for operator in (MessageBatchCancelOperator, MessageBatchResultsOperator, MessageBatchSensor):
+        if "job" in named and operator is MessageBatchResultsOperator:  # reads the job's ledger, not the reference
+            continue
+        task = operator(task_id="t", **named)
+        with pytest.raises(AirflowFailException, match=r"holds '(None|\.\./x)', which is not the id"):
+            task.execute({"ti": None})  # type: ignore[typeddict-item]
+    assert message_batch_simulator.control.received().calls == {}
 
 
 def test_a_second_cancellation_finds_nothing_to_do(

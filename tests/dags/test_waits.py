@@ -58,7 +58,7 @@ def test_every_way_to_give_up_skips_and_cancels_if_so_told(
     assert {hook.retrieve_batch(batch_id).processing_status for batch_id in batch_ids} == {"canceling"}
 
 
-@pytest.mark.parametrize("batch_ids", [[], [""]])
+@pytest.mark.parametrize("batch_ids", [[], [""], [None]])
 def test_ids_that_cannot_be_right_fail_without_a_look(
     dags: DagRunner, message_batch_simulator: MessageBatchSimulator, batch_ids: list[str]
 ) -> None:

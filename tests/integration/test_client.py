@@ -16,7 +16,7 @@ import pytest
 
 from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.byte_lines import split_lines
-from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient, calls
+from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient, calls, sightings
 from anthropic_batches_provider.batches.create_answers import is_refusal
 from anthropic_batches_provider.batches.limits import MAX_LIST_PAGES
 from anthropic_batches_provider.errors import (
@@ -258,14 +258,40 @@ def test_a_missing_model_is_no_missing_batch(client: BlockingClient, api: Script
 # ---------------------------------------------------------------------------------------------------------- other calls
 
 
-@pytest.mark.parametrize("batch_id", ["", " ", ".", "..", "a/../b", "a?c", "a#d", "é", "a b", "a\n", "x" * 129])
-def test_an_empty_or_climbing_id_is_refused_before_a_call(
-    client: BlockingClient, api: ScriptedApi, batch_id: str
-) -> None:
-    for method in ("retrieve", "cancel", "delete"):
-        with pytest.raises(ConfigurationError):
+@pytest.mark.parametrize(
+    "batch_id",
+    [
+        "", " ", ".", "..", "a/../b", "a?c", "a#d", "é", "a b", "a\n", "x" * 129, "..%2fmodels", "a%3Fb", "a\\b", "a;b",
+        "None", "null", "nan", None, 7, "https://api.anthropic.com/v1/messages/batches/msgbatch_1",
+    ],
+)  # fmt: skip
+def test_what_is_no_id_is_refused_before_a_call(client: BlockingClient, api: ScriptedApi, batch_id: Any) -> None:
+    for method in ("retrieve", "cancel", "delete", "results"):
+        with pytest.raises(ConfigurationError, match=r"^batch_id holds .* which is not the id of a message batch"):
             getattr(client, method)(batch_id)
+    with pytest.raises(ConfigurationError, match=r"^batch_id holds"):
+        sightings.look_at(batch_id)
     assert api.arrived == []
+
+
+@pytest.mark.parametrize("batch_id", ["msgbatch_1", "batch-1.eu", "a..b", "-", "x" * 128])
+def test_an_id_is_one_part_of_the_path_as_it_is(batch_id: str) -> None:
+    assert calls.retrieve(batch_id).path == f"/v1/messages/batches/{batch_id}"
+    assert calls.cancel(batch_id).path == f"/v1/messages/batches/{batch_id}/cancel"
+    assert calls.results(batch_id).path == f"/v1/messages/batches/{batch_id}/results"
+
+
+def test_ids_in_a_query_and_of_models_lead_nowhere_else(client: BlockingClient, api: ScriptedApi) -> None:
+    api.answer(Answer(body={"data": [], "has_more": False, "first_id": None, "last_id": None}), Answer(body={}))
+    client.list_page(after_id="a&limit=9/../x")
+    client.model("../x?y")
+    assert [arrived.path for arrived in api.arrived] == [
+        "/v1/messages/batches?limit=1000&after_id=a%26limit%3D9%2F..%2Fx",
+        "/v1/models/..%2Fx%3Fy",
+    ]
+    for model in ("", " ", ".", "..", None):
+        with pytest.raises(ConfigurationError, match="not a model id"):
+            client.model(model)
 
 
 def test_list_goes_through_all_pages(client: BlockingClient, api: ScriptedApi) -> None:

@@ -50,6 +50,17 @@ def test_a_batch_is_adopted_by_hand_and_the_job_goes_on(world: World, job: JobFo
     world.check_each_row_billed_once(3)
 
 
+@pytest.mark.parametrize("word", ["", "None", "../x"])
+def test_a_word_that_is_no_id_is_refused_before_a_call(
+    world: World, job: JobFolder, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    before = world.control.received().calls
+    assert main(["settle", job.uri, "--adopt", word]) == 1
+    assert f"error: --adopt holds {word!r}" in capsys.readouterr().err
+    assert world.control.received().calls == before
+    assert outcome(job) is None
+
+
 def test_a_batch_that_cannot_be_it_is_refused(world: World, job: JobFolder, capsys: pytest.CaptureFixture[str]) -> None:
     other = world.job(world.plan("other"), rows=2)
     small = world.finish(other)[0].batch_id

@@ -17,6 +17,7 @@ HEAVY = {"anthropic", "httpx2", "pyarrow", "pandas", "starlette", "uvicorn", "ge
 # Engine modules that an operator needs to check its arguments, and a trigger for its class: none imports a heavy one.
 LIGHT_ENGINE = {
     "batches",
+    "batches.batch_ids",
     "batches.cancellation",
     "batches.limits",
     "batches.output",

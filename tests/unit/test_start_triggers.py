@@ -73,7 +73,12 @@ async def test_without_what_airflow_keeps_the_timeout_counts_from_now(batch_id: 
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"), [({"batch_ids": "[]"}, "must be ids"), ({"conn_id": "nobody"}, "no connection nobody")]
+    ("changes", "reason"),
+    [
+        ({"batch_ids": "[]"}, "must be ids"),
+        ({"batch_ids": "None"}, "batch_ids= holds 'None'"),
+        ({"conn_id": "nobody"}, "no connection nobody"),
+    ],
 )
 async def test_an_argument_of_no_use_is_told_at_once(
     message_batch_simulator: MessageBatchSimulator, batch_id: str, changes: dict[str, Any], reason: str

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider import triggers
+from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.hooks import MessageBatchHook
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from anthropic_batches_provider.triggers import MessageBatchTrigger
@@ -30,6 +31,13 @@ def test_every_argument_survives_serialization() -> None:
     assert path == "anthropic_batches_provider.triggers.MessageBatchTrigger"
     assert json.loads(json.dumps(arguments)) == ARGUMENTS
     assert MessageBatchTrigger(**arguments).serialize() == (path, arguments)
+
+
+@pytest.mark.parametrize("argument", ["batch_ids", "cancel_on_kill"])
+@pytest.mark.parametrize("ids", [["None"], ["msgbatch_1", None], ["../x"], "msgbatch_1"])
+def test_what_is_no_id_is_refused_when_the_trigger_is_made(argument: str, ids: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{argument}= (holds|is the text)"):
+        MessageBatchTrigger(**{**ARGUMENTS, argument: ids})
 
 
 async def test_in_a_triggerer_it_fires_only_when_airflow_has_noticed_the_deferral(

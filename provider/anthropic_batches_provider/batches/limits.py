@@ -11,7 +11,6 @@ from datetime import timedelta
 
 MAX_REQUESTS_PER_BATCH = 100_000
 MAX_BYTES_PER_BATCH = 256_000_000  # "256 MB"; the stricter reading of MB
-BATCH_ID_PATTERN = re.compile(r"^[a-zA-Z0-9_-]{1,128}\Z")  # ours: it becomes a part of paths
 CUSTOM_ID_PATTERN = re.compile(r"^[a-zA-Z0-9_-]{1,64}\Z")
 
 BATCH_EXPIRES_AFTER = timedelta(hours=24)

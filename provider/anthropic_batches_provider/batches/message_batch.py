@@ -13,7 +13,7 @@ from typing import Literal, Protocol, TypeVar
 
 import pendulum
 
-from anthropic_batches_provider.batches.limits import BATCH_ID_PATTERN
+from anthropic_batches_provider.batches.batch_ids import is_batch_id
 from anthropic_batches_provider.errors import UnexpectedAnswerError
 
 UNKNOWN_STATUS = "unknown"
@@ -116,7 +116,7 @@ class MessageBatch:
         if not isinstance(body, Mapping) or body.get("type") != "message_batch":
             raise _no_batch(body, "its type is not message_batch")
         batch_id = body.get("id")
-        if not (isinstance(batch_id, str) and BATCH_ID_PATTERN.match(batch_id)):
+        if not is_batch_id(batch_id):
             raise _no_batch(body, "its id is not an id")
         return cls._read(body, batch_id)
 
@@ -133,7 +133,7 @@ class MessageBatch:
     @property
     def has_well_formed_id(self) -> bool:
         """Whether the batch can be asked about, and its id can be a part of a path."""
-        return BATCH_ID_PATTERN.match(self.id) is not None
+        return is_batch_id(self.id)
 
     @classmethod
     def _read(cls, body: Mapping[str, object], batch_id: str) -> MessageBatch:

@@ -14,7 +14,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from anthropic_batches_provider.batches.limits import BATCH_ID_PATTERN, MAX_LIST_PAGES
+from anthropic_batches_provider.batches.batch_ids import is_batch_id
+from anthropic_batches_provider.batches.limits import MAX_LIST_PAGES
 from anthropic_batches_provider.batches.pauses import GrowingPause, bounded_retry_after
 from anthropic_batches_provider.errors import MessageBatchesError
 
@@ -169,7 +170,7 @@ class EndedBatchWatch:
         if untold.among(listed):  # another triggerer may have reported them meanwhile
             untold.watermark = untold.watermark.merged(await self._memory.read())
         self._failures, self._retry_after_seconds = 0, 0.0
-        return [batch for batch in untold.among(listed) if BATCH_ID_PATTERN.match(batch.id)]
+        return [batch for batch in untold.among(listed) if is_batch_id(batch.id)]
 
     async def _start(self) -> UntoldBatches:
         from anthropic_batches_provider.batches.watching.watermark import UntoldBatches, Watermark

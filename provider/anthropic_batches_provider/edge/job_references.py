@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from anthropic_batches_provider.batches.batch_ids import check_batch_id
 from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def known_batch_ids(job: Any, batch_ids: Any) -> list[str]:
 
     :param job: a job reference, a URI, several of them, or None.
     :param batch_ids: plain ids, one or several, or None.
-    :raises ConfigurationError: neither or both are given, or the ids are not text.
+    :raises ConfigurationError: neither or both are given, or an id can be none.
     """
     if (job is None) == (batch_ids is None):
         raise ConfigurationError(
@@ -64,16 +65,18 @@ def known_batch_ids(job: Any, batch_ids: Any) -> list[str]:
     if not isinstance(job, (str, Mapping)) and isinstance(job, Sequence):
         return [batch_id for one in job for batch_id in known_batch_ids(one, None)]
     if isinstance(job, Mapping) and job.get("batch_ids"):
-        return list(job["batch_ids"])
+        return batch_ids_in(job["batch_ids"], "the batch_ids of job=")
     return [batch.batch_id for batch in find_job(job).batches()]
 
 
-def batch_ids_in(rendered: Any) -> list[str]:
+def batch_ids_in(rendered: Any, place: str = "batch_ids=") -> list[str]:
     """Return the ids that a rendered template names, in order.
 
     :param rendered: a list of ids, or a text: one id, several ids separated by commas or spaces, or a list in Python or
         JSON notation, which is how a template renders a list.
-    :raises ConfigurationError: it names no ids, or is neither a list nor a text.
+    :param place: the argument that holds it, for messages.
+    :raises ConfigurationError: it names no ids, is neither a list nor a text, or has an entry that can be no id, which
+        the message names.
     """
     found: Any = rendered
     if isinstance(rendered, str):
@@ -83,9 +86,10 @@ def batch_ids_in(rendered: Any) -> list[str]:
         except (ValueError, SyntaxError):
             found = None
     is_list = isinstance(found, Sequence) and not isinstance(found, str)
-    if not is_list or not found or not all(isinstance(batch_id, str) and batch_id for batch_id in found):
+    if not is_list or not found:
         raise ConfigurationError(
-            f"batch_ids= must be ids of message batches (msgbatch_…), not {rendered!r:.200}. Nothing was waited for; "
-            "any running batches keep running."
+            f"{place} must be ids of message batches (msgbatch_…), not {rendered!r:.200}. Check that the task or "
+            "parameter that they come from gives ids; the output of a submitting task belongs in job=. Nothing was "
+            "sent; batches that run keep running."
         )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(check_batch_id(entry, place) for entry in found))

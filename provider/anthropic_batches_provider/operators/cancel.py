@@ -38,7 +38,8 @@ class MessageBatchCancelOperator(BaseOperator):
         mapped submitting task returns a list; its jobs should share one connection, because the first one's is used.
         (templated)
     :param batch_ids: batches that something else submitted: one id, a list of ids, or a template that renders to either
-        (``"{{ params.batch_ids }}"``: the text of a list is read as a list). Either this or ``job``. (templated)
+        (``"{{ params.batch_ids }}"``: the text of a list is read as a list). A word such as ``None``, a URL or a path
+        is refused at once. Either this or ``job``. (templated)
     :param conn_id: the Airflow connection. Default: the job's own, else ``anthropic_default``. (templated)
     :returns: ``{"canceled": [ids asked to cancel now], "untouched": [ids that had ended, or were canceling or gone]}``.
     """
@@ -63,10 +64,11 @@ class MessageBatchCancelOperator(BaseOperator):
             self.log.info("Nothing to cancel: there is no job= and no batch_ids=.")
             return {"canceled": [], "untouched": []}
         with as_task_failures():
+            batch_ids = self._batch_ids()
             hook = MessageBatchHook(connection_of(self.conn_id, self.job))
             with hook.client() as client:
                 self.host = client.settings.base_url
-                canceled, untouched = cancel_batches(client, self._batch_ids())
+                canceled, untouched = cancel_batches(client, batch_ids)
         return {"canceled": canceled, "untouched": untouched}
 
     def _batch_ids(self) -> list[str]:
@@ -90,8 +92,8 @@ class MessageBatchCancelOperator(BaseOperator):
             self._warn_of_doubts(job)
         except LedgerError as error:
             self.log.warning("%s The batches that are known are canceled all the same.", error)
-        named = reference.get("batch_ids", ()) if isinstance(reference, Mapping) else ()
-        return list(dict.fromkeys((*batch_ids, *named)))
+        names_ids = isinstance(reference, Mapping) and reference.get("batch_ids")
+        return list(dict.fromkeys((*batch_ids, *(known_batch_ids(reference, None) if names_ids else ()))))
 
     def _warn_of_doubts(self, job: JobFolder) -> None:
         for state in job.unchecked_shards():

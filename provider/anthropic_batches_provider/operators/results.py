@@ -47,7 +47,8 @@ class MessageBatchResultsOperator(BaseOperator):
     :param job: what a submitting task returned (``submit.output``), or the URI of a job folder; one job. For a mapped
         submitting task, expand: ``MessageBatchResultsOperator.partial(…).expand(job=submit.output)``. (templated)
     :param batch_ids: batches that something else submitted: one id, a list of ids, or a template that renders to either
-        (``"{{ params.batch_ids }}"``: the text of a list is read as a list). Either this or ``job``. (templated)
+        (``"{{ params.batch_ids }}"``: the text of a list is read as a list). A word such as ``None``, a URL or a path
+        is refused at once. Either this or ``job``. (templated)
     :param destination: where the rows go: a folder, or ``"xcom"``, which returns them. A folder is any URI that
         ObjectStoragePath takes, or an absolute path. It belongs to one unit of work: put ``{{ ds }}`` or
         ``{{ run_id }}`` into it. A mapped task adds ``map_index=N/``. Default: ``"xcom"``. (templated)

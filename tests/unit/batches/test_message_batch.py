@@ -86,10 +86,17 @@ def test_a_time_that_is_none_or_impossible_is_not_known(name: str, time: object)
     assert found.ended_with(6)
 
 
-@pytest.mark.parametrize("id_", [None, "", 5, "../claims/x", "a/b", "a b", "a\n", "x" * 129, "é"])
+@pytest.mark.parametrize("id_", [None, "", 5, "../claims/x", "a/b", "a b", "a\n", "x" * 129, "é", ".a", "None"])
 def test_an_id_that_could_lead_elsewhere_is_none(id_: object) -> None:
     with pytest.raises(UnexpectedAnswerError, match="its id is not an id"):
         batch(id=id_)
+
+
+@pytest.mark.parametrize("entry", [{}, {"id": None}, {"id": "null"}, {"id": "../x"}])
+def test_an_entry_of_a_list_without_an_id_has_none_that_can_be_asked_about(entry: dict[str, Any]) -> None:
+    found = MessageBatch.from_list({**BODY, "id": None, **entry})
+    assert found is not None
+    assert not found.has_well_formed_id
 
 
 @pytest.mark.parametrize("body", [None, [], "msgbatch_1", {}, {"id": "msgbatch_1"}, {**BODY, "type": "message"}])

@@ -59,7 +59,32 @@ def test_one_id_is_a_list_of_one() -> None:
     assert batch_ids_in("msgbatch_1") == ["msgbatch_1"]
 
 
-@pytest.mark.parametrize("rendered", ["", " ", "[]", "[1]", "['a'", "[a, b]", [], ["a", ""], None, 7])
+@pytest.mark.parametrize(
+    "rendered", ["", " ", "[]", "['a'", "[a, b]", [], None, 7, {"job": "file:///x"}, '["a", null]']
+)
 def test_what_names_no_ids_is_refused(rendered: Any) -> None:
     with pytest.raises(ConfigurationError, match="must be ids of message batches"):
         batch_ids_in(rendered)
+
+
+@pytest.mark.parametrize(
+    ("rendered", "entry"),
+    [
+        ("None", "'None'"),
+        ("a,null", "'null'"),
+        ("['a', None]", "None"),
+        ("[1]", "1"),
+        (["a", ""], "''"),
+        (["a", 7], "7"),
+        (["a", float("nan")], "nan"),
+        ("https://api.anthropic.com/v1/messages/batches/a/results", "'https://api.anthropic.com/v1/messages/batches/a/results'"),
+        ("../../models", "'../../models'"),
+        (["a", "b?limit=1"], r"'b\?limit=1'"),
+        ("{'job': 'file:///x', 'batch_ids': ['a']}", '"{\'job\':"'),
+    ],
+)  # fmt: skip
+def test_an_entry_that_can_be_no_id_is_named_wherever_ids_come_from(rendered: Any, entry: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^batch_ids= holds {entry}, which is not the id of a message batch"):
+        batch_ids_in(rendered)
+    with pytest.raises(ConfigurationError, match=f"^the batch_ids of job= holds {entry}, which is not"):
+        known_batch_ids({"job": "file:///x", "batch_ids": rendered}, None)

@@ -18,7 +18,8 @@ import msgspec
 import pendulum
 
 from anthropic_batches_provider.batches.account import Account, Greeting
-from anthropic_batches_provider.batches.limits import BATCH_ID_PATTERN, MAX_LIST_PAGE, MAX_LIST_PAGES
+from anthropic_batches_provider.batches.batch_ids import check_batch_id
+from anthropic_batches_provider.batches.limits import MAX_LIST_PAGE, MAX_LIST_PAGES
 from anthropic_batches_provider.batches.message_batch import MessageBatch, check_about
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
@@ -27,7 +28,6 @@ from anthropic_batches_provider.errors import ConfigurationError, UnexpectedAnsw
 T = TypeVar("T")
 
 BATCHES = "/v1/messages/batches"
-_BATCH_ID = "batch id"
 _LONGEST_AGE = timedelta(hours=1)
 
 # The params that POST /v1/messages/count_tokens accepts; it refuses a request's other params (max_tokens, …).
@@ -154,7 +154,7 @@ def models_page(after_id: str | None) -> Call[tuple[list[dict[str, Any]], str | 
 
 
 def model(model_id: str) -> Call[dict[str, Any]]:
-    path = f"/v1/models/{_quoted(model_id, 'model id')}"
+    path = f"/v1/models/{_quoted_model(model_id)}"
     return Call(doing=f"retrieving model {model_id}", method="get", path=path, read=_object)
 
 
@@ -195,16 +195,15 @@ def last_id_of(page: BatchPage) -> str | None:
 
 
 def _path(batch_id: str) -> str:
-    return f"{BATCHES}/{_quoted(batch_id, _BATCH_ID)}"
+    """Return the path of a batch; an id of this form needs no quoting, and cannot lead to another path."""
+    return f"{BATCHES}/{check_batch_id(batch_id, 'batch_id')}"
 
 
-def _quoted(id_: object, name: str) -> str:
-    """Percent-encode an id; an empty id would turn the call into a list call, and dots would move up the path."""
-    if not isinstance(id_, str) or not id_.strip():
-        raise ConfigurationError(f"The {name} is empty. Give an id.")
-    if id_ in (".", "..") or (name == _BATCH_ID and not BATCH_ID_PATTERN.match(id_)):
-        raise ConfigurationError(f"{id_!r} is not a {name}. Give the id as the API returned it.")
-    return quote(id_, safe="")
+def _quoted_model(model_id: object) -> str:
+    """Percent-encode a model id; an empty id would turn the call into a list call, and dots would move up the path."""
+    if not isinstance(model_id, str) or model_id.strip() in ("", ".", ".."):
+        raise ConfigurationError(f"{model_id!r} is not a model id. Give an id, such as claude-haiku-4-5.")
+    return quote(model_id, safe="")
 
 
 def _decoded(answer: Answer) -> Any:

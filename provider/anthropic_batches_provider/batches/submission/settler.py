@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 import pendulum
 
+from anthropic_batches_provider.batches.batch_ids import is_batch_id
 from anthropic_batches_provider.batches.byte_lines import LineTooLongError, grouped_lines
 from anthropic_batches_provider.batches.clock import SERVICE_CLOCK_SKEW
 from anthropic_batches_provider.batches.ledger import IntentRecord, JobFolder
-from anthropic_batches_provider.batches.limits import BATCH_ID_PATTERN, MAX_RESULT_LINE_BYTES
+from anthropic_batches_provider.batches.limits import MAX_RESULT_LINE_BYTES
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.results import read_loosely
 from anthropic_batches_provider.batches.service import SettlingService
@@ -109,7 +110,7 @@ class Settler:
         Only a whole line that is a result can prove that a batch is not ours. A proxy's answer, or a line that was cut,
         proves nothing.
         """
-        if not BATCH_ID_PATTERN.match(batch_id):
+        if not is_batch_id(batch_id):
             return Proof.UNPROVABLE  # such a batch cannot be asked about
         try:
             with self._service.results(batch_id) as chunks:
