@@ -19,6 +19,7 @@ from anthropic_batches_provider.batches.requests.exact_values import (
     is_suspect,
     plain_value,
 )
+from anthropic_batches_provider.batches.requests.sdk_values import sent_value
 from anthropic_batches_provider.batches.requests.wording import shortened
 
 __all__ = [
@@ -61,9 +62,11 @@ def encode_columns(columns: dict[str, Any]) -> bytes:
 def encode_arguments(value: object) -> bytes:
     """Encode Messages params, which the API reads; like :func:`encode_values`, but a Decimal becomes a number.
 
-    :raises NotJsonError: as :func:`encode_values`.
+    Values of the SDK have the form in which it would send them (:mod:`sdk_values`).
+
+    :raises NotJsonError: as :func:`encode_values`; a ``FileValueError`` if a file is not sent.
     """
-    return _encoded(_number_decimals, value)
+    return _encoded(_number_decimals, value, as_sent=True)
 
 
 def encode_text(text: str) -> bytes:
@@ -88,14 +91,17 @@ def written_json(value: object, indent: int = 0) -> str:
     return msgspec.json.format(encode_values(value), indent=indent).decode()
 
 
-def _encoded(encoder: msgspec.json.Encoder, value: object, *, as_given: bool = False) -> bytes:
+def _encoded(encoder: msgspec.json.Encoder, value: object, *, as_given: bool = False, as_sent: bool = False) -> bytes:
     """Encode a value in its exact form.
 
     :param as_given: only check it, and leave its form to the encoder: jobs of earlier versions know their question by
         such bytes.
+    :param as_sent: take values of the SDK, and read files.
     """
     try:
-        checked = exact(value) if type(value) is not str and is_suspect(value) else value
+        checked = value
+        if type(value) is not str and is_suspect(value):
+            checked = exact(sent_value(value) if as_sent else value)
         return encoder.encode(value if as_given else checked)
     except UnicodeEncodeError as error:
         near = error.object[max(error.start - 20, 0) : error.end + 20]

@@ -11,6 +11,7 @@ from typing import Any
 
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_arguments
+from anthropic_batches_provider.batches.requests.sdk_values import FileValueError, is_omitted
 from anthropic_batches_provider.batches.requests.wording import listed, row_name
 from anthropic_batches_provider.errors import InvalidRowError
 
@@ -37,11 +38,19 @@ def encode_checked_params(params: object, number: int, *, source: str) -> bytes:
         )
     problem = params_problem(params) or missing_problem(params)
     if problem is not None:
+        # Looked for only here: an omitted field is a problem, or is left out when the params are encoded.
+        params = {name: value for name, value in params.items() if not is_omitted(value)}
+        problem = params_problem(params) or missing_problem(params)
+    if problem is not None:
         raise InvalidRowError(
             f"{row_name(number)}: {problem} The params given by {source} hold: {listed(params)}.", row_number=number
         )
     try:
         encoded = encode_arguments(params)
+    except FileValueError as error:
+        raise InvalidRowError(
+            f"{row_name(number)}: in the params given by {source}, {error}", row_number=number
+        ) from error
     except NotJsonError as error:
         raise InvalidRowError(
             f"{row_name(number)}: the params given by {source} are not JSON: {error}.", row_number=number

@@ -18,6 +18,7 @@ from anthropic_batches_provider.batches.requests.encoding import (
 )
 from anthropic_batches_provider.batches.requests.exact_values import without_digits
 from anthropic_batches_provider.batches.requests.params import check_size, encode_checked_params, params_problem
+from anthropic_batches_provider.batches.requests.sdk_values import FileValueError, is_omitted, sent_value
 from anthropic_batches_provider.batches.requests.templates import PromptTemplate
 from anthropic_batches_provider.batches.requests.wording import reason, row_name
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
@@ -31,7 +32,8 @@ class Question:
     """How a row becomes Messages params: by a prompt, by a builder, or not at all because the requests are ready.
 
     :param prompt: rendered per row into the one user message.
-    :param request_builder: called with each row; its result overrides the other fields: ``{**defaults, **built}``.
+    :param request_builder: called with each row; its result overrides the other fields: ``{**defaults, **built}``. A
+        field that it omits, as the SDK does, is left out.
     :param ready_requests: True if the input already holds requests; all other fields must be empty then.
     :param model: id of the model.
     :param system: text, or a list of content blocks.
@@ -67,11 +69,23 @@ class Question:
         except NotJsonError as error:
             raise ConfigurationError(f"`message_params` or `system` is not JSON: {error}.") from error
 
-    @property
+    @cached_property
     def defaults(self) -> dict[str, Any]:
-        """The params that every request has, unless its builder overrides them."""
+        """The params that every request has, unless its builder overrides them; files among them are read once.
+
+        :raises ConfigurationError: a file or a model among them cannot be sent.
+        """
+        try:
+            return dict(sent_value(self._named | dict(self.params)))
+        except FileValueError as error:
+            raise ConfigurationError(f"In `message_params` or `system`, {error}") from error
+        except NotJsonError as error:
+            raise ConfigurationError(f"`message_params` or `system` is not JSON: {error}.") from error
+
+    @property
+    def _named(self) -> dict[str, Any]:
         named = {"model": self.model, "max_tokens": self.max_tokens, "system": self.system}
-        return {name: value for name, value in named.items() if value is not None} | dict(self.params)
+        return {name: value for name, value in named.items() if value is not None and not is_omitted(value)}
 
     def encode_params(self, row: Mapping[str, Any], number: int) -> bytes:
         """Return the JSON bytes of one row's Messages params: compact UTF-8.
@@ -140,19 +154,19 @@ class Question:
             raise ConfigurationError(
                 "`message_params` must be a dict of Messages params, such as {'stop_sequences': ['END']}."
             )
-        if not _is_system(self.system):
+        for name in self._named:
+            if name in params:
+                raise ConfigurationError(
+                    f"`{name}` is given twice: as `{name}=` and inside `message_params`. Leave one out."
+                )
+        if self.system is not None and not _is_system(self.defaults.get("system")):
             raise ConfigurationError(
                 f"`system` has type {type(self.system).__name__}; it must be text or a list of content blocks, such as "
                 f"[{{'type': 'text', 'text': …}}]."
             )
-        for name in ("model", "system", "max_tokens"):
-            if name in params and getattr(self, name) is not None:
-                raise ConfigurationError(
-                    f"`{name}` is given twice: as `{name}=` and inside `message_params`. Leave one out."
-                )
 
     def _check_complete(self) -> None:
-        if "messages" in self.params:
+        if "messages" in self.defaults:
             raise ConfigurationError(
                 "`message_params` holds `messages`, but `prompt` makes the messages. Leave one out; for several "
                 "turns use "

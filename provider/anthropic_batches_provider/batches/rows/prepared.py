@@ -137,7 +137,7 @@ def _ready_request(request: Mapping[str, Any] | InvalidRowError, number: int) ->
         key = encode_values(custom_id)
     except NotJsonError as error:
         raise InvalidRowError(f"{row_name(number)}: custom_id: {error}.", row_number=number) from error
-    return key, params, "output_config" in request["params"]
+    return key, params, "output_config" in request["params"] and _ASKS_FOR_JSON in params
 
 
 def _as_dict(row: object, number: int) -> dict[str, Any]:
