@@ -85,7 +85,8 @@ class MessageBatchOperator(RowsOperator):
     :param betas: list of values of the ``anthropic-beta`` header, for the whole batch. Default: ``()``.
     :param request_builder: a callable, used instead of ``prompt``, that takes a row (a dict) and returns Messages
         params, for images, tools or several turns. The params it returns override ``model``, ``system``, ``max_tokens``
-        and ``message_params``. It must be a plain function, not async.
+        and ``message_params``. They may hold the SDK's models (such as ``response.content``), ``anthropic.omit``, and
+        a path or an open file as the ``data`` of a base64 source. It must be a plain function, not async.
     :param requests: ready ``{"custom_id": …, "params": {…}}`` dicts, from the same sources as ``rows``, and instead of
         ``rows``. Your custom_id (a unique string or whole number) comes back in the column ``key``. The request that is
         sent has a custom_id of ours, which proves that a batch is ours. ``key``, ``keep`` and the parameters of the
