@@ -109,7 +109,8 @@ class MessageBatchOperator(RowsOperator):
     :param unit: names the unit of work. A retry, a clear or a backfill of the same unit finds its batches again.
         Default: the run's partition key, else its logical date, else its run id. (templated)
     :param edition: names a deliberate new job of the same unit, which is paid for again. Default: ``""``. (templated)
-    :param storage: URI or absolute path of the folder that holds all jobs. Default: ``[anthropic_batches] storage``. (templated)
+    :param storage: URI or absolute path of the folder that holds all jobs. Default: ``[anthropic_batches] storage``.
+        (templated)
     :param max_requests_per_shard: most requests of one message batch: 1 to 100,000. Shards hold up to 1.5% fewer
         (pseudo-random), so that two batches of an account rarely have equal counts. Default: ``100_000``.
     :param max_bytes_per_shard: most bytes of one message batch: 1 to 256,000,000. Default: ``256_000_000``.

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import msgspec
+
 from anthropic_batches_provider.batches.requests.encoding import (
     NotJsonError,
     encode_arguments,
@@ -118,7 +120,11 @@ class Question:
             "request_builder": _identity(self.request_builder) if self.request_builder is not None else None,
             "defaults": self.defaults,
         }
-        return hashlib.blake2b(encode_sorted(question), digest_size=16).hexdigest()
+        try:
+            encoded = encode_sorted(question)
+        except NotJsonError:  # names of fields that are numbers, which become text when they are sent
+            encoded = encode_sorted(question | {"defaults": msgspec.json.decode(encode_arguments(self.defaults))})
+        return hashlib.blake2b(encoded, digest_size=16).hexdigest()
 
     @cached_property
     def _encode(self) -> Callable[[Mapping[str, Any], int], bytes]:

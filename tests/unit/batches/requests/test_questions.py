@@ -299,3 +299,11 @@ def test_the_fingerprint_of_a_builder_is_its_name_source_and_arguments() -> None
     assert partial_of(object()) == partial_of(object())
     assert Question(request_builder=Builder()).fingerprint() == Question(request_builder=Builder()).fingerprint()
     assert Question(request_builder=dict).fingerprint() != Question(request_builder=hello_builder).fingerprint()
+
+
+def test_names_of_params_that_are_numbers_are_the_texts_that_are_sent() -> None:
+    def question(params: dict[str, Any]) -> Question:
+        return Question(request_builder=len, params=params)  # type: ignore[arg-type]
+
+    by_number, by_text = question({"metadata": {1: "a"}}), question({"metadata": {"1": "a"}})
+    assert by_number.fingerprint() == by_text.fingerprint() != question({"metadata": {2: "a"}}).fingerprint()

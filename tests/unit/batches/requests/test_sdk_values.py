@@ -23,6 +23,7 @@ from anthropic_batches_provider.batches.requests import PromptTemplate, Question
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_arguments, encode_values
 from anthropic_batches_provider.batches.rows import prepare_requests
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
+from tests.worlds.strict_rows import valid_rows
 
 PNG = b"\x89PNG\r\n\x1a\n\xff"
 PNG_BASE64 = "iVBORw0KGgr/"
@@ -401,5 +402,5 @@ def test_a_value_of_the_operator_that_cannot_be_sent_is_refused_before_the_first
 @pytest.mark.parametrize(("value", "asks"), [({"effort": "low"}, True), (anthropic.omit, False)])
 def test_a_ready_request_that_omits_its_output_config_asks_for_no_json(value: Any, asks: bool, tmp_path: Path) -> None:
     request = {"custom_id": "a", "params": COMPLETE | {"output_config": value}}
-    (row,) = prepare_requests([request], spool_folder=tmp_path)
+    (row,) = valid_rows(prepare_requests([request], spool_folder=tmp_path))
     assert row.asks_for_json is asks
