@@ -32,6 +32,10 @@ class Call(Enum):
     REFUSED = "refused"
     PAID = "paid"
     CANCELED = "paid and canceled"
+    FREE = "ended and read, without a billed row"
+
+
+_COSTS_NOTHING = (Call.NONE, Call.REFUSED, Call.FREE)
 
 
 class Job(NamedTuple):
@@ -50,6 +54,7 @@ class Job(NamedTuple):
 class World(NamedTuple):
     jobs: tuple[Job, ...]
     deaths: int
+    free_ends: int = 0
 
 
 Work = Generator[Operation, Any, Any]
@@ -62,12 +67,14 @@ class Setting:
     :param questions: of each task that runs at once, a letter.
     :param restarts: the tasks ask for a restart if the question has changed; else they fail.
     :param deaths: how often a process may die.
+    :param free_ends: how many batches may end without a billed row.
     :param without: safeguards that are taken out: see the ``if`` where each is named.
     """
 
     questions: str
     restarts: bool
     deaths: int = 0
+    free_ends: int = 0
     without: frozenset[str] = frozenset()
 
 
@@ -80,7 +87,7 @@ def model(setting: Setting) -> Model:
     """Return the model of a setting."""
     protocol = OpeningProtocol(setting)
     return Model(
-        world=World(jobs=(), deaths=setting.deaths),
+        world=World(jobs=(), deaths=setting.deaths, free_ends=setting.free_ends),
         processes=[Next(protocol.open, (question,)) for question in setting.questions],
         surroundings=surroundings,
         violations=protocol.violations,
@@ -161,6 +168,8 @@ class OpeningProtocol:
         if (yield has_sent(job)):
             return True
         yield record_contest(job)
+        if "second look" in self._setting.without:
+            return (yield decide(job, False))
         return (yield decide(job, (yield has_sent(job))))
 
     def _keeps_place(self, job: int) -> Work:
@@ -184,13 +193,17 @@ class OpeningProtocol:
         if len(running) > 1:
             yield TWO_JOBS_RUN
         may_be_open = any(job.call is Call.INTENDED for job in world.jobs)  # its sender died: it is settled later
-        if not running and not may_be_open:
+        has_ended = any(job.call is Call.FREE for job in world.jobs)
+        if not running and not may_be_open and not has_ended:
             yield NOTHING_RUNS
 
 
 def surroundings(world: World) -> Iterator[Happening]:
-    """Let time pass."""
+    """Let time pass, and batches end without a billed row."""
     for number, job in enumerate(world.jobs):
+        if job.call is Call.PAID and job.is_recorded and world.free_ends:
+            after = _with_job(world, number, job._replace(call=Call.FREE))
+            yield Happening(f"the batch of job {number} ends unbilled", after._replace(free_ends=world.free_ends - 1))
         if job.call is Call.INTENDED and not job.is_old:
             yield Happening(f"the intent of job {number} ages", _with_job(world, number, job._replace(is_old=True)))
 
@@ -252,11 +265,11 @@ def has_intent(job: int) -> Operation:
 
 
 def has_sent(job: int) -> Operation:
-    """Look whether a batch exists or may exist."""
+    """Look whether a batch exists or may exist that was not read as unbilled: unbilled_jobs.may_have_cost."""
 
     def operation(world: World) -> Iterator[Happening]:
-        found = world.jobs[job].call not in (Call.NONE, Call.REFUSED)
-        yield Happening(f"looks whether job {job} has sent something: {found}", world, found)
+        found = world.jobs[job].call not in _COSTS_NOTHING
+        yield Happening(f"looks whether job {job} may have cost something: {found}", world, found)
 
     return operation
 
@@ -318,7 +331,7 @@ def decide(job: int, keep: bool) -> Operation:
 def record_intent(job: int) -> Operation:
     def operation(world: World) -> Iterator[Happening]:
         found = world.jobs[job]
-        if found.call not in (Call.NONE, Call.REFUSED):
+        if found.call not in _COSTS_NOTHING:  # the rows of a job that cost nothing may go again, in a further round
             yield Happening(f"finds an intent of job {job}", world)
         elif found.intents == _MOST_INTENTS:
             yield Happening("needs another intent", world, found.intents + 1)

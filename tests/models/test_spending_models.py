@@ -87,11 +87,21 @@ OPENINGS = {
     "a changed question fails, a death": opening_protocol.Setting(questions="pq", restarts=False, deaths=1),
     "two restarts at once": opening_protocol.Setting(questions="pqq", restarts=True),
     "two that fail at once": opening_protocol.Setting(questions="pqq", restarts=False),
+    "a changed question after batches that cost nothing": opening_protocol.Setting(
+        questions="ppq", restarts=False, free_ends=2
+    ),
+    "a changed question after a batch that cost nothing, a death": opening_protocol.Setting(
+        questions="pq", restarts=False, free_ends=1, deaths=1
+    ),
+    "two changed questions after a batch that cost nothing": opening_protocol.Setting(
+        questions="pqq", restarts=False, free_ends=1
+    ),
 }
 OPENINGS_NEED = {
     "one look": (PAID_IN_TWO_JOBS, opening_protocol.Setting(questions="pp", restarts=True)),
     "abandon always": (TWO_JOBS_RUN, opening_protocol.Setting(questions="pq", restarts=True)),
     "contest": (PAID_JOB_CANCELED, opening_protocol.Setting(questions="pq", restarts=False)),
+    "second look": (TWO_JOBS_RUN, opening_protocol.Setting(questions="ppq", restarts=False, free_ends=1)),
 }
 
 

@@ -59,6 +59,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/output/source.py": ("unit/batches/collection/test_entry_points.py",),
     "batches/output/tally.py": ("unit/batches/collection/test_entry_points.py", "unit/batches/output/test_formats.py"),
     "batches/progress.py": ("integration/test_progress.py",),
+    "batches/submission/unbilled_jobs.py": ("integration/test_undo.py", "models/test_spending_models.py"),
     "batches/requests/encoding.py": ("unit/batches/requests/test_questions.py", "properties/test_rows.py"),
     "batches/requests/params.py": ("unit/batches/requests/test_questions.py", "properties/test_rows.py"),
     "batches/requests/wording.py": ("unit/batches/requests/test_templates.py",),

@@ -66,7 +66,7 @@ class AbandonedRecord(Record, frozen=True, kw_only=True):
 
 
 class ContestRecord(Record, frozen=True, kw_only=True):
-    """A task with another question asks to replace this job, which had sent nothing when the task checked."""
+    """A task with another question asks to replace this job, which had cost nothing when the task checked."""
 
     kind = "contested"
 

@@ -7,7 +7,7 @@ from anthropic_batches_provider.batches.ledger.records import AbandonedRecord, C
 
 
 class Replacement:
-    """Abandons a job, or contests it: a changed question asks to replace a job that has sent nothing."""
+    """Abandons a job, or contests it: a changed question asks to replace a job that has cost nothing."""
 
     def __init__(self, records: JobRecords) -> None:
         self._records = records
@@ -33,7 +33,7 @@ class Replacement:
         return verdict.kept
 
     def has_lost_contest(self) -> bool:
-        """Return whether a contest was decided against this job: then nothing of it was or will be sent."""
+        """Return whether a contest was decided against this job: then nothing of it cost, or will cost, anything."""
         verdict = self._records.read("contest-verdict.json", VerdictRecord)
         return verdict is not None and not verdict.kept
 

@@ -6,20 +6,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from anthropic_batches_provider.batches.plurals import counted
-from anthropic_batches_provider.batches.row_failures import INVALID_ROW
+from anthropic_batches_provider.batches.row_failures import INVALID_ROW, may_go_again
 from anthropic_batches_provider.errors import ConfigurationError, FailedRowsError
 
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.output.manifest import Manifest
 
 CLEAR_BOTH_TASKS = (
-    "Other failures may be temporary: clear the submitting task and everything downstream of it, and only those rows "
-    "are sent and paid for."
+    "clear the submitting task and everything downstream of it, and only those rows are sent and paid for."
 )
-RAISE_MAX_ROUNDS = (
-    "Other failures may be over by now: raise max_rounds= and clear this task, and only those rows are sent and paid "
-    "for."
-)
+RAISE_MAX_ROUNDS = "raise max_rounds= and clear this task, and only those rows are sent and paid for."
 
 
 def check_max_failed_rows(value: Any) -> None:
@@ -57,13 +53,44 @@ def check_failed_rows(manifest: Manifest, max_failed_rows: int | float, *, again
     where = "in this task's XCom" if manifest.destination == "xcom" else f"at {manifest.destination}"
     raise FailedRowsError(
         f"{failed:,} of {counted(rows, 'row')} got no succeeded result ({_reasons(manifest)}); max_failed_rows is "
-        f"{max_failed_rows!r}. Fix the causes that the error types name, or raise max_failed_rows to accept the "
-        "failures. An invalid_request_error repeats until the row or the parameters change. "
-        f"{again} Every row is written {where}, with its result_type and error_type. Succeeded rows "
-        f"({manifest.counts.succeeded:,}) were billed and are kept; errored, canceled and expired requests, and "
-        f"invalid rows, were not billed.{_unreadable(manifest)}",
+        f"{max_failed_rows!r}. {_advice(manifest, again)} Or raise max_failed_rows to accept the failures. Every row "
+        f"is written {where}, with its result_type and error_type. {_billed(manifest)}{_unreadable(manifest)}",
         failed=failed,
         total=rows,
+    )
+
+
+def _advice(manifest: Manifest, again: str) -> str:
+    """Return what to do about the failures there are, in sentences."""
+    advice = [text for name, text in _TO_CORRECT.items() if name in manifest.errors]
+    counts = manifest.counts
+    if counts.invalid_row:
+        advice.append("Correct the invalid rows, and ask about them in a job of their own.")
+    may_be_over = [name for name in manifest.errors if may_go_again("errored", name)]
+    if may_be_over or counts.canceled or counts.expired:
+        advice.append(f"{'Other failures' if advice else 'The failures'} may be over by now: {again}")
+    if not counts.billed and manifest.job is not None:
+        advice.append(
+            "No row was billed: once you have corrected the question or the rows, clear the task that submits, with "
+            "what follows it, and a new job replaces this one; it needs no new edition."
+        )
+    return " ".join(advice) or "They are not sent again, because they were billed or may have been."
+
+
+_TO_CORRECT = {
+    "not_found_error": "Correct what a not_found_error names, such as the model.",
+    "invalid_request_error": "An invalid_request_error repeats until the row or the parameters change.",
+    "request_too_large": "Shorten the rows with request_too_large.",
+}
+
+
+def _billed(manifest: Manifest) -> str:
+    counts = manifest.counts
+    if not counts.billed:
+        return "Nothing was billed."
+    return (
+        f"Succeeded rows ({counts.succeeded:,}) were billed and are kept; errored, canceled and expired requests, and "
+        "invalid rows, were not billed."
     )
 
 

@@ -58,6 +58,11 @@ class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
         if found != self.rows:
             raise ValueError(f"{found:,} rows have a result type, of {self.rows:,} rows")
 
+    @property
+    def billed(self) -> int:
+        """Rows that were billed, or may have been."""
+        return self.succeeded + self.missing + self.unreadable
+
     def __str__(self) -> str:
         """Return the counts above 0 in human-readable form: ``58 succeeded, 2 errored``."""
         types = {name: getattr(self, name) for name in _RESULT_TYPES}

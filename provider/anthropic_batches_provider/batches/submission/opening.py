@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import pendulum
@@ -36,6 +37,7 @@ from anthropic_batches_provider.batches.submission.lost_answers import LostAnswe
 from anthropic_batches_provider.batches.submission.next_look import NextLook, combined
 from anthropic_batches_provider.batches.submission.outcomes import OutcomeRecorder
 from anthropic_batches_provider.batches.submission.service_time import ServiceTime, ask_time
+from anthropic_batches_provider.batches.submission.unbilled_jobs import may_have_cost
 from anthropic_batches_provider.errors import (
     BatchNotFoundError,
     ChangedInputError,
@@ -84,17 +86,27 @@ class JobOpener:
     """Opens the job of one task's plan.
 
     :param account: the account that the connection leads to now.
-    :param service: settles the open create calls of a replaced job, and cancels its running batches.
+    :param service: settles the open create calls of a replaced job, cancels its running batches, and shows the results
+        that prove that a job cost nothing.
+    :param spool_folder: a local folder of this attempt alone.
     """
 
     def __init__(
-        self, storage: Storage, plan: JobPlan, *, account: Account, service: SubmissionService, clock: Clock
+        self,
+        storage: Storage,
+        plan: JobPlan,
+        *,
+        account: Account,
+        service: SubmissionService,
+        clock: Clock,
+        spool_folder: Path,
     ) -> None:
         self._storage = storage
         self._plan = plan
         self._account = account
         self._service = service
         self._clock = clock
+        self._spool_folder = spool_folder
 
     def open(self) -> JobFolder:
         """Return the job that this task must advance.
@@ -125,10 +137,11 @@ class JobOpener:
 
         The old job is always abandoned before the new one is opened, even if it has sent nothing: an attempt of it may
         be reading its rows, and would send them. A plan that says ``fail`` may not cancel, so it contests the job
-        first. If the job turns out to have begun to send, it is kept, and the change counts as one after submission.
+        first. If the job turns out to have begun to send, it is kept, and the change counts as one after submission;
+        not if all that it sent has ended and cost nothing.
 
         :param what: the thing that changed, in words.
-        :raises ChangedInputError: something was submitted, and the plan says ``fail``.
+        :raises ChangedInputError: something was submitted and may have cost something, and the plan says ``fail``.
         :raises LedgerError: another attempt has replaced the job meanwhile, a create call of it is unresolved, or a
             batch of it that may be running could not be canceled.
         """
@@ -147,20 +160,23 @@ class JobOpener:
         return self._successor_of(job, after=jobs)
 
     def _contest(self, job: JobFolder, what: str) -> None:
-        """Make sure that a job has sent nothing and never will.
+        """Make sure that a job has cost nothing and never will.
 
-        :raises ChangedInputError: it has sent something, or has just begun to; it is kept.
+        :raises ChangedInputError: it may have cost something, or has just begun to send; it is kept.
         """
-        if not _has_sent(job):
+        if not self._may_have_cost(job):
             job.replacement.record_contest(self._clock.now().to_iso8601_string())
-            if not job.replacement.decide_contest(keep=_has_sent(job)):
+            if not job.replacement.decide_contest(keep=self._may_have_cost(job)):
                 return
         raise ChangedInputError(
             f"Since the job at {job.uri} was submitted, {what} changed. To keep the old answers, undo the change. To "
             'ask and pay again, set edition="2" (or any name not used before for this unit), or '
             'on_changed_input="restart". Nothing new was submitted, nothing was canceled, and all paid results stay '
-            "where they are."
+            "where they are. A job whose batches have all ended without a billed row is replaced without asking."
         )
+
+    def _may_have_cost(self, job: JobFolder) -> bool:
+        return may_have_cost(job, _shards(job), self._service, clock=self._clock, spool_folder=self._spool_folder)
 
     def _successor_of(self, job: JobFolder, *, after: UnitJobs) -> JobFolder:
         """Abandon a job, settle its open create calls, cancel its running batches, and open the job that replaces it.
@@ -169,7 +185,8 @@ class JobOpener:
             not be canceled: a new job now could pay twice.
         """
         job.replacement.record_abandonment(self._clock.now().to_iso8601_string())
-        # The attempt that decided a contest against it saw that nothing was sent; nothing can have been sent since.
+        # The attempt that decided a contest against it saw that it had sent nothing, or that all it sent had ended and
+        # cost nothing; it can have sent nothing since.
         if not job.replacement.has_lost_contest():
             time = ServiceTime(self._service, self._clock, ask_time(self._service, self._clock))
             unsettled = self._settle_doubts(job, time)
@@ -321,11 +338,6 @@ def _check_account(job: JobFolder, description: JobRecord, conn_id: str, account
         "Give the connection its first account back, or request a new job with edition=. Only the first "
         "account's key can read the job's batches. Nothing was submitted."
     )
-
-
-def _has_sent(job: JobFolder) -> bool:
-    """Return whether a batch of a job exists or may exist."""
-    return any(state.batch is not None or state.open_intent is not None for state in _shards(job))
 
 
 def _shards(job: JobFolder) -> list[ShardState]:

@@ -42,7 +42,7 @@ def sealed_job(
     :param spool_folder: a local folder of this attempt alone.
     :raises ConfigurationError: bad rows, no rows, changed input, another account.
     """
-    opener = JobOpener(storage, plan, account=account, service=service, clock=clock)
+    opener = JobOpener(storage, plan, account=account, service=service, clock=clock, spool_folder=spool_folder)
     job = opener.open()
     if job.find_seal() is not None and job.is_finished() and not job.was_finished_by(plan.tries):
         if not _has_changed(job, read_rows):

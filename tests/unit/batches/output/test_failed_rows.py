@@ -92,3 +92,34 @@ def test_the_message_says_what_failed_where_the_output_is_and_what_was_billed() 
 def test_counts_that_do_not_add_up_are_refused() -> None:
     with pytest.raises(ValueError, match="3 rows have a result type, of 4 rows"):
         RowCounts(rows=4, succeeded=2, errored=1)
+
+
+@pytest.mark.parametrize(
+    ("counts", "errors", "said", "not_said"),
+    [
+        ({"errored": 2}, {"not_found_error": 2}, ["such as the model", "No row was billed"], ["may be over"]),
+        ({"errored": 2}, {"invalid_request_error": 2}, ["repeats until", "No row was billed"], ["may be over"]),
+        (
+            {"errored": 1, "succeeded": 1},
+            {"overloaded_error": 1},
+            ["The failures may be over by now: again"],
+            ["No row"],
+        ),
+        (
+            {"errored": 1, "expired": 1},
+            {"request_too_large": 1},
+            ["Shorten the rows", "Other failures may be over by now: again"],
+            [],
+        ),
+        ({"missing": 2}, {}, ["were billed or may have been"], ["may be over", "No row was billed"]),
+        ({"invalid_row": 1, "succeeded": 1}, {}, ["Correct the invalid rows"], ["may be over", "No row was billed"]),
+    ],
+)
+def test_the_advice_fits_the_errors_there_are(
+    counts: dict[str, int], errors: dict[str, int], said: list[str], not_said: list[str]
+) -> None:
+    found = manifest(rows=2, failed=2, counts=RowCounts(rows=2, **counts), errors=errors, job="file:///job")
+    with pytest.raises(FailedRowsError) as raised:
+        check_failed_rows(found, 0, again="again")
+    assert all(part in str(raised.value) for part in said)
+    assert not any(part in str(raised.value) for part in not_said)
