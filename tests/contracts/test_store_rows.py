@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import random
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from anthropic_batches_provider.edge.object_storage import open_storage
+from anthropic_batches_provider.edge.object_storage import object_path, open_storage
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.edge.row_files import find_files
+from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
+from tests.contracts.store_proxy import Request
 from tests.contracts.store_servers import Store
+from tests.worlds.strict_rows import read_rows
 
 LAKE = {
     "dt=1/a.jsonl": b'{"n": 1}\n',
@@ -32,7 +39,7 @@ def lake(store: Store, tmp_path: Path) -> str:
 
 
 def read(uri: str) -> list[Any]:
-    return [row["n"] for row in RowsArgument(uri).read(cast("Any", {}))]
+    return [row["n"] for row in read_rows(RowsArgument(uri).read(cast("Any", {})))]
 
 
 def test_wildcards_find_objects_in_order_and_never_cross_a_folder(lake: str) -> None:
@@ -63,3 +70,93 @@ def test_a_large_object_is_read_whole(store: Store, tmp_path: Path) -> None:
         file.writelines(b'{"n": %d, "text": "%s"}\n' % (number, b"x" * 1000) for number in range(20_000))
     open_storage(uri, holds_ledger=False).put_file(tmp_path / "file", "large.jsonl")
     assert read(f"{uri}/large.jsonl") == list(range(20_000))
+
+
+SIMILAR = b"".join(b'{"n": %d, "text": "the same words again and again"}\n' % number for number in range(2000))
+
+
+def test_an_object_with_content_encoding_gzip_is_read_whole(store: Store) -> None:
+    uri = f"{store.folder()}/a.jsonl"
+    upload(uri, gzip.compress(SIMILAR), encoding="gzip")
+    assert read(uri) == list(range(2000))
+
+
+def test_a_gz_file_with_content_encoding_gzip_is_read_whole_or_named_if_that_zipped_it_again(store: Store) -> None:
+    folder = store.folder()
+    upload(f"{folder}/once.jsonl.gz", gzip.compress(SIMILAR), encoding="gzip")
+    upload(f"{folder}/twice.jsonl.gz", gzip.compress(gzip.compress(SIMILAR)), encoding="gzip")
+    assert read(f"{folder}/once.jsonl.gz") == list(range(2000))
+    with pytest.raises(ConfigurationError, match=r"twice\.jsonl\.gz .*compressed with gzip twice"):
+        read(f"{folder}/twice.jsonl.gz")
+
+
+def test_an_object_whose_content_encoding_is_wrong_is_read_as_it_is_stored(store: Store) -> None:
+    folder = store.folder()
+    for encoding in ("gzip", "utf-8"):
+        upload(f"{folder}/{encoding}.jsonl", SIMILAR, encoding=encoding)
+        assert read(f"{folder}/{encoding}.jsonl") == list(range(2000))
+
+
+def test_an_encoded_object_of_many_blocks_is_read_whole(store: Store) -> None:
+    uri = f"{store.folder()}/large.jsonl"
+    letters = random.Random(1)
+    lines = (b'{"n": %d, "text": "%s"}\n' % (number, letters.randbytes(500).hex().encode()) for number in range(20_000))
+    zipped = gzip.compress(b"".join(lines), compresslevel=1)
+    assert len(zipped) > store.part_bytes
+    upload(uri, zipped, encoding="gzip")
+    assert read(uri) == list(range(20_000))
+
+
+@pytest.mark.parametrize("encoding", ["deflate", "br", "zstd", "gzip, br"])
+def test_an_encoding_that_cannot_be_read_is_refused_by_its_name(store: Store, encoding: str) -> None:
+    uri = f"{store.folder()}/a.jsonl"
+    upload(uri, zlib.compress(SIMILAR), encoding=encoding)
+    with pytest.raises(
+        ConfigurationError, match=rf"/a\.jsonl is stored with Content-Encoding: {encoding}, which"
+    ) as error:
+        read(uri)
+    assert not isinstance(error.value, InvalidRowError)
+
+
+def test_a_row_that_cannot_be_read_is_no_matter_of_the_encoding(store: Store) -> None:
+    folder = store.folder()
+    upload(f"{folder}/gzip.jsonl", gzip.compress(SIMILAR + b"{]\n"), encoding="gzip")
+    upload(f"{folder}/plain.jsonl", SIMILAR + b"{]\n")
+    for name in ("gzip", "plain"):
+        with pytest.raises(InvalidRowError, match="line 2001"):
+            read(f"{folder}/{name}.jsonl")
+
+
+def test_an_encoding_costs_no_further_request(store: Store) -> None:
+    folder = store.folder()
+    upload(f"{folder}/plain.jsonl", SIMILAR)
+    upload(f"{folder}/encoded.jsonl", gzip.compress(SIMILAR), encoding="gzip")
+    for name in ("plain", "encoded"):
+        with counted(store) as requests:
+            assert read(store.faulty(f"{folder}/{name}.jsonl")) == list(range(2000))
+        if store.name == "gcs":  # gcsfs looks for an object and for a folder of that name, some number of times
+            requests = [request for request in requests if "alt=media" in request.path]
+        assert [request.method for request in requests] == (["GET"] if store.name == "gcs" else ["HEAD", "GET"])
+
+
+def upload(uri: str, content: bytes, *, encoding: str | None = None) -> None:
+    """Upload an object with a Content-Encoding, as the store's client takes it."""
+    path = object_path(uri)
+    scheme = uri.partition("://")[0]
+    options: dict[str, Any] = {}
+    if encoding and scheme == "s3":
+        options = {"ContentEncoding": encoding}
+    elif encoding and scheme == "gs":
+        options = {"fixed_key_metadata": {"content_encoding": encoding}}
+    elif encoding:
+        with path.fs.open(path.path, "wb", content_settings={"content_encoding": encoding}) as file:
+            file.write(content)
+        return
+    path.fs.pipe_file(path.path, content, **options)
+
+
+@contextmanager
+def counted(store: Store) -> Iterator[list[Request]]:
+    requests: list[Request] = []
+    with store.proxy.faults(requests.append):
+        yield requests

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
 from anthropic_batches_provider.edge.configuration import STORAGE
+from anthropic_batches_provider.edge.content_encoding import open_as_stored
 from anthropic_batches_provider.edge.uris import local_path, shown_uri
 from anthropic_batches_provider.errors import ConfigurationError
 
@@ -221,8 +222,11 @@ def _s3_code(error: OSError) -> str | None:
 
 
 def open_object(fs: Any, key: str) -> BinaryIO:
-    """Open an object of a store for reading, with one block in memory: s3fs by default would read 50 MB ahead."""
-    return cast("BinaryIO", fs.open(key, "rb", block_size=_BLOCK_BYTES, cache_type="readahead"))
+    """Open an object of a store for reading, with one block in memory: s3fs by default would read 50 MB ahead.
+
+    :raises ConfigurationError: the object has a Content-Encoding that cannot be read.
+    """
+    return open_as_stored(fs, key, block_size=_BLOCK_BYTES, cache_type="readahead")
 
 
 def object_path(uri: str) -> ObjectStoragePath:
