@@ -331,7 +331,7 @@ def decide(job: int, keep: bool) -> Operation:
 def record_intent(job: int) -> Operation:
     def operation(world: World) -> Iterator[Happening]:
         found = world.jobs[job]
-        if found.call not in _COSTS_NOTHING:  # the rows of a job that cost nothing may go again, in a further round
+        if found.call not in _COSTS_NOTHING:  # a job that cost nothing may send its rows again, in a further round
             yield Happening(f"finds an intent of job {job}", world)
         elif found.intents == _MOST_INTENTS:
             yield Happening("needs another intent", world, found.intents + 1)
