@@ -55,6 +55,7 @@ from anthropic_batches_provider.errors import (
     SpendLimitReachedError,
     SubmissionOutcomeUnknownError,
     UnexpectedAnswerError,
+    XComLimitError,
 )
 from anthropic_batches_provider.simulator import Clock as ManualClock
 from anthropic_batches_provider.simulator import Simulator
@@ -964,3 +965,12 @@ def test_a_contest_that_was_lost_leaves_no_doubt(world: World) -> None:
     assert world.control.received().creates == []
     world.finish(successor)
     world.check_each_row_billed_once(3)
+
+
+def test_columns_that_are_too_large_for_xcom_alone_send_nothing(world: World) -> None:
+    size = sum(len(row.columns) for row in prepared(12))
+    plan = replace(world.plan(), max_columns_bytes=size - 1)
+    with pytest.raises(XComLimitError, match=r"the first 12 rows alone have .* Nothing was sent\."):
+        world.sealed(plan, lambda: prepared(12))
+    assert world.control.received().creates == []
+    assert world.sealed(replace(plan, max_columns_bytes=size), lambda: prepared(12)).first_seal().rows == 12

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from anthropic_batches_provider.batches.account import Greeting
 from anthropic_batches_provider.batches.message_batch import MessageBatch
@@ -42,6 +42,19 @@ class GreetService(Protocol):
 
     def greet(self) -> Greeting:
         """List one batch; the answer names the account and the service's time."""
+
+
+class ModelService(Protocol):
+    """Describes models."""
+
+    def model(self, model_id: str, /) -> dict[str, Any]:
+        """Return the API's description of one model.
+
+        :raises ApiStatusError: with status 404: the key has no access to such a model.
+        """
+
+    def models(self) -> Sequence[dict[str, Any]]:
+        """Return the models that the key may use."""
 
 
 class ResultsSource(RetrieveService, Protocol):

@@ -261,6 +261,11 @@ class MessageBatchOperator(RowsOperator):
             waiting = waiting.until_at_the_latest(deadline)
         self.wait(stint, waiting)
 
+    @property
+    def max_columns_bytes(self) -> int | None:
+        """The limit of XCom, if the output goes there: the rows' own columns alone must not exceed it."""
+        return self.xcom_max_bytes if self.destination == XCOM else None
+
     def may_send(self) -> bool:
         """Return whether the ``timeout`` leaves time; a batch sent later would run, or be canceled, for nothing."""
         from anthropic_batches_provider.batches.clock import SystemClock

@@ -1,4 +1,4 @@
-"""The main job twice, in one task and step by step, with a model that the author of the DAG gives."""
+"""The main job twice, in one task and step by step, with a question that the author of the DAG corrects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ASKED: dict[str, Any] = {
     "rows": [{"id": number} for number in range(3)],
     "key": "id",
     "model": "{{ params.model }}",
-    "prompt": "Say {{ row.id }}",
+    "prompt": "{{ params.word }} {{ row.id }}",
     "max_tokens": 10,
 }
 
@@ -26,7 +26,7 @@ with DAG(
     "undo",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
-    params={"model": Param("", type="string")},
+    params={"model": Param("claude-haiku-4-5", type="string"), "word": Param("say", type="string")},
 ) as dag:
     MessageBatchOperator(task_id="one_task", **ASKED)
     submit = MessageBatchSubmitOperator(task_id="submit", **ASKED)

@@ -66,6 +66,7 @@ class JobPlan:
     :param tries: names the tries of one task instance between two clears. A later try accepts as it is what an earlier
         one of them finished. "" names none.
     :param max_failed_rows: how many rows may be invalid: an int is rows, a float below 1 a share of all rows.
+    :param max_columns_bytes: the most bytes of the rows' key and kept columns; None for no limit.
     """
 
     unit: UnitOfWork
@@ -80,6 +81,7 @@ class JobPlan:
     limits: ShardLimits = field(default_factory=ShardLimits)
     tries: str = ""
     max_failed_rows: int | float = 0
+    max_columns_bytes: int | None = None
 
 
 class JobOpener:

@@ -14,11 +14,12 @@ from anthropic_batches_provider.batches.ledger import JobFolder, SealRecord, Sha
 from anthropic_batches_provider.batches.output.columns import RESULT_COLUMNS
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.rows import RULES, PreparedRow, RowsFingerprint
-from anthropic_batches_provider.batches.service import SubmissionService
+from anthropic_batches_provider.batches.service import ModelService, SubmissionService
 from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_shards
 from anthropic_batches_provider.batches.submission.invalid_row_limit import InvalidRowLimit
+from anthropic_batches_provider.batches.submission.model_lookup import with_known_model
 from anthropic_batches_provider.batches.submission.opening import JobOpener, JobPlan
-from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError
+from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError, XComLimitError
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ def sealed_job(
     service: SubmissionService,
     clock: Clock,
     spool_folder: Path,
+    models: ModelService | None = None,
 ) -> JobFolder:
     """Return the job of a plan with its shards sealed; nothing is sent.
 
@@ -39,8 +41,10 @@ def sealed_job(
     read again only when a finished job is cleared or run again, to check whether they are still the same.
 
     :param read_rows: reads and prepares the rows from their beginning.
+    :param models: looks up the model of a new job; None for none to be looked up.
     :param spool_folder: a local folder of this attempt alone.
-    :raises ConfigurationError: bad rows, no rows, changed input, another account.
+    :raises ConfigurationError: bad rows, no rows, changed input, another account, an unknown model.
+    :raises XComLimitError: the rows' own columns are too large for the output.
     """
     opener = JobOpener(storage, plan, account=account, service=service, clock=clock, spool_folder=spool_folder)
     job = opener.open()
@@ -50,9 +54,32 @@ def sealed_job(
         job = opener.replace_changed(job, "the rows")
     if job.find_seal() is None:
         limit = InvalidRowLimit(plan.max_failed_rows)
-        seal = seal_job(job, read_rows(), limits=plan.limits, spool_folder=spool_folder, limit=limit)
+        rows = read_rows()
+        if models is not None:
+            rows = with_known_model(rows, models, now=clock.now())
+        if plan.max_columns_bytes is not None:
+            rows = _within(rows, plan.max_columns_bytes)
+        seal = seal_job(job, rows, limits=plan.limits, spool_folder=spool_folder, limit=limit)
         log.info("Sealed %s in %s at %s", counted(seal.rows, "row"), counted(len(seal.shards), "shard"), job.uri)
     return job
+
+
+def _within(rows: Iterable[PreparedRow | InvalidRow], max_bytes: int) -> Iterator[PreparedRow | InvalidRow]:
+    """Yield the rows unchanged, as long as their own columns alone fit into XCom.
+
+    :raises XComLimitError: they do not.
+    """
+    size = 0
+    for count, row in enumerate(rows, 1):
+        size += len(row.columns)
+        if size > max_bytes:
+            raise XComLimitError(
+                f"The key and kept columns of the first {counted(count, 'row')} alone have {size:,} bytes, and the "
+                f"output would add the answers, but XCom is limited to {max_bytes:,} bytes here (xcom_max_bytes=). Set "
+                "destination= to the URI of a folder, such as s3://conn_id@bucket/folder/, or keep fewer columns. "
+                "Nothing was sent."
+            )
+        yield row
 
 
 def _has_changed(job: JobFolder, read_rows: Callable[[], Iterable[PreparedRow | InvalidRow]]) -> bool:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobArguments:
-    """The parameters of the same names of :class:`MessageBatchSubmitOperator`, which describes them."""
+    """The parameters of the same names of :class:`MessageBatchSubmitOperator`, which describes them.
+
+    :ivar max_columns_bytes: the most bytes of the rows' own columns, where the output goes to XCom; else None.
+    """
 
     rows: RowsArgument
     requests: RowsArgument
@@ -37,6 +40,7 @@ class JobArguments:
     max_bytes_per_shard: int
     max_requests_in_flight: int
     conn_id: str
+    max_columns_bytes: int | None
 
     @classmethod
     def of(cls, operator: Any) -> JobArguments:

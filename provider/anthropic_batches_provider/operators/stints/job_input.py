@@ -74,6 +74,7 @@ class JobInput:
             limits=self.limits,
             tries=self.tries,
             max_failed_rows=arguments.max_failed_rows,
+            max_columns_bytes=arguments.max_columns_bytes,
         )
 
     def prepared_rows(self, spool: Path) -> Iterator[PreparedRow | InvalidRow]:

@@ -148,6 +148,11 @@ class RowsOperator(BaseOperator):
     def check_before_reading(self, job_input: JobInput) -> None:
         """Check that the task can finish, before a row is read or anything is sent."""
 
+    @property
+    def max_columns_bytes(self) -> int | None:
+        """The most bytes of the rows' own columns, where this task returns them in XCom; else None."""
+        return None
+
     def may_send(self) -> bool:
         """Return whether more may be submitted now."""
         return True

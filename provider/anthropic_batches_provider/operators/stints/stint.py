@@ -79,6 +79,7 @@ def open_job(
             service=client,
             clock=clock,
             spool_folder=spool,
+            models=client,
         )
     except EmptyInputError as error:
         if job_input.arguments.on_empty == "skip":
