@@ -223,13 +223,26 @@ class MessageBatchSensor(BaseSensorOperator):
                     except Exception as error:  # noqa: BLE001 - a failed check never ends the wait
                         self.log.warning("%s could not be checked; it runs on untouched: %s", batch_id, error)
                         wait.failed(batch_id, error)
-        for warning in wait.warnings(pendulum.now("UTC")):
+        now = pendulum.now("UTC")
+        for warning in wait.warnings(now):
             self.log.warning("%s", warning)
         if not wait.is_over:
-            self.log.info("%d of %s ended", len(wait.ended), counted(len(wait.ended) + len(wait.pending), "batch"))
+            interval = seconds_of(self.poke_interval)
+            next_check = now.timestamp() + interval
+            if (line := wait.progress(now.timestamp(), began=self._began(context), next_check=next_check)) is not None:
+                self.log.info("%s", line)
+            else:
+                batches = counted(len(wait.ended) + len(wait.pending), "batch")
+                self.log.info("%d of %s ended; the next check is in %.0f s", len(wait.ended), batches, interval)
             return False
         value = {"batch_ids": [batch.id for batch in wait.ended], "request_counts": wait.request_counts.as_dict()}
         return PokeReturnValue(is_done=True, xcom_value=value)
+
+    @staticmethod
+    def _began(context: Context) -> float:
+        """Return when this try began, in seconds since the epoch; a rescheduled sensor begins anew at each check."""
+        start_date = getattr(context.get("ti"), "start_date", None)
+        return start_date.timestamp() if start_date is not None else time.time()
 
     def _execute_poking(self, context: Context) -> Any:
         try:

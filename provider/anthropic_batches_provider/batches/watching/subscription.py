@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -89,6 +90,8 @@ class Subscription:
             self._wake.clear()
             now = self._now()
             warnings = [Note(logging.WARNING, text) for text in self.wait.warnings(pendulum.from_timestamp(now))]
+            if (line := self.wait.progress(now, began=self._began, next_check=self._next_check())) is not None:
+                self._notes.append(Note(logging.INFO, line))
             notes, self._notes = self._notes + warnings, []
             if news := News(notes, self._outcome(now)):
                 return news
@@ -125,11 +128,16 @@ class Subscription:
         is_known = all(watched.has_ended or watched.looked_at >= at for watched in self._watched.values())
         return "deadline" if is_known or now >= at + patience else None
 
+    def _next_check(self) -> float | None:
+        """Return when the next check of a batch is due; None if there is nothing to check."""
+        due = min((watched.due_at for watched in self._watched.values()), default=math.inf)
+        return None if math.isinf(due) else due
+
     def _doze_seconds(self, now: float) -> float:
-        if self.deadline is None:
-            return _LONGEST_DOZE_SECONDS
-        left = max(self.deadline - now, 1.0)
-        # Thousands of waits that stop at one moment need not do so in one turn of the loop.
+        left = max(self.wait.next_progress(now, began=self._began) - now, 1.0)
+        if self.deadline is not None:
+            left = min(left, max(self.deadline - now, 1.0))
+        # Thousands of waits that stop, or report, at one moment need not do so in one turn of the loop.
         return min(left + random.random() * min(_SPREAD_SECONDS, left / 20), _LONGEST_DOZE_SECONDS)
 
     def _see(self, watched: WatchedBatch) -> None:

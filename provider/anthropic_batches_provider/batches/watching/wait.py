@@ -15,11 +15,13 @@ import pendulum
 
 from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER, RESULTS_AVAILABLE_FOR
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import MessageBatchesError
 
 _HOUR = 3600.0
 _EXPIRY_WARNINGS_HOURS = (6, 2)
 _RESULTS_WARNING_HOURS = 72
+_FIRST_MARKS = (60.0, 300.0, 900.0)
 
 WaitFor = Literal["all", "any"]
 
@@ -61,6 +63,7 @@ class BatchWait:
         self._pending = dict.fromkeys(batch_ids)
         self._failures: dict[str, Exception] = {}
         self._warned: set[tuple[str, str]] = set()
+        self._marks_told = 0
 
     @property
     def batch_ids(self) -> tuple[str, ...]:
@@ -128,6 +131,40 @@ class BatchWait:
                 self._warned.add((batch.id, name))
                 found.append(text)
         return found
+
+    def progress(self, now: float, *, began: float, next_check: float | None) -> str | None:
+        """Return a line about the wait if one is due: after 1, 5 and 15 minutes, and after each hour.
+
+        :param now: seconds since the epoch.
+        :param began: when the wait began.
+        :param next_check: when the next check of a batch is due; None if that is not known.
+        """
+        marks = _marks(now - began)
+        if marks <= self._marks_told or not self._pending:
+            return None
+        self._marks_told = marks
+        checked = "" if next_check is None else f" The next check is in {max(next_check - now, 0):.0f} s."
+        return (
+            f"Waiting for {_duration(now - began)}: {len(self._pending):,} of {counted(len(self._seen), 'batch')} "
+            f"{'has' if len(self._pending) == 1 else 'have'} not ended. Most batches end within an hour, and each "
+            f"within {BATCH_EXPIRES_AFTER.total_seconds() / _HOUR:.0f} h of its creation.{checked}"
+        )
+
+    def next_progress(self, now: float, *, began: float) -> float:
+        """Return when the next line of :meth:`progress` is due, in seconds since the epoch."""
+        passed = max(now - began, 0.0)
+        ahead = (mark for mark in _FIRST_MARKS if mark > passed)
+        return began + next(ahead, (passed // _HOUR + 1) * _HOUR)
+
+
+def _marks(passed: float) -> int:
+    """Return how many lines are due after so many seconds."""
+    return sum(passed >= mark for mark in _FIRST_MARKS) + max(int(passed // _HOUR), 0)
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return counted(minutes, "minute") if minutes < 60 else counted(round(minutes / 60), "hour")
 
 
 def expiry(batch: MessageBatch) -> str:

@@ -155,7 +155,8 @@ async def test_failures_are_told_when_they_last_and_once_more_when_they_are_over
         waiting.now += 10
         waiting.fails("a", UNREACHABLE)
         waiting.fails("b", UNREACHABLE)
-    (warning,) = (await waiting.news()).notes
+    warning, progress = (await waiting.news()).notes
+    assert progress.text.startswith("Waiting for 2 minutes: ")
     assert warning.level == logging.WARNING
     assert "Checks of a have been failing since 12:00:10 UTC" in warning.text
     assert "Batches continue to run" in warning.text
@@ -219,6 +220,31 @@ async def test_a_coming_expiry_is_warned_of_once() -> None:
     waiting.sees("a")
     await waiting.news()
     waiting.now = START + 18.5 * 3600
-    (warning,) = (await waiting.news()).notes
+    progress, warning = (await waiting.news()).notes
+    assert progress.level == logging.INFO
     assert "expires in 5.5 hours" in warning.text
     assert waiting.subscription.wait.warnings(pendulum.from_timestamp(START + 19 * 3600)) == []
+
+
+async def test_a_line_about_the_wait_comes_at_its_moment_without_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = Waiting("a", deadline=START + 10_000)
+    waiting.sees("a")
+    await waiting.news()
+    dozes: list[float] = []
+
+    class Doze:
+        def __init__(self, seconds: float) -> None:
+            dozes.append(seconds)
+            waiting.now += seconds
+
+        async def __aenter__(self) -> None:
+            raise TimeoutError
+
+        async def __aexit__(self, *_: object) -> None:
+            raise AssertionError
+
+    monkeypatch.setattr("anthropic_batches_provider.batches.watching.subscription.asyncio.timeout", Doze)
+    (note,) = (await waiting.news()).notes
+    assert note.level == logging.INFO
+    assert note.text.startswith("Waiting for 1 minute: 1 of 1 batch has not ended.")
+    assert 60 <= sum(dozes) < 62

@@ -128,3 +128,35 @@ def test_the_end_of_the_29_days_is_told_in_time() -> None:
     assert wait.warnings(CREATED.add(days=25)) == []
     (warning,) = wait.warnings(CREATED.add(days=27))
     assert "2.0 days are left" in warning
+
+
+def told(wait: BatchWait, *seconds: float) -> list[str | None]:
+    return [wait.progress(1_000.0 + passed, began=1_000.0, next_check=1_000.0 + passed + 42) for passed in seconds]
+
+
+def test_a_line_tells_how_long_the_wait_is_at_marks_and_once_each() -> None:
+    wait = BatchWait(["a", "b"], poll_interval=60)
+    moments = (0, 59, 60, 100, 299, 301, 899, 901, 3599, 3600, 7199, 7200, 20_000, 20_001)
+    lines = told(wait, *moments)
+    due = [moment for moment, line in zip(moments, lines, strict=True) if line is not None]
+    assert due == [60, 301, 901, 3600, 7200, 20_000]
+    assert lines[2] == (
+        "Waiting for 1 minute: 2 of 2 batches have not ended. Most batches end within an hour, and each within 24 h "
+        "of its creation. The next check is in 42 s."
+    )
+    assert lines[-2] is not None
+    assert lines[-2].startswith("Waiting for 6 hours: ")
+
+
+def test_a_wait_that_is_over_or_for_time_alone_tells_nothing() -> None:
+    wait = BatchWait(["a"], poll_interval=60)
+    wait.saw(batch("a", ended=True))
+    assert told(wait, 60, 3600) == [None, None]
+    assert told(BatchWait([], poll_interval=60), 60, 3600) == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("passed", "due"), [(-5, 60), (0, 60), (60, 300), (299.9, 300), (900, 3600), (3600, 7200), (100_000, 100_800)]
+)
+def test_the_next_line_is_due_at_the_next_mark(passed: float, due: float) -> None:
+    assert BatchWait(["a"], poll_interval=60).next_progress(1_000.0 + passed, began=1_000.0) == 1_000.0 + due
