@@ -7,6 +7,8 @@ import pytest
 
 from anthropic_batches_provider.simulator import SimulatorControl, SimulatorServer
 
+CLOSED = {"additionalProperties": False}
+
 
 @pytest.fixture(scope="module")
 def server() -> Any:
@@ -170,6 +172,22 @@ def test_rows_end_as_the_rules_say(client: Any, control: SimulatorControl) -> No
     assert (rows["r-2"].message.stop_reason, rows["r-2"].message.stop_details.category) == ("refusal", "cyber")
     assert [block.type for block in rows["r-3"].message.content] == ["thinking", "text"]
     assert control.billing().rows_billed == 3
+
+
+def test_a_row_whose_schema_is_refused_is_errored_and_free(client: Any, control: SimulatorControl) -> None:
+    schema: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    rows = requests(2, output_config={"format": {"type": "json_schema", "schema": schema}})
+    rows[1]["params"]["output_config"] = {"format": {"type": "json_schema", "schema": schema | CLOSED}}
+    batch = client.messages.batches.create(requests=rows)
+    counts = client.messages.batches.retrieve(batch.id).request_counts
+    assert (counts.succeeded, counts.errored) == (1, 1)
+    results = {row.custom_id: row.result for row in client.messages.batches.results(batch.id)}
+    error = results["r-0"].error.error
+    assert (error.type, error.message) == (
+        "invalid_request_error",
+        "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false",
+    )
+    assert control.billing().rows_billed == 1
 
 
 def test_a_missing_row_is_counted_but_not_given(client: Any, control: SimulatorControl) -> None:

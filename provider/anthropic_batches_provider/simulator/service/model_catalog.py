@@ -14,12 +14,21 @@ from anthropic_batches_provider.simulator.service.simulated_clock import rfc3339
 EXTENDED_OUTPUT_BETA = "output-300k-2026-03-24"
 EXTENDED_OUTPUT_TOKENS = 300_000
 
+# What a model may refuse: values of ``thinking.type``, and params by their names.
+_SINCE_4_7 = frozenset(("thinking enabled", "sampling"))
+_FABLE_5 = _SINCE_4_7 | {"thinking disabled"}
+_WITHOUT_FORCED_TOOLS = _SINCE_4_7 | {"forced tools"}
+_ALL_OF_5_5 = _FABLE_5 | {"forced tools"}
+_OPUS_4_5 = frozenset(("thinking adaptive", "inference_geo"))
+_BEFORE_4_6 = _OPUS_4_5 | {"effort"}
+
 
 @dataclass(frozen=True)
 class Model:
     """A model; dates are ``YYYY-MM-DD``, or empty for none.
 
     :param cache_minimum: a prompt prefix of fewer tokens is silently not cached.
+    :param refuses: the params that it does not take.
     """
 
     id: str
@@ -28,7 +37,7 @@ class Model:
     max_tokens: int = 128_000
     cache_minimum: int = 512
     extended_output: bool = False
-    manual_thinking: bool = False
+    refuses: frozenset[str] = frozenset()
     deprecated: str = ""
     retired: str = ""
     alias: str = ""
@@ -75,30 +84,28 @@ def _moment(date: str) -> float:
 
 
 def _old(id: str, released: str, retired: str, *, max_tokens: int = 32_000, alias: str = "") -> Model:
-    return Model(id, released, 200_000, max_tokens, 1024, manual_thinking=True, retired=retired, alias=alias)
+    return Model(id, released, 200_000, max_tokens, 1024, refuses=_BEFORE_4_6, retired=retired, alias=alias)
 
 
 KNOWN_MODELS = (
-    Model("claude-fable-5-2", "2026-11-09"),
-    Model("claude-mythos-5-2", "2026-11-09"),
-    Model("claude-haiku-5-5", "2026-10-07", extended_output=True),
-    Model("claude-sonnet-5-5", "2026-09-28", extended_output=True),
-    Model("claude-opus-5-5", "2026-09-22", extended_output=True),
-    Model("claude-fable-5-1", "2026-09-01"),
-    Model("claude-mythos-5-1", "2026-09-01"),
-    Model("claude-opus-5", "2026-07-24", extended_output=True),
-    Model("claude-sonnet-5", "2026-06-30", cache_minimum=1024, extended_output=True),
-    Model("claude-fable-5", "2026-06-09"),
-    Model("claude-mythos-5", "2026-06-09"),
-    Model("claude-opus-4-8", "2026-05-28", cache_minimum=1024, extended_output=True),
-    Model("claude-opus-4-7", "2026-04-16", cache_minimum=2048, extended_output=True),
-    Model("claude-sonnet-4-6", "2026-02-17", cache_minimum=1024, extended_output=True, manual_thinking=True),
-    Model("claude-opus-4-6", "2026-02-05", cache_minimum=4096, extended_output=True, manual_thinking=True),
+    Model("claude-fable-5-2", "2026-11-09", refuses=_ALL_OF_5_5),
+    Model("claude-mythos-5-2", "2026-11-09", refuses=_SINCE_4_7),
+    Model("claude-haiku-5-5", "2026-10-07", extended_output=True, refuses=_SINCE_4_7),
+    Model("claude-sonnet-5-5", "2026-09-28", extended_output=True, refuses=_WITHOUT_FORCED_TOOLS),
+    Model("claude-opus-5-5", "2026-09-22", extended_output=True, refuses=_ALL_OF_5_5),
+    Model("claude-fable-5-1", "2026-09-01", refuses=_ALL_OF_5_5),
+    Model("claude-mythos-5-1", "2026-09-01", refuses=_SINCE_4_7),
+    Model("claude-opus-5", "2026-07-24", extended_output=True, refuses=_SINCE_4_7),
+    Model("claude-sonnet-5", "2026-06-30", cache_minimum=1024, extended_output=True, refuses=_SINCE_4_7),
+    Model("claude-fable-5", "2026-06-09", refuses=_FABLE_5),
+    Model("claude-mythos-5", "2026-06-09", refuses=_SINCE_4_7),
+    Model("claude-opus-4-8", "2026-05-28", cache_minimum=1024, extended_output=True, refuses=_SINCE_4_7),
+    Model("claude-opus-4-7", "2026-04-16", cache_minimum=2048, extended_output=True, refuses=_SINCE_4_7),
+    Model("claude-sonnet-4-6", "2026-02-17", cache_minimum=1024, extended_output=True),
+    Model("claude-opus-4-6", "2026-02-05", cache_minimum=4096, extended_output=True),
+    Model("claude-opus-4-5-20251101", "2025-11-24", 200_000, 64_000, 4096, refuses=_OPUS_4_5, alias="claude-opus-4-5"),
     Model(
-        "claude-opus-4-5-20251101", "2025-11-24", 200_000, 64_000, 4096, manual_thinking=True, alias="claude-opus-4-5"
-    ),
-    Model(
-        "claude-haiku-4-5-20251001", "2025-10-15", 200_000, 64_000, 4096, manual_thinking=True, alias="claude-haiku-4-5"
+        "claude-haiku-4-5-20251001", "2025-10-15", 200_000, 64_000, 4096, refuses=_BEFORE_4_6, alias="claude-haiku-4-5"
     ),
     Model(
         "claude-sonnet-4-5-20250929",
@@ -106,7 +113,7 @@ KNOWN_MODELS = (
         200_000,
         64_000,
         1024,
-        manual_thinking=True,
+        refuses=_BEFORE_4_6,
         deprecated="2026-09-30",
         retired="2026-11-30",
         alias="claude-sonnet-4-5",
@@ -131,7 +138,7 @@ def find_model(name: object, *, now: float, extra: tuple[str, ...] = ()) -> Mode
     model = _BY_NAME.get(name)
     if model is not None:
         return None if model.lifecycle(now) == "retired" else model
-    return Model(name, "2026-01-01", manual_thinking=True) if name in extra else None
+    return Model(name, "2026-01-01") if name in extra else None
 
 
 def models_page(now: float, *, lifecycle: frozenset[str], extra: tuple[str, ...]) -> list[dict[str, Any]]:

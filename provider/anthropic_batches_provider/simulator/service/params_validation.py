@@ -12,10 +12,13 @@ from anthropic_batches_provider.simulator.service.model_catalog import (
     find_model,
 )
 from anthropic_batches_provider.simulator.service.prompt_contents import MAX_BREAKPOINTS, Params, breakpoints
+from anthropic_batches_provider.simulator.service.schema_refusals import refused_schema
 from anthropic_batches_provider.simulator.service.service_settings import VERSION_WITHOUT_SAMPLING
 
 _SAMPLING = ("temperature", "top_p", "top_k")
 _ROLES = ("user", "assistant", "system")
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_REGIONS = ("us", "global")
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ def find_fault(params: Params, circumstances: Circumstances) -> ParamsFault | No
     message = (
         _wrong_max_tokens(params["max_tokens"], model, circumstances)
         or _wrong_under_version(params, circumstances)
+        or _wrong_thinking(params, model)
+        or _wrong_output_config(params, model)
         or _refused_by_model(params, model)
         or _wrong_caching(params)
     )
@@ -121,20 +126,75 @@ def _wrong_under_version(params: Params, circumstances: Circumstances) -> str | 
         if name in params:
             return f"{name}: Extra inputs are not permitted"
     for index, message in enumerate(params["messages"]):
-        blocks = message["content"] if message["role"] == "assistant" else []
-        if any(isinstance(block, dict) and block.get("type") == "document" for block in blocks):
-            return f"messages.{index}.content: document blocks are not permitted in assistant messages"
+        blocks = message["content"] if isinstance(message["content"], list) else []
+        for place, block in enumerate(blocks):
+            if not isinstance(block, dict):
+                continue
+            if message["role"] == "assistant" and block.get("type") == "document":
+                return f"messages.{index}.content: document blocks are not permitted in assistant messages"
+            if message["role"] == "user" and block.get("type") == "text" and block.get("citations") is not None:
+                return f"messages.{index}.content.{place}.text.citations: Extra inputs are not permitted"
     return None
 
 
-def _refused_by_model(params: Params, model: Model) -> str | None:
+def _wrong_thinking(params: Params, model: Model) -> str | None:
     thinking = params.get("thinking")
-    if isinstance(thinking, dict) and thinking.get("type") == "enabled" and not model.manual_thinking:
+    type_ = thinking.get("type") if isinstance(thinking, dict) else None
+    if type_ in ("enabled", "adaptive") and _forces_a_tool(params):
+        return "Thinking may not be enabled when tool_choice forces tool use."
+    if f"thinking {type_}" not in model.refuses:
+        return None
+    if type_ == "enabled":
         return (
             '"thinking.type.enabled" is not supported for this model. '
             'Use "thinking.type.adaptive" and "output_config.effort"'
         )
+    if type_ == "adaptive":
+        return "adaptive thinking is not supported on this model"
+    return f'"thinking.type.{type_}" is not supported for this model.'
+
+
+def _wrong_output_config(params: Params, model: Model) -> str | None:
+    output_config = params.get("output_config")
+    if not isinstance(output_config, dict):
+        return None
+    effort, asked = output_config.get("effort"), output_config.get("format")
+    if effort is not None and "effort" in model.refuses:
+        return "This model does not support the effort parameter."
+    if effort is not None and effort not in _EFFORTS:
+        return f"output_config.effort: Input should be {_one_of(_EFFORTS)}"
+    if asked is None:
+        return None
+    if not isinstance(asked, dict) or asked.get("type") != "json_schema":
+        return "output_config.format.type: Input should be 'json_schema'"
+    if "schema" not in asked:
+        return "output_config.format.schema: Field required"
+    return refused_schema(asked["schema"])
+
+
+def _refused_by_model(params: Params, model: Model) -> str | None:
+    if "sampling" in model.refuses:
+        for name in _SAMPLING:
+            if params.get(name) is not None:
+                return f"`{name}` is deprecated for this model."
+    if "forced tools" in model.refuses and _forces_a_tool(params):
+        return 'tool_choice: type "tool" and "any" are not supported for this model.'
+    region = params.get("inference_geo")
+    if region is not None and "inference_geo" in model.refuses:
+        return "inference_geo is not supported for this model"
+    if region is not None and region not in _REGIONS:
+        return f"inference_geo: Input should be {_one_of(_REGIONS)}"
     return None
+
+
+def _forces_a_tool(params: Params) -> bool:
+    choice = params.get("tool_choice")
+    return isinstance(choice, dict) and choice.get("type") in ("any", "tool")
+
+
+def _one_of(values: tuple[str, ...]) -> str:
+    *others, last = map(repr, values)
+    return f"{', '.join(others)} or {last}"
 
 
 def _wrong_caching(params: Params) -> str | None:
