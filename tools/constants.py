@@ -33,6 +33,10 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "By this age a batch has ended and can be read. A further round starts only if earlier results outlast it.",
         ),
     },
+    "batches.requests.output_schemas": {
+        "MAX_OPTIONAL_PROPERTIES": ("properties", "The API's limit of properties that a schema does not require."),
+        "MAX_UNION_PROPERTIES": ("properties", "The API's limit of properties of several types in a schema."),
+    },
     "batches.submission.settlement_rules": {
         "SubmissionBounds.start_within": (
             "",

@@ -1,7 +1,7 @@
 """Checks whether Messages params can be sent in a batch, and encodes them.
 
-The checks cover only certain faults: in the shape that every request has, in the features that a batch lacks, and in
-the size. The API judges everything else; its answer is that row's result.
+The checks cover only certain faults: in the shape that every request has, in the features that a batch lacks, in the
+schema of the output, and in the size. The API judges everything else; its answer is that row's result.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_arguments
+from anthropic_batches_provider.batches.requests.output_schemas import named_problems, problems_of_params
 from anthropic_batches_provider.batches.requests.sdk_values import FileValueError, is_omitted
 from anthropic_batches_provider.batches.requests.wording import listed, row_name
 from anthropic_batches_provider.errors import InvalidRowError
@@ -57,6 +58,11 @@ def encode_checked_params(params: object, number: int, *, source: str) -> bytes:
         ) from error
     if len(encoded) > MAX_PARAMS_BYTES:
         check_size(encoded, number)
+    if "output_config" in params and (problems := problems_of_params(encoded)):
+        raise InvalidRowError(
+            f"{row_name(number)}: the schema in `output_config.format`, given by {source}, {named_problems(problems)}",
+            row_number=number,
+        )
     return encoded
 
 

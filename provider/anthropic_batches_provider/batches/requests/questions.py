@@ -19,6 +19,7 @@ from anthropic_batches_provider.batches.requests.encoding import (
     encode_text,
 )
 from anthropic_batches_provider.batches.requests.exact_values import without_digits
+from anthropic_batches_provider.batches.requests.output_schemas import named_problems, problems_of_params
 from anthropic_batches_provider.batches.requests.params import check_size, encode_checked_params, params_problem
 from anthropic_batches_provider.batches.requests.sdk_values import FileValueError, is_omitted, sent_value
 from anthropic_batches_provider.batches.requests.templates import PromptTemplate
@@ -67,9 +68,14 @@ class Question:
         if self.prompt is not None:
             self._check_complete()
         try:
-            encode_arguments(self.defaults)
+            encoded = encode_arguments(self.defaults)
         except NotJsonError as error:
             raise ConfigurationError(f"`message_params` or `system` is not JSON: {error}.") from error
+        if "output_config" in self.defaults and (problems := problems_of_params(encoded)):
+            raise ConfigurationError(
+                f"The schema in `output_config.format` of `message_params` {named_problems(problems)} It concerns "
+                f"every row, so no row was read."
+            )
 
     @cached_property
     def defaults(self) -> dict[str, Any]:

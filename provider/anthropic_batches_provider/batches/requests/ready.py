@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from anthropic_batches_provider.batches.requests.encoding import encode_values
+from anthropic_batches_provider.batches.requests.output_schemas import problems_of_output_config
 from anthropic_batches_provider.batches.requests.params import MAX_PARAMS_BYTES, encode_checked_params
 from anthropic_batches_provider.batches.requests.wording import listed, row_name, shortened
 from anthropic_batches_provider.batches.requests.wrong_shapes import named_shape, way_to_mapping
@@ -73,7 +74,11 @@ def decode_ready_line(line: bytes) -> ReadyLine | dict[str, Any]:
         return _OBJECT.decode(line)
     if seen.stream or seen.model.isspace() or seen.betas is not msgspec.UNSET or len(params) > MAX_PARAMS_BYTES:
         return _OBJECT.decode(line)
-    return ReadyLine(custom_id, params, seen.output_config is not msgspec.UNSET)
+    if seen.output_config is msgspec.UNSET:
+        return ReadyLine(custom_id, params, asks_for_json=False)
+    if problems_of_output_config(bytes(seen.output_config)):
+        return _OBJECT.decode(line)
+    return ReadyLine(custom_id, params, asks_for_json=True)
 
 
 # The form that json.dumps and compact encoders write. The custom_id needs no escapes, so msgspec would write it alike.

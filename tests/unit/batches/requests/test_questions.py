@@ -23,6 +23,8 @@ from anthropic_batches_provider.errors import ConfigurationError, InvalidRowErro
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 COMPLETE = {"model": "m", "max_tokens": 8, "messages": MESSAGES}
+OPEN = {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+CLOSED = {"format": {"type": "json_schema", "schema": {"type": "object", "additionalProperties": False}}}
 
 
 def prompt(source: str = "Label: {{ row.text }}") -> PromptTemplate:
@@ -125,6 +127,7 @@ def test_decimals_and_dates_in_params_have_their_json_form() -> None:
         ({"params": {"temperature": float("nan")}}, "at temperature"),
         ({"params": {"metadata": object()}}, "type object"),
         ({"params": ["temperature"]}, "`message_params` must be a dict"),
+        ({"params": {"output_config": OPEN}}, "at $, `additionalProperties` is not false"),
         ({"params": {1: 2}}, "`message_params` must be a dict"),
         ({"system": 5}, "`system` has type int"),
         ({"system": ["text"]}, "`system` has type list"),
@@ -175,6 +178,7 @@ BAD_PARAMS: list[tuple[Any, str]] = [
     (COMPLETE | {"tools": [{"input_schema": {"minimum": float("nan")}}]}, "tools[0].input_schema.minimum"),
     (COMPLETE | {"metadata": {1, object()}}, "not JSON"),
     (COMPLETE | {"system": "\ud800"}, "surrogate"),
+    (COMPLETE | {"output_config": OPEN}, "at $, `additionalProperties` is not false"),
 ]
 
 
@@ -193,6 +197,17 @@ def test_ready_requests_are_checked_alike(params: Any, named: str) -> None:
         encode_ready_request({"custom_id": "a", "params": params}, 3)
     assert named in str(caught.value)
     assert "requests" in str(caught.value)
+
+
+@pytest.mark.parametrize("schema", [OPEN, CLOSED])
+def test_a_builder_answers_for_the_schema_that_it_gives(schema: dict[str, Any]) -> None:
+    asked = built(COMPLETE | {"output_config": schema}, params={"output_config": CLOSED})
+    asked.validate()
+    if schema is CLOSED:
+        assert b'"additionalProperties":false' in asked.encode_params({}, 0)
+    else:
+        with pytest.raises(InvalidRowError, match=r"Row 0 .*given by request_builder, is one that the API refuses"):
+            asked.encode_params({}, 0)
 
 
 def test_null_in_params_is_no_nan() -> None:

@@ -19,6 +19,11 @@ from tests.worlds.strict_rows import valid_rows
 
 PARAMS: dict[str, Any] = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "é 😀 \n \u2028"}]}
 
+
+def json_output(schema: Any) -> dict[str, Any]:
+    return {"format": {"type": "json_schema", "schema": schema}}
+
+
 UNFIT: list[dict[str, Any]] = [
     {"custom_id": "a"},
     {"custom_id": "a", "params": PARAMS, "more": 1},
@@ -32,6 +37,8 @@ UNFIT: list[dict[str, Any]] = [
     {"custom_id": "a", "params": {**PARAMS, "stream": True}},
     {"custom_id": "a", "params": {**PARAMS, "betas": ["b"]}},
     {"custom_id": "a", "params": [PARAMS]},
+    {"custom_id": "a", "params": {**PARAMS, "output_config": json_output({"type": "object"})}},
+    {"custom_id": "a", "params": {**PARAMS, "output_config": {"format": {"type": "json_schema"}}}},
 ]
 
 
@@ -54,6 +61,14 @@ def test_what_can_be_sent_goes_out_as_the_bytes_that_it_is(escaped: bool, tmp_pa
     params = json.dumps({**PARAMS, "output_config": {"effort": "low"}}, ensure_ascii=escaped)
     (row,) = prepared([decode_ready_line(f'{{"custom_id": 7, "params": {params}}}'.encode())], tmp_path)
     assert (row.params, row.columns, row.asks_for_json) == (params.encode(), b'{"key":7}', True)
+
+
+def test_a_schema_that_the_api_may_take_goes_out_as_it_is(tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"minimum": {"type": "string"}}, "additionalProperties": False}
+    params = json.dumps({**PARAMS, "output_config": json_output(schema)})
+    line = decode_ready_line(f'{{"custom_id": "a", "params": {params}}}\n'.encode())
+    assert isinstance(line, ReadyLine)
+    assert line.params == params.encode()
 
 
 @pytest.mark.parametrize("text", [b"\xff", b"\\ud800", b"\\udc00", b"\\q", b"\t"])
