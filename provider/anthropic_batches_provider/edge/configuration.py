@@ -5,6 +5,7 @@ This module imports nothing outside the standard library: Airflow reads provider
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -132,6 +133,24 @@ SETTLE = SecondsOption(
 
 BOUNDS = (POST_START, POST_DEADLINE, SETTLE)
 OPTIONS: tuple[Option, ...] = (STORAGE, SPOOL, *BOUNDS)
+
+
+def default_deferrable() -> bool:
+    """Return ``[operators] default_deferrable`` if a person has set it; else True.
+
+    Airflow's own default is False, which nobody has chosen: a batch takes minutes to hours, so waiting is deferred
+    unless somebody says otherwise.
+    """
+    from configparser import RawConfigParser
+
+    from airflow.providers.common.compat.sdk import conf
+
+    variable = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"
+    is_in_environment = any(f"{variable}{suffix}" in os.environ for suffix in ("", "_CMD", "_SECRET"))
+    # Airflow keeps its defaults apart from what it read from airflow.cfg, which is all that the parser itself holds.
+    if is_in_environment or RawConfigParser.has_option(conf, "operators", "default_deferrable"):
+        return bool(conf.getboolean("operators", "default_deferrable"))
+    return True
 
 
 def submission_bounds() -> SubmissionBounds:
