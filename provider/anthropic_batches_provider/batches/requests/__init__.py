@@ -1,9 +1,18 @@
-"""Turns one row into the exact bytes of its Messages params, and runs the checks that need no other row."""
+"""Turns one row into the exact bytes of its Messages params, and runs the checks that need no other row.
 
-from anthropic_batches_provider.batches.requests.params import MAX_PARAMS_BYTES
-from anthropic_batches_provider.batches.requests.questions import Question, RequestBuilder
-from anthropic_batches_provider.batches.requests.ready import ReadyLine, decode_ready_line, encode_ready_request
-from anthropic_batches_provider.batches.requests.templates import PromptTemplate
+The names below are imported when they are first used: parsing a DAG needs this room's pure rules, and nothing heavy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anthropic_batches_provider.batches.requests.params import MAX_PARAMS_BYTES
+    from anthropic_batches_provider.batches.requests.questions import Question, RequestBuilder
+    from anthropic_batches_provider.batches.requests.ready import ReadyLine, decode_ready_line, encode_ready_request
+    from anthropic_batches_provider.batches.requests.templates import PromptTemplate
 
 __all__ = [
     "MAX_PARAMS_BYTES",
@@ -14,3 +23,19 @@ __all__ = [
     "decode_ready_line",
     "encode_ready_request",
 ]
+
+_MODULES = {
+    "MAX_PARAMS_BYTES": "params",
+    "PromptTemplate": "templates",
+    "Question": "questions",
+    "ReadyLine": "ready",
+    "RequestBuilder": "questions",
+    "decode_ready_line": "ready",
+    "encode_ready_request": "ready",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -12,7 +12,9 @@ from typing import Any
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_arguments
 from anthropic_batches_provider.batches.requests.output_schemas import named_problems, problems_of_params
-from anthropic_batches_provider.batches.requests.sdk_values import FileValueError, is_omitted
+from anthropic_batches_provider.batches.requests.question_rules import params_problem
+from anthropic_batches_provider.batches.requests.sdk_types import is_omitted
+from anthropic_batches_provider.batches.requests.sdk_values import FileValueError
 from anthropic_batches_provider.batches.requests.wording import listed, row_name
 from anthropic_batches_provider.errors import InvalidRowError
 
@@ -64,21 +66,6 @@ def encode_checked_params(params: object, number: int, *, source: str) -> bytes:
             row_number=number,
         )
     return encoded
-
-
-def params_problem(params: Mapping[str, Any]) -> str | None:
-    """Return a sentence on what is wrong with the fields that are present; None if nothing is wrong."""
-    max_tokens = params.get("max_tokens", 1)
-    if not isinstance(max_tokens, int) or max_tokens is True or max_tokens < 1:
-        return f"`max_tokens` is {max_tokens!r:.40}; it must be a whole number of 1 or more."
-    model = params.get("model", "to come")
-    if not isinstance(model, str) or not model or model.isspace():
-        return f"`model` is {model!r:.40}; it must be the id of a model, such as 'claude-haiku-4-5'."
-    if params.get("stream"):
-        return "`stream` is set; a batch cannot stream. Leave it out."
-    if "betas" in params:
-        return "`betas` is not part of the params; it is a header. Give it to the operator as `betas=`."
-    return None
 
 
 def missing_problem(params: Mapping[str, Any]) -> str | None:

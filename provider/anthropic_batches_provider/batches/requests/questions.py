@@ -20,8 +20,16 @@ from anthropic_batches_provider.batches.requests.encoding import (
 )
 from anthropic_batches_provider.batches.requests.exact_values import without_digits
 from anthropic_batches_provider.batches.requests.output_schemas import named_problems, problems_of_params
-from anthropic_batches_provider.batches.requests.params import check_size, encode_checked_params, params_problem
-from anthropic_batches_provider.batches.requests.sdk_values import FileValueError, is_omitted, sent_value
+from anthropic_batches_provider.batches.requests.params import check_size, encode_checked_params
+from anthropic_batches_provider.batches.requests.question_rules import (
+    check_builder,
+    check_mapping,
+    check_params,
+    check_source,
+    check_system,
+)
+from anthropic_batches_provider.batches.requests.sdk_types import is_omitted
+from anthropic_batches_provider.batches.requests.sdk_values import FileValueError, sent_value
 from anthropic_batches_provider.batches.requests.templates import PromptTemplate
 from anthropic_batches_provider.batches.requests.wording import reason, row_name
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
@@ -57,16 +65,15 @@ class Question:
 
         :raises ConfigurationError: names the argument and what it should be.
         """
-        self._check_source()
-        self._check_types()
-        if self.ready_requests:
-            self._check_nothing_besides()
-            return
-        problem = params_problem(self.defaults)
-        if problem is not None:
-            raise ConfigurationError(problem)
-        if self.prompt is not None:
-            self._check_complete()
+        has_prompt = self.prompt is not None
+        check_source(
+            has_prompt=has_prompt, has_builder=self.request_builder is not None, has_requests=self.ready_requests
+        )
+        check_builder(self.request_builder)
+        check_mapping(self.params, self._named)
+        if self.system is not None:
+            check_system(self.system, self.defaults.get("system"))
+        check_params(self.defaults, has_prompt=has_prompt, has_requests=self.ready_requests)
         try:
             encoded = encode_arguments(self.defaults)
         except NotJsonError as error:
@@ -141,58 +148,6 @@ class Question:
             return _builder_encoder(self.request_builder, self.defaults)
         raise ConfigurationError("Ready requests are not made from rows; this is a mistake in the calling code.")
 
-    def _check_source(self) -> None:
-        given = {
-            "prompt": self.prompt is not None,
-            "request_builder": self.request_builder is not None,
-            "requests": self.ready_requests,
-        }
-        names = [f"`{name}`" for name, is_given in given.items() if is_given]
-        if len(names) != 1:
-            raise ConfigurationError(
-                f"Of `prompt`, `request_builder` and `requests`, you gave {', '.join(names) or 'none'}. "
-                "Give exactly one."
-            )
-
-    def _check_types(self) -> None:
-        # These are users' values, which may not match the annotations.
-        builder: object = self.request_builder
-        params: object = self.params
-        if builder is not None and (not callable(builder) or inspect.iscoroutinefunction(builder)):
-            raise ConfigurationError(
-                "`request_builder` must be a plain (not async) function that takes a row and returns Messages params."
-            )
-        if not isinstance(params, Mapping) or not all(isinstance(name, str) for name in params):
-            raise ConfigurationError(
-                "`message_params` must be a dict of Messages params, such as {'stop_sequences': ['END']}."
-            )
-        for name in self._named:
-            if name in params:
-                raise ConfigurationError(
-                    f"`{name}` is given twice: as `{name}=` and inside `message_params`. Leave one out."
-                )
-        if self.system is not None and not _is_system(self.defaults.get("system")):
-            raise ConfigurationError(
-                f"`system` has type {type(self.system).__name__}; it must be text or a list of content blocks, such as "
-                f"[{{'type': 'text', 'text': …}}]."
-            )
-
-    def _check_complete(self) -> None:
-        if "messages" in self.defaults:
-            raise ConfigurationError(
-                "`message_params` holds `messages`, but `prompt` makes the messages. Leave one out; for several "
-                "turns use "
-                "`request_builder`."
-            )
-        for name, example in (("model", "'claude-haiku-4-5'"), ("max_tokens", "1024")):
-            if name not in self.defaults:
-                raise ConfigurationError(f"`{name}` is missing; give `{name}=`, such as {example}.")
-
-    def _check_nothing_besides(self) -> None:
-        if self.defaults:
-            names = ", ".join(f"`{name}`" for name in self.defaults)
-            raise ConfigurationError(f"Ready `requests` are sent as they are: put {names} into their params.")
-
 
 def _prompt_encoder(prompt: PromptTemplate, defaults: dict[str, Any]) -> Callable[[Mapping[str, Any], int], bytes]:
     """Encode everything except the user's message once; per row, render and encode only that message."""
@@ -237,12 +192,6 @@ def _builder_encoder(
         return encode_checked_params(params, number, source="request_builder")
 
     return encode
-
-
-def _is_system(system: object) -> bool:
-    if system is None or isinstance(system, str):
-        return True
-    return isinstance(system, Sequence) and all(isinstance(block, Mapping) and "type" in block for block in system)
 
 
 def _identity(builder: Callable[..., Any]) -> list[Any]:

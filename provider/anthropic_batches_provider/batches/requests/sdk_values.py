@@ -17,6 +17,7 @@ from typing import Any
 
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.requests.exact_values import NotJsonError
+from anthropic_batches_provider.batches.requests.sdk_types import is_of, is_omitted
 from anthropic_batches_provider.batches.requests.wording import reason, shortened
 
 MAX_FILE_BYTES = MAX_BYTES_PER_BATCH // 4 * 3
@@ -28,11 +29,6 @@ _PLAIN = frozenset((str, int, float, bool, type(None)))
 
 class FileValueError(NotJsonError):
     """A file among the params that is not sent; the text is whole sentences, to follow ``In the params …,``."""
-
-
-def is_omitted(value: object) -> bool:
-    """Return whether a value is the SDK's ``NOT_GIVEN`` or ``omit``: its field is left out."""
-    return _is_of(type(value), "anthropic", ("NotGiven", "Omit"))
 
 
 def sent_value(value: Any, path: str = "") -> Any:
@@ -56,7 +52,7 @@ def _sent(value: Any, path: str) -> Any:
         return _sent_mapping(value, path)
     if kind is list or isinstance(value, (list, tuple)):
         return [item if type(item) in _PLAIN else _sent(item, f"{path}[{index}]") for index, item in enumerate(value)]
-    if _is_of(kind, "pydantic", ("BaseModel",)):
+    if is_of(kind, "pydantic", ("BaseModel",)):
         return _dumped(value, path)
     if _is_file(value):
         raise FileValueError(
@@ -163,10 +159,6 @@ def _is_file(value: object) -> bool:
 def _is_path(value: object) -> bool:
     kind = type(value)
     return isinstance(value, os.PathLike) or (hasattr(kind, "open") and hasattr(kind, "read_bytes"))
-
-
-def _is_of(kind: type, package: str, names: tuple[str, ...]) -> bool:
-    return any(base.__name__ in names and base.__module__.partition(".")[0] == package for base in kind.__mro__)
 
 
 def _shown(file: object) -> str:

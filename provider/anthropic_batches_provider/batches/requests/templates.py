@@ -16,8 +16,9 @@ from jinja2.runtime import Context
 
 from anthropic_batches_provider.batches.requests.exact_values import is_missing
 from anthropic_batches_provider.batches.requests.printing import NotPrintableError, prepare_printing
+from anthropic_batches_provider.batches.requests.prompt_syntax import checked_source, no_template
 from anthropic_batches_provider.batches.requests.wording import listed, reason, row_name, shortened
-from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
+from anthropic_batches_provider.errors import InvalidRowError
 
 _TOP_LEVEL_NAME = re.compile(r"'(\w+)' is undefined")
 
@@ -39,7 +40,7 @@ class PromptTemplate:
     """
 
     def __init__(self, source: str, environment: Environment, context: Mapping[str, Any]) -> None:
-        self.source = _checked_source(source)
+        self.source = checked_source(source)
         overlay = environment.overlay(undefined=_Missing, enable_async=False)
         overlay.__dict__["getattr"] = _columns_first(overlay.getattr)
         prepare_printing(overlay)
@@ -52,10 +53,7 @@ class PromptTemplate:
             self.columns = None if prints_any else frozenset(name for _, name in self._columns)
             self._template = overlay.from_string(source)
         except TemplateSyntaxError as error:
-            raise ConfigurationError(
-                f"The prompt is not a valid Jinja template (line {error.lineno}: {error.message}). "
-                f"To write literal braces, use {{{{ '{{{{' }}}} or {{% raw %}}."
-            ) from error
+            raise no_template(error) from error
         self._values = dict(context)
         self._root = self._template.root_render_func
         self._context = self._new_context()
@@ -147,14 +145,6 @@ def _prints_any_column(template: nodes.Template, *, named: int) -> bool:
 
 def _is_row(node: nodes.Expr) -> bool:
     return isinstance(node, nodes.Name) and node.name == "row"
-
-
-def _checked_source(source: object) -> str:
-    if not isinstance(source, str) or not source.strip():
-        raise ConfigurationError(
-            f"`prompt` is {source!r:.40}; it must be text that is not empty, such as 'Label this: {{{{ row.text }}}}'."
-        )
-    return source
 
 
 class _Missing(StrictUndefined):

@@ -9,13 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from anthropic_batches_provider.batches.output.columns import OUTPUT_COLUMNS
+from anthropic_batches_provider.batches.output.user_columns import ROW_NUMBER_CLASH, ROW_NUMBER_COLUMN, UserColumns
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_columns, encode_values
 from anthropic_batches_provider.batches.requests.wording import listed, row_name
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
-
-ROW_NUMBER_COLUMN = "row_number"
-"""The key column of rows that have no key of their own."""
 
 READY_KEY_COLUMN = "key"
 """The key column of ready requests; it holds the user's custom_id."""
@@ -38,20 +35,14 @@ class RowColumns:
     key_columns: tuple[str, ...] = field(init=False)
     kept_columns: tuple[str, ...] = field(init=False)
     output_columns: frozenset[str] = field(init=False)
+    _named: UserColumns = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.column_prefix, str):
-            raise ConfigurationError(f"`column_prefix` is {self.column_prefix!r:.40}; it must be a string.")
-        keys = (ROW_NUMBER_COLUMN,) if self.key is None else _names(self.key, "key")
-        if not keys:
-            raise ConfigurationError("`key` names no column. Name one or more, or leave `key` out to number the rows.")
-        kept = () if self.keep == "*" else tuple(name for name in _names(self.keep, "keep") if name not in keys)
-        object.__setattr__(self, "key_columns", keys)
-        object.__setattr__(self, "kept_columns", kept)
-        object.__setattr__(self, "output_columns", frozenset(self.column_prefix + name for name in OUTPUT_COLUMNS))
-        if self.key is None and self.keep != "*" and ROW_NUMBER_COLUMN in _names(self.keep, "keep"):
-            raise ConfigurationError(_ROW_NUMBER_CLASH)
-        self._refuse_clash((*keys, *kept))
+        named = UserColumns.of(self.key, self.keep, self.column_prefix)
+        object.__setattr__(self, "key_columns", named.key_columns)
+        object.__setattr__(self, "kept_columns", named.kept_columns)
+        object.__setattr__(self, "output_columns", named.output_columns)
+        object.__setattr__(self, "_named", named)
 
     def key_of(self, row: Mapping[str, Any], number: int) -> bytes:
         """Return the key columns as a JSON object; equal bytes are equal keys, and 1, 1.0, "1" and true differ.
@@ -102,9 +93,9 @@ class RowColumns:
         if self.keep != "*":
             return self.kept_columns
         if self.key is None and ROW_NUMBER_COLUMN in row:
-            raise ConfigurationError(_ROW_NUMBER_CLASH)
+            raise ConfigurationError(ROW_NUMBER_CLASH)
         if not self.output_columns.isdisjoint(row):
-            self._refuse_clash(row)
+            self._named.refuse_clash(row)
         return tuple(name for name in row if name not in self.key_columns)
 
     def _encode(self, row: Mapping[str, Any], number: int, names: tuple[str, ...], argument: str) -> bytes:
@@ -125,15 +116,6 @@ class RowColumns:
                 row_number=number,
             ) from error
 
-    def _refuse_clash(self, names: Sequence[str] | Mapping[str, Any]) -> None:
-        clashes = [name for name in names if name in self.output_columns]
-        if clashes:
-            raise ConfigurationError(
-                f"Your rows and the output both have columns named {listed(clashes)}. Set `column_prefix=` (now "
-                f"{self.column_prefix!r}) to a prefix for the output's own names, such as 'answer_', or name other "
-                f"columns in `key` and `keep`."
-            )
-
 
 def _or_null(row: Mapping[str, Any], name: str) -> Any:
     """Return the value of a column; None if the row lacks it, or it is not JSON."""
@@ -153,18 +135,3 @@ def _at_fault(row: Mapping[str, Any], names: Sequence[str], error: NotJsonError)
         except NotJsonError as own:
             return name, own
     return names[0], error
-
-
-_ROW_NUMBER_CLASH = (
-    "Your rows have a column row_number, but without `key` the output uses that name to number its rows. Set `key`, "
-    "such as key='row_number', or leave that column out of `keep`."
-)
-
-
-def _names(names: object, argument: str) -> tuple[str, ...]:
-    """Return one or more names as a tuple without repeats."""
-    if isinstance(names, str):
-        return (names,)
-    if isinstance(names, Sequence) and all(isinstance(name, str) for name in names):
-        return tuple(dict.fromkeys(names))
-    raise ConfigurationError(f"`{argument}` is {names!r:.80}; it must be a column name or a list of column names.")

@@ -1,0 +1,117 @@
+"""The pure rules of a question: which arguments go together, and what each may be.
+
+The engine applies them to what a task asks, and the edge, when a DAG is parsed, to what is known by then. So nothing
+heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from anthropic_batches_provider.errors import ConfigurationError
+
+
+def check_source(*, has_prompt: bool, has_builder: bool, has_requests: bool) -> None:
+    """Check that exactly one of the ways to make requests is given.
+
+    :raises ConfigurationError: none or several are.
+    """
+    given = {"prompt": has_prompt, "request_builder": has_builder, "requests": has_requests}
+    names = [f"`{name}`" for name, is_given in given.items() if is_given]
+    if len(names) != 1:
+        raise ConfigurationError(
+            f"Of `prompt`, `request_builder` and `requests`, you gave {', '.join(names) or 'none'}. Give exactly one."
+        )
+
+
+def check_builder(builder: object) -> None:
+    """Check that a builder, if there is one, can be called.
+
+    :raises ConfigurationError: it cannot.
+    """
+    if builder is not None and (not callable(builder) or inspect.iscoroutinefunction(builder)):
+        raise ConfigurationError(
+            "`request_builder` must be a plain (not async) function that takes a row and returns Messages params."
+        )
+
+
+def check_mapping(params: object, named: Collection[str]) -> None:
+    """Check the names among ``message_params``.
+
+    :param named: the arguments that are given by a name of their own.
+    :raises ConfigurationError: it is no dict of names, or gives one of them again.
+    """
+    if not isinstance(params, Mapping) or not all(isinstance(name, str) for name in params):
+        raise ConfigurationError(
+            "`message_params` must be a dict of Messages params, such as {'stop_sequences': ['END']}."
+        )
+    for name in named:
+        if name in params:
+            raise ConfigurationError(
+                f"`{name}` is given twice: as `{name}=` and inside `message_params`. Leave one out."
+            )
+
+
+def check_system(system: object, sent: object) -> None:
+    """Check the form of a system prompt.
+
+    :param system: as it was given, for the message.
+    :param sent: as it is sent.
+    :raises ConfigurationError: it is neither text nor a list of content blocks.
+    """
+    if sent is None or isinstance(sent, str):
+        return
+    if not isinstance(sent, Sequence) or not all(isinstance(block, Mapping) and "type" in block for block in sent):
+        raise ConfigurationError(
+            f"`system` has type {type(system).__name__}; it must be text or a list of content blocks, such as "
+            f"[{{'type': 'text', 'text': …}}]."
+        )
+
+
+def check_params(
+    params: Mapping[str, Any], *, has_prompt: bool, has_requests: bool, to_come: Collection[str] = ()
+) -> None:
+    """Check the params that every request has, as far as they are known.
+
+    :param params: those that are known.
+    :param to_come: the names of those that only a run knows.
+    :raises ConfigurationError: names the argument and what it should be.
+    """
+    if has_requests:
+        if params:
+            names = ", ".join(f"`{name}`" for name in params)
+            raise ConfigurationError(f"Ready `requests` are sent as they are: put {names} into their params.")
+        return
+    problem = params_problem(params)
+    if problem is not None:
+        raise ConfigurationError(problem)
+    if has_prompt:
+        _check_complete({*params, *to_come})
+
+
+def params_problem(params: Mapping[str, Any]) -> str | None:
+    """Return a sentence on what is wrong with the fields that are present; None if nothing is wrong."""
+    max_tokens = params.get("max_tokens", 1)
+    if not isinstance(max_tokens, int) or max_tokens is True or max_tokens < 1:
+        return f"`max_tokens` is {max_tokens!r:.40}; it must be a whole number of 1 or more."
+    model = params.get("model", "to come")
+    if not isinstance(model, str) or not model or model.isspace():
+        return f"`model` is {model!r:.40}; it must be the id of a model, such as 'claude-haiku-4-5'."
+    if params.get("stream"):
+        return "`stream` is set; a batch cannot stream. Leave it out."
+    if "betas" in params:
+        return "`betas` is not part of the params; it is a header. Give it to the operator as `betas=`."
+    return None
+
+
+def _check_complete(names: Collection[str]) -> None:
+    if "messages" in names:
+        raise ConfigurationError(
+            "`message_params` holds `messages`, but `prompt` makes the messages. Leave one out; for several turns use "
+            "`request_builder`."
+        )
+    for name, example in (("model", "'claude-haiku-4-5'"), ("max_tokens", "1024")):
+        if name not in names:
+            raise ConfigurationError(f"`{name}` is missing; give `{name}=`, such as {example}.")
