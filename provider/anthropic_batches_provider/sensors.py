@@ -24,6 +24,7 @@ from anthropic_batches_provider.edge.connection_form import DEFAULT_CONN_ID
 from anthropic_batches_provider.edge.connections import connection_of, host_of
 from anthropic_batches_provider.edge.job_references import known_batch_ids
 from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy, is_over
+from anthropic_batches_provider.edge.parse_checks import check_job_arguments
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.edge.task_state import show_in_task_state
 from anthropic_batches_provider.links import ConsoleBatchesLink
@@ -119,6 +120,7 @@ class MessageBatchSensor(BaseSensorOperator):
         self.host: str | None = None
         self._wait: BatchWait | None = None
         self._task_instance: Any = None
+        check_job_arguments(self)
         self.start_in_triggerer = start_in_triggerer
         if start_in_triggerer and self._can_start_in_triggerer():
             self.start_from_trigger = True

@@ -59,7 +59,10 @@ def test_what_is_no_id_is_refused_before_anything_is_canceled_or_collected(
     for operator in (MessageBatchCancelOperator, MessageBatchResultsOperator, MessageBatchSensor):
         if "job" in named and operator is MessageBatchResultsOperator:  # reads the job's ledger, not the reference
             continue
-        task = operator(task_id="t", **named)
+        templates: dict[str, Any] = dict.fromkeys(named, "{{ rendered }}")
+        task = operator(task_id="t", **templates)
+        for name, rendered in named.items():
+            setattr(task, name, rendered)
         with pytest.raises(AirflowFailException, match=r"holds '(None|\.\./x)', which is not the id"):
             task.execute({"ti": None})  # type: ignore[typeddict-item]
     assert message_batch_simulator.control.received().calls == {}

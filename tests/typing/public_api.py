@@ -36,6 +36,16 @@ def rows() -> Iterator[dict[str, Any]]:
 def operators() -> None:
     MessageBatchOperator(task_id="a", rows=rows, prompt="{{ row.id }}", model="m", max_tokens=1, max_failed_rows=0.5)
     MessageBatchOperator(task_id="b", rows=[{"id": 1}], key=["id"], request_builder=lambda row: row, timeout=60)
+    MessageBatchOperator(
+        task_id="templates",
+        rows=rows,
+        prompt="{{ row.id }}",
+        max_tokens="{{ params.max_tokens }}",
+        message_params={"temperature": "{{ params.temperature }}"},
+        betas="{{ params.betas }}",
+        max_failed_rows="{{ params.share }}",
+    )
+    MessageBatchResultsOperator(task_id="share", batch_ids="msgbatch_1", max_failed_rows="{{ params.share }}")
     submit = MessageBatchSubmitOperator(
         task_id="c", requests="/data/requests.jsonl", poll_interval=timedelta(minutes=1)
     )
@@ -48,7 +58,8 @@ def operators() -> None:
 def what_is_refused() -> None:
     MessageBatchOperator(task_id="a", rows=rows, on_timeout="stop")  # type: ignore[arg-type]
     MessageBatchSubmitOperator(task_id="a", rows=rows, on_kill="stop")  # type: ignore[arg-type]
-    MessageBatchSubmitOperator(task_id="a", rows=rows, max_tokens="100")  # type: ignore[arg-type]
+    MessageBatchSubmitOperator(task_id="a", rows=rows, max_tokens=1.5)  # type: ignore[arg-type]
+    MessageBatchSubmitOperator(task_id="a", rows=rows, betas=1)  # type: ignore[arg-type]
     MessageBatchSubmitOperator(task_id="a", rows=rows, on_empty="ignore")  # type: ignore[arg-type]
     MessageBatchSensor(task_id="a", batch_ids="b", on_timeout="stop")  # type: ignore[arg-type]
     MessageBatchTrigger(batch_ids=["b"], conn_id="c", poll_interval="60")  # type: ignore[arg-type]

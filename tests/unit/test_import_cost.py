@@ -21,10 +21,18 @@ LIGHT_ENGINE = {
     "batches.cancellation",
     "batches.limits",
     "batches.output",
+    "batches.output.columns",
     "batches.output.failed_rows",
+    "batches.output.user_columns",
     "batches.row_failures",
     "batches.output.formats",
     "batches.plurals",
+    "batches.requests",
+    "batches.requests.prompt_syntax",
+    "batches.requests.question_rules",
+    "batches.requests.sdk_types",
+    "batches.requests.wording",
+    "batches.requests.wrong_shapes",
 }
 
 SCRIPT = """
@@ -62,6 +70,25 @@ def test_importing_them_loads_of_others_only_airflow_and_what_it_needs(loaded: s
 def test_importing_them_loads_of_the_engine_only_what_checks_arguments(loaded: set[str]) -> None:
     engine = {module.partition(".")[2] for module in loaded if module.startswith("anthropic_batches_provider.batches")}
     assert engine <= LIGHT_ENGINE
+
+
+def test_checking_the_arguments_of_a_dag_loads_nothing_more_of_the_engine() -> None:
+    script = """
+import sys
+from airflow.sdk import DAG
+from anthropic_batches_provider.operators import MessageBatchOperator, MessageBatchResultsOperator
+from anthropic_batches_provider.sensors import MessageBatchSensor
+before = set(sys.modules)
+with DAG("d"):
+    MessageBatchOperator(
+        task_id="a", rows=[{"id": 1}], key="id", prompt="{{ row.id }}", model="m", max_tokens=1, destination="/a"
+    )
+    MessageBatchSensor(task_id="b", batch_ids=["msgbatch_1"])
+    MessageBatchResultsOperator(task_id="c", batch_ids=["msgbatch_1"], destination="/b")
+print(*sorted(name for name in set(sys.modules) - before if name.startswith("anthropic")))
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    assert ran.stdout.splitlines()[-1].strip() == ""
 
 
 def test_importing_the_package_itself_loads_nothing_else() -> None:

@@ -18,12 +18,14 @@ _MESSAGE_PARAMS = frozenset(
 )  # fmt: skip
 
 
-def refuse_message_params(params: Mapping[str, Any] | None) -> None:
-    """Refuse Messages params that were given as Airflow's ``params``.
+def refuse_message_params(params: Mapping[str, Any] | None, dag: Any = None) -> None:
+    """Refuse Messages params that were given to an operator as Airflow's ``params``.
 
+    :param params: the operator's own, and those of its DAG.
+    :param dag: its DAG, which may have parameters of any name; templates take values from them.
     :raises ConfigurationError: Airflow's ``params`` holds some; they would never reach the API.
     """
-    misplaced = sorted(_MESSAGE_PARAMS & set(params or ()))
+    misplaced = sorted(_MESSAGE_PARAMS & set(params or ()) - set(dag.params if dag is not None else ()))
     if misplaced:
         raise ConfigurationError(
             f"`params` is Airflow's own argument, and {', '.join(misplaced)} in it would never reach the API. Give "

@@ -37,6 +37,16 @@ def find_job(job: Any) -> JobFolder:
     from anthropic_batches_provider.batches.ledger import JobFolder
     from anthropic_batches_provider.edge.object_storage import open_storage
 
+    parts = parts_of_job(job)
+    return JobFolder(open_storage(parts[0]), "/".join(parts[1:]))
+
+
+def parts_of_job(job: Any) -> list[str]:
+    """Return the storage of a job, and the folders of its path.
+
+    :param job: as :func:`find_job`.
+    :raises ConfigurationError: as :func:`find_job`.
+    """
     uri = job.get("job") if isinstance(job, Mapping) else job
     parts = uri.rstrip("/").rsplit("/", _DEPTH_OF_A_JOB) if isinstance(uri, str) else []
     if len(parts) != _DEPTH_OF_A_JOB + 1:
@@ -45,7 +55,19 @@ def find_job(job: Any) -> JobFolder:
             "(job=submit.output), or the URI of a job folder. If the submitting task is mapped, expand over its output "
             "(.expand(job=submit.output))."
         )
-    return JobFolder(open_storage(parts[0]), "/".join(parts[1:]))
+    return parts
+
+
+def one_of_both(job: Any, batch_ids: Any) -> None:
+    """Check that either ``job`` or ``batch_ids`` is given.
+
+    :raises ConfigurationError: neither or both are.
+    """
+    if (job is None) == (batch_ids is None):
+        raise ConfigurationError(
+            "job= and batch_ids= are both given or both missing. "
+            "Give exactly one: job= (the output of a submitting task) or batch_ids=."
+        )
 
 
 def known_batch_ids(job: Any, batch_ids: Any) -> list[str]:
@@ -55,11 +77,7 @@ def known_batch_ids(job: Any, batch_ids: Any) -> list[str]:
     :param batch_ids: plain ids, one or several, or None.
     :raises ConfigurationError: neither or both are given, or an id can be none.
     """
-    if (job is None) == (batch_ids is None):
-        raise ConfigurationError(
-            "job= and batch_ids= are both given or both missing. "
-            "Give exactly one: job= (the output of a submitting task) or batch_ids=."
-        )
+    one_of_both(job, batch_ids)
     if job is None:
         return batch_ids_in(batch_ids)
     if not isinstance(job, (str, Mapping)) and isinstance(job, Sequence):

@@ -33,6 +33,11 @@ def is_literal_function_argument(context: Context, argument: str) -> bool:
     return _is_literal(origin.op_kwargs_expand_input.value, argument)
 
 
+def is_unmapped(operator: Any) -> bool:
+    """Return whether Airflow makes this operator now, in a run, from a mapped one."""
+    return bool(getattr(operator, "_BaseOperator__from_mapped", False))
+
+
 def _mapped_origin(context: Context) -> Any:
     """Return the mapped operator that the running task was made from; None if it is not mapped."""
     task: Any = context["task"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
+from anthropic_batches_provider.batches.requests.wrong_shapes import way_to_rows
 from anthropic_batches_provider.edge.mapped_arguments import is_literal_argument
 from anthropic_batches_provider.edge.row_files import read_row_files
 from anthropic_batches_provider.edge.uris import as_uri, is_path, shown_uri
@@ -91,23 +92,25 @@ class RowsArgument(ResolveMixin):
             source = as_uri(source, self.name)
         if isinstance(source, str):
             return read_row_files(source, ready_requests=ready_requests, digits_of=digits_of)
-        if (way := _way_to_rows(source)) is not None:
-            raise ConfigurationError(
-                f"Rows cannot be read from a {type(source).__name__}: to iterate over it yields its columns. "
-                f"Give `{way}`, or a function that yields dicts of its rows. Nothing was sent."
-            )
-        if isinstance(source, Iterable) and not isinstance(source, (bytes, Mapping)):
-            return iter(source)
+        refuse_source(source)
+        return iter(source)
+
+
+def refuse_source(source: Any) -> None:
+    """Refuse a source that gives no rows.
+
+    :raises ConfigurationError: says what it is, and what to give instead.
+    """
+    if (way := way_to_rows(source)) is not None:
+        raise ConfigurationError(
+            f"Rows cannot be read from a {type(source).__name__}: to iterate over it yields its columns. "
+            f"Give `{way}`, or a function that yields dicts of its rows. Nothing was sent."
+        )
+    if not isinstance(source, Iterable) or isinstance(source, (bytes, Mapping)):
         raise ConfigurationError(
             f"Rows cannot be read from a value of type {type(source).__name__}. Give a list of dicts, a callable that "
             "returns or yields dicts, the output of another task, or the URI of JSON Lines files."
         )
-
-
-def _way_to_rows(source: object) -> str | None:
-    from anthropic_batches_provider.batches.requests.wrong_shapes import way_to_rows
-
-    return way_to_rows(source)
 
 
 def _call(function: Callable[..., Any], context: Context) -> Any:

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from anthropic_batches_provider.batches.cancellation import cancel_batches
 from anthropic_batches_provider.edge.connections import connection_of
 from anthropic_batches_provider.edge.job_references import find_job, known_batch_ids
+from anthropic_batches_provider.edge.parse_checks import check_job_arguments
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.errors import ConfigurationError, LedgerError
 from anthropic_batches_provider.links import ConsoleBatchesLink
@@ -55,6 +56,7 @@ class MessageBatchCancelOperator(BaseOperator):
         self.batch_ids = batch_ids
         self.conn_id = conn_id
         self.host: str | None = None
+        check_job_arguments(self, may_be_empty=True)
 
     def execute(self, context: Context) -> dict[str, list[str]]:
         """Cancel the batches that have not ended."""

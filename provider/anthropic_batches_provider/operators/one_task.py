@@ -20,7 +20,9 @@ from anthropic_batches_provider.edge.arguments import (
     seconds_of,
 )
 from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy
+from anthropic_batches_provider.edge.parse_checks import check_folder
 from anthropic_batches_provider.edge.progress_reports import log_group
+from anthropic_batches_provider.edge.rendered_values import failed_rows_limit
 from anthropic_batches_provider.edge.task_destination import XCOM, destination_of
 from anthropic_batches_provider.edge.task_failures import without_frames
 from anthropic_batches_provider.edge.uris import Uri, as_uri
@@ -76,13 +78,15 @@ class MessageBatchOperator(RowsOperator):
         ``template_searchpath``. Not a template field.
     :param system: the system prompt: text, or a list of content blocks. Rendered once per run. (templated)
     :param model: id of the model, such as ``claude-haiku-5-5``. Required with ``prompt``. (templated)
-    :param max_tokens: most tokens of one answer, 1 or more. Required with ``prompt``.
+    :param max_tokens: most tokens of one answer, 1 or more; a template renders digits. Required with ``prompt``.
+        (templated)
     :param message_params: dict of further `Messages params <https://platform.claude.com/docs/en/api/messages>`__ for
         every request, such as ``{"output_config": {…}}``. Not ``params``: that is Airflow's own argument, for the DAG's
         parameters, and Messages params in it are an error when the DAG is parsed. A value that the model does not
         accept (such as ``temperature`` under the API version of 2026-10-21) is not refused at once: each of its rows
-        ends as errored, unbilled.
-    :param betas: list of values of the ``anthropic-beta`` header, for the whole batch. Default: ``()``.
+        ends as errored, unbilled. Texts that hold ``{{``, ``{%`` or ``{#`` are templates, at any depth. (templated)
+    :param betas: list of values of the ``anthropic-beta`` header, for the whole batch; or a template that renders them,
+        separated by commas. Default: ``()``. (templated)
     :param request_builder: a callable, used instead of ``prompt``, that takes a row (a dict) and returns Messages
         params, for images, tools or several turns. The params it returns override ``model``, ``system``, ``max_tokens``
         and ``message_params``. They may hold the SDK's models (such as ``response.content``), ``anthropic.omit``, and
@@ -130,7 +134,8 @@ class MessageBatchOperator(RowsOperator):
         (float from 0.0 and below 1). A task that sends rows counts those from which no request can be made, before
         anything is sent: up to the limit, it sends the others, and an invalid row stands in the output with
         ``result_type`` ``invalid_row``. A task that collects results counts all rows without a succeeded result, after
-        everything is written. Default: ``0``.
+        everything is written. A template renders digits for a number, or a decimal fraction (``0.01``) for a share.
+        Default: ``0``. (templated)
     :param include_message: add the whole message to each row, in the column ``message``. Default: ``False``.
     :param keep_requests: keep the job's request files, which hold the prompts. Otherwise they are deleted as results
         are written, except for the requests of rows without a succeeded result. Default: ``False``.
@@ -178,6 +183,7 @@ class MessageBatchOperator(RowsOperator):
         self.timeout = timeout
         self.timeout_policy = on_timeout
         self.deadline: float | None = None  # seconds since the epoch; from the start of the try on
+        check_folder(self, "destination", besides=XCOM)
 
     def check_before_reading(self, job_input: JobInput) -> None:
         """Check that the destination is ours and writable before anything is spent; set the deadline of this try."""
@@ -248,7 +254,7 @@ class MessageBatchOperator(RowsOperator):
         )
 
         try:
-            check_failed_rows(manifest, self.max_failed_rows, again=RAISE_MAX_ROUNDS)
+            check_failed_rows(manifest, failed_rows_limit(self.max_failed_rows), again=RAISE_MAX_ROUNDS)
         except FailedRowsError as error:
             # Every row had its rounds: a retry would fail the same way.
             raise AirflowFailException(str(error)) from without_frames(error)

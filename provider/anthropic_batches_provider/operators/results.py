@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
 from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT, format_names
 from anthropic_batches_provider.edge.announcing import announce
 from anthropic_batches_provider.edge.arguments import (
@@ -17,7 +16,13 @@ from anthropic_batches_provider.edge.arguments import (
 )
 from anthropic_batches_provider.edge.connections import connection_of
 from anthropic_batches_provider.edge.job_references import find_job, known_batch_ids
+from anthropic_batches_provider.edge.parse_checks import (
+    check_failed_rows_argument,
+    check_folder,
+    check_job_arguments,
+)
 from anthropic_batches_provider.edge.progress_reports import ProgressReport, log_group
+from anthropic_batches_provider.edge.rendered_values import failed_rows_limit
 from anthropic_batches_provider.edge.spools import task_spool
 from anthropic_batches_provider.edge.task_destination import XCOM, destination_of
 from anthropic_batches_provider.edge.task_failures import as_task_failures
@@ -57,7 +62,8 @@ class MessageBatchResultsOperator(BaseOperator):
         (float from 0.0 and below 1). A task that sends rows counts those from which no request can be made, before
         anything is sent: up to the limit, it sends the others, and an invalid row stands in the output with
         ``result_type`` ``invalid_row``. A task that collects results counts all rows without a succeeded result, after
-        everything is written. Default: ``0``.
+        everything is written. A template renders digits for a number, or a decimal fraction (``0.01``) for a share.
+        Default: ``0``. (templated)
     :param include_message: add the whole message to each row, in the column ``message``. Default: ``False``.
     :param keep_requests: keep the job's request files, which hold the prompts. Otherwise they are deleted as results
         are written, except for the requests of rows without a succeeded result. Default: ``False``.
@@ -69,7 +75,7 @@ class MessageBatchResultsOperator(BaseOperator):
     :raises AirflowException: some batches have not ended, a download broke off, or more rows failed than allowed.
     """
 
-    template_fields: Sequence[str] = ("conn_id", "job", "batch_ids", "destination")
+    template_fields: Sequence[str] = ("conn_id", "job", "batch_ids", "destination", "max_failed_rows")
     template_fields_renderers: ClassVar[dict[str, str]] = {"job": "json", "batch_ids": "json"}
     operator_extra_links = (ConsoleBatchesLink(),)
     ui_color = "#d5e8d4"
@@ -81,7 +87,7 @@ class MessageBatchResultsOperator(BaseOperator):
         batch_ids: Any = None,
         destination: Uri = XCOM,
         output_format: str = DEFAULT_FORMAT,
-        max_failed_rows: int | float = 0,
+        max_failed_rows: int | float | str = 0,
         include_message: bool = False,
         keep_requests: bool = False,
         xcom_max_bytes: int = DEFAULT_XCOM_MAX_BYTES,
@@ -89,7 +95,6 @@ class MessageBatchResultsOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         check_choice("output_format", output_format, *format_names())
-        check_max_failed_rows(max_failed_rows)
         check_count("xcom_max_bytes", xcom_max_bytes)
         super().__init__(**kwargs)
         self.job = job
@@ -102,6 +107,9 @@ class MessageBatchResultsOperator(BaseOperator):
         self.xcom_max_bytes = xcom_max_bytes
         self.conn_id = conn_id
         self.host: str | None = None
+        check_job_arguments(self, one_job=True)
+        check_folder(self, "destination", besides=XCOM)
+        check_failed_rows_argument(self)
 
     def execute(self, context: Context) -> Any:
         """Collect and publish; only then judge whether too many rows failed."""
@@ -114,6 +122,7 @@ class MessageBatchResultsOperator(BaseOperator):
         from anthropic_batches_provider.hooks import MessageBatchHook
 
         self.destination = as_uri(self.destination, "destination")  # an XCom may have resolved to a path
+        max_failed_rows = failed_rows_limit(self.max_failed_rows)
         what = self._what()
         progress = ProgressReport(context)
         hook = MessageBatchHook(connection_of(self.conn_id, self.job))
@@ -130,7 +139,7 @@ class MessageBatchResultsOperator(BaseOperator):
         if not isinstance(what, list):
             progress.report(what, force=True)
         announce(context, manifest, value)
-        check_failed_rows(manifest, self.max_failed_rows)
+        check_failed_rows(manifest, max_failed_rows)
         return value
 
     def _what(self) -> JobFolder | list[str]:

@@ -41,13 +41,15 @@ class MessageBatchSubmitOperator(RowsOperator):
         ``template_searchpath``. Not a template field.
     :param system: the system prompt: text, or a list of content blocks. Rendered once per run. (templated)
     :param model: id of the model, such as ``claude-haiku-5-5``. Required with ``prompt``. (templated)
-    :param max_tokens: most tokens of one answer, 1 or more. Required with ``prompt``.
+    :param max_tokens: most tokens of one answer, 1 or more; a template renders digits. Required with ``prompt``.
+        (templated)
     :param message_params: dict of further `Messages params <https://platform.claude.com/docs/en/api/messages>`__ for
         every request, such as ``{"output_config": {…}}``. Not ``params``: that is Airflow's own argument, for the DAG's
         parameters, and Messages params in it are an error when the DAG is parsed. A value that the model does not
         accept (such as ``temperature`` under the API version of 2026-10-21) is not refused at once: each of its rows
-        ends as errored, unbilled.
-    :param betas: list of values of the ``anthropic-beta`` header, for the whole batch. Default: ``()``.
+        ends as errored, unbilled. Texts that hold ``{{``, ``{%`` or ``{#`` are templates, at any depth. (templated)
+    :param betas: list of values of the ``anthropic-beta`` header, for the whole batch; or a template that renders them,
+        separated by commas. Default: ``()``. (templated)
     :param request_builder: a callable, used instead of ``prompt``, that takes a row (a dict) and returns Messages
         params, for images, tools or several turns. The params it returns override ``model``, ``system``, ``max_tokens``
         and ``message_params``. They may hold the SDK's models (such as ``response.content``), ``anthropic.omit``, and
@@ -71,7 +73,8 @@ class MessageBatchSubmitOperator(RowsOperator):
         (float from 0.0 and below 1). A task that sends rows counts those from which no request can be made, before
         anything is sent: up to the limit, it sends the others, and an invalid row stands in the output with
         ``result_type`` ``invalid_row``. A task that collects results counts all rows without a succeeded result, after
-        everything is written. Default: ``0``.
+        everything is written. A template renders digits for a number, or a decimal fraction (``0.01``) for a share.
+        Default: ``0``. (templated)
     :param on_kill: what to do with the job's batches when the task is killed: ``"leave"`` them running, or ``"cancel"``
         them once the task is confirmed to be over (marked failed or success, or its run ended). After a clear or a
         restart, or if the state cannot be read, they are left running. Canceling while the task is deferred requires

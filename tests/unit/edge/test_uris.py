@@ -63,14 +63,15 @@ def test_a_copied_path_keeps_its_connection_or_is_refused() -> None:
 
 def test_operators_take_paths_and_refuse_others_when_the_dag_is_parsed(tmp_path: Path) -> None:
     asked: dict[str, Any] = {"model": "m", "prompt": "p", "max_tokens": 1}
+    job = "/jobs/dag/task/unit/-/job-0001"
     operator = MessageBatchOperator(
         task_id="t", rows=tmp_path / "rows.jsonl", destination=tmp_path / "out", storage=tmp_path / "jobs", **asked
     )
     assert operator.rows.source == str(tmp_path / "rows.jsonl")
     assert (operator.destination, operator.storage) == (str(tmp_path / "out"), str(tmp_path / "jobs"))
-    assert MessageBatchResultsOperator(task_id="r", job="j", destination=tmp_path).destination == str(tmp_path)
+    assert MessageBatchResultsOperator(task_id="r", job=job, destination=tmp_path).destination == str(tmp_path)
     with pytest.raises(ConfigurationError, match=r"destination= has type int"):
-        MessageBatchResultsOperator(task_id="s", job="j", destination=5)  # type: ignore[arg-type]
+        MessageBatchResultsOperator(task_id="s", job=job, destination=5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -24,15 +24,15 @@ class JobArguments:
     prompt: str | None
     system: str | Sequence[Mapping[str, Any]] | None
     model: str | None
-    max_tokens: int | None
-    message_params: Mapping[str, Any] | None
-    betas: Sequence[str]
+    max_tokens: int | str | None
+    message_params: Mapping[str, Any] | str | None
+    betas: Sequence[str] | str
     request_builder: Callable[[dict[str, Any]], Mapping[str, Any]] | None
     column_prefix: str
     on_empty: Literal["fail", "skip"]
     on_changed_input: Literal["fail", "restart"]
     max_rounds: int
-    max_failed_rows: int | float
+    max_failed_rows: int | float | str
     unit: str | None
     edition: str
     storage: str | None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anthropic_batches_provider.edge.prompt_files import load_prompt
+from anthropic_batches_provider.edge.rendered_values import beta_headers, failed_rows_limit, whole_number
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.edge.task_identity import attempt_group, unit_of_work
 
@@ -60,20 +61,21 @@ class JobInput:
         from anthropic_batches_provider.batches.submission import JobPlan
 
         arguments, question, columns = self.arguments, self._question, self._columns
+        betas = beta_headers(arguments.betas)
         dag_run: Any = self.context["dag_run"]
         return JobPlan(
             unit=unit_of_work(self.context, arguments.unit),
-            question="-".join((question.fingerprint(), *arguments.betas)),
+            question="-".join((question.fingerprint(), *betas)),
             conn_id=arguments.conn_id,
             run_id=dag_run.run_id,
             edition=str(arguments.edition),
             on_changed_input=arguments.on_changed_input,
-            betas=tuple(arguments.betas),
+            betas=betas,
             key_columns=(READY_KEY_COLUMN,) if question.ready_requests else columns.key_columns,
             column_prefix=arguments.column_prefix,
             limits=self.limits,
             tries=self.tries,
-            max_failed_rows=arguments.max_failed_rows,
+            max_failed_rows=failed_rows_limit(arguments.max_failed_rows),
             max_columns_bytes=arguments.max_columns_bytes,
         )
 
@@ -102,14 +104,15 @@ class JobInput:
         from anthropic_batches_provider.batches.requests import Question
 
         arguments = self.arguments
+        params: Any = arguments.message_params or {}  # a text is refused with the rest
         question = Question(
             prompt=None if arguments.prompt is None else load_prompt(arguments.prompt, self.context),
             request_builder=arguments.request_builder,
             ready_requests=arguments.requests.source is not None,
             model=arguments.model,
             system=arguments.system,
-            max_tokens=arguments.max_tokens,
-            params=arguments.message_params or {},
+            max_tokens=whole_number("max_tokens", arguments.max_tokens),
+            params=params,
         )
         question.validate()
         return question

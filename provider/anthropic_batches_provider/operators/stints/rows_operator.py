@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
 from anthropic_batches_provider.batches.cancellation import cancel_batches
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH, REQUESTS_IN_QUEUE
-from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
 from anthropic_batches_provider.edge.arguments import (
     DEFAULT_MAX_ROUNDS,
     check_choice,
@@ -23,11 +23,14 @@ from anthropic_batches_provider.edge.configuration import submission_bounds
 from anthropic_batches_provider.edge.connection_form import DEFAULT_CONN_ID
 from anthropic_batches_provider.edge.job_references import find_job
 from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy, is_over
+from anthropic_batches_provider.edge.parse_checks import check_row_arguments
 from anthropic_batches_provider.edge.progress_reports import ProgressReport
 from anthropic_batches_provider.edge.prompt_files import PROMPT_FILES
+from anthropic_batches_provider.edge.rendered_values import rendered_params
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.edge.spools import task_spool
 from anthropic_batches_provider.edge.task_failures import as_task_failures
+from anthropic_batches_provider.edge.templates import Templates
 from anthropic_batches_provider.edge.uris import Uri, as_uri
 from anthropic_batches_provider.errors import ApiError, ConfigurationError
 from anthropic_batches_provider.links import ConsoleBatchesLink
@@ -37,6 +40,7 @@ from anthropic_batches_provider.triggers import MessageBatchTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from jinja2 import Environment
 
     from anthropic_batches_provider.batches.client import MessageBatchClient
     from anthropic_batches_provider.batches.clock import Clock
@@ -54,7 +58,8 @@ class RowsOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = (
-        "rows", "requests", "conn_id", "model", "system", "unit", "edition", "storage",
+        "rows", "requests", "conn_id", "model", "system", "max_tokens", "message_params", "betas", "max_failed_rows",
+        "unit", "edition", "storage",
     )  # fmt: skip
     template_ext: Sequence[str] = PROMPT_FILES
     uri_fields: Sequence[str] = ("storage",)
@@ -62,7 +67,7 @@ class RowsOperator(BaseOperator):
     ui_color = "#e8d5c4"
 
     shallow_copy_attrs: Sequence[str] = ("rows", "requests", "request_builder")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"system": "md"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"system": "md", "message_params": "json"}
 
     def __init__(
         self,
@@ -73,16 +78,16 @@ class RowsOperator(BaseOperator):
         prompt: str | None = None,
         system: str | Sequence[Mapping[str, Any]] | None = None,
         model: str | None = None,
-        max_tokens: int | None = None,
-        message_params: Mapping[str, Any] | None = None,
-        betas: Sequence[str] = (),
+        max_tokens: int | str | None = None,
+        message_params: Mapping[str, Any] | str | None = None,
+        betas: Sequence[str] | str = (),
         request_builder: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
         requests: Any = None,
         column_prefix: str = "",
         on_empty: Literal["fail", "skip"] = "fail",
         on_changed_input: Literal["fail", "restart"] = "fail",
         max_rounds: int = DEFAULT_MAX_ROUNDS,
-        max_failed_rows: int | float = 0,
+        max_failed_rows: int | float | str = 0,
         on_kill: Policy = "leave",
         unit: str | None = None,
         edition: str = "",
@@ -94,12 +99,11 @@ class RowsOperator(BaseOperator):
         conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        refuse_message_params(kwargs.get("params"))
+        refuse_message_params(kwargs.get("params"), kwargs.get("dag"))
         check_choice("on_empty", on_empty, "fail", "skip")
         check_choice("on_changed_input", on_changed_input, "fail", "restart")
         check_choice("on_kill", on_kill, *POLICIES)
         check_count("max_rounds", max_rounds)
-        check_max_failed_rows(max_failed_rows)
         check_count("max_requests_per_shard", max_requests_per_shard, most=MAX_REQUESTS_PER_BATCH)
         check_count("max_bytes_per_shard", max_bytes_per_shard, most=MAX_BYTES_PER_BATCH)
         check_count("max_requests_in_flight", max_requests_in_flight)
@@ -138,6 +142,7 @@ class RowsOperator(BaseOperator):
         self._told_to_stop = False
         self._task_instance: Any = None
         self._job: JobFolder | None = None
+        check_row_arguments(self)
 
     # ----------------------------------------------------------------------------------------- what a subclass defines
 
@@ -165,6 +170,21 @@ class RowsOperator(BaseOperator):
         """Set the pinned attributes, and no others, whatever the metadatabase holds."""
         for name in self.pinned().keys() & kept.keys():
             setattr(self, name, kept[name])
+
+    def render_template(
+        self, content: Any, context: Context, jinja_env: Environment | None = None, seen_oids: set[int] | None = None
+    ) -> Any:
+        """Render a template field as Airflow does; of ``message_params``, only the texts that are templates."""
+        if content is not self.message_params or isinstance(content, (str, ResolveMixin)) or content is None:
+            return super().render_template(content, context, jinja_env, seen_oids)
+        if seen_oids is not None and id(content) in seen_oids:  # the output of another task
+            return content
+        render = super().render_template
+        return rendered_params(
+            content,
+            marked=Templates.of(self).marked,
+            render=lambda value: render(value, context, jinja_env, seen_oids),
+        )
 
     # --------------------------------------------------------------------------------------------------------- stints
 

@@ -47,7 +47,7 @@ def collect(job: EndedJob) -> Manifest:
 
 @pytest.mark.usefixtures("tsv")
 def test_a_further_format_is_one_file_and_one_entry(job: EndedJob) -> None:
-    MessageBatchOperator(task_id="one", rows=[], output_format="tsv")
+    MessageBatchOperator(task_id="one", requests=[], output_format="tsv")
     MessageBatchResultsOperator(task_id="results", batch_ids="b", output_format="tsv")
     manifest = collect(job)
     assert (manifest.output_format, manifest.counts.rows, manifest.counts.errored) == ("tsv", 3, 1)
@@ -72,7 +72,7 @@ def test_what_is_not_on_the_list_is_refused_before_anything_is_spent(job: EndedJ
     with pytest.raises(ConfigurationError, match=r'output_format= must be "jsonl" or "jsonl\.gz", not .tsv.'):
         MessageBatchResultsOperator(task_id="results", batch_ids="b", output_format="tsv")
     with pytest.raises(ConfigurationError, match=r'output_format= must be "jsonl" or "jsonl\.gz", not .tsv.'):
-        MessageBatchOperator(task_id="one", rows=[], output_format="tsv")
+        MessageBatchOperator(task_id="one", requests=[], output_format="tsv")
 
 
 @pytest.mark.parametrize("output_format", FORMATS, ids=lambda each: each.name)

@@ -1,0 +1,171 @@
+"""Checks the arguments of an operator as far as they are known when the DAG is parsed.
+
+The rules are those of a run: this module only leaves out the values that a run alone knows. In a mapped task the run
+checks everything, because an error there fails the task without a retry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk.definitions._internal.mixins import ResolveMixin
+
+from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
+from anthropic_batches_provider.batches.output.user_columns import UserColumns
+from anthropic_batches_provider.batches.requests.prompt_syntax import check_syntax, checked_source
+from anthropic_batches_provider.batches.requests.question_rules import (
+    check_builder,
+    check_mapping,
+    check_params,
+    check_source,
+    check_system,
+)
+from anthropic_batches_provider.batches.requests.sdk_types import is_omitted
+from anthropic_batches_provider.edge.job_references import batch_ids_in, one_of_both, parts_of_job
+from anthropic_batches_provider.edge.mapped_arguments import is_unmapped
+from anthropic_batches_provider.edge.prompt_files import PROMPT_FILES
+from anthropic_batches_provider.edge.rendered_values import beta_headers
+from anthropic_batches_provider.edge.row_arguments import RowsArgument, refuse_source
+from anthropic_batches_provider.edge.templates import Templates
+from anthropic_batches_provider.edge.uris import local_path
+from anthropic_batches_provider.errors import ConfigurationError
+
+_PLAIN = (str, bytes, int, float, type(None))
+
+
+def check_row_arguments(operator: Any) -> None:
+    """Check the arguments of an operator that sends rows.
+
+    :param operator: has an attribute for each argument.
+    :raises ConfigurationError: the task could not succeed, whatever its templates and inputs become.
+    """
+    if is_unmapped(operator):
+        return
+    templates = Templates.of(operator)
+    _check_question(operator, templates)
+    _check_prompt(operator)
+    UserColumns.of(operator.key, operator.keep, operator.column_prefix)
+    for rows in (operator.rows, operator.requests):
+        _check_rows(rows, templates)
+    _check_betas(operator.betas, templates)
+    check_failed_rows_argument(operator)
+    check_folder(operator, "storage")
+
+
+def check_folder(operator: Any, argument: str, *, besides: str = "") -> None:
+    """Check the text of a folder.
+
+    :param besides: a word that the argument may be as well.
+    :raises ConfigurationError: it is no URI and no absolute path.
+    """
+    text = getattr(operator, argument)
+    if is_unmapped(operator) or not isinstance(text, str) or text == besides:
+        return
+    _check_path(text, argument, Templates.of(operator))
+
+
+def check_failed_rows_argument(operator: Any) -> None:
+    """Check ``max_failed_rows``.
+
+    :raises ConfigurationError: it is no limit, and no template of one.
+    """
+    if not is_unmapped(operator) and Templates.of(operator).is_literal(operator.max_failed_rows):
+        check_max_failed_rows(operator.max_failed_rows)
+
+
+def check_job_arguments(operator: Any, *, one_job: bool = False, may_be_empty: bool = False) -> None:
+    """Check ``job`` and ``batch_ids``.
+
+    :param one_job: whether a list of jobs is refused.
+    :param may_be_empty: whether the operator does nothing if neither is given.
+    :raises ConfigurationError: they name nothing, or too much.
+    """
+    if is_unmapped(operator):
+        return
+    job, batch_ids, templates = operator.job, operator.batch_ids, Templates.of(operator)
+    if may_be_empty:
+        job, batch_ids = job or None, batch_ids or None
+    job_is_known, ids_are_known = templates.is_literal(job), templates.is_literal(batch_ids)
+    if job_is_known and ids_are_known and not (may_be_empty and job is batch_ids is None):
+        one_of_both(job, batch_ids)
+    if ids_are_known and batch_ids is not None:
+        batch_ids_in(batch_ids)
+    if job_is_known and job is not None:
+        _check_job(job, one_job=one_job)
+
+
+def _check_job(job: Any, *, one_job: bool) -> None:
+    if one_job:
+        parts_of_job(job)
+    elif isinstance(job, (list, tuple)):
+        for one in job:
+            _check_job(one, one_job=False)
+    elif not (isinstance(job, Mapping) and job.get("batch_ids")):  # these ids are enough for a wait
+        parts_of_job(job)
+
+
+def _check_question(operator: Any, templates: Templates) -> None:
+    has_prompt, has_requests = operator.prompt is not None, operator.requests.source is not None
+    check_source(has_prompt=has_prompt, has_builder=operator.request_builder is not None, has_requests=has_requests)
+    check_builder(operator.request_builder)
+    named = {name: getattr(operator, name) for name in ("model", "max_tokens", "system")}
+    named = {name: value for name, value in named.items() if value is not None and not is_omitted(value)}
+    to_come = {name for name, value in named.items() if _is_to_come(value, templates)}
+    known = {name: value for name, value in named.items() if name not in to_come}
+    params = operator.message_params or {}
+    if _is_to_come(params, templates):
+        params, to_come = {}, {*to_come, "model", "max_tokens"}
+    check_mapping(params, known)
+    for name, value in params.items():
+        if _is_to_come(value, templates):
+            to_come.add(name)
+        elif not is_omitted(value):
+            known[name] = value
+    if _is_known_system(known.get("system"), templates):
+        check_system(known.get("system"), known.get("system"))
+    check_params(known, has_prompt=has_prompt, has_requests=has_requests, to_come=to_come)
+
+
+def _is_to_come(value: object, templates: Templates) -> bool:
+    """Return whether only a run knows a value; what is inside it does not matter."""
+    return isinstance(value, ResolveMixin) or (isinstance(value, str) and templates.in_text(value))
+
+
+def _is_known_system(system: object, templates: Templates) -> bool:
+    """Return whether the form of a system prompt is known: the SDK's models may become blocks too."""
+    blocks = system if isinstance(system, (list, tuple)) else [system]
+    return all(isinstance(block, (Mapping, *_PLAIN)) and not _is_to_come(block, templates) for block in blocks)
+
+
+def _check_prompt(operator: Any) -> None:
+    """Check the syntax of a prompt that is no file, if the DAG is known, which may add to the syntax."""
+    if operator.prompt is None:
+        return
+    source = checked_source(operator.prompt)
+    dag = operator.get_dag()
+    if dag is not None and not source.endswith(PROMPT_FILES):
+        check_syntax(source, dag.get_template_env(force_sandboxed=True))
+
+
+def _check_rows(rows: RowsArgument, templates: Templates) -> None:
+    if isinstance(rows.source, str):
+        _check_path(rows.source, rows.name, templates)
+    elif rows.source is not None and not isinstance(rows.source, ResolveMixin) and not callable(rows.source):
+        refuse_source(rows.source)
+
+
+def _check_path(text: str, argument: str, templates: Templates) -> None:
+    if templates.in_text(text):
+        return
+    try:
+        local_path(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{argument}=: {error}") from None
+
+
+def _check_betas(betas: Any, templates: Templates) -> None:
+    if isinstance(betas, str) and not templates.in_text(betas):
+        raise ConfigurationError(f"betas= is the text {betas!r:.80}. Give a list of texts: betas=[{betas!r:.80}].")
+    if templates.is_literal(betas):
+        beta_headers(betas)

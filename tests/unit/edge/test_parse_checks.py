@@ -1,0 +1,272 @@
+"""An argument that can never be right fails when the operator is made; one that only a run knows does not."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, XComArg, task, task_group
+from airflow.sdk.bases.operator import BaseOperator
+from airflow.sdk.definitions.template import literal
+
+from anthropic_batches_provider.errors import ConfigurationError
+from anthropic_batches_provider.operators import (
+    MessageBatchCancelOperator,
+    MessageBatchOperator,
+    MessageBatchResultsOperator,
+    MessageBatchSubmitOperator,
+)
+from anthropic_batches_provider.sensors import MessageBatchSensor
+
+ASKED: dict[str, Any] = {"rows": [{"id": 1}], "prompt": "{{ row.id }}", "model": "m", "max_tokens": 1}
+NUMBERS = itertools.count()
+LATER = literal("known when it is resolved")
+JOB = "file:///jobs/dag/task/unit/-/job-0001"
+
+
+class NotGiven:
+    __module__ = "anthropic"
+
+
+class Block:
+    """Stands for a model of the SDK, which becomes a block."""
+
+
+class DataFrame:
+    __module__ = "pandas"
+
+
+async def asynchronous(row: dict[str, Any]) -> dict[str, Any]:
+    return row
+
+
+def output() -> XComArg:
+    return XComArg(BaseOperator(task_id=f"upstream_{next(NUMBERS)}"))
+
+
+NEVER_RIGHT: list[tuple[dict[str, Any], str]] = [
+    ({"model": None}, r"^`model` is missing; give `model=`"),
+    ({"max_tokens": None}, r"^`max_tokens` is missing; give `max_tokens=`"),
+    ({"prompt": None}, r"^Of `prompt`, `request_builder` and `requests`, you gave none"),
+    ({"prompt": None, "request_builder": asynchronous}, r"^`request_builder` must be a plain \(not async\) function"),
+    ({"request_builder": dict}, r"you gave `prompt`, `request_builder`"),
+    ({"prompt": "a\n{{ row.id }"}, r"^The prompt is not a valid Jinja template \(line 2: unexpected '}'"),
+    ({"prompt": "{% if row.id %}"}, r"^The prompt is not a valid Jinja template"),
+    ({"prompt": "{{ row.id | shout }}"}, r"No filter named 'shout'"),
+    ({"prompt": " "}, r"^`prompt` is ' '; it must be text that is not empty"),
+    ({"prompt": 5}, r"^`prompt` is 5; it must be text"),
+    ({"rows": "data/rows.jsonl"}, r"^rows=: 'data/rows.jsonl' is not an absolute path"),
+    ({"rows": "file://rows.jsonl"}, r"is not an absolute path"),
+    ({"rows": "rows-*.jsonl"}, r"^rows=: 'rows-\*.jsonl' is not an absolute path"),
+    ({"rows": 5}, r"^Rows cannot be read from a value of type int"),
+    ({"rows": {"id": 1}}, r"^Rows cannot be read from a value of type dict"),
+    ({"rows": DataFrame()}, r"Give `table.to_dict|Give `df.to_dict|yields its columns"),
+    ({"destination": "out"}, r"^destination=: 'out' is not an absolute path"),
+    ({"storage": "jobs"}, r"^storage=: 'jobs' is not an absolute path"),
+    ({"max_tokens": "10"}, r"^`max_tokens` is '10'; it must be a whole number of 1 or more"),
+    ({"max_tokens": 0}, r"^`max_tokens` is 0; it must be a whole number"),
+    ({"max_tokens": True}, r"^`max_tokens` is True; it must be a whole number"),
+    ({"model": " "}, r"^`model` is ' '; it must be the id of a model"),
+    ({"model": 5}, r"^`model` is 5; it must be the id of a model"),
+    ({"key": 1}, r"^`key` is 1; it must be a column name or a list"),
+    ({"key": []}, r"^`key` names no column"),
+    ({"key": "{{ params.key }}", "keep": 1}, r"^`keep` is 1; it must be a column name or a list"),
+    ({"key": output()}, r"^`key` is .*; it must be a column name or a list"),
+    ({"key": "text"}, r"^Your rows and the output both have columns named text"),
+    ({"key": None, "keep": ["row_number"]}, r"^Your rows have a column row_number"),
+    ({"column_prefix": 1}, r"^`column_prefix` is 1; it must be a string"),
+    ({"message_params": {"stream": True}}, r"^`stream` is set; a batch cannot stream"),
+    ({"message_params": {"messages": []}}, r"^`message_params` holds `messages`, but `prompt` makes the messages"),
+    ({"message_params": {"messages": "{{ x }}"}}, r"^`message_params` holds `messages`"),
+    ({"message_params": {"betas": ["a"]}}, r"^`betas` is not part of the params"),
+    ({"message_params": {"model": "{{ x }}"}}, r"^`model` is given twice"),
+    ({"message_params": {"max_tokens": "5"}, "max_tokens": None}, r"^`max_tokens` is '5'"),
+    ({"message_params": "x"}, r"^`message_params` must be a dict of Messages params"),
+    ({"message_params": [1]}, r"^`message_params` must be a dict of Messages params"),
+    ({"message_params": {1: 2}}, r"^`message_params` must be a dict of Messages params"),
+    ({"system": 5}, r"^`system` has type int; it must be text or a list"),
+    ({"system": [{"text": "no type"}]}, r"^`system` has type list; it must be text or a list"),
+    ({"betas": "files-api-2025-04-14"}, r"^betas= is the text 'files-api-2025-04-14'. Give a list"),
+    ({"betas": [1]}, r"^betas= must be a list of values"),
+    ({"max_failed_rows": "0.01"}, r"^max_failed_rows= must be a number or a share"),
+    ({"max_failed_rows": 1.5}, r"^max_failed_rows= must be a number or a share"),
+    ({"prompt": None, "rows": None, "requests": []}, r"^Ready `requests` are sent as they are: put `model`"),
+    (
+        {"prompt": None, "rows": None, "model": None, "max_tokens": None, "requests": "requests.jsonl"},
+        r"^requests=: 'requests.jsonl' is not an absolute path",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), NEVER_RIGHT, ids=lambda each: str(each)[:60])
+def test_what_can_never_be_right_fails_the_import_of_the_dag(arguments: dict[str, Any], message: str) -> None:
+    with DAG("d"), pytest.raises(ConfigurationError, match=message):
+        MessageBatchOperator(task_id="t", **{**ASKED, **arguments})
+
+
+@pytest.mark.parametrize(("arguments", "message"), NEVER_RIGHT[:4], ids=str)
+def test_the_submit_operator_and_the_decorator_check_the_same(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        MessageBatchSubmitOperator(task_id="t", **{**ASKED, **arguments})
+    given = {name: value for name, value in {**ASKED, **arguments}.items() if name != "rows"}
+
+    def no_rows() -> list[dict[str, Any]]:
+        return []
+
+    rows = task.message_batch(**given)(no_rows)
+    with DAG("d"), pytest.raises(ConfigurationError, match=message):
+        rows()
+
+
+MAY_BE_RIGHT: list[dict[str, Any]] = [
+    {"model": "{{ params.model }}"},
+    {"model": output()},
+    {"max_tokens": "{{ params.max_tokens }}"},
+    {"max_tokens": output()},
+    {"max_tokens": None, "message_params": {"max_tokens": "{{ params.max_tokens }}"}},
+    {"max_tokens": None, "model": None, "message_params": {"max_tokens": 5, "model": "m"}},
+    {"max_tokens": None, "model": None, "message_params": "{{ params.message_params }}"},
+    {"max_tokens": None, "model": None, "message_params": output()},
+    {"model": output(), "message_params": {"model": "m"}},
+    {"message_params": {"stream": "{{ params.stream }}", "temperature": NotGiven(), "betas_of_mine": []}},
+    {"message_params": {"stream": NotGiven()}},
+    {"system": NotGiven()},
+    {"system": "{{ x }}"},
+    {"system": output()},
+    {"system": [output()]},
+    {"system": [Block()]},
+    {"system": [{"type": "text", "text": "{{ x }}"}]},
+    {"system": "system.j2"},
+    {"rows": "{{ params.rows }}"},
+    {"rows": "rows-{{ ds }}.jsonl"},
+    {"rows": "rows.j2"},
+    {"rows": "s3://conn@bucket/rows.jsonl"},
+    {"rows": Path("/data/rows.jsonl")},
+    {"rows": list},
+    {"rows": iter([{"id": 1}])},
+    {"rows": output()},
+    {"destination": "{{ params.folder }}"},
+    {"destination": output()},
+    {"destination": "xcom"},
+    {"storage": ""},
+    {"storage": "{{ params.storage }}"},
+    {"prompt": "prompts/no_such_file.j2"},
+    {"prompt": "{% raw %}{{{% endraw %}"},
+    {"prompt": "{% do row.items() %}{{ row.id | tojson }}{{ ds | ds_nodash }}"},
+    {"betas": "{{ params.betas }}"},
+    {"betas": ["{{ params.beta }}", "a"]},
+    {"betas": output()},
+    {"max_failed_rows": "{{ params.share }}"},
+    {"max_failed_rows": output()},
+    {"request_builder": functools.partial(dict), "prompt": None, "model": None, "max_tokens": None},
+    {"request_builder": dict, "prompt": None, "message_params": {"messages": []}},
+    {"requests": output(), "rows": None, "prompt": None, "model": output(), "max_tokens": None},
+]
+
+
+@pytest.mark.parametrize("arguments", MAY_BE_RIGHT, ids=lambda each: str(each)[:60])
+def test_what_only_a_run_knows_is_left_to_the_run(arguments: dict[str, Any]) -> None:
+    with DAG("d"):
+        MessageBatchOperator(task_id="t", **{**ASKED, **arguments})
+
+
+def test_the_syntax_of_a_prompt_is_that_of_its_dag() -> None:
+    asked = {**ASKED, "prompt": "[[ row.id | shout ]]{% break %} {{ }"}
+    loops = {"variable_start_string": "[[", "variable_end_string": "]]"}
+    with DAG("d", jinja_environment_kwargs=loops, user_defined_filters={"shout": str.upper}):
+        with pytest.raises(ConfigurationError, match="unknown tag 'break'"):
+            MessageBatchOperator(task_id="t", **asked)
+        MessageBatchOperator(task_id="u", **{**asked, "prompt": "[[ row.id | shout ]] {{ }", "rows": "[[ params.x ]]"})
+    MessageBatchOperator(task_id="in_no_dag", **{**ASKED, "prompt": "{{ row.id | shout }}"})
+
+
+def test_a_dag_may_have_parameters_of_the_names_of_messages_params() -> None:
+    with DAG("d", params={"max_tokens": 5}):
+        MessageBatchOperator(task_id="t", **{**ASKED, "max_tokens": "{{ params.max_tokens }}"})
+        with pytest.raises(ConfigurationError, match=r"^`params` is Airflow's own argument, and top_k in it"):
+            MessageBatchOperator(task_id="u", **ASKED, params={"top_k": 5})
+
+
+def test_a_mapped_task_is_checked_by_its_run() -> None:
+    wrong = {"prompt": "{{ row.id }}", "model": "m", "key": 1, "max_tokens": "x"}
+    with DAG("d"):
+        mapped = MessageBatchOperator.partial(task_id="t", **wrong).expand(rows=[[{"id": 1}]])
+
+        @task_group
+        def group(tokens: int) -> None:
+            MessageBatchOperator(task_id="grouped", **{**ASKED, "max_tokens": tokens})
+
+        group.expand(tokens=[1, 2])
+    operator: Any = mapped.unmap({"rows": [{"id": 1}]})
+    assert operator.key == 1
+
+
+OPERATORS = [MessageBatchResultsOperator, MessageBatchSensor, MessageBatchCancelOperator]
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"job": JOB, "batch_ids": ["msgbatch_1"]}, r"^job= and batch_ids= are both given"),
+        ({"batch_ids": "None"}, r"holds 'None', which is not the id"),
+        ({"batch_ids": ["msgbatch_1", 5]}, r"holds 5, which is not the id"),
+        ({"job": "job-0001"}, r"^job= is 'job-0001', which names no job"),
+        ({"job": 5}, r"^job= is 5, which names no job"),
+    ],
+    ids=str,
+)
+def test_references_that_name_nothing_fail_the_import(operator: Any, named: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        operator(task_id="t", **named)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"job": JOB},
+        {"job": {"job": JOB, "batch_ids": ["msgbatch_1"]}},
+        {"job": "{{ params.job }}"},
+        {"job": LATER},
+        {"job": LATER, "batch_ids": None},
+        {"batch_ids": "{{ params.batch_ids }}"},
+        {"batch_ids": ["{{ params.batch_id }}", "msgbatch_1"]},
+        {"batch_ids": LATER},
+        {"job": LATER, "batch_ids": LATER},
+    ],
+    ids=str,
+)
+def test_references_that_only_a_run_knows_are_left_to_the_run(operator: Any, named: dict[str, Any]) -> None:
+    operator(task_id="t", **named)
+
+
+def test_several_jobs_are_taken_where_a_list_is() -> None:
+    MessageBatchSensor(task_id="t", job=[JOB, LATER, [JOB]])
+    MessageBatchCancelOperator(task_id="t", job=[JOB])
+    with pytest.raises(ConfigurationError, match="which names no job"):
+        MessageBatchResultsOperator(task_id="t", job=[JOB])
+    with pytest.raises(ConfigurationError, match="which names no job"):
+        MessageBatchSensor(task_id="t", job=[JOB, "x"])
+
+
+@pytest.mark.parametrize("nothing", [{}, {"job": []}, {"job": None, "batch_ids": ""}], ids=str)
+def test_a_cancellation_may_have_nothing_to_do(nothing: dict[str, Any]) -> None:
+    MessageBatchCancelOperator(task_id="t", **nothing)
+
+
+@pytest.mark.parametrize("operator", [MessageBatchResultsOperator, MessageBatchSensor])
+def test_the_others_need_a_job_or_batches(operator: Any) -> None:
+    with pytest.raises(ConfigurationError, match="both given or both missing"):
+        operator(task_id="t")
+
+
+def test_the_results_operator_checks_where_it_writes_and_how_many_rows_may_fail() -> None:
+    with pytest.raises(ConfigurationError, match=r"^destination=: 'out' is not an absolute path"):
+        MessageBatchResultsOperator(task_id="t", job=JOB, destination="out")
+    with pytest.raises(ConfigurationError, match=r"^max_failed_rows= must be"):
+        MessageBatchResultsOperator(task_id="t", job=JOB, max_failed_rows="5")
+    MessageBatchResultsOperator(task_id="t", job=JOB, destination="{{ x }}", max_failed_rows="{{ y }}")
