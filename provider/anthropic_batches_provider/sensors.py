@@ -20,6 +20,7 @@ from airflow.triggers.base import StartTriggerArgs
 from anthropic_batches_provider.batches.cancellation import cancel_batches
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.edge.arguments import check_choice, seconds_of
+from anthropic_batches_provider.edge.configuration import default_deferrable
 from anthropic_batches_provider.edge.connection_form import DEFAULT_CONN_ID
 from anthropic_batches_provider.edge.connections import connection_of, host_of
 from anthropic_batches_provider.edge.job_references import known_batch_ids
@@ -27,6 +28,7 @@ from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy, is_ove
 from anthropic_batches_provider.edge.parse_checks import check_job_arguments
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.edge.task_state import show_in_task_state
+from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.start_triggers import (
     TRIGGER_GRACE_SECONDS,
@@ -79,7 +81,8 @@ class MessageBatchSensor(BaseSensorOperator):
         clear or a restart, or if the state cannot be read, they are left running. Canceling while the task is deferred
         requires Airflow 3.3 or later. Default: ``"leave"``.
     :param deferrable: wait in the triggerer, and hold no worker slot. With ``False`` the task waits as Airflow's
-        ``mode`` says: ``"poke"`` or ``"reschedule"``. Default: ``True``.
+        ``mode`` says: ``"poke"`` or ``"reschedule"``. Default: ``True``, unless somebody has set
+        ``[operators] default_deferrable``.
     :param start_in_triggerer: let the scheduler hand the task to the triggerer at once, so that it takes no worker slot
         before its batches have ended. Requires Airflow 3.3, ``deferrable=True``, and ``batch_ids`` and ``conn_id`` as
         text. Mapped tasks, ``execution_timeout``, ``pre_execute`` and ``on_execute_callback`` rule it out; the task
@@ -104,7 +107,7 @@ class MessageBatchSensor(BaseSensorOperator):
         timeout: timedelta | float = _DEFAULT_TIMEOUT_SECONDS,
         on_timeout: Policy = "leave",
         on_kill: Policy = "leave",
-        deferrable: bool = True,
+        deferrable: bool | None = None,
         start_in_triggerer: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -116,7 +119,12 @@ class MessageBatchSensor(BaseSensorOperator):
         self.conn_id = conn_id
         self.timeout_policy = on_timeout
         self.kill_policy = on_kill
-        self.deferrable = deferrable
+        if start_in_triggerer and deferrable is False:
+            raise ConfigurationError(
+                "start_in_triggerer=True and deferrable=False exclude each other: the one never takes a worker, the "
+                "other waits on one. Leave one out."
+            )
+        self.deferrable = (start_in_triggerer or default_deferrable()) if deferrable is None else deferrable
         self.host: str | None = None
         self._wait: BatchWait | None = None
         self._task_instance: Any = None

@@ -29,6 +29,7 @@ DOCUMENTED = [*TASKS, MessageBatchTrigger]
 # Parameters with a text of their own in some classes, which share it, and why. Elsewhere equal names have equal texts.
 OTHER_TEXTS: dict[str, tuple[set[type[Any]], str]] = {
     "conn_id": ({MessageBatchOperator, MessageBatchSubmitOperator}, "they are given no job that has a connection"),
+    "deferrable": ({MessageBatchSensor}, "on a worker, it waits as Airflow's sensors do"),
     "job": ({MessageBatchResultsOperator}, "it takes one job, the others also a list"),
     "on_kill": ({MessageBatchSensor}, "it submits nothing, and its batches may be no job's"),
     "timeout": ({MessageBatchSensor}, "it fails otherwise, and Airflow enforces it"),

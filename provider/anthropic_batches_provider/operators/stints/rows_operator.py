@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, cast
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator, TaskDeferred
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
 from anthropic_batches_provider.batches.cancellation import cancel_batches
@@ -19,7 +19,7 @@ from anthropic_batches_provider.edge.arguments import (
     refuse_message_params,
     seconds_of,
 )
-from anthropic_batches_provider.edge.configuration import submission_bounds
+from anthropic_batches_provider.edge.configuration import default_deferrable, submission_bounds
 from anthropic_batches_provider.edge.connection_form import DEFAULT_CONN_ID
 from anthropic_batches_provider.edge.job_references import find_job
 from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy, is_over
@@ -36,6 +36,7 @@ from anthropic_batches_provider.errors import ApiError, ConfigurationError
 from anthropic_batches_provider.links import ConsoleBatchesLink
 from anthropic_batches_provider.operators.stints.deferral_state import DeferralState, given_up
 from anthropic_batches_provider.operators.stints.stint import Stint, open_job, reopen_job, running_batch_ids, show
+from anthropic_batches_provider.operators.stints.worker_wait import event_on_worker
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class RowsOperator(BaseOperator):
         max_bytes_per_shard: int = MAX_BYTES_PER_BATCH,
         max_requests_in_flight: int = REQUESTS_IN_QUEUE,
         poll_interval: timedelta | float = 60,
+        deferrable: bool | None = None,
         conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -137,6 +139,7 @@ class RowsOperator(BaseOperator):
         self.max_bytes_per_shard = max_bytes_per_shard
         self.max_requests_in_flight = max_requests_in_flight
         self.poll_interval = poll_interval
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.conn_id = conn_id
         self.host: str | None = None
         self._told_to_stop = False
@@ -190,8 +193,22 @@ class RowsOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Open the unit's job, seal its shards, and advance it."""
+        if not self.deferrable:
+            return self._execute_on_worker(context)
         with as_task_failures():
             return self._run_stint(context)
+
+    def _execute_on_worker(self, context: Context) -> Any:
+        """Do what stints and deferrals do, all in this process."""
+        event: dict[str, Any] | None = None
+        while True:
+            try:
+                if event is not None:
+                    return self.resume(context, event)
+                with as_task_failures():
+                    return self._run_stint(context)
+            except TaskDeferred as deferral:
+                event = event_on_worker(cast("Any", deferral.trigger), lambda: self._told_to_stop)
 
     def resume(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Continue after a deferral, with the job that the task was deferred with.
