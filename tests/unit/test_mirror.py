@@ -52,7 +52,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/output/collection_settings.py": ("unit/batches/collection/test_entry_points.py",),
     "batches/output/json_lines.py": ("unit/batches/collection/test_entry_points.py",),
     "batches/output/manifest.py": ("unit/batches/collection/test_entry_points.py",),
-    "batches/output/memory.py": ("unit/batches/collection/test_entry_points.py", "integration/test_one_job.py"),
+    "batches/output/memory.py": ("unit/batches/output/test_row_json.py", "integration/test_one_job.py"),
     "batches/output/parsed_answers.py": ("unit/batches/output/test_columns.py",),
     "batches/output/part_files.py": ("unit/batches/collection/test_faults.py", "integration/test_one_job.py"),
     "batches/output/publishing.py": ("unit/batches/collection/test_faults.py", "integration/test_destinations.py"),

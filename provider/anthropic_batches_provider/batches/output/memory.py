@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
@@ -36,7 +37,9 @@ class RowsInMemory:
         self._bytes += len(line) + 1
         if self._bytes > self._max_bytes:
             raise self._too_large()
-        self.rows.append(json.loads(line))
+        decoded = json.loads(line)
+        decoded.update(json.loads(row.columns, parse_float=_held))
+        self.rows.append(decoded)
 
     def _too_large(self) -> XComLimitError:
         return XComLimitError(
@@ -46,3 +49,12 @@ class RowsInMemory:
             "takes any number of rows, and XCom gets the manifest. Nothing is lost: the results stay at Anthropic for "
             "29 days after submission, and collecting them again costs nothing."
         )
+
+
+def _held(digits: str) -> float | str:
+    """Return a number of the user's as a float, or its digits as text if a float has fewer."""
+    number = float(digits)
+    try:
+        return number if Decimal(repr(number)) == Decimal(digits) else digits
+    except InvalidOperation:  # an exponent of 19 digits
+        return digits

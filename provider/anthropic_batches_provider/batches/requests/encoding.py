@@ -20,7 +20,7 @@ from anthropic_batches_provider.batches.requests.exact_values import (
     plain_value,
 )
 from anthropic_batches_provider.batches.requests.sdk_values import sent_value
-from anthropic_batches_provider.batches.requests.wording import shortened
+from anthropic_batches_provider.batches.requests.wording import reason, shortened
 
 __all__ = [
     "NotJsonError",
@@ -53,7 +53,7 @@ def encode_columns(columns: dict[str, Any]) -> bytes:
 
     :raises NotJsonError: as :func:`encode_values`.
     """
-    with suppress(UnicodeEncodeError, RecursionError):  # raised again below, as errors with words
+    with suppress(Exception):  # raised again below, as errors with words
         if not any_suspect(columns.values()):
             return _text_decimals.encode(columns)
     return _encoded(_text_decimals, columns)
@@ -114,3 +114,5 @@ def _encoded(encoder: msgspec.json.Encoder, value: object, *, as_given: bool = F
         raise
     except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
         raise NotJsonError(shortened(str(error), 200)) from error
+    except Exception as error:  # from the value's own code
+        raise NotJsonError(f"it raised {reason(error)}") from error

@@ -7,13 +7,14 @@ here, or is refused. Nothing depends on an order that Python draws anew in each 
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime
 import math
 import numbers
 import sys
 from collections.abc import Callable, Iterable, Mapping, Set
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -64,10 +65,15 @@ def is_missing(value: Any) -> bool:
         return False
     try:
         differs = value != value  # only missing values differ from themselves
-    except (InvalidOperation, TypeError, ValueError):
+    except Exception:  # noqa: BLE001 - an object may refuse to be compared in any way, as Jinja's undefined does
         return isinstance(value, Decimal)  # a signaling NaN
     kind = type(differs).__name__
-    return kind == "NAType" or (kind in ("bool", "bool_") and bool(differs))
+    return kind == "NAType" or (kind in ("bool", "bool_") and bool(differs) and _is_scalar(value))
+
+
+def _is_scalar(value: Any) -> bool:
+    """Return whether a value is no record, which also differs from itself if it holds NaN."""
+    return isinstance(value, numbers.Number) or type(value).__module__.partition(".")[0] in ("numpy", "pandas")
 
 
 def is_suspect(value: Any) -> bool:
@@ -114,11 +120,11 @@ def exact(value: Any, path: str = "") -> Any:
         items = [exact(item, f"{path}{{}}") for item in value]
         return sorted(items, key=_sorting.encode)
     if kind in _AS_THEY_ARE:
-        return value
+        return value.tobytes() if kind is memoryview and not value.c_contiguous else value
+    if isinstance(value, msgspec.Struct):
+        return _exact_struct(value, path)
     if (fields := _fields(value)) is not None:
-        # Walked only to refuse what JSON cannot hold: msgspec itself knows tags and other names of fields.
-        _exact_mapping(fields, path)
-        return msgspec.Raw(_sorting.encode(value)) if _holds_sets(fields) else value
+        return _exact_mapping(fields, path)
     try:
         plain = plain_value(value)
     except (TypeError, ValueError, OverflowError) as error:
@@ -135,7 +141,7 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, FileFloat):
         return msgspec.Raw(value.digits.encode())
     if isinstance(value, str):
-        return str(value)
+        return str.__str__(value)
     if is_missing(value):
         raise TypeError("JSON has no NaN or infinity, nor another sign of a missing value; use None, or leave it out")
     if type(value).__module__ == "numpy":
@@ -158,6 +164,25 @@ def _exact_mapping(value: Mapping[Any, Any], path: str) -> dict[Any, Any]:
     return found
 
 
+def _exact_struct(value: msgspec.Struct, path: str) -> msgspec.Struct:
+    """Return a Struct for msgspec, which alone knows its tag, the names of its fields and which of them it omits."""
+    made = copy.copy(value)
+    for name, item in msgspec.structs.asdict(value).items():
+        if item is msgspec.UNSET:
+            continue
+        plain = exact(item, f"{path}.{name}" if path else name)
+        if not _is_native(item):
+            msgspec.structs.force_setattr(made, name, plain)
+    return made
+
+
+def _is_native(value: Any) -> bool:
+    """Return whether msgspec itself writes a field exactly, so that it can also tell whether it is a default."""
+    if isinstance(value, Enum):
+        return not is_suspect(value.value)
+    return type(value) in _PLAIN or not is_suspect(value) or (isinstance(value, Set) and not value)
+
+
 def _name(key: Any, path: str) -> str:
     """Return the name of a field: text, or what msgspec would make of a key that is no text."""
     if isinstance(key, Enum):
@@ -173,27 +198,14 @@ def _name(key: Any, path: str) -> str:
 
 
 def _fields(value: Any) -> Mapping[str, Any] | None:
-    """Return the fields of a dataclass, an attrs class or a Struct that are set; None if it is none of these."""
-    if isinstance(value, msgspec.Struct):
-        found = msgspec.structs.asdict(value)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+    """Return the fields of a dataclass or an attrs class that are set, private ones too; None for others."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
         found = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     elif (attributes := getattr(type(value), "__attrs_attrs__", None)) is not None:
         found = {attribute.name: getattr(value, attribute.name) for attribute in attributes}
     else:
         return None
     return {name: item for name, item in found.items() if item is not msgspec.UNSET}
-
-
-def _holds_sets(value: Any) -> bool:
-    if isinstance(value, Set):
-        return True
-    if isinstance(value, Mapping):
-        return any(map(_holds_sets, value.values()))
-    if isinstance(value, (list, tuple)):
-        return any(map(_holds_sets, value))
-    fields = _fields(value)
-    return fields is not None and _holds_sets(fields)
 
 
 def without_digits(value: Any) -> Any:
@@ -249,13 +261,19 @@ def _check_offset(offset: datetime.timedelta | None) -> None:
         )
 
 
-def _plain_real(value: Any) -> float:
-    plain = float(value)
-    if not math.isfinite(plain):
-        raise TypeError(_NOT_FINITE)
-    if plain != value:
-        raise TypeError(f"a {type(value).__name__} has no exact JSON number; convert it, for example to text")
-    return plain
+def _plain_real(value: Any) -> float | int:
+    try:
+        plain = float(value)
+    except OverflowError:  # a Fraction that is larger than any float
+        plain = math.inf
+    if plain == value:
+        if not math.isfinite(plain):
+            raise TypeError(_NOT_FINITE)
+        return plain
+    whole = int(value)
+    if whole == value:
+        return whole
+    raise TypeError(f"a {type(value).__name__} has no exact JSON number; convert it, for example to text")
 
 
 def _plain_decimal(value: Decimal) -> Decimal:
@@ -303,4 +321,4 @@ _PLAIN = frozenset(
         msgspec.Raw,
     )
 )
-_sorting = msgspec.json.Encoder(enc_hook=plain_value, order="deterministic")
+_sorting = msgspec.json.Encoder(enc_hook=plain_value)

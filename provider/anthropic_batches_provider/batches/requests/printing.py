@@ -12,7 +12,7 @@ from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Se
 from enum import Enum
 from typing import Any
 
-from jinja2 import Environment, Undefined
+from jinja2 import Environment, StrictUndefined, Undefined
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.filters import FILTERS
 from jinja2.nodes import Concat
@@ -39,6 +39,12 @@ class NotPrintableError(ValueError):
         self.is_missing = is_missing
 
 
+class UndefinedInPrompt(StrictUndefined):
+    """A name that a prompt uses and that is not there; any other undefined value is one of the row's own."""
+
+    __slots__ = ()
+
+
 def printed(value: Any) -> Any:
     """Return what a prompt prints for a value: text, or something whose ``str()`` is the text.
 
@@ -47,13 +53,19 @@ def printed(value: Any) -> Any:
     kind = type(value)
     if kind is str or kind is int or kind is bool:
         return value
-    if isinstance(value, Undefined) or hasattr(value, "__html__"):
-        return value  # its own error says more; what knows HTML knows its text
+    if isinstance(value, UndefinedInPrompt):
+        return value  # its own error says more
+    if isinstance(value, Undefined):
+        raise NotPrintableError("a missing value (Undefined)", is_missing=True)  # most kinds print nothing
+    if hasattr(value, "__html__"):
+        return value  # what knows HTML knows its text
     if is_missing(value):
         raise NotPrintableError(f"a missing value ({value!r:.40})", is_missing=True)
-    if isinstance(value, Enum) and isinstance(value, (str, int)):
+    if isinstance(value, Enum) and isinstance(value, (str, int, float)):
         return value.value
-    if isinstance(value, (str, float)):
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, float):
         return value
     if isinstance(value, (ValuesView, ItemsView)):
         value = list(value)

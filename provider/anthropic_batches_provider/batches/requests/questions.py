@@ -166,8 +166,10 @@ def _prompt_encoder(prompt: PromptTemplate, defaults: dict[str, Any]) -> Callabl
         try:
             content = encode_text(text)
         except NotJsonError as error:
+            column = prompt.unsendable_column(row)
+            where = "its prompt" if column is None else f"its prompt, which prints column {column!r},"
             raise InvalidRowError(
-                f"{row_name(number)}: its prompt cannot be sent: {error}. Clean the row's text.", row_number=number
+                f"{row_name(number)}: {where} cannot be sent: {error}. Clean the row's text.", row_number=number
             ) from error
         encoded = b"%b%b}]}" % (head, content)
         check_size(encoded, number)

@@ -11,13 +11,18 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, Undefined, UndefinedError, nodes
+from jinja2 import Environment, TemplateSyntaxError, Undefined, UndefinedError, nodes
 from jinja2.runtime import Context
 
 from anthropic_batches_provider.batches.requests.exact_values import is_missing
-from anthropic_batches_provider.batches.requests.printing import NotPrintableError, prepare_printing
+from anthropic_batches_provider.batches.requests.printing import (
+    NotPrintableError,
+    UndefinedInPrompt,
+    prepare_printing,
+    printed,
+)
 from anthropic_batches_provider.batches.requests.prompt_syntax import checked_source, no_template
-from anthropic_batches_provider.batches.requests.wording import listed, reason, row_name, shortened
+from anthropic_batches_provider.batches.requests.wording import in_other_form, listed, reason, row_name, shortened
 from anthropic_batches_provider.errors import InvalidRowError
 
 _TOP_LEVEL_NAME = re.compile(r"'(\w+)' is undefined")
@@ -77,6 +82,17 @@ class PromptTemplate:
         except Exception as error:
             raise InvalidRowError(self._failure(error, row, number), row_number=number) from error
 
+    def unsendable_column(self, row: Mapping[str, Any]) -> str | None:
+        """Return the first column that the prompt may print and whose text no encoding allows; None if none is."""
+        for name in row if self.columns is None else [name for name in row if name in self.columns]:
+            try:
+                str(printed(row[name])).encode()
+            except UnicodeEncodeError:
+                return name
+            except Exception:  # noqa: BLE001, S112 - a value that is not printed may be of any kind
+                continue
+        return None
+
     def _new_context(self) -> Context:
         return self._template.new_context(self._values)
 
@@ -92,24 +108,27 @@ class PromptTemplate:
             hint = f"Columns are attributes of `row`: write {{{{ row.{name} }}}}"
         else:
             hint = f"A prompt sees `row` and: {listed(sorted(self._values))}"
+        names = [] if isinstance(error, UndefinedError) else self._columns_at(line, row)
         return (
-            f"{row_name(number)}: the prompt fails at line {line}: {shortened(what, 300)}. "
+            f"{row_name(number)}: the prompt fails at line {line}{_in_column(names)}: {shortened(what, 300)}. "
             f"{hint}. The row's columns are: {listed(row)}."
         )
 
     def _not_printable(self, error: NotPrintableError, row: Mapping[str, Any], number: int, line: int | str) -> str:
         """Return a sentence that names the column at fault, as far as its line tells."""
-        here = [name for at, name in self._columns if at == line and name in row]
-        names = list(dict.fromkeys(name for name in here if is_missing(row[name]) or not error.is_missing))
-        is_certain = len(names) == 1
-        column = f", in column {names[0]!r}" if is_certain else f", in one of {listed(names)}" if names else ""
-        shown = f"row.{names[0]}" if is_certain else "…"
+        here = self._columns_at(line, row)
+        names = [name for name in here if not error.is_missing or _is_nothing(row[name])]
+        shown = f"row.{names[0]}" if len(names) == 1 else "…"
         hint = (
             f"Fix the row, leave it out, or allow for it: {{{{ {shown} | default('') }}}}"
             if error.is_missing
             else "Fix the prompt or the row"
         )
-        return f"{row_name(number)}: the prompt prints {error} (line {line}{column}). {hint}."
+        return f"{row_name(number)}: the prompt prints {error} (line {line}{_in_column(names)}). {hint}."
+
+    def _columns_at(self, line: int | str, row: Mapping[str, Any]) -> list[str]:
+        """Return the columns of a row that a line of the template mentions."""
+        return list(dict.fromkeys(name for at, name in self._columns if at == line and name in row))
 
     def _failed_line(self, traceback: TracebackType | None) -> int | str:
         line: int | str = "?"
@@ -147,7 +166,17 @@ def _is_row(node: nodes.Expr) -> bool:
     return isinstance(node, nodes.Name) and node.name == "row"
 
 
-class _Missing(StrictUndefined):
+def _in_column(names: list[str]) -> str:
+    if len(names) == 1:
+        return f", in column {names[0]!r}"
+    return f", in one of {listed(names)}" if names else ""
+
+
+def _is_nothing(value: object) -> bool:
+    return isinstance(value, Undefined) or is_missing(value)
+
+
+class _Missing(UndefinedInPrompt):
     """Strict undefined that names the existing columns, and fails only when it is used."""
 
     __slots__ = ()
@@ -155,6 +184,8 @@ class _Missing(StrictUndefined):
     @property
     def _undefined_message(self) -> str:
         if self._undefined_hint is None and type(self._undefined_obj) is dict:
+            if (other := in_other_form(self._undefined_name, self._undefined_obj)) is not None:
+                return f"there is {other!a}, but {self._undefined_name!a} is another Unicode form of that name"
             return f"{self._undefined_name!r} is not among {listed(self._undefined_obj)}"
         return super()._undefined_message
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
 _SHOWN_CHARACTERS = 80
@@ -25,6 +26,15 @@ def listed(names: Iterable[object]) -> str:
     shown = [shortened(str(name), 40) for name in names]
     more = len(shown) - _SHOWN_NAMES
     return ", ".join(shown[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "") or "none"
+
+
+def in_other_form(name: object, names: Iterable[object]) -> str | None:
+    """Return the name that is the same as a missing one in another Unicode form, such as NFC and NFD; or None."""
+    if not isinstance(name, str):
+        return None
+    form = unicodedata.normalize("NFKC", name)
+    others = (other for other in names if isinstance(other, str) and unicodedata.normalize("NFKC", other) == form)
+    return next(others, None)
 
 
 def reason(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from anthropic_batches_provider.batches.output.user_columns import ROW_NUMBER_CLASH, ROW_NUMBER_COLUMN, UserColumns
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_columns, encode_values
-from anthropic_batches_provider.batches.requests.wording import listed, row_name
+from anthropic_batches_provider.batches.requests.wording import in_other_form, listed, row_name
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 READY_KEY_COLUMN = "key"
@@ -103,11 +103,7 @@ class RowColumns:
             encode = encode_values if self.keep == "*" else encode_columns  # whose names are known to be text
             return encode({name: row[name] for name in names})
         except KeyError as error:
-            raise InvalidRowError(
-                f"{row_name(number)} has no column {error.args[0]!r}, which `{argument}` names. Correct "
-                f"`{argument}` or the row. Its columns are: {listed(row)}.",
-                row_number=number,
-            ) from error
+            raise _no_column(error.args[0], row, number, argument) from error
         except NotJsonError as error:
             name, problem = _at_fault(row, names, error)
             raise InvalidRowError(
@@ -115,6 +111,20 @@ class RowColumns:
                 f"or leave it out of `{argument}`.",
                 row_number=number,
             ) from error
+
+
+def _no_column(name: str, row: Mapping[str, Any], number: int, argument: str) -> InvalidRowError:
+    other = in_other_form(name, row)
+    hint = (
+        f"Correct `{argument}` or the row."
+        if other is None
+        else f"It has {other!a}, another Unicode form of {name!a}: bring both to one form, for example with "
+        "unicodedata.normalize('NFC', name)."
+    )
+    return InvalidRowError(
+        f"{row_name(number)} has no column {name!r}, which `{argument}` names. {hint} Its columns are: {listed(row)}.",
+        row_number=number,
+    )
 
 
 def _or_null(row: Mapping[str, Any], name: str) -> Any:

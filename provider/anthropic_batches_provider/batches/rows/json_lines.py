@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,6 +24,8 @@ _Decoded = TypeVar("_Decoded")
 _decode_plainly = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_digits = msgspec.json.Decoder(dict[str, Any], float_hook=FileFloat).decode
 _decode_value_digits = msgspec.json.Decoder(Any, float_hook=FileFloat).decode
+_encode_plainly = msgspec.json.Encoder().encode
+_number_after = re.compile(rb"\s*:\s*(-?[0-9][0-9.eE+-]*)").match
 _MAY_HOLD_FLOATS = frozenset((float, dict, list))
 _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -36,25 +39,25 @@ def object_decoder(digits_of: Collection[str] | None) -> Callable[[bytes], dict[
     if digits_of is None:
         return _decode_all_digits
     if not digits_of:
-        return _decode_plainly
-    patterns = {name: re.compile(rb'"%b"\s*:\s*(-?[0-9][0-9.eE+-]*)' % re.escape(name.encode())) for name in digits_of}
+        return _decode_numbers
+    columns = tuple((name, msgspec.json.encode(name)) for name in digits_of)
     holds_none = _MAY_HOLD_FLOATS.isdisjoint
-    columns = tuple((name, pattern.findall) for name, pattern in patterns.items())
 
     def decode(line: bytes) -> dict[str, Any]:
-        row = _decode_plainly(line)
+        try:
+            row = _decode_plainly(line)
+        except msgspec.ValidationError:
+            return _decode_digits(line)
         if holds_none(map(type, row.values())):
             return row
-        for name, find in columns:
+        for name, quoted in columns:
             value = row.get(name)
             kind = type(value)
             if kind is float:
-                found = find(line)
-                # A nested object may have the same name, and a name may be written with escapes.
-                is_certain = len(found) == 1 and float(found[0]) == value
-                digits = (found[0] if is_certain else bytes(_decode_raw(line)[name])).decode()
-                if digits != repr(value):
-                    row[name] = FileFloat(digits)
+                digits = _digits_at_once(line, quoted) or bytes(_decode_raw(line)[name])
+                # Python and msgspec write a float alike, unless it has an exponent.
+                if digits != _encode_plainly(value) or b"e" in digits:
+                    row[name] = FileFloat(digits.decode())
             elif (kind is dict or kind is list) and _has_float(value):
                 row[name] = _decode_value_digits(_decode_raw(line)[name])
         return row
@@ -62,9 +65,31 @@ def object_decoder(digits_of: Collection[str] | None) -> Callable[[bytes], dict[
     return decode
 
 
+def _digits_at_once(line: bytes, quoted: bytes) -> bytes | None:
+    """Return the digits that follow the name of a column in a line; None if these may be another number's.
+
+    A nested object may have the same name, and a name may be written with escapes.
+
+    :param quoted: the name as JSON.
+    """
+    at = line.find(quoted)
+    if at < 0 or line.find(quoted, at + 1) >= 0 or (line.count(b"{") > 1 and b"\\" in line):
+        return None
+    found = _number_after(line, at + len(quoted))
+    return found[1] if found is not None else None
+
+
 def _decode_all_digits(line: bytes) -> dict[str, Any]:
-    row = _decode_plainly(line)
+    row = _decode_numbers(line)
     return _decode_digits(line) if _has_float(row) else row
+
+
+def _decode_numbers(line: bytes) -> dict[str, Any]:
+    """Decode a line whose digits do not count, unless a number is too large for a float, such as 1e400."""
+    try:
+        return _decode_plainly(line)
+    except msgspec.ValidationError:
+        return _decode_digits(line)
 
 
 def _holds_float(value: Any) -> bool:
@@ -121,6 +146,8 @@ def _problem(line: bytes, error: Exception) -> str:
         return "nested too deeply. Flatten the object."
     if line.lstrip().startswith(b"["):
         return "an array, but each line must be one JSON object. Write one object per line, without the brackets."
+    if isinstance(error, msgspec.ValidationError) and (column := _too_long_integer(line)) is not None:
+        return f"the integer in column {column!r} has too many digits. Write it as text."
     if isinstance(error, msgspec.ValidationError):
         return f"not a row: {error}. Each line must be one JSON object."
     if b"NaN" in line or b"Infinity" in line:
@@ -128,3 +155,14 @@ def _problem(line: bytes, error: Exception) -> str:
     if b"\\ud" in line.lower():
         return f"not JSON: {error}. If it holds half of a surrogate pair (\\ud800 to \\udfff), clean the text."
     return f"not JSON: {error}. Each line must be one complete JSON object."
+
+
+def _too_long_integer(line: bytes) -> str | None:
+    """Return the column of a line that holds an integer with more digits than Python reads; None if none does."""
+    with suppress(*UNDECODABLE):
+        for name, value in _decode_raw(line).items():
+            try:
+                _decode_value_digits(value)
+            except msgspec.ValidationError:
+                return name
+    return None

@@ -7,6 +7,7 @@ import pytest
 
 from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS, AnsweredRow
 from anthropic_batches_provider.batches.output.columns import OUTPUT_COLUMNS, RESULT_COLUMNS, RowLayout
+from anthropic_batches_provider.batches.output.memory import RowsInMemory
 from anthropic_batches_provider.batches.output.row_json import RowEncoder
 from anthropic_batches_provider.batches.results import (
     Result,
@@ -153,3 +154,21 @@ def test_lines_that_are_appended_are_the_rows_encoded_one_by_one(columns: bytes,
     assert bytes(lines) == b"".join(row + b"\n" for row in [b"before", *rows])
     assert [json.loads(row)["custom_id"] for row in rows] == ["a", "b", "c"]
     assert all(("message" in json.loads(row)) == include_message for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("digits", "value"),
+    [
+        ("12.10", 12.1), ("-0.0", -0.0), ("1E5", 100000.0), ("0.10000000000000000001", "0.10000000000000000001"),
+        ("123456789012345678.91", "123456789012345678.91"), ("1e400", "1e400"), ("1e-400", "1e-400"),
+        ("1e9999999999999999999", "1e9999999999999999999"), ("12345678901234567890", 12345678901234567890),
+    ],
+)  # fmt: skip
+def test_in_memory_a_number_that_no_float_holds_is_text(digits: str, value: object) -> None:
+    layout = RowLayout()
+    sink = RowsInMemory(layout, max_bytes=10_000, total_rows=1)
+    sink.add(AnsweredRow(b'{"k":%b,"in":[%b]}' % (digits.encode(), digits.encode()), None, missing_result("c")))
+    (row,) = sink.rows
+    assert list(row)[:3] == ["k", "in", "custom_id"]
+    assert (row["k"], row["in"]) == (value, [value])
+    assert type(row["k"]) is type(value)

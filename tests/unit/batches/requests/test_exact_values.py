@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import attrs
+import jinja2
 import msgspec
 import pendulum
 import pytest
@@ -20,6 +22,7 @@ import pytest
 from anthropic_batches_provider.batches.requests.encoding import (
     NotJsonError,
     encode_arguments,
+    encode_columns,
     encode_values,
     written_json,
 )
@@ -31,6 +34,32 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 class Color(enum.Enum):
     RED = "red"
+
+
+class OwnText(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "another text"
+
+
+class Rude:
+    """An object that cannot be compared, as some of databases."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __ne__(self, other: object) -> bool:
+        raise LookupError("not now")
+
+
+@attrs.define
+class Hidden:
+    x: Any
+    _more: Any = None
+
+
+class Tagged(msgspec.Struct, tag="t", omit_defaults=True):
+    names: set[Any] = msgspec.field(default_factory=set)
 
 
 class Level(enum.IntEnum):
@@ -100,6 +129,13 @@ def nanoseconds(number: int) -> Timestamp:
         (Pair(1, 2), "[1,2]"),
         (Point(1, msgspec.UNSET), '{"x":1}'),
         (Point(1, {"b", "a"}), '{"x":1,"seen":["a","b"]}'),
+        (Point(1, {2, "a", (3,), frozenset((10, 9))}), '{"x":1,"seen":["a",2,[10,9],[3]]}'),
+        (Hidden(1, {"b", "a"}), '{"x":1,"_more":["a","b"]}'),
+        ([Tagged(), Tagged({10, 9})], '[{"type":"t"},{"type":"t","names":[10,9]}]'),
+        (OwnText("x"), '"x"'),
+        (memoryview(b"abcd")[::2], '"YWM="'),
+        (fractions.Fraction(2**60 + 1), "1152921504606846977"),
+        (fractions.Fraction(10**400), "1" + "0" * 400),
         ({Name.A: 1, Color.RED: 2}, '{"x":1,"red":2}'),
         (OwnUuid(int=1), '"00000000-0000-0000-0000-000000000001"'),
         ([FileFloat("12.10"), FileFloat("1E5"), FileFloat("1e400")], "[12.10,1E5,1e400]"),
@@ -132,6 +168,9 @@ def test_of_two_equal_hours_the_second_keeps_its_offset() -> None:
         ({"a": object()}, r"type object have no JSON form \(at a\)"),
         ({"a": "\ud800"}, "surrogate"),
         ({"a": Point(1, float("nan"))}, r"\(at a.seen\)"),
+        (fractions.Fraction(10**400, 3), "no exact JSON number"),
+        (jinja2.StrictUndefined(name="x"), "no JSON form"),
+        (Rude(), "no JSON form"),
     ],
 )
 def test_what_json_cannot_hold_is_refused(value: object, problem: str) -> None:
@@ -176,6 +215,14 @@ def test_a_missing_value_is_known(value: object) -> None:
     assert is_missing(value)
 
 
-@pytest.mark.parametrize("value", ["", 0, False, [], {}, [None], float("inf"), Color.RED, msgspec.UNSET])
+@pytest.mark.parametrize(
+    "value", ["", 0, False, [], {}, [None], float("inf"), Color.RED, msgspec.UNSET, Rude(), Hidden(Decimal("NaN"))]
+)
 def test_no_other_value_is_missing(value: object) -> None:
     assert not is_missing(value)
+
+
+def test_an_integer_that_python_does_not_write_is_refused() -> None:
+    for encode in (encode_values, lambda value: encode_columns({"a": value})):
+        with pytest.raises(NotJsonError, match="digits"):
+            encode(10**5000)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pendulum
 import pytest
+from jinja2 import StrictUndefined, Undefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from anthropic_batches_provider.batches.requests.exact_values import FileFloat
@@ -28,6 +29,17 @@ class Shade(enum.StrEnum):
 
 class Name(str, enum.Enum):  # noqa: UP042 - the older form, whose str() is another
     A = "x"
+
+
+class Share(float, enum.Enum):
+    HALF = 0.5
+
+
+class Text(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "another text"
 
 
 class Nameless:
@@ -53,6 +65,8 @@ def rendered(source: str, **row: Any) -> str:
         (pendulum.datetime(2026, 1, 2), "2026-01-02 00:00:00+00:00"),
         (Shade.DARK, "dark"),
         (Name.A, "x"),
+        (Share.HALF, "0.5"),
+        (Text("x"), "x"),
         ({"a": 1}.values(), "[1]"),
         ({"n": "明", "tags": ["a", None], "p": FileFloat("1.50")}, '{"n": "明", "tags": ["a", null], "p": 1.50}'),
         (["a", 1], '["a", 1]'),
@@ -67,7 +81,7 @@ def test_text_is_printed_as_text_and_data_as_json(value: object, text: str) -> N
     assert rendered("{{ 'a' ~ row.x }}", x=value) == f"a{text}"
 
 
-@pytest.mark.parametrize("value", [None, float("nan"), Decimal("NaN")])
+@pytest.mark.parametrize("value", [None, float("nan"), Decimal("NaN"), Undefined(name="y"), StrictUndefined(name="y")])
 @pytest.mark.parametrize(
     "source",
     [
@@ -185,3 +199,15 @@ def test_an_empty_prompt_is_refused_before_it_is_sent(text: str) -> None:
     question = Question(prompt=prompt, model="m", max_tokens=1)
     with pytest.raises(InvalidRowError, match="its prompt is empty"):
         question.encode_params({"text": text}, 3)
+
+
+def test_the_column_whose_text_cannot_be_sent_is_named() -> None:
+    prompt = PromptTemplate("{{ row.a }} {{ row.b }}", SandboxedEnvironment(), {})
+    question = Question(prompt=prompt, model="m", max_tokens=1)
+    with pytest.raises(InvalidRowError, match=r"Row 3 .*which prints column 'b', cannot be sent: .*surrogate"):
+        question.encode_params({"c": "\ud800", "a": "x", "b": "half \ud83d"}, 3)
+
+
+def test_the_column_whose_value_fails_is_named() -> None:
+    with pytest.raises(InvalidRowError, match=r"fails at line 1, in column 'x': ValueError: .*digits"):
+        rendered("{{ row.x }}", x=10**5000)

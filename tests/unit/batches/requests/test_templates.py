@@ -51,7 +51,7 @@ def test_a_prompt_sees_the_row_and_the_run(source: str, row: dict[str, Any], ren
         ("{{ rwo.text }}", "A prompt sees `row` and: ds"),
         ("{{ row.items }}", "there is no column 'items'"),
         ("{% if row.items %}x{% endif %}", "there is no column 'items'"),
-        ("one\ntwo\n{{ row.year / 0 }}", "at line 3: ZeroDivisionError"),
+        ("one\ntwo\n{{ row.year / 0 }}", "at line 3, in column 'year': ZeroDivisionError"),
         ("{{ ''.__class__.__mro__ }}", "unsafe"),
         ("{{ row.text + 1 }}", "TypeError"),
     ],
@@ -159,3 +159,11 @@ def test_a_prompt_renders_in_the_environment_of_a_dag() -> None:
 )
 def test_a_template_knows_which_columns_it_may_print(source: str, columns: set[str] | None) -> None:
     assert template(source).columns == columns
+
+
+@pytest.mark.parametrize("source", ["{{ row.na\u00efve }}", "{{ row['na\u00efve'] }}", "{{ row.na\u00efve | upper }}"])
+def test_a_column_of_the_same_name_in_another_unicode_form_is_named(source: str) -> None:
+    template = PromptTemplate(source, SandboxedEnvironment(), {})
+    with pytest.raises(InvalidRowError) as caught:
+        template.render({"nai\u0308ve": 1}, 0)
+    assert r"there is 'nai\u0308ve', but 'na\xefve' is another Unicode form of that name" in str(caught.value)

@@ -138,3 +138,13 @@ def test_keys_of_different_types_are_different_keys() -> None:
 def test_keys_of_several_columns_are_not_run_together() -> None:
     columns = RowColumns(key=["a", "b"])
     assert columns.key_of({"a": "x", "b": "yz"}, 0) != columns.key_of({"a": "xy", "b": "z"}, 0)
+
+
+@pytest.mark.parametrize(("asked", "given"), [("na\u00efve", "nai\u0308ve"), ("nai\u0308ve", "na\u00efve")])
+@pytest.mark.parametrize("argument", ["key", "keep"])
+def test_a_column_of_the_same_name_in_another_unicode_form_is_named(argument: str, asked: str, given: str) -> None:
+    named: dict[str, Any] = {"key": "id", argument: [asked]}
+    with pytest.raises(InvalidRowError) as caught:
+        RowColumns(**named).columns_of({"id": 1, given: 2}, 0)
+    text = str(caught.value)
+    assert f"`{argument}` names. It has {given!a}, another Unicode form of {asked!a}" in text

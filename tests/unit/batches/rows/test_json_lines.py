@@ -71,7 +71,7 @@ def test_every_object_comes_back(
         (b'{"a":"\xff"}', "not UTF-8"),
         (b'{"\xff":1}', "Save the file as UTF-8"),
         (b'{"a":' + b"[" * 5000, "nested too deeply"),
-        (b'{"a":1e999}', "out of range"),
+        (b'{"a":1,"n":[%b]}' % (b"9" * 5000), "the integer in column 'n' has too many digits"),
     ],
 )
 def test_a_line_that_is_no_row_is_named(line: bytes, named: str) -> None:
@@ -186,3 +186,27 @@ def test_digits_are_kept_whatever_a_column_is_called(name: str, ascii_only: bool
     data = json.dumps({"x": 1, name: "<digits>"}, ensure_ascii=ascii_only).replace('"<digits>"', "1.10").encode()
     (row,) = read_row_file(io.BytesIO(data), name="rows.jsonl", digits_of=[name])
     assert str(row[name]) == "1.10"
+
+
+@pytest.mark.parametrize("digits_of", [None, frozenset(), frozenset("v"), frozenset("w")])
+def test_a_number_that_no_float_holds_is_kept(digits_of: frozenset[str] | None) -> None:
+    stream = io.BytesIO(b'{"v":1e400,"w":[-1E999,12.10]}')
+    (row,) = read_row_file(stream, name="rows.jsonl", digits_of=digits_of)
+    assert RowColumns(keep="*").columns_of(row, 0) == b'{"row_number":0,"v":1e400,"w":[-1E999,12.10]}'
+
+
+def test_an_exponent_is_kept_as_python_writes_it() -> None:
+    (row,) = read_row_file(io.BytesIO(b'{"v":1e+16}'), name="rows.jsonl", digits_of=frozenset("v"))
+    assert RowColumns(keep=["v"]).columns_of(row, 0) == b'{"row_number":0,"v":1e+16}'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"\\u0076":0.50,"o":{"v":0.5}}', b'{"o":{"v":0.5},"v":0.50}', b'{"o":"\\"v\\":0.5","v" : 0.50 }',
+        b'{"o":{"\\u0076":0.5},"v":0.50}', b'{"v":0.5,"v":0.50}',
+    ],
+)  # fmt: skip
+def test_the_digits_are_those_of_the_column_itself(line: bytes) -> None:
+    (row,) = read_row_file(io.BytesIO(line), name="rows.jsonl", digits_of=frozenset("v"))
+    assert RowColumns(keep=["v"]).columns_of(row, 0) == b'{"row_number":0,"v":0.50}'

@@ -114,40 +114,103 @@ def test_a_custom_id_that_is_not_unicode_is_refused() -> None:
         list(valid_rows(prepare_requests([{"custom_id": "\ud800", "params": PARAMS}], spool_folder=SPOOL)))
 
 
+_PATHS = Path(__file__).parents[4], Path(__file__).parents[4] / "provider"
 _VARIED = """
-import datetime, decimal, enum, sys
+import dataclasses, datetime, decimal, enum, itertools, secrets, sys, types, typing
 from pathlib import Path
 from jinja2.sandbox import SandboxedEnvironment
+import msgspec
+
+numbers = itertools.count()
+secrets.token_hex = lambda size: f"{next(numbers):0{2 * size}x}"
+
+from anthropic_batches_provider.batches.account import Account
+from anthropic_batches_provider.batches.ledger import LocalStorage, UnitOfWork
 from anthropic_batches_provider.batches.requests import PromptTemplate, Question
-from anthropic_batches_provider.batches.rows import RowColumns, prepare_rows
+from anthropic_batches_provider.batches.rows import RowColumns, prepare_requests, prepare_rows
+from anthropic_batches_provider.batches.sharding import ShardLimits
+from anthropic_batches_provider.batches.submission import JobPlan, sealed_job
+from tests.worlds.ended_jobs import Service, StillClock
 
 class Color(enum.Enum):
     RED = "red"
 
+class Names(enum.Enum):
+    ALL = frozenset(("a", "b", "c", "d"))
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    x: typing.Any
+
+class Block(msgspec.Struct, tag=True):
+    tags: typing.Any
+
 names = [f"name {number}" for number in range(20)]
-row = {
-    "id": frozenset(names), "tags": set(names),
-    "nested": {"sets": [set(names), {1, 2.5}], "day": datetime.date(2026, 1, 1)},
-    "color": Color.RED, "price": decimal.Decimal("1.10"),
+mixed = {frozenset(names), frozenset(names[:3]), (1, 2), 1, 2.5, "1", Point(frozenset(names))}
+values = {
+    "tags": set(names), "mixed": mixed, "nested": {"sets": [set(names), mixed], "day": datetime.date(2026, 1, 1)},
+    "color": Color.RED, "all": Names.ALL, "price": decimal.Decimal("1.10"), "point": Point({"b": mixed, "a": 1}),
+    "block": Block(mixed), 7: "by a number",
 }
+rows = [
+    {"id": frozenset(names), **values}, {"id": 1, **values, "tags": None}, {"id": 2, **values, "point": object},
+    {"id": 3, **values, "more": float("nan")}, "no row", types.MappingProxyType({"id": 4, **values}),
+]
+root = Path(sys.argv[1])
+spool = root.with_name(root.name + "-spool")
+spool.mkdir()
+
+def build(row):
+    source = {"type": "text", "text": "\\n".join(sorted(row["tags"]))}
+    return {"messages": [{"role": "user", "content": [source]}], "stop_sequences": row["tags"], "metadata": values}
+
 prompt = PromptTemplate("{{ row.tags }} {{ row | tojson }} {{ row.nested }}", SandboxedEnvironment(), {})
-asked = Question(prompt=prompt, model="m", max_tokens=1, params={"stop_sequences": set(names)})
+defaults = {"model": "m", "max_tokens": 1, "params": {"stop_sequences": set(names)}}
+ready = [
+    {"custom_id": number, "params": {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "a"}],
+                                     "stop_sequences": set(names), "metadata": {"of": mixed}}}
+    for number in range(3)
+]
 columns = RowColumns(key="id", keep="*")
-for prepared in prepare_rows([row], columns=columns, encode=asked.encode_params, spool_folder=Path(sys.argv[1])):
-    print(prepared.columns, prepared.params, asked.fingerprint())
+
+def prepared(asked):
+    if asked.ready_requests:
+        return prepare_requests([*ready, {"custom_id": set(names)}], spool_folder=spool)
+    return prepare_rows(rows, columns=columns, encode=asked.encode_params, spool_folder=spool)
+
+for unit, asked in {
+    "prompt": Question(prompt=prompt, **defaults), "builder": Question(request_builder=build, **defaults),
+    "ready": Question(ready_requests=True),
+}.items():
+    plan = JobPlan(
+        unit=UnitOfWork(dag_id="dag", task_id="task", unit=unit), question=asked.fingerprint(), conn_id="c", run_id="r",
+        limits=ShardLimits(max_requests=2), max_failed_rows=0.99,
+    )
+    sealed_job(
+        LocalStorage(root), plan, read_rows=lambda: prepared(asked), account=Account(base_url="http://here"),
+        service=Service(), clock=StillClock(), spool_folder=spool,
+    )
 """
 
 
 @pytest.mark.heavy
-def test_equal_rows_are_equal_bytes_in_every_process(tmp_path: Path) -> None:
-    def prepared(seed: str) -> str:
-        environment = {**os.environ, "PYTHONHASHSEED": seed}
-        command = [sys.executable, "-c", _VARIED, str(tmp_path)]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+def test_equal_rows_are_equal_job_folders_in_every_process(tmp_path: Path) -> None:
+    def job_folders(seed: str) -> dict[str, bytes]:
+        root = tmp_path / seed
+        paths = os.pathsep.join([*map(str, _PATHS), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": paths}
+        subprocess.run([sys.executable, "-c", _VARIED, str(root)], env=environment, check=True)
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
-    first, *others = [prepared(seed) for seed in ("1", "2", "3")]
-    assert "name 7" in first
-    assert others == [first, first]
+    first, *others = [job_folders(seed) for seed in ("0", "1", "2")]
+    for unit, shards in {"prompt": 1, "builder": 1, "ready": 2}.items():
+        of_unit = {name: content for name, content in first.items() if f"/{unit}" in name}
+        assert sum("/requests/" in name for name in of_unit) == shards
+        assert any(b"name 7" in content for content in of_unit.values())
+        assert any(content[:1] == b"[" or b"\n[" in content for content in of_unit.values()), "an invalid row"
+    assert others[0] == first
+    assert others[1] == first
 
 
 def test_what_a_builder_does_to_a_row_changes_nothing_in_the_output(tmp_path: Path) -> None:
