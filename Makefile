@@ -27,7 +27,7 @@ QUICK = $(wildcard tests/compatibility) $(addprefix tests/dags/test_, identity.p
 # The tests with a real Airflow wait a lot and share one Airflow: they run in one process; others use the processors.
 SPREAD = --numprocesses 3 --dist loadgroup
 STORE_TESTS = $(wildcard tests/contracts/test_storage.py tests/contracts/test_store*.py \
-	tests/unit/batches/requests/test_values_of_pandas.py)
+	tests/unit/batches/requests/test_values_of_pandas.py tests/properties/test_values.py)
 
 # Without compiled files, each of the many processes that tests start compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
