@@ -5,7 +5,6 @@ CRLF, blank lines and a last line without a line end are accepted. Lines end onl
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -25,7 +24,7 @@ _decode_plainly = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_digits = msgspec.json.Decoder(dict[str, Any], float_hook=FileFloat).decode
 _decode_value_digits = msgspec.json.Decoder(Any, float_hook=FileFloat).decode
 _encode_plainly = msgspec.json.Encoder().encode
-_number_after = re.compile(rb"\s*:\s*(-?[0-9][0-9.eE+-]*)").match
+_ENDS = frozenset((b",", b"}"))
 _MAY_HOLD_FLOATS = frozenset((float, dict, list))
 _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -54,10 +53,10 @@ def object_decoder(digits_of: Collection[str] | None) -> Callable[[bytes], dict[
             value = row.get(name)
             kind = type(value)
             if kind is float:
-                digits = _digits_at_once(line, quoted) or bytes(_decode_raw(line)[name])
+                plain = _encode_plainly(value)
                 # Python and msgspec write a float alike, unless it has an exponent.
-                if digits != _encode_plainly(value) or b"e" in digits:
-                    row[name] = FileFloat(digits.decode())
+                if b"e" in plain or not _is_written(plain, line, quoted):
+                    row[name] = FileFloat(bytes(_decode_raw(line)[name]).decode())
             elif (kind is dict or kind is list) and _has_float(value):
                 row[name] = _decode_value_digits(_decode_raw(line)[name])
         return row
@@ -65,18 +64,26 @@ def object_decoder(digits_of: Collection[str] | None) -> Callable[[bytes], dict[
     return decode
 
 
-def _digits_at_once(line: bytes, quoted: bytes) -> bytes | None:
-    """Return the digits that follow the name of a column in a line; None if these may be another number's.
+def _is_written(digits: bytes, line: bytes, quoted: bytes) -> bool:
+    """Return whether a column certainly has these digits in a line, which is what most lines show at once.
 
     A nested object may have the same name, and a name may be written with escapes.
 
     :param quoted: the name as JSON.
     """
     at = line.find(quoted)
-    if at < 0 or line.find(quoted, at + 1) >= 0 or (line.count(b"{") > 1 and b"\\" in line):
-        return None
-    found = _number_after(line, at + len(quoted))
-    return found[1] if found is not None else None
+    begin = at + len(quoted) + 1
+    if at < 0 or line[begin - 1 : begin] != b":":
+        return False
+    if line[begin : begin + 1] == b" ":
+        begin += 1
+    end = begin + len(digits)
+    return (
+        line[begin:end] == digits
+        and line[end : end + 1] in _ENDS
+        and line.find(quoted, end) < 0
+        and (line.find(b"{", 1) < 0 or b"\\" not in line)
+    )
 
 
 def _decode_all_digits(line: bytes) -> dict[str, Any]:

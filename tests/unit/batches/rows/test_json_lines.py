@@ -204,7 +204,8 @@ def test_an_exponent_is_kept_as_python_writes_it() -> None:
     "line",
     [
         b'{"\\u0076":0.50,"o":{"v":0.5}}', b'{"o":{"v":0.5},"v":0.50}', b'{"o":"\\"v\\":0.5","v" : 0.50 }',
-        b'{"o":{"\\u0076":0.5},"v":0.50}', b'{"v":0.5,"v":0.50}',
+        b'{"o":{"\\u0076":0.5},"v":0.50}', b'{"v":0.5,"v":0.50}', b'{"o":["v",0.5,1],"\\u0076":0.50}',
+        b'{"o":"v","v":0.50}', b'{"":0.5,"\\u0076":0.50}',
     ],
 )  # fmt: skip
 def test_the_digits_are_those_of_the_column_itself(line: bytes) -> None:
