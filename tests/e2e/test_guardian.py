@@ -19,11 +19,12 @@ pytestmark = pytest.mark.e2e
 REPOSITORY = Path(__file__).parents[2]
 
 LAUNCHER = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
 from pathlib import Path
 from airflow_stack.processes import Processes
 from tests.e2e.postgres import postgres
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
 home = Path(sys.argv[1])
 sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
 left = [sys.executable, "-c", f"import subprocess; subprocess.Popen({sleep!r}, start_new_session=True)"]

@@ -34,7 +34,7 @@ def test_every_row_arrives_once_in_order_though_the_triggerer_is_killed_meanwhil
 ) -> None:
     api, control = airflow_stack.api, simulator_process.control
     control.reset()
-    control.change_settings(batch_duration=40.0)
+    control.change_settings(batch_duration=36_000.0)
     run = api.trigger("passages_step_by_step", {"output": str(e2e_home / "output")})
     api.wait_for_task(run, "wait", "deferred", timeout=90)
 
@@ -46,6 +46,7 @@ def test_every_row_arrives_once_in_order_though_the_triggerer_is_killed_meanwhil
     airflow_stack.start_triggerer()
     api.wait_until("another triggerer", lambda: triggerer() not in (None, first) or None, timeout=60)
     assert control.billing().rows_billed == 0, "the batch must still run while one triggerer replaces the other"
+    control.end_batches()
     api.wait_for_run(run, timeout=180)
 
     passages = [json.loads(line) for line in PASSAGES.read_text(encoding="utf-8").splitlines()]
