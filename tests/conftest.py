@@ -1,5 +1,6 @@
 """No test touches the user's Airflow or could find a real credential: arranged before anything imports Airflow."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,15 @@ for _name in [name for name in os.environ if name.startswith(("AIRFLOW", "ANTHRO
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 guardian().watch_folder(Path(os.environ["AIRFLOW_HOME"]))  # removes it, however this process ends
+
+
+gc.disable()  # while tests are collected: what they import stays, and looking through it takes seconds each time
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage, neither during the tests nor at the end, look through what was imported before."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(trylast=True)  # after the marks of the folders' own conftest files
