@@ -2,6 +2,7 @@
 #
 #   PYTHON=…     the Python to use; default: the first of python3.13, 3.12, 3.11, python3 that works. The oldest Airflow
 #                supports Python up to 3.12: OLDEST_PYTHON=… names another Python for it.
+#   WORKERS=…    how many processes the tests run in
 #   ARGS=…       more arguments for pytest or the benchmarks
 #   DEMO_ARGS=…  arguments for the demo (make demo DEMO_ARGS=--help)
 
@@ -25,7 +26,9 @@ QUICK = $(wildcard tests/compatibility) $(addprefix tests/dags/test_, identity.p
 	$(addprefix tests/integration/test_, client.py hook.py quiet_calls.py) \
 	tests/unit/batches/requests/test_sdk_values.py
 # The tests with a real Airflow wait a lot and share one Airflow: they run in one process; others use the processors.
-SPREAD = --numprocesses 3 --dist loadgroup
+WORKERS ?= 3
+SPREAD = --numprocesses $(WORKERS) --dist loadgroup
+END_TO_END = tests/e2e
 STORE_TESTS = $(wildcard tests/contracts/test_storage.py tests/contracts/test_store*.py \
 	tests/unit/batches/requests/test_values_of_pandas.py tests/properties/test_values.py)
 
@@ -35,11 +38,11 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup demo test lint unit matrix test-newest test-oldest test-stores long format docs bench constraints clean
+.PHONY: help setup demo test lint unit matrix test-newest test-end-to-end test-rest test-oldest test-stores long format docs bench constraints clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
-		while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+		while IFS='|' read -r target text; do printf '  make %-16s %s\n' "$$target" "$$text"; done
 
 setup: ## make or update .venv, and nothing else
 	@$(newest)
@@ -62,6 +65,12 @@ unit: setup ## the quick tests, which start no process
 
 test-newest: setup ## the tests on the newest supported Airflow and SDK
 	$(NEWEST)/bin/python -m pytest $(SPREAD) $(ARGS)
+
+test-end-to-end: setup ## of make test-newest: the tests with a real Airflow
+	$(NEWEST)/bin/python -m pytest --numprocesses 1 --dist loadgroup $(END_TO_END) $(ARGS)
+
+test-rest: setup ## of make test-newest: all other tests
+	$(NEWEST)/bin/python -m pytest $(SPREAD) --ignore $(END_TO_END) $(ARGS)
 
 test-oldest: ## the tests that depend on the version of Airflow or the SDK, on the oldest supported ones
 	@$(oldest)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from airflow_stack.process_table import descendants, end_all, marked
+from airflow_stack.process_table import NAME_MARK, STACK_MARK, descendants, end_all, marked
 
 _POSTMASTER = "postmaster.pid"  # PostgreSQL's file in its folder; the first line is its process id
 
@@ -33,6 +33,8 @@ class Guardian:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=Path(__file__).parents[1],
+            # Without the marks that this launcher may carry: its own launcher ends all that carries them.
+            env={name: value for name, value in os.environ.items() if name not in (STACK_MARK, NAME_MARK)},
             start_new_session=True,  # a Ctrl-C reaches only the launcher
             text=True,
         )
