@@ -160,4 +160,4 @@ def replaced(text: str, replacements: dict[str, str]) -> str:
 
 def with_new_counts(counts: dict[str, int]) -> dict[str, int]:
     """Return the counts of a stored manifest with those that were added since."""
-    return {**counts, "unreadable": 0}
+    return {**counts, "unreadable": 0, "invalid_row": 0}
