@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -114,6 +114,22 @@ def test_a_row_that_is_corrected_is_a_changed_input(task: OneTask) -> None:
     assert task.finish(tries="two").counts.invalid_row == 5
     with pytest.raises(ChangedInputError):
         task.stint(invalid=INVALID - {2}, tries="three")
+
+
+@pytest.mark.parametrize("may_be_invalid", [0, 1])
+@pytest.mark.parametrize("on_changed_input", ["fail", "restart"])
+def test_a_row_that_cannot_be_read_now_is_no_changed_input(
+    world: World, task: OneTask, on_changed_input: Literal["fail", "restart"], may_be_invalid: int
+) -> None:
+    task.finish(tries="one")
+    asked: dict[str, Any] = {"on_changed_input": on_changed_input, "max_failed_rows": may_be_invalid}
+    with pytest.raises(InvalidRowError, match=r"^1 of 12 rows can be made no request.*stays as it is(?s:.)*row 3"):
+        task.stint(tries="two", invalid=frozenset({3}), **asked)
+    with pytest.raises(EmptyInputError, match=r"stays as it is"):
+        task.stint(tries="three", rows=0, **asked)
+    assert task.finish(tries="four", rows=12, invalid=frozenset(), **asked).counts.succeeded == 12
+    assert not task.job().replacement.is_abandoned()
+    world.check_each_row_billed_once(12)
 
 
 @pytest.mark.parametrize(

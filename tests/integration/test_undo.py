@@ -13,9 +13,10 @@ import pytest
 from anthropic_batches_provider.batches.ledger import JobFolder
 from anthropic_batches_provider.batches.ledger.collection_records import CollectionRecord
 from anthropic_batches_provider.batches.output.manifest import Manifest
-from anthropic_batches_provider.errors import ApiConnectionError, ChangedInputError, LedgerError
+from anthropic_batches_provider.batches.submission import sealed_job
+from anthropic_batches_provider.errors import ApiConnectionError, ChangedInputError, ConfigurationError, LedgerError
 from tests.worlds.one_task_job import OneTask, check_home
-from tests.worlds.simulated_world import World
+from tests.worlds.simulated_world import World, prepared
 
 
 def refused(world: World, task: OneTask, error_type: str = "not_found_error", **changes: Any) -> Manifest:
@@ -190,3 +191,33 @@ def test_an_attempt_of_the_replaced_job_sends_nothing_more(world: World, task: O
     with pytest.raises((LedgerError, ChangedInputError)):
         old.stint()
     assert len(world.control.received().creates) == creates
+
+
+def test_a_misspelled_model_does_not_take_the_place_of_a_job_that_runs(world: World, task: OneTask) -> None:
+    job = world.job(rows=3)
+    world.finish(job)
+    plan = replace(world.plan(question="other", on_changed_input="restart"), model="claude-hiaku-4-5")
+    with pytest.raises(ConfigurationError, match="does not know the model"):
+        sealed_job(
+            world.storage, plan, read_rows=lambda: prepared(3, "other"), account=world.client.greet().account,
+            service=world.client, clock=world.clock(), spool_folder=world.spool, models=world.client,
+        )  # fmt: skip
+    assert not job.replacement.is_abandoned()
+    assert world.control.received().calls.get("cancel", 0) == 0
+
+
+def test_a_job_that_was_kept_once_says_so_when_it_has_cost_nothing(world: World, task: OneTask) -> None:
+    refused(world, task)
+    replacement = task.job().replacement
+    replacement.record_contest("2026-11-28T00:00:00Z")
+    assert replacement.decide_contest(keep=True)
+    with pytest.raises(ChangedInputError, match=r"has cost nothing, but it was kept .* an edition= costs nothing"):
+        task.stint(text="hello", question="question")
+
+
+def test_an_adopted_batch_may_have_a_twin_and_keeps_the_job(world: World, task: OneTask) -> None:
+    world.control.add_outcome("errored", text_matches="^wrong ", error_type="not_found_error")
+    world.control.add_fault("create", "drop_after_commit", times=1)
+    task.finish(text="wrong", question="wrong")
+    with pytest.raises(ChangedInputError):
+        task.stint(text="hello", question="question")

@@ -42,8 +42,10 @@ def open_storage(uri: str, *, holds_ledger: bool = True) -> Storage:
     return ObjectStorage(uri.rstrip("/"), holds_ledger=holds_ledger)
 
 
-def folder_entries(uri: str) -> dict[str, bool]:
-    """Return the names in a folder, and for each whether it is a folder itself; listings bypass every cache.
+def folder_entries(uri: str) -> set[tuple[str, bool]]:
+    """Return the names in a folder, and with each whether it is a folder itself; listings bypass every cache.
+
+    In an object store, one name may be both: an object, and the beginning of others' names.
 
     :raises FileNotFoundError: there is no such folder. In an object store, one that holds nothing does not exist.
     :raises NotADirectoryError: it is a file.
@@ -51,14 +53,14 @@ def folder_entries(uri: str) -> dict[str, bool]:
     local = local_path(uri)
     if local is not None:
         with os.scandir(local) as entries:
-            return {entry.name: entry.is_dir() for entry in entries}
+            return {(entry.name, entry.is_dir()) for entry in entries}
     root = object_path(uri.rstrip("/"))
     key = root.path.strip("/")
     found = root.fs.ls(root.path, detail=True)
     if any(entry["name"].strip("/") == key and entry["type"] == "file" and entry["size"] for entry in found):
         raise NotADirectoryError(f"{uri} is a file")
     return {
-        name.rsplit("/", 1)[-1]: entry["type"] == "directory"
+        (name.rsplit("/", 1)[-1], entry["type"] == "directory")
         for entry in found
         if (name := entry["name"].strip("/")) != key
     }

@@ -64,15 +64,15 @@ def find_files(uri: str) -> list[str]:
     return sorted(found)
 
 
-def _matching(entries: dict[str, bool], segment: str, *, folders: bool) -> list[str]:
+def _matching(entries: set[tuple[str, bool]], segment: str, *, folders: bool) -> list[str]:
     """Return the names of a folder that match a part of a path.
 
-    :param entries: for each name, whether it is a folder.
+    :param entries: the names, each with whether it is a folder.
     :param folders: whether folders are wanted; else files.
     """
-    if entries.get(segment) is folders:
+    if (segment, folders) in entries:
         return [segment]
-    found = [name for name, is_folder in entries.items() if is_folder is folders and fnmatch.fnmatchcase(name, segment)]
+    found = [name for name, is_folder in entries if is_folder is folders and fnmatch.fnmatchcase(name, segment)]
     if segment.startswith(_HIDDEN):
         return found
     hidden = [name for name in found if name.startswith(_HIDDEN)]

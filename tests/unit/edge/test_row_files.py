@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from anthropic_batches_provider.edge import row_files
 from anthropic_batches_provider.edge.row_files import find_files, read_row_files
 from anthropic_batches_provider.errors import ConfigurationError
 
@@ -85,3 +86,11 @@ def test_a_broken_link_is_no_file_and_a_link_is_what_it_leads_to(tmp_path: Path)
     (tmp_path / "lost.jsonl").symlink_to(tmp_path / "gone")
     with pytest.raises(FileNotFoundError, match=r"There is no file .*lost\.jsonl"):
         list(read_row_files(f"{tmp_path}/lost*.jsonl", ready_requests=False, digits_of=None))
+
+
+def test_a_name_that_is_both_an_object_and_a_folder_is_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in an object store that holds ``data/part`` and ``data/part/x``."""
+    folders = {"s3://b/data": {("part", False), ("part", True)}, "s3://b/data/part": {("x", False)}}
+    monkeypatch.setattr(row_files, "folder_entries", folders.__getitem__)
+    assert find_files("s3://b/data/*") == ["s3://b/data/part"]
+    assert find_files("s3://b/data/*/*") == ["s3://b/data/part/x"]

@@ -82,7 +82,7 @@ class JobResults:
                 shards=len(self._shards),
                 unusable=unusable,
                 tries=self._settings.tries,
-                billed_rows=manifest.counts.billed,
+                billed_rows=manifest.counts.billed + manifest.foreign_results + manifest.duplicate_results,
             )
         )
         written = {part.unusable_file for part in self._folder.parts() if part.unusable_file is not None}

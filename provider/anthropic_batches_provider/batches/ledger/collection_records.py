@@ -70,8 +70,8 @@ class CollectionRecord(Record, frozen=True, kw_only=True):
     :param shards: number of shards, of all rounds, whose results it holds.
     :param unusable: where the other rows are kept.
     :param tries: identifies the tries of the task that wrote them, if that task also submits; otherwise "".
-    :param billed_rows: rows that were billed, or may have been: succeeded, missing or unreadable; None in records of
-        before this was recorded.
+    :param billed_rows: rows that were billed, or may have been: succeeded, missing or unreadable, and results without
+        a row of their own; None in records of before this was recorded.
     """
 
     kind = "collected"

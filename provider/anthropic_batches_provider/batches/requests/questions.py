@@ -75,10 +75,16 @@ class Question:
             check_system(self.system, self.defaults.get("system"))
         check_params(self.defaults, has_prompt=has_prompt, has_requests=self.ready_requests)
         try:
-            encoded = encode_arguments(self.defaults)
+            encode_arguments(self.defaults)
         except NotJsonError as error:
             raise ConfigurationError(f"`message_params` or `system` is not JSON: {error}.") from error
-        if "output_config" in self.defaults and (problems := problems_of_params(encoded)):
+
+    def check_schema(self) -> None:
+        """Check the schema of JSON answers that every row asks for; only a job that is not submitted yet needs it.
+
+        :raises ConfigurationError: the API refuses it for certain; names each place.
+        """
+        if "output_config" in self.defaults and (problems := problems_of_params(encode_arguments(self.defaults))):
             raise ConfigurationError(
                 f"The schema in `output_config.format` of `message_params` {named_problems(problems)} It concerns "
                 f"every row, so no row was read."
@@ -184,6 +190,8 @@ def _builder_encoder(
     def encode(row: Mapping[str, Any], number: int) -> bytes:
         try:
             built = builder(without_digits(row if type(row) is dict else dict(row)))
+        except (ConnectionError, TimeoutError, MemoryError):  # may be over at the next try, and says nothing of the row
+            raise
         except Exception as error:
             raise InvalidRowError(
                 f"{row_name(number)}: request_builder raised {reason(error)}. Fix the builder or the row. "

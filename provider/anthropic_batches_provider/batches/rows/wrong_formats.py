@@ -6,6 +6,7 @@ problem of the file is a :class:`.ConfigurationError` and never a bad row, becau
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -195,12 +196,29 @@ def _damage(line: bytes, error: Exception, line_number: int) -> str | None:
             f"has several objects in line {line_number}, separated by carriage returns alone. "
             r"Write line feeds, for example with `tr '\r' '\n'`."
         )
+    if _holds_further_rows(line, error):
+        return (
+            f"has several objects in line {line_number}, as when files without a last line feed are joined by `cat`. "
+            "Write one object per line, for example with `jq -c .`."
+        )
     if not line.endswith(b"\n") and line.lstrip().startswith(b"{") and _is_cut(line, error):
         return (
             f"seems to be cut short: line {line_number}, its last, ends inside an object. "
             "Write or copy the file again; further rows may be missing."
         )
     return None
+
+
+def _holds_further_rows(line: bytes, error: Exception) -> bool:
+    """Return whether objects follow the first of a line: they would be lost, if it counted as one bad row."""
+    if "trailing characters" not in str(error):
+        return False
+    try:
+        text = line.decode().lstrip()
+        first, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(first, dict) and text[end:].lstrip(" \t,\x1e").startswith("{")
 
 
 def _is_cut(line: bytes, error: Exception) -> bool:

@@ -31,9 +31,10 @@ from anthropic_batches_provider.batches.limits import EXPIRY_GRACE
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.pauses import once_known
 from anthropic_batches_provider.batches.plurals import counted
-from anthropic_batches_provider.batches.service import SubmissionService
+from anthropic_batches_provider.batches.service import ModelService, SubmissionService
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission.lost_answers import LostAnswers
+from anthropic_batches_provider.batches.submission.model_lookup import check_model
 from anthropic_batches_provider.batches.submission.next_look import NextLook, combined
 from anthropic_batches_provider.batches.submission.outcomes import OutcomeRecorder
 from anthropic_batches_provider.batches.submission.service_time import ServiceTime, ask_time
@@ -66,6 +67,7 @@ class JobPlan:
     :param tries: names the tries of one task instance between two clears. A later try accepts as it is what an earlier
         one of them finished. "" names none.
     :param max_failed_rows: how many rows may be invalid: an int is rows, a float below 1 a share of all rows.
+    :param model: the model of every row; None if each row has its own.
     :param max_columns_bytes: the most bytes of the rows' key and kept columns; None for no limit.
     """
 
@@ -81,6 +83,7 @@ class JobPlan:
     limits: ShardLimits = field(default_factory=ShardLimits)
     tries: str = ""
     max_failed_rows: int | float = 0
+    model: str | None = None
     max_columns_bytes: int | None = None
 
 
@@ -91,6 +94,7 @@ class JobOpener:
     :param service: settles the open create calls of a replaced job, cancels its running batches, and shows the results
         that prove that a job cost nothing.
     :param spool_folder: a local folder of this attempt alone.
+    :param models: looks up the model before it replaces a job; None for none to be looked up.
     """
 
     def __init__(
@@ -102,6 +106,7 @@ class JobOpener:
         service: SubmissionService,
         clock: Clock,
         spool_folder: Path,
+        models: ModelService | None = None,
     ) -> None:
         self._storage = storage
         self._plan = plan
@@ -109,6 +114,7 @@ class JobOpener:
         self._service = service
         self._clock = clock
         self._spool_folder = spool_folder
+        self._models = models
 
     def open(self) -> JobFolder:
         """Return the job that this task must advance.
@@ -143,6 +149,7 @@ class JobOpener:
         not if all that it sent has ended and cost nothing.
 
         :param what: the thing that changed, in words.
+        :raises ConfigurationError: the API does not know the model.
         :raises ChangedInputError: something was submitted and may have cost something, and the plan says ``fail``.
         :raises LedgerError: another attempt has replaced the job meanwhile, a create call of it is unresolved, or a
             batch of it that may be running could not be canceled.
@@ -156,6 +163,9 @@ class JobOpener:
                 f"opened {latest.uri if latest else 'another job'} in its place. Run the task again: it continues with "
                 "that job. This attempt sent nothing."
             )
+        if self._models is not None and plan.model is not None:
+            # A misspelled model must not cost the old job its place, and its running batches their lives.
+            check_model(self._models, plan.model, now=self._clock.now())
         if plan.on_changed_input == "fail":
             self._contest(job, what)
         log.warning("%s changed since %s was opened: a new job replaces it.", what[0].upper() + what[1:], job.uri)
@@ -166,15 +176,21 @@ class JobOpener:
 
         :raises ChangedInputError: it may have cost something, or has just begun to send; it is kept.
         """
+        advice = "A job whose batches have all ended without a billed row is replaced without asking."
         if not self._may_have_cost(job):
             job.replacement.record_contest(self._clock.now().to_iso8601_string())
             if not job.replacement.decide_contest(keep=self._may_have_cost(job)):
                 return
+            if not self._may_have_cost(job):
+                advice = (
+                    "The job has cost nothing, but it was kept when its input changed while it was being sent, and "
+                    "that stays decided: an edition= costs nothing twice here."
+                )
         raise ChangedInputError(
             f"Since the job at {job.uri} was submitted, {what} changed. To keep the old answers, undo the change. To "
             'ask and pay again, set edition="2" (or any name not used before for this unit), or '
             'on_changed_input="restart". Nothing new was submitted, nothing was canceled, and all paid results stay '
-            "where they are. A job whose batches have all ended without a billed row is replaced without asking."
+            f"where they are. {advice}"
         )
 
     def _may_have_cost(self, job: JobFolder) -> bool:

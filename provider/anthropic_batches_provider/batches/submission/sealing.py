@@ -19,9 +19,11 @@ from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_
 from anthropic_batches_provider.batches.submission.invalid_row_limit import InvalidRowLimit
 from anthropic_batches_provider.batches.submission.model_lookup import with_known_model
 from anthropic_batches_provider.batches.submission.opening import JobOpener, JobPlan
-from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError, XComLimitError
+from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError, InvalidRowError, XComLimitError
 
 log = logging.getLogger(__name__)
+
+_SHOWN = 10
 
 
 def sealed_job(
@@ -34,6 +36,7 @@ def sealed_job(
     clock: Clock,
     spool_folder: Path,
     models: ModelService | None = None,
+    check_new: Callable[[], None] = lambda: None,
 ) -> JobFolder:
     """Return the job of a plan with its shards sealed; nothing is sent.
 
@@ -42,17 +45,21 @@ def sealed_job(
 
     :param read_rows: reads and prepares the rows from their beginning.
     :param models: looks up the model of a new job; None for none to be looked up.
+    :param check_new: checks the question of a job that is not sealed yet; raises a ``ConfigurationError``.
     :param spool_folder: a local folder of this attempt alone.
     :raises ConfigurationError: bad rows, no rows, changed input, another account, an unknown model.
     :raises XComLimitError: the rows' own columns are too large for the output.
     """
-    opener = JobOpener(storage, plan, account=account, service=service, clock=clock, spool_folder=spool_folder)
+    opener = JobOpener(
+        storage, plan, account=account, service=service, clock=clock, spool_folder=spool_folder, models=models
+    )
     job = opener.open()
     if job.find_seal() is not None and job.is_finished() and not job.was_finished_by(plan.tries):
         if not _has_changed(job, read_rows):
             return job
         job = opener.replace_changed(job, "the rows")
     if job.find_seal() is None:
+        check_new()
         limit = InvalidRowLimit(plan.max_failed_rows)
         rows = read_rows()
         if models is not None:
@@ -85,14 +92,16 @@ def _within(rows: Iterable[PreparedRow | InvalidRow], max_bytes: int) -> Iterato
 def _has_changed(job: JobFolder, read_rows: Callable[[], Iterable[PreparedRow | InvalidRow]]) -> bool:
     """Return whether the rows of a finished job have changed; rows of other rules that cannot be compared have not.
 
-    :raises ConfigurationError: the rows cannot be read; not if the job was made by other rules, which may have accepted
-        them.
+    :raises ConfigurationError: the rows cannot be read, there are none, or more of them are invalid than when the job
+        was sealed, so that nobody knows what they are now; not if the job was made by other rules, which may have
+        accepted them.
     """
     seal = job.first_seal()
     seen = _Seen()
     try:
         for _ in seen.watch(read_rows()):
             pass
+        _check_readable(job, seal, seen)
     except ConfigurationError:
         if seal.rules == RULES:
             raise
@@ -109,6 +118,27 @@ def _has_changed(job: JobFolder, read_rows: Callable[[], Iterable[PreparedRow | 
         job.uri,
     )
     return False
+
+
+def _check_readable(job: JobFolder, seal: SealRecord, seen: _Seen) -> None:
+    """Check that the rows of a finished job can be compared; one that cannot be read now does not show a change.
+
+    :raises EmptyInputError: there are none.
+    :raises InvalidRowError: more are invalid than when the job was sealed.
+    """
+    if not seen.rows:
+        raise EmptyInputError(f"There are no rows any more. {_stays(job)}")
+    if seen.invalid_rows > sum(shard.invalid_rows for shard in seal.shards):
+        reasons = "".join(f"\n- {row.reason}" for row in seen.first_invalid)
+        raise InvalidRowError(
+            f"{seen.invalid_rows:,} of {counted(seen.rows, 'row')} can be made no request of now. Correct them, or "
+            f"what keeps them from being read, and clear the task. {_stays(job)}{reasons}",
+            row_number=seen.first_invalid[0].number,
+        )
+
+
+def _stays(job: JobFolder) -> str:
+    return f"The finished job at {job.uri} stays as it is, with its answers. Nothing was sent."
 
 
 def seal_job(
@@ -179,6 +209,8 @@ class _Seen:
     def __init__(self) -> None:
         self.rows = 0
         self.structured = False
+        self.invalid_rows = 0
+        self.first_invalid: list[InvalidRow] = []
         self.fingerprint = RowsFingerprint()
 
     def watch(self, rows: Iterable[PreparedRow | InvalidRow]) -> Iterator[PreparedRow | InvalidRow]:
@@ -186,6 +218,9 @@ class _Seen:
         for row in rows:
             self.rows += 1
             if isinstance(row, InvalidRow):
+                self.invalid_rows += 1
+                if len(self.first_invalid) < _SHOWN:
+                    self.first_invalid.append(row)
                 self.fingerprint.add_invalid(row.columns)
                 yield row
                 continue

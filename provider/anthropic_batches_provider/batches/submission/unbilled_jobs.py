@@ -37,33 +37,37 @@ def may_have_cost(
     :param spool_folder: a local folder of this attempt alone.
     :raises ApiError: the service could not be asked.
     """
-    if any(state.open_intent is not None or _has_duplicates(state) for state in states):
+    if any(state.open_intent is not None or _was_adopted(state) for state in states):
         return True
     sent = [state for state in states if state.batch is not None]
     if not sent:
         return False
     collection = job.last_collection()
     if collection is not None and collection.shards == len(states) and collection.billed_rows is not None:
-        return collection.billed_rows > 0 or any(_has_succeeded(state) for state in sent)
-    first = len(job.first_seal().shards)
-    for state in sent:
+        return collection.billed_rows > 0 or any(_may_have_succeeded(state) for state in sent)
+    ended: list[tuple[ShardState, MessageBatch]] = []
+    for state in sent:  # first ask about all: one that runs decides without a download
         batch = _ended_without_success(state, service)
         if batch is None:
             return True
+        ended.append((state, batch))
+    first = len(job.first_seal().shards)
+    for state, batch in ended:
         rows = _rows_of(job, state, is_of_first_round=state.shard.shard < first)
         if _shows_a_bill(batch, _expected(job, state, rows), service, clock, spool_folder):
             return True
     return False
 
 
-def _has_duplicates(state: ShardState) -> bool:
+def _was_adopted(state: ShardState) -> bool:
+    """Return whether the answer to a create call was lost: a second batch of it may have been delivered, unnoticed."""
     outcomes = (attempt.outcome.outcome for attempt in state.attempts if attempt.outcome is not None)
-    return any(isinstance(outcome, Adopted) and outcome.duplicates for outcome in outcomes)
+    return any(isinstance(outcome, Adopted) for outcome in outcomes)
 
 
-def _has_succeeded(state: ShardState) -> bool:
-    """Return whether the service itself counted succeeded requests; what was read may know less."""
-    return state.end is not None and state.end.request_counts.get("succeeded", 0) > 0
+def _may_have_succeeded(state: ShardState) -> bool:
+    """Return whether the service itself counted succeeded requests, or is not known to have counted none."""
+    return state.end is None or state.end.request_counts.get("succeeded", 0) > 0
 
 
 def _ended_without_success(state: ShardState, service: ResultsSource) -> MessageBatch | None:
@@ -98,6 +102,6 @@ def _shows_a_bill(
         with spooled_results(service, batch, path, expected=expected, clock=clock) as results:
             found = (result for result in results.decoded(with_message=False) if result is not None)
             unbilled = sum(result.result_type in _UNBILLED for result in found)
-            return unbilled < expected.requests or results.foreign > 0
+            return unbilled < expected.requests or results.foreign > 0 or results.duplicates > 0
     except (ResultsUnavailableError, ResultsStreamError, UnexpectedAnswerError):
         return True

@@ -76,8 +76,16 @@ class JobInput:
             limits=self.limits,
             tries=self.tries,
             max_failed_rows=failed_rows_limit(arguments.max_failed_rows),
+            model=arguments.model if arguments.prompt is not None else None,
             max_columns_bytes=arguments.max_columns_bytes,
         )
+
+    def check_new(self) -> None:
+        """Check what only a job that is not submitted yet must fulfill.
+
+        :raises ConfigurationError: the API would refuse every row.
+        """
+        self._question.check_schema()
 
     def prepared_rows(self, spool: Path) -> Iterator[PreparedRow | InvalidRow]:
         """Read the rows from the start, checked and encoded.

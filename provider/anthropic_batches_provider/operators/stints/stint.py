@@ -80,6 +80,7 @@ def open_job(
             clock=clock,
             spool_folder=spool,
             models=client,
+            check_new=job_input.check_new,
         )
     except EmptyInputError as error:
         if job_input.arguments.on_empty == "skip":

@@ -328,3 +328,16 @@ def test_text_that_shows_nothing_is_left_alone() -> None:
     assert recognized(b"") is None
     assert recognized_text(b"") is None
     assert recognized_text(b'{"id":1}\n') is None
+
+
+@pytest.mark.parametrize("between", [b"", b" ", b",", b"\x1e", b", "])
+@pytest.mark.parametrize("before", [b"", ROWS])
+def test_objects_that_share_a_line_are_a_fault_of_the_file(before: bytes, between: bytes) -> None:
+    with pytest.raises(ConfigurationError, match="has several objects in line"):
+        read(before + b'{"id":1}' + between + b'{"id":2}\n{"id":3}\n')
+
+
+@pytest.mark.parametrize("line", [b'{"id":1} x', b'{"id":1}]', b'{"id":1}}', b"5 {}"])
+def test_anything_else_after_an_object_is_a_bad_row(line: bytes) -> None:
+    with pytest.raises(InvalidRowError):
+        read(ROWS + line + b"\n")
