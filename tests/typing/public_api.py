@@ -26,6 +26,7 @@ from anthropic_batches_provider.operators import (
 )
 from anthropic_batches_provider.sensors import MessageBatchSensor
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
+from anthropic_batches_provider.sources import read_rows
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
 
@@ -77,6 +78,17 @@ def hook(hook: MessageBatchHook) -> None:
 async def asynchronous_hook(hook: MessageBatchHook) -> None:
     assert_type(await hook.aretrieve_batch("b"), MessageBatch)
     assert_type(await hook.alist_batches(), list[MessageBatch])
+
+
+def rows_of_an_earlier_task(ti: Any) -> Iterator[dict[str, Any]]:
+    assert_type(read_rows("s3://lake/labels/dt=2026-11-21"), Iterator[dict[str, Any]])
+    assert_type(read_rows([{"review_id": 1}]), Iterator[dict[str, Any]])
+    assert_type(read_rows({"version": 1, "parts": []}), Iterator[dict[str, Any]])
+    return read_rows(ti.xcom_pull("classify"))
+
+
+def chained() -> None:
+    MessageBatchOperator(task_id="c", rows=rows_of_an_earlier_task, prompt="{{ row.text }}", model="m", max_tokens=1)
 
 
 def errors(error: MessageBatchesError) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.heavy
 
-MODULES = ["operators", "sensors", "triggers", "decorators"]
+MODULES = ["operators", "sensors", "triggers", "decorators", "sources"]
 HEAVY = {"anthropic", "httpx2", "pyarrow", "pandas", "starlette", "uvicorn", "genai_prices", "msgspec", "pendulum"}
 
 # Engine modules that an operator needs to check its arguments, and a trigger for its class: none imports a heavy one.

@@ -126,6 +126,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "simulator/service/refusals.py": ("unit/simulator/service/test_create_body.py",),
     "simulator/service/result_lines.py": ("unit/simulator/service/test_simulated_batch.py",),
     "simulator/service/schema_patterns.py": ("unit/simulator/service/test_schema_answers.py",),
+    "sources.py": ("unit/edge/test_published_output.py", "dags/test_read_rows.py"),
     "simulator/service/service_settings.py": ("unit/simulator/control/test_control_routes.py",),
 }
 """By module, or by folder with a slash at its end: the test files that test it, below ``tests/``."""

@@ -1,0 +1,138 @@
+"""Reads what a collecting task has published: the files that a manifest lists, each checked against it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from anthropic_batches_provider.batches.ledger import Storage
+from anthropic_batches_provider.batches.output.destination import MANIFEST_NAME
+from anthropic_batches_provider.batches.output.manifest import MANIFEST_VERSION, Manifest, PartFile, decode_manifest
+from anthropic_batches_provider.batches.rows import read_row_file
+from anthropic_batches_provider.edge.object_storage import open_storage
+from anthropic_batches_provider.edge.task_destination import XCOM
+from anthropic_batches_provider.edge.uris import as_uri, is_path, shown_uri
+from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError, LedgerError
+
+_OF_EVERY_MANIFEST = frozenset(("version", "destination", "parts", "counts", "batch_ids"))
+_WHAT_TO_GIVE = (
+    "Give the return value of a MessageBatchOperator or MessageBatchResultsOperator, or the URI of the folder that it "
+    "wrote to."
+)
+
+
+def rows_of(output: Any) -> Iterator[dict[str, Any]]:
+    """Return the rows of an output; :func:`.sources.read_rows` describes it."""
+    if is_path(output):
+        output = as_uri(output, "output")
+    if isinstance(output, str):
+        folder = output.rstrip("/").removesuffix(f"/{MANIFEST_NAME}")
+        return _rows_of_parts(_manifest_in(folder), folder)
+    if isinstance(output, Mapping):
+        return _rows_of_manifest(output)
+    if output is None:
+        raise ConfigurationError(
+            "There is no output to read rows from: the value is None. Check the task id of xcom_pull, and whether the "
+            "task was skipped or has not finished. Nothing was read."
+        )
+    if isinstance(output, Iterable) and not isinstance(output, (bytes, bytearray)):
+        return _rows_of_items(output)
+    raise ConfigurationError(
+        f"Rows cannot be read from a value of type {type(output).__name__}. {_WHAT_TO_GIVE} Nothing was read."
+    )
+
+
+def _rows_of_items(items: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """Yield rows that came through XCom, and those of the manifests or lists that a mapped task returned."""
+    for item in items:
+        if isinstance(item, Mapping) and not _is_manifest(item):
+            yield dict(item)
+        elif item is not None:  # of a mapped task that was skipped
+            yield from rows_of(item)
+
+
+def _is_manifest(value: Mapping[str, Any]) -> bool:
+    return value.keys() >= _OF_EVERY_MANIFEST
+
+
+def _rows_of_manifest(value: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    if not _is_manifest(value):
+        kind = "a job reference, which submitting tasks return" if "job" in value else "no manifest"
+        raise ConfigurationError(f"Rows cannot be read from a dict that is {kind}. {_WHAT_TO_GIVE} Nothing was read.")
+    try:
+        manifest = msgspec.convert(value, Manifest)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(
+            f"Rows cannot be read from a dict that is no whole manifest: {error}. {_WHAT_TO_GIVE} Nothing was read."
+        ) from error
+    if manifest.version != MANIFEST_VERSION:
+        raise ConfigurationError(
+            f"The manifest has version {manifest.version}, but this package reads version {MANIFEST_VERSION}. Use the "
+            "package that wrote it. Nothing was read."
+        )
+    if manifest.destination == XCOM:
+        raise ConfigurationError(
+            "This manifest describes rows that were returned to XCom, and names no files. Pull the task's return "
+            "value, which holds the rows, and not its XCom `manifest`. Nothing was read."
+        )
+    return _rows_of_parts(manifest, manifest.destination)
+
+
+def _manifest_in(folder: str) -> Manifest:
+    try:
+        content = open_storage(folder, holds_ledger=False).read(MANIFEST_NAME)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise LedgerError(
+            f"There is no {MANIFEST_NAME} in {shown_uri(folder)}, so nothing is published there. Check whether the job "
+            "has finished, and whether this is its folder: a mapped task writes to map_index=0/, map_index=1/ … in it. "
+            "Part files without a manifest do not count, and none was read."
+        ) from error
+    try:
+        return decode_manifest(content)
+    except ValueError as error:
+        raise LedgerError(
+            f"The manifest {folder}/{MANIFEST_NAME} cannot be used: {error}. Check whether this package wrote it; to "
+            "write it again, clear the collecting task. No part was read."
+        ) from error
+
+
+def _rows_of_parts(manifest: Manifest, folder: str) -> Iterator[dict[str, Any]]:
+    """Return the rows of all parts; they are read from the folder where they are now, which may be a copy."""
+    storage = open_storage(folder, holds_ledger=False)
+    return chain.from_iterable(_rows_of_part(storage, part) for part in manifest.parts)
+
+
+def _rows_of_part(storage: Storage, part: PartFile) -> Iterator[dict[str, Any]]:
+    uri = f"{storage.uri.rstrip('/')}/{part.name}"
+    rows = 0
+    with ExitStack() as opened:
+        try:
+            stream = opened.enter_context(storage.open(part.name))
+        except FileNotFoundError as error:
+            raise _differs(uri, "is missing") from error
+        size = stream.seek(0, io.SEEK_END)
+        if size != part.bytes:
+            raise _differs(uri, f"has {size:,} bytes, but the manifest says {part.bytes:,}")
+        stream.seek(0)
+        try:
+            for row in read_row_file(stream, name=uri):
+                if isinstance(row, InvalidRowError):
+                    raise row
+                yield row
+                rows += 1
+        except ConfigurationError as error:  # of the reader, which takes the file for somebody else's
+            raise _differs(uri, f"is damaged ({error})") from error
+    if rows != part.rows:
+        raise _differs(uri, f"has {rows:,} rows, but the manifest says {part.rows:,}")
+
+
+def _differs(uri: str, difference: str) -> LedgerError:
+    return LedgerError(
+        f"The part {uri} {difference}. Restore the file, or clear the task that wrote it: it collects the results "
+        "again at no cost while Anthropic keeps them, for 29 days after submission. Rows of earlier parts are whole."
+    )
