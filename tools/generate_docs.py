@@ -10,17 +10,20 @@ A new table needs one entry in :data:`TABLES`. ``tests/unit/test_docs.py`` compa
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import anthropic_batches_provider
 from anthropic_batches_provider.edge.configuration import BOUNDS, OPTIONS, SECTION, Option
+from anthropic_batches_provider.hooks import MessageBatchHook
 from tools.columns_table import columns_table
 from tools.constants_table import constants_table
-from tools.parameters_table import SECTIONS, parameters_table
+from tools.parameters_table import SECTIONS, markdown, parameters_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -71,11 +74,47 @@ def public_names(module: str) -> list[str]:
     return names
 
 
+def hook_methods() -> list[str]:
+    """Return the table of the hook's own methods: the signature, and the first paragraph of the docstring."""
+    header = ("method", "does")
+    return table(header, (_method_row(name, method) for name, method in own_methods(MessageBatchHook).items()))
+
+
+def own_methods(cls: type[Any]) -> dict[str, Callable[..., Any]]:
+    """Return the public methods that a class defines, except those that Airflow calls for its forms."""
+    found = {name: value for name, value in vars(cls).items() if inspect.isfunction(value)}
+    return {name: method for name, method in found.items() if not name.startswith("_")}
+
+
+def _method_row(name: str, method: Callable[..., Any]) -> Sequence[str]:
+    shown = ", ".join(_shown(each) for each in _with_star(inspect.signature(method)))
+    kind = "await " if inspect.iscoroutinefunction(method) else ""
+    paragraph = (inspect.getdoc(method) or "").partition("\n\n")[0].partition("\n:")[0]
+    return f"`{kind}{name}({shown})`", markdown(" ".join(paragraph.split()))
+
+
+def _with_star(signature: inspect.Signature) -> list[inspect.Parameter | str]:
+    """Return the parameters after ``self``, with a star before those that need their name."""
+    parameters: list[inspect.Parameter | str] = []
+    parameters.extend(list(signature.parameters.values())[1:])
+    by_name = [each for each in signature.parameters.values() if each.kind is inspect.Parameter.KEYWORD_ONLY]
+    if by_name:
+        parameters.insert(parameters.index(by_name[0]), "*")
+    return parameters
+
+
+def _shown(parameter: inspect.Parameter | str) -> str:
+    if isinstance(parameter, str):
+        return parameter
+    return parameter.name if parameter.default is parameter.empty else f"{parameter.name}={parameter.default!r}"
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "configuration": configuration,
     "bounds": bounds,
     "constants": constants_table,
     "output-columns": columns_table,
+    "hook-methods": hook_methods,
     "public-modules": public_modules,
     **{name: partial(parameters_table, name) for name in SECTIONS},
 }

@@ -6,13 +6,16 @@ triggers are async, and import the SDK and build their client in a thread.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.edge.arguments import seconds_of
 from anthropic_batches_provider.edge.connection_form import (
     CONNECTION_TYPE,
     CONNECTION_TYPE_LABEL,
@@ -23,6 +26,7 @@ from anthropic_batches_provider.edge.connection_form import (
 from anthropic_batches_provider.edge.connections import new_async_client, read_settings, read_settings_async
 from anthropic_batches_provider.errors import (
     BatchesNotEndedError,
+    ConfigurationError,
     MessageBatchesError,
     ResultsUnavailableError,
 )
@@ -34,7 +38,9 @@ if TYPE_CHECKING:
         ClientSettings,
         MessageBatchClient,
     )
+    from anthropic_batches_provider.batches.clock import Clock
     from anthropic_batches_provider.batches.message_batch import MessageBatch
+    from anthropic_batches_provider.batches.one_batch_wait import OneBatchWait
 
 __all__ = ["MessageBatchHook"]
 
@@ -59,6 +65,7 @@ class MessageBatchHook(BaseHook):
     def __init__(self, conn_id: str = default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.conn_id = conn_id
+        self._created: set[str] = set()  # the service may not know these everywhere yet
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -128,7 +135,9 @@ class MessageBatchHook(BaseHook):
         from anthropic_batches_provider.batches.client import spooled_body
 
         with spooled_body(requests) as body:
-            return self._client.create(body, content_length=body.content_length, betas=betas)
+            batch = self._client.create(body, content_length=body.content_length, betas=betas)
+        self._created.add(batch.id)
+        return batch
 
     def retrieve_batch(self, batch_id: str) -> MessageBatch:
         """Return the current state of a batch.
@@ -136,6 +145,28 @@ class MessageBatchHook(BaseHook):
         :raises BatchNotFoundError: the workspace has no such batch.
         """
         return self._client.retrieve(batch_id)
+
+    def wait_for_batch(
+        self, batch_id: str, *, timeout: timedelta | float | None = None, poll_interval: timedelta | float = 60.0
+    ) -> MessageBatch:
+        """Wait until a batch has ended, and return it; blocks the task for up to 24 hours.
+
+        In a DAG, a deferrable :class:`~anthropic_batches_provider.sensors.MessageBatchSensor` waits without taking a
+        worker slot. Young batches are checked sooner. Failures that pass by themselves are waited out for up to a day,
+        as long as the service asks.
+
+        :param timeout: how long to wait, in seconds or as a timedelta; None for as long as the batch takes.
+        :param poll_interval: longest time between two checks, in seconds or as a timedelta.
+        :raises BatchesNotEndedError: the time is up; the batch runs on.
+        :raises BatchNotFoundError: the workspace has no such batch; raised at once, unless this hook has just created
+            it.
+        """
+        from anthropic_batches_provider.batches.clock import SystemClock
+        from anthropic_batches_provider.batches.one_batch_wait import wait_until_ended
+
+        clock = SystemClock()
+        wait = self._new_wait(batch_id, timeout, poll_interval, clock)
+        return wait_until_ended(self._client.retrieve, batch_id, wait, clock)
 
     def list_batches(self, *, limit: int | None = None) -> Iterator[MessageBatch]:
         """Iterate over the workspace's batches, newest first, fetching pages of up to 1000.
@@ -167,8 +198,8 @@ class MessageBatchHook(BaseHook):
         if not batch.has_ended:
             raise BatchesNotEndedError(
                 f"Message batch {batch_id} is {batch.processing_status}: {batch.request_counts.processing:,} of "
-                f"{counted(batch.request_counts.total, 'request')} not done. Wait with MessageBatchSensor. "
-                "The batch runs on.",
+                f"{counted(batch.request_counts.total, 'request')} not done. Wait with "
+                "wait_for_batch(), or in a DAG with MessageBatchSensor. The batch runs on.",
                 batch_ids=(batch_id,),
             )
         if batch.archived_at is not None:
@@ -193,6 +224,22 @@ class MessageBatchHook(BaseHook):
         async with await self.aclient() as client:
             return await client.retrieve(batch_id)
 
+    async def await_for_batch(
+        self,
+        batch_id: str,
+        *,
+        timeout: timedelta | float | None = None,  # noqa: ASYNC109 - as in the sync twin: the batch runs on
+        poll_interval: timedelta | float = 60.0,
+    ) -> MessageBatch:
+        """As :meth:`wait_for_batch`, without blocking the event loop."""
+        from anthropic_batches_provider.batches.clock import SystemClock
+        from anthropic_batches_provider.batches.one_batch_wait import wait_until_ended_async
+
+        clock = SystemClock()
+        wait = self._new_wait(batch_id, timeout, poll_interval, clock)
+        async with await self.aclient() as client:
+            return await wait_until_ended_async(client.retrieve, batch_id, wait, clock)
+
     async def alist_batches(self, *, limit: int | None = None) -> list[MessageBatch]:
         """Return the workspace's batches, newest first.
 
@@ -212,6 +259,24 @@ class MessageBatchHook(BaseHook):
     def _client(self) -> MessageBatchClient:
         """The client that this hook's own methods share, so that they reuse its connections."""
         return self.client()
+
+    def _new_wait(
+        self, batch_id: str, timeout: timedelta | float | None, poll_interval: timedelta | float, clock: Clock
+    ) -> OneBatchWait:
+        from anthropic_batches_provider.batches.one_batch_wait import OneBatchWait
+
+        interval, limit = seconds_of(poll_interval), None if timeout is None else seconds_of(timeout)
+        if not 0 < interval < math.inf:
+            raise ConfigurationError(f"poll_interval= must be above 0 seconds, not {poll_interval!r}.")
+        if limit is not None and not 0 <= limit < math.inf:
+            raise ConfigurationError(f"timeout= must be 0 seconds or more, or None, not {timeout!r}.")
+        return OneBatchWait(
+            batch_id,
+            poll_interval=interval,
+            timeout=limit,
+            began=clock.steady(),
+            is_new=batch_id in self._created,
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_client"}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from anthropic_batches_provider.errors import (
     ApiStatusError,
     BatchesNotEndedError,
     BatchNotFoundError,
+    ConfigurationError,
     EmptyInputError,
     InvalidRowError,
     ResultsStreamError,
@@ -68,6 +71,49 @@ def test_the_whole_life_of_a_batch(hook: MessageBatchHook, simulator: Any) -> No
     with pytest.raises(BatchNotFoundError):
         hook.retrieve_batch(batch.id)
     assert len(simulator.control.received().creates) == 1
+
+
+def test_a_wait_returns_the_batch_when_it_has_ended(hook: MessageBatchHook, simulator: Any) -> None:
+    simulator.control.change_settings(batch_duration=0.3)
+    batch = hook.create_batch(requests(2))
+    simulator.control.add_fault("retrieve", "status", status=529, times=1)
+    ended = hook.wait_for_batch(batch.id, poll_interval=0.1)
+    assert (ended.id, ended.has_ended, ended.request_counts.succeeded) == (batch.id, True, 2)
+    assert len(simulator.control.received().creates) == 1
+
+
+def test_a_wait_that_takes_too_long_leaves_the_batch_running(hook: MessageBatchHook) -> None:
+    batch = hook.create_batch(requests(1))
+    with pytest.raises(BatchesNotEndedError, match="had not ended within 0:00:00") as caught:
+        hook.wait_for_batch(batch.id, timeout=0.2, poll_interval=0.1)
+    assert caught.value.batch_ids == (batch.id,)
+    assert hook.retrieve_batch(batch.id).processing_status == "in_progress"
+
+
+def test_a_wait_for_a_batch_that_is_not_there_ends_with_the_first_answer(
+    hook: MessageBatchHook, simulator: Any
+) -> None:
+    with pytest.raises(BatchNotFoundError):
+        hook.wait_for_batch("msgbatch_unknown")
+    assert simulator.control.received().calls["retrieve"] == 1
+
+
+@pytest.mark.parametrize("wrong", [{"poll_interval": 0}, {"poll_interval": float("nan")}, {"timeout": -1}])
+def test_a_wait_refuses_times_that_cannot_be(hook: MessageBatchHook, simulator: Any, wrong: dict[str, float]) -> None:
+    (name,) = wrong
+    with pytest.raises(ConfigurationError, match=f"{name}= must be"):
+        hook.wait_for_batch("msgbatch_1", **wrong)
+    assert "retrieve" not in simulator.control.received().calls
+
+
+def test_the_snippet_of_the_docs_runs_whole(simulator: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    simulator.control.change_settings(batch_duration=0)
+    page = (Path(__file__).parents[2] / "docs/hook.md").read_text()
+    snippet = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
+    names: dict[str, Any] = {}
+    exec(snippet, names)  # noqa: S102 - as a reader runs it
+    names["hook"].get_conn().close()
+    assert capsys.readouterr().out == "a succeeded\n"
 
 
 def test_a_canceled_batch_keeps_a_result_for_each_request(hook: MessageBatchHook, simulator: Any) -> None:
@@ -139,6 +185,9 @@ def test_the_async_twins_say_the_same_without_blocking_the_loop(hook: MessageBat
         assert (await hook.aretrieve_batch(batch.id)).id == batch.id
         assert [listed.id for listed in await hook.alist_batches(limit=3)] == [batch.id]
         assert (await hook.acancel_batch(batch.id)).id == batch.id
+        assert (await hook.await_for_batch(batch.id, poll_interval=0.1)).has_ended
+        with pytest.raises(BatchNotFoundError):
+            await hook.await_for_batch("msgbatch_unknown")
 
     asyncio.run(watch())
 

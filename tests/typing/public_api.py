@@ -69,6 +69,7 @@ def what_is_refused() -> None:
 def hook(hook: MessageBatchHook) -> None:
     assert_type(hook.create_batch([{"custom_id": "a", "params": {}}]), MessageBatch)
     assert_type(hook.retrieve_batch("b"), MessageBatch)
+    assert_type(hook.wait_for_batch("b", timeout=timedelta(hours=1), poll_interval=30), MessageBatch)
     assert_type(hook.list_batches(limit=1), Iterator[MessageBatch])
     assert_type(hook.iter_results("b"), Iterator[dict[str, Any]])
     assert_type(hook.count_tokens({}), int)
@@ -77,6 +78,7 @@ def hook(hook: MessageBatchHook) -> None:
 
 async def asynchronous_hook(hook: MessageBatchHook) -> None:
     assert_type(await hook.aretrieve_batch("b"), MessageBatch)
+    assert_type(await hook.await_for_batch("b", timeout=60), MessageBatch)
     assert_type(await hook.alist_batches(), list[MessageBatch])
 
 
