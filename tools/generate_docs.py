@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic_batches_provider
+from anthropic_batches_provider.cli.commands import COMMANDS, PROGRAM
 from anthropic_batches_provider.edge.configuration import BOUNDS, OPTIONS, SECTION, Option
 from anthropic_batches_provider.hooks import MessageBatchHook
 from tools.columns_table import columns_table
@@ -109,11 +110,16 @@ def _shown(parameter: inspect.Parameter | str) -> str:
     return parameter.name if parameter.default is parameter.empty else f"{parameter.name}={parameter.default!r}"
 
 
+def commands() -> list[str]:
+    return table(("command", "does"), ((f"`{PROGRAM} {each.name}`", each.summary) for each in COMMANDS))
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "configuration": configuration,
     "bounds": bounds,
     "constants": constants_table,
     "output-columns": columns_table,
+    "commands": commands,
     "hook-methods": hook_methods,
     "public-modules": public_modules,
     **{name: partial(parameters_table, name) for name in SECTIONS},

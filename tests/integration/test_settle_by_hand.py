@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from anthropic_batches_provider.__main__ import main
 from anthropic_batches_provider.batches.ledger import Adopted, JobFolder, Void
 from anthropic_batches_provider.batches.submission import NextLook
+from anthropic_batches_provider.cli import main
 from tests.worlds.simulated_world import HOUR, World, simulated_world
 
 
@@ -93,3 +93,23 @@ def test_a_job_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str], tm
 def test_a_path_that_is_no_job_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["settle", str(tmp_path)]) == 1
     assert f"{tmp_path} is no URI of a job folder" in capsys.readouterr().err
+
+
+def test_an_outcome_that_fits_no_single_call_is_refused(
+    world: World, job: JobFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["settle", job.uri, "--none", "--shard", "7"]) == 1
+    error = capsys.readouterr().err
+    assert "1 unresolved create call of" in error
+    assert "Name one with --shard. Nothing was recorded." in error
+    batch_id = world.control.received().creates[0].batch_id or ""
+    assert main(["settle", job.uri, "--adopt", batch_id]) == 0
+    assert main(["settle", job.uri, "--adopt", batch_id]) == 1
+    assert "0 unresolved create calls" in capsys.readouterr().err
+
+
+def test_a_folder_that_no_job_can_have_is_named_by_the_command_and_not_as_an_argument_of_an_operator(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["settle", "file:///job-0001"]) == 1
+    assert "file:///job-0001 is no URI of a job folder" in capsys.readouterr().err

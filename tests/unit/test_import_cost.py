@@ -91,6 +91,10 @@ print(*sorted(name for name in set(sys.modules) - before if name.startswith("ant
     assert ran.stdout.splitlines()[-1].strip() == ""
 
 
+def test_nobody_imports_the_command_line(loaded: set[str]) -> None:
+    assert not [module for module in loaded if module.startswith("anthropic_batches_provider.cli")]
+
+
 def test_importing_the_package_itself_loads_nothing_else() -> None:
     script = """
 import sys

@@ -10,7 +10,7 @@ PACKAGE = Path(anthropic_batches_provider.__file__).parent
 TESTS = Path(__file__).parents[1]
 
 WHERE: dict[str, tuple[str, ...]] = {
-    "__main__.py": ("integration/test_settle_by_hand.py",),
+    "__main__.py": ("unit/cli/test_commands.py",),
     "batches/account.py": ("unit/batches/client/test_failures.py", "integration/test_submission.py"),
     "batches/client/async_client.py": ("integration/test_client.py", "integration/test_a_day_of_waiting.py"),
     "batches/client/calls.py": ("integration/test_client.py", "unit/batches/client/test_failures.py"),
@@ -91,6 +91,13 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/submission/shard_sender.py": ("integration/test_submission.py", "integration/test_windows.py"),
     "batches/submission/submission.py": ("integration/test_submission.py",),
     "batches/watching/look_intervals.py": ("unit/batches/watching/test_wait.py", "unit/batches/test_pauses.py"),
+    "cli/__main__.py": ("unit/cli/demo/test_command.py",),
+    "cli/demo/airflow_runs.py": ("unit/cli/demo/test_command.py",),
+    "cli/demo/files.py": ("unit/cli/demo/test_command.py",),
+    "cli/demo/label_reviews.py": ("unit/cli/demo/test_command.py",),
+    "cli/settle.py": ("integration/test_settle_by_hand.py",),
+    "cli/simulator.py": ("unit/simulator/test_server.py",),
+    "cli/simulator_extra.py": ("unit/cli/test_commands.py",),
     "decorators.py": ("dags/test_one_task.py", "unit/test_provider_info.py"),
     "edge/announcing.py": ("dags/test_one_task.py",),
     "edge/arguments.py": ("unit/test_sensors.py", "unit/test_event_triggers.py"),

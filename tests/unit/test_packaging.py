@@ -90,6 +90,7 @@ def test_the_wheel_declares_where_airflow_and_pytest_look(wheel: zipfile.ZipFile
     assert declared["apache_airflow_provider"] == {
         "provider_info": "anthropic_batches_provider.provider_info:get_provider_info"
     }
+    assert declared["console_scripts"] == {"anthropic-batches": "anthropic_batches_provider.cli:main"}
     assert list(declared["pytest11"].values()) == ["anthropic_batches_provider.simulator.pytest_plugin"]
 
 

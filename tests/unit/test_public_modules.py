@@ -15,7 +15,7 @@ import anthropic_batches_provider
 from anthropic_batches_provider import operators
 
 ROOT = Path(__file__).parents[2]
-PRIVATE = {"__main__", "batches", "edge", "provider_info"}
+PRIVATE = {"__main__", "batches", "cli", "edge", "provider_info"}
 PUBLIC = sorted({each.name for each in pkgutil.iter_modules(anthropic_batches_provider.__path__)} - PRIVATE)
 OPERATORS = [each.name for each in pkgutil.iter_modules(operators.__path__) if each.name != "stints"]
 

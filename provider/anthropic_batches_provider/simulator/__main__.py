@@ -25,9 +25,14 @@ from anthropic_batches_provider.simulator.service.service_settings import (
 from anthropic_batches_provider.simulator.service.simulated_clock import Clock
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code."""
-    parser = _parser()
+def main(
+    arguments: Sequence[str] | None = None, *, program: str = "python -m anthropic_batches_provider.simulator"
+) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code.
+
+    :param program: the name of the command, for its help and errors.
+    """
+    parser = _parser(program)
     options = parser.parse_args(arguments)
     try:
         server = SimulatorServer(_simulator(options), host=options.host, port=options.port)
@@ -54,9 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m anthropic_batches_provider.simulator",
+        prog=program,
         description="A local Message Batches API. Prints its base URL, and serves until SIGTERM or SIGINT.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")

@@ -11,6 +11,7 @@ from anthropic_batches_provider.simulator import DEFAULT_API_KEY, SimulatorContr
 
 SOURCE = Path(__file__).parents[3] / "provider"
 COMMAND = [sys.executable, "-m", "anthropic_batches_provider.simulator"]
+ITS_OTHER_NAME = [sys.executable, "-m", "anthropic_batches_provider.cli", "simulator"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(SOURCE)}
 
 
@@ -49,12 +50,14 @@ def test_the_command_says_which_port_is_taken() -> None:
     assert f"port {port}: Address already in use. Choose another --port" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_prints_its_address_and_stops_cleanly(tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize(
+    ("command", "number"), [(COMMAND, signal.SIGTERM), (COMMAND, signal.SIGINT), (ITS_OTHER_NAME, signal.SIGINT)]
+)
+def test_the_command_prints_its_address_and_stops_cleanly(tmp_path: Path, command: list[str], number: int) -> None:
     url_file = tmp_path / "url"
     options = ["--batch-duration", "20", "--seed", "7", "--url-file", str(url_file), "--set", "queue_limit=5"]
     with subprocess.Popen(
-        COMMAND + options, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        command + options, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
     ) as process:
         try:
             assert process.stdout is not None
@@ -74,6 +77,15 @@ def test_the_command_refuses_what_does_not_fit(options: Any) -> None:
     done = subprocess.run(COMMAND + options, capture_output=True, text=True, env=ENVIRONMENT, timeout=20, check=False)
     assert done.returncode == 2
     assert "error:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [(COMMAND, "python -m anthropic_batches_provider.simulator"), (ITS_OTHER_NAME, "anthropic-batches simulator")],
+)
+def test_the_command_names_itself_as_it_was_called(command: list[str], name: str) -> None:
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True, env=ENVIRONMENT, timeout=20, check=True)
+    assert done.stdout.startswith(f"usage: {name} ")
 
 
 def test_neither_airflow_nor_the_sdk_nor_the_rest_of_the_package_is_imported() -> None:

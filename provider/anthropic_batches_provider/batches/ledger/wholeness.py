@@ -52,7 +52,7 @@ def check_facts(
             last = max(index.intents.get(number, ()), default=1)
             _raise_lost(
                 uri, outcome_name(number, last), f"{ended_name(number)} says that its batch {state.end.batch_id} ended",
-                batches(), f" Or record the batch again: python -m anthropic_batches_provider settle '{uri}' --shard "
+                batches(), f" Or record the batch again: anthropic-batches settle '{uri}' --shard "
                 f"{number} --adopt {state.end.batch_id}.",
             )  # fmt: skip
 
@@ -67,8 +67,8 @@ def _check_consistent(uri: str, states: Mapping[int, ShardState], batches: Calla
             raise CorruptLedgerError(
                 f"Shard {number} of {uri} has {len(opened)} create calls without an outcome, and one at most can be "
                 f"({named}). Restore the outcome that is lost. If none is, two attempts have sent the shard: look up "
-                f"its batches in the Claude Console, and settle each call manually (python -m "
-                f"anthropic_batches_provider settle '{uri}'). {_known(batches())} Nothing was sent."
+                f"its batches in the Claude Console, and settle each call manually "
+                f"(anthropic-batches settle '{uri}'). {_known(batches())} Nothing was sent."
             )
     ids = Counter(
         attempt.outcome.outcome.batch.batch_id

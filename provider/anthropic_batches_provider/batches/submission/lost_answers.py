@@ -142,7 +142,7 @@ class LostAnswers:
             f"Shard {intent.shard} of {self._job.uri} was sent at {intent.at}, and the answer to its create call was "
             f"lost. Search the Claude Console for a batch of that time with {counted(intent.requests, 'request')}, "
             f"whose custom_ids begin with {custom_id_prefix(self._nonce, intent.shard)!r}. Then settle the call "
-            f"manually: python -m anthropic_batches_provider settle '{self._job.uri}' --shard {intent.shard} --adopt "
+            f"manually: anthropic-batches settle '{self._job.uri}' --shard {intent.shard} --adopt "
             f"BATCH, or --none if there is no such batch. {why} The shard is not sent again while the outcome is "
             "unknown. All other shards were handled.",
             shard=intent.shard,

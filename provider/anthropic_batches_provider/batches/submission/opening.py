@@ -236,8 +236,8 @@ class JobOpener:
                 f"{job.uri} is being replaced, but whether {counted(len(waits), 'create call')} of it (by number of "
                 f"the shard: {', '.join(map(str, waits))}) made a batch is not known yet. Run this task again after "
                 f"{until.in_timezone('UTC').to_datetime_string()} UTC: it looks again, cancels any such batch, and "
-                "then opens the new job. If this error keeps coming back, settle the calls manually (python -m "
-                f"anthropic_batches_provider settle '{job.uri}'). No new job was opened: it could pay twice."
+                "then opens the new job. If this error keeps coming back, settle the calls manually "
+                f"(anthropic-batches settle '{job.uri}'). No new job was opened: it could pay twice."
             )
         return unknown
 
