@@ -27,7 +27,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 DISTRIBUTION = "airflow-provider-anthropic-batches"
 
 # Loaded only in the process of a tool that has them: pytest for our fixtures, Airflow below 3.2 for its forms.
-BROUGHT_BY_THE_CALLER = {"pytest", "wtforms"}
+BROUGHT_BY_THE_CALLER = {"pytest", "wtforms", "fsspec"}  # fsspec by the clients of object stores
 
 
 @pytest.fixture(scope="module")
