@@ -113,7 +113,7 @@ def test_the_snippet_of_the_docs_runs_whole(simulator: Any, capsys: pytest.Captu
     names: dict[str, Any] = {}
     exec(snippet, names)  # noqa: S102 - as a reader runs it
     names["hook"].get_conn().close()
-    assert capsys.readouterr().out == "a succeeded\n"
+    assert capsys.readouterr().out.splitlines()[-1] == "a succeeded"  # Airflow 3.0 writes its log there, too
 
 
 def test_a_canceled_batch_keeps_a_result_for_each_request(hook: MessageBatchHook, simulator: Any) -> None:
