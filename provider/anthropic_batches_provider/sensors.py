@@ -81,8 +81,8 @@ class MessageBatchSensor(BaseSensorOperator):
         clear or a restart, or if the state cannot be read, they are left running. Canceling while the task is deferred
         requires Airflow 3.3 or later. Default: ``"leave"``.
     :param deferrable: wait in the triggerer, and hold no worker slot. With ``False`` the task waits as Airflow's
-        ``mode`` says: ``"poke"`` or ``"reschedule"``. Default: ``True``, unless somebody has set
-        ``[operators] default_deferrable``.
+        ``mode`` says: ``"poke"`` or ``"reschedule"``. Default: ``True``, unless the environment sets
+        ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE``.
     :param start_in_triggerer: let the scheduler hand the task to the triggerer at once, so that it takes no worker slot
         before its batches have ended. Requires Airflow 3.3, ``deferrable=True``, and ``batch_ids`` and ``conn_id`` as
         text. Mapped tasks, ``execution_timeout``, ``pre_execute`` and ``on_execute_callback`` rule it out; the task

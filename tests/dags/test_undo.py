@@ -34,6 +34,6 @@ def test_a_misspelled_model_sends_nothing(
     assert control.received().creates == []
     assert control.received().calls["models"] == 4  # each task: the model, then the list
     assert dags.run("undo").tasks == dict.fromkeys(wrong.tasks, "success")
-    assert control.received().calls["models"] == 6
+    assert control.received().calls["models"] == 8  # each of the two: before it replaces the job, and for its rows
     assert dags.run("undo", {"model": "claude-haiku-4-5"}).tasks == dict.fromkeys(wrong.tasks, "success")
-    assert control.received().calls["models"] == 6, "a job that was sent is not looked up again"
+    assert control.received().calls["models"] == 8, "a job that was sent is not looked up again"

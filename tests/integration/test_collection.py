@@ -142,6 +142,7 @@ def test_every_row_arrives_once_in_order_and_what_was_billed_is_counted(
         "expired": 2,
         "missing": 0,
         "unreadable": 0,
+        "invalid_row": 0,
     }
     assert (manifest.errors, manifest.stop_reasons["refusal"]) == ({"overloaded_error": 10}, 3)
     assert sum(usage["requests"] for usage in manifest.usage.values()) == ROWS - 12

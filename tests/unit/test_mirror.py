@@ -150,6 +150,7 @@ OF_NO_SINGLE_MODULE = {
     "test_parameters_table.py": "the docstrings of all public classes, and tools/ that turns them into tables",
     "test_public_modules.py": "the list of public modules and names",
     "tools/test_prose.py": "tools/prose.py, which is not in the package",
+    "tools/test_side_by_side.py": "tools/side_by_side.py, which is not in the package",
 }
 
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")

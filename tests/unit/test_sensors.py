@@ -53,7 +53,6 @@ def test_text_that_is_known_or_rendered_later_starts_in_the_triggerer(batch_ids:
     "arguments",
     [
         {"start_in_triggerer": False},
-        {"deferrable": False},
         {"batch_ids": None, "job": "file:///jobs/dag/task/unit/-/job-0001"},
         {"execution_timeout": timedelta(hours=1)},
         {"on_execute_callback": lambda context: None},

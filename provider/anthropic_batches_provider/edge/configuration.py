@@ -136,19 +136,15 @@ OPTIONS: tuple[Option, ...] = (STORAGE, SPOOL, *BOUNDS)
 
 
 def default_deferrable() -> bool:
-    """Return ``[operators] default_deferrable`` if a person has set it; else True.
+    """Return ``[operators] default_deferrable`` if somebody has set it in the environment; else True.
 
-    Airflow's own default is False, which nobody has chosen: a batch takes minutes to hours, so waiting is deferred
-    unless somebody says otherwise.
+    Airflow writes its own default, False, into the ``airflow.cfg`` that it generates, so that nobody may have chosen it.
+    A batch takes minutes to hours: waiting is deferred unless somebody says otherwise.
     """
-    from configparser import RawConfigParser
-
     from airflow.providers.common.compat.sdk import conf
 
     variable = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"
-    is_in_environment = any(f"{variable}{suffix}" in os.environ for suffix in ("", "_CMD", "_SECRET"))
-    # Airflow keeps its defaults apart from what it read from airflow.cfg, which is all that the parser itself holds.
-    if is_in_environment or RawConfigParser.has_option(conf, "operators", "default_deferrable"):
+    if any(f"{variable}{suffix}" in os.environ for suffix in ("", "_CMD", "_SECRET")):
         return bool(conf.getboolean("operators", "default_deferrable"))
     return True
 

@@ -127,7 +127,7 @@ class MessageBatchOperator(RowsOperator):
         batches are checked sooner: after a tenth of their age, at least 2 s apart. Default: ``60``.
     :param deferrable: wait in the triggerer, and hold no worker slot. With ``False`` the task waits on its worker: with
         the same checks, deadline and guarantees, it needs no triggerer, and honors ``execution_timeout``. Default:
-        ``True``, unless somebody has set ``[operators] default_deferrable``.
+        ``True``, unless the environment sets ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE``.
     :param conn_id: the Airflow connection. Default: ``"anthropic_default"``. (templated)
     :param destination: where the rows go: a folder, or ``"xcom"``, which returns them. A folder is any URI that
         ObjectStoragePath takes, or an absolute path. It belongs to one unit of work: put ``{{ ds }}`` or

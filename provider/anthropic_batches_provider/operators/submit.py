@@ -96,7 +96,7 @@ class MessageBatchSubmitOperator(RowsOperator):
         batches are checked sooner: after a tenth of their age, at least 2 s apart. Default: ``60``.
     :param deferrable: wait in the triggerer, and hold no worker slot. With ``False`` the task waits on its worker: with
         the same checks, deadline and guarantees, it needs no triggerer, and honors ``execution_timeout``. Default:
-        ``True``, unless somebody has set ``[operators] default_deferrable``.
+        ``True``, unless the environment sets ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE``.
     :param conn_id: the Airflow connection. Default: ``"anthropic_default"``. (templated)
     :returns: ``{"job": URI, "conn_id": …, "batch_ids": […], "requests": n}``, for ``job=`` of sensor, results and
         cancel.

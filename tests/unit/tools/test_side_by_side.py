@@ -34,7 +34,7 @@ after: made
 made:
 \t@touch made
 long:
-\t@echo begin of long; $(PYTHON) leave.py; sleep 600
+\t@echo begin of long; '$(PYTHON)' leave.py; sleep 600
 """
 LEAVE = """
 import subprocess, sys

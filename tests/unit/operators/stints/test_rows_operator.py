@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +35,17 @@ def test_only_a_default_that_somebody_has_set_is_obeyed(
     asked: dict[str, Any] = {"rows": [], "model": "m", "max_tokens": 1, "prompt": "p"}
     assert MessageBatchOperator(task_id="t", deferrable=given, **asked).deferrable is expected
     assert MessageBatchSensor(task_id="s", batch_ids="msgbatch_1", deferrable=given).deferrable is expected
+
+
+def test_the_default_that_airflow_writes_into_its_own_file_is_nobodys_choice(tmp_path: Path) -> None:
+    (tmp_path / "airflow.cfg").write_text("[operators]\ndefault_deferrable = false\n")
+    script = "from anthropic_batches_provider.edge.configuration import default_deferrable; print(default_deferrable())"
+    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
+    environment.pop("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", None)
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment, timeout=120
+    )
+    assert ran.stdout.splitlines()[-1] == "True"
 
 
 def test_a_sensor_that_never_takes_a_worker_cannot_wait_on_one() -> None:
