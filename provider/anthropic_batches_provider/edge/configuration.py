@@ -138,8 +138,8 @@ OPTIONS: tuple[Option, ...] = (STORAGE, SPOOL, *BOUNDS)
 def default_deferrable() -> bool:
     """Return ``[operators] default_deferrable`` if somebody has set it in the environment; else True.
 
-    Airflow writes its own default, False, into the ``airflow.cfg`` that it generates, so that nobody may have chosen it.
-    A batch takes minutes to hours: waiting is deferred unless somebody says otherwise.
+    Airflow writes its own default, False, into the ``airflow.cfg`` that it generates: nobody has chosen that. A batch
+    takes minutes to hours, so waiting is deferred unless somebody says otherwise.
     """
     from airflow.providers.common.compat.sdk import conf
 
