@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 
 _HTTP_LIBRARY = "httpx2"
-_OUR_CALLS = "/v1/messages/batches"
+_OUR_CALLS = ("/v1/messages/batches", "/v1/models")
 
 
 class NoLinePerCall(logging.Filter):
-    """Drops the INFO line of each call to the Message Batches API, unless the library logs at DEBUG."""
+    """Drops the INFO line of each call that a job makes, unless the library logs at DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether to log a record."""
         if record.levelno > logging.INFO or logging.getLogger(_HTTP_LIBRARY).isEnabledFor(logging.DEBUG):
             return True
-        return not any(_OUR_CALLS in str(argument) for argument in record.args or ())
+        return not any(path in str(argument) for argument in record.args or () for path in _OUR_CALLS)
 
 
 def filter_http_log() -> None:
