@@ -53,7 +53,8 @@ def folder(tmp_path: Path) -> Path:
 @contextmanager
 def side_by_side(folder: Path, *lanes: str) -> Iterator[subprocess.Popen[str]]:
     """Yield the running program; end it in the end, whatever it does."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # of `make test`
+    environment = {**outer, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
     with subprocess.Popen(
         [sys.executable, "-m", "tools.side_by_side", *lanes], cwd=folder, env=environment,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
