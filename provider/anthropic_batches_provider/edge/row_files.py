@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import logging
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from anthropic_batches_provider.edge.object_storage import folder_entries, object_path, open_object
@@ -44,7 +45,7 @@ def find_files(uri: str) -> list[str]:
     """
     if not _GLOB_CHARACTERS & set(uri):
         return [uri]
-    _check_text(uri)
+    _local_path(uri)
     scheme, rest = split_scheme(uri)
     segments = rest.split("/")
     fixed = next(number for number, segment in enumerate(segments) if _GLOB_CHARACTERS & set(segment))
@@ -81,13 +82,13 @@ def _matching(entries: set[tuple[str, bool]], segment: str, *, folders: bool) ->
     return [name for name in found if not name.startswith(_HIDDEN)]
 
 
-def _check_text(uri: str) -> None:
-    """Check that a text is a URI or an absolute path; a template may have rendered data.
+def _local_path(uri: str) -> Path | None:
+    """Return the same as :func:`.local_path`; a template may have rendered data, so that an error has advice on that.
 
-    :raises ConfigurationError: it is neither. The message shows no data.
+    :raises ConfigurationError: it is no URI and no absolute path. The message shows no data.
     """
     try:
-        local_path(uri)
+        return local_path(uri)
     except ConfigurationError as error:
         raise ConfigurationError(
             f"{error} If a template renders the rows themselves, give the task's output instead "
@@ -104,8 +105,7 @@ def _no_folder(folder: str, uri: str) -> ConfigurationError:
 
 
 def _open(uri: str) -> BinaryIO:
-    _check_text(uri)
-    path = local_path(uri)
+    path = _local_path(uri)
     try:
         if path is not None:
             return path.open("rb")

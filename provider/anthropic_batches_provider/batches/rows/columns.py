@@ -84,7 +84,7 @@ class RowColumns:
         known = {} if self.key is not None else {b'"row_number"': b"%d" % number}  # ROW_NUMBER_COLUMN
         for name in named:
             try:
-                known[encode_values(str(name))] = encode_values(_or_null(row, name))
+                known[encode_values(str(name))] = _json_or_null(row.get(name))
             except NotJsonError:
                 continue  # a name that JSON cannot hold
         return b"{%b}" % b",".join(b"%b:%b" % column for column in known.items())
@@ -127,14 +127,12 @@ def _no_column(name: str, row: Mapping[str, Any], number: int, argument: str) ->
     )
 
 
-def _or_null(row: Mapping[str, Any], name: str) -> Any:
-    """Return the value of a column; None if the row lacks it, or it is not JSON."""
-    value = row.get(name)
+def _json_or_null(value: object) -> bytes:
+    """Return a value as JSON; null if it is not JSON."""
     try:
-        encode_values(value)
+        return encode_values(value)
     except NotJsonError:
-        return None
-    return value
+        return b"null"
 
 
 def _at_fault(row: Mapping[str, Any], names: Sequence[str], error: NotJsonError) -> tuple[str, NotJsonError]:

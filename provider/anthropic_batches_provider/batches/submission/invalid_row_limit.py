@@ -15,6 +15,29 @@ _SHOWN = 10
 _ENOUGH = 1_000  # a number of rows, once exceeded, stays exceeded: more than this is not worth reading on for
 
 
+class InvalidRows:
+    """The invalid rows of an input: how many there are, which is the first, and the reasons of the first ten."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first_row = 0
+        self._shown: list[str] = []
+
+    def take(self, row: InvalidRow) -> None:
+        """Take the next invalid row."""
+        if not self.count:
+            self.first_row = row.number
+        self.count += 1
+        if len(self._shown) < _SHOWN:
+            self._shown.append(row.reason)
+
+    def reasons(self) -> str:
+        """Return the reasons as the end of a message, each on a line of its own."""
+        more = self.count - len(self._shown)
+        lines = [*self._shown, f"… and {more:,} more"] if more else self._shown
+        return "".join(f"\n- {line}" for line in lines)
+
+
 class InvalidRowLimit:
     """Takes the invalid rows of an input, one by one, and judges them when all rows were read.
 
@@ -23,22 +46,16 @@ class InvalidRowLimit:
 
     def __init__(self, max_failed_rows: int | float) -> None:
         self._max_failed_rows = max_failed_rows
-        self._shown: list[str] = []
-        self._first_row = 0
-        self._count = 0
+        self._invalid = InvalidRows()
 
     def take(self, row: InvalidRow) -> None:
         """Take an invalid row.
 
         :raises InvalidRowError: too many are invalid already, whatever the rest of the input holds.
         """
-        if not self._count:
-            self._first_row = row.number
-        self._count += 1
-        if len(self._shown) < _SHOWN:
-            self._shown.append(row.reason)
-        if isinstance(self._max_failed_rows, int) and self._count > max(self._max_failed_rows, _ENOUGH):
-            raise self._too_many(f"{self._count:,} of the first {row.number + 1:,} rows")
+        self._invalid.take(row)
+        if isinstance(self._max_failed_rows, int) and self._invalid.count > max(self._max_failed_rows, _ENOUGH):
+            raise self._too_many(f"{self._invalid.count:,} of the first {row.number + 1:,} rows")
 
     def check(self, *, rows: int) -> None:
         """Judge the invalid rows.
@@ -46,16 +63,17 @@ class InvalidRowLimit:
         :param rows: how many rows were read.
         :raises InvalidRowError: more are invalid than allowed, or all are.
         """
-        if not self._count:
+        count = self._invalid.count
+        if not count:
             return
-        if self._count == rows:
+        if count == rows:
             raise self._too_many("The only row" if rows == 1 else f"All {rows:,} rows", advice="Correct the rows.")
-        if self._count > allowed_failures(self._max_failed_rows, rows):
-            raise self._too_many(f"{self._count:,} of {counted(rows, 'row')}")
+        if count > allowed_failures(self._max_failed_rows, rows):
+            raise self._too_many(f"{count:,} of {counted(rows, 'row')}")
         log.warning(
             "%s of %s cannot be sent, which max_failed_rows=%r allows. They are not paid for, and stand in the output "
             "with the result_type invalid_row.%s",
-            f"{self._count:,}", counted(rows, "row"), self._max_failed_rows, self._reasons(),
+            f"{count:,}", counted(rows, "row"), self._max_failed_rows, self._invalid.reasons(),
         )  # fmt: skip
 
     def _too_many(self, which: str, *, advice: str = "") -> InvalidRowError:
@@ -63,10 +81,6 @@ class InvalidRowLimit:
             f"Correct them, or raise max_failed_rows (now {self._max_failed_rows!r}) to send the others alone."
         )
         return InvalidRowError(
-            f"{which} cannot be sent. {advice} Nothing was sent.{self._reasons()}", row_number=self._first_row
+            f"{which} cannot be sent. {advice} Nothing was sent.{self._invalid.reasons()}",
+            row_number=self._invalid.first_row,
         )
-
-    def _reasons(self) -> str:
-        more = self._count - len(self._shown)
-        lines = [*self._shown, f"… and {more:,} more"] if more else self._shown
-        return "".join(f"\n- {line}" for line in lines)

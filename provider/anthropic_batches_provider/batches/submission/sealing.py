@@ -16,14 +16,12 @@ from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.rows import RULES, PreparedRow, RowsFingerprint
 from anthropic_batches_provider.batches.service import ModelService, SubmissionService
 from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_shards
-from anthropic_batches_provider.batches.submission.invalid_row_limit import InvalidRowLimit
+from anthropic_batches_provider.batches.submission.invalid_row_limit import InvalidRowLimit, InvalidRows
 from anthropic_batches_provider.batches.submission.model_lookup import with_known_model
 from anthropic_batches_provider.batches.submission.opening import JobOpener, JobPlan
 from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError, InvalidRowError, XComLimitError
 
 log = logging.getLogger(__name__)
-
-_SHOWN = 10
 
 
 def sealed_job(
@@ -128,12 +126,11 @@ def _check_readable(job: JobFolder, seal: SealRecord, seen: _Seen) -> None:
     """
     if not seen.rows:
         raise EmptyInputError(f"There are no rows any more. {_stays(job)}")
-    if seen.invalid_rows > sum(shard.invalid_rows for shard in seal.shards):
-        reasons = "".join(f"\n- {row.reason}" for row in seen.first_invalid)
+    if seen.invalid.count > sum(shard.invalid_rows for shard in seal.shards):
         raise InvalidRowError(
-            f"{seen.invalid_rows:,} of {counted(seen.rows, 'row')} can be made no request of now. Correct them, or "
-            f"what keeps them from being read, and clear the task. {_stays(job)}{reasons}",
-            row_number=seen.first_invalid[0].number,
+            f"{seen.invalid.count:,} of {counted(seen.rows, 'row')} can be made no request of now. Correct them, or "
+            f"what keeps them from being read, and clear the task. {_stays(job)}{seen.invalid.reasons()}",
+            row_number=seen.invalid.first_row,
         )
 
 
@@ -209,8 +206,7 @@ class _Seen:
     def __init__(self) -> None:
         self.rows = 0
         self.structured = False
-        self.invalid_rows = 0
-        self.first_invalid: list[InvalidRow] = []
+        self.invalid = InvalidRows()
         self.fingerprint = RowsFingerprint()
 
     def watch(self, rows: Iterable[PreparedRow | InvalidRow]) -> Iterator[PreparedRow | InvalidRow]:
@@ -218,9 +214,7 @@ class _Seen:
         for row in rows:
             self.rows += 1
             if isinstance(row, InvalidRow):
-                self.invalid_rows += 1
-                if len(self.first_invalid) < _SHOWN:
-                    self.first_invalid.append(row)
+                self.invalid.take(row)
                 self.fingerprint.add_invalid(row.columns)
                 yield row
                 continue
