@@ -19,10 +19,20 @@ def submit(arguments: Arguments) -> None:
 
 def submit_rows(arguments: Arguments) -> None:
     """Submit rows of ``id`` and ``text`` with a prompt."""
+    _submit_rows(arguments, keep=None)
+
+
+def submit_kept_prices(arguments: Arguments) -> None:
+    """Submit rows of ``id``, ``price`` and ``text``, with the price in the output."""
+    _submit_rows(arguments, keep=["price"])
+
+
+def _submit_rows(arguments: Arguments, keep: list[str] | None) -> None:
     _submit(
         arguments,
         rows=arguments.input.as_uri(),
         key="id",
+        keep=keep,
         prompt="Label this passage:\n{{ row.text }}",
         model="claude-haiku-4-5",
         max_tokens=64,
@@ -43,4 +53,12 @@ def collect(arguments: Arguments) -> None:
 if __name__ == "__main__":
     with MessageBatchHook().client():  # the first client imports the SDK
         pass
-    run({"submit": submit, "submit_rows": submit_rows, "collect": collect})
+    run(
+        {
+            "submit": submit,
+            "submit_rows": submit_rows,
+            "submit_prices": submit_rows,
+            "submit_kept_prices": submit_kept_prices,
+            "collect": collect,
+        }
+    )

@@ -53,6 +53,12 @@ def write_rows(file: Path, shape: Shape) -> Path:
     return _write(file, ({"id": f"row-{number}", "text": text} for number, text in enumerate(shape.texts())))
 
 
+def write_priced_rows(file: Path, shape: Shape) -> Path:
+    """Write rows with the columns ``id``, ``price`` (a number with decimals) and ``text``."""
+    texts = enumerate(shape.texts())
+    return _write(file, ({"id": f"row-{number}", "price": number % 9973 / 100, "text": text} for number, text in texts))
+
+
 def _request(number: int, text: str) -> dict[str, Any]:
     return {"custom_id": f"row-{number}", "params": {**_PARAMS, "messages": [{"role": "user", "content": text}]}}
 

@@ -1,7 +1,7 @@
 """The instructions that this package executes for a row, at two commits: a figure that a busy machine does not change.
 
 ``python -m benchmarks.size.instructions FOLDER``, where FOLDER is a checkout of the commit before. Needs valgrind,
-whose cachegrind counts. Prints what 10,000 rows take beyond 1,000, and takes a quarter of an hour.
+whose cachegrind counts. Prints what 10,000 rows take beyond 1,000, and takes half an hour.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from airflow_stack.simulator_process import SimulatorProcess
 from benchmarks.peers_environment import REPOSITORY
-from benchmarks.size.inputs import Shape, write_requests_of, write_rows
+from benchmarks.size.inputs import Shape, write_priced_rows, write_requests_of, write_rows
 from benchmarks.size.peers import REQUEST_BYTES
 from benchmarks.size.processes import Processes
 from benchmarks.size.prompts import TEXT_BYTES
@@ -50,9 +50,12 @@ def _instructions(tree: Path, rows: int) -> dict[str, int]:
     ):
         home = Path(name)
         processes = Processes(sys.executable, home, simulator.control, tree=tree, under=_COUNTING)
+        texts = Shape("rows", "rows", rows, TEXT_BYTES)
         sources = {
             "submit": write_requests_of(home / "requests.jsonl", rows, REQUEST_BYTES),
-            "submit_rows": write_rows(home / "rows.jsonl", Shape("rows", "rows", rows, TEXT_BYTES)),
+            "submit_rows": write_rows(home / "rows.jsonl", texts),
+            "submit_prices": (prices := write_priced_rows(home / "prices.jsonl", texts)),
+            "submit_kept_prices": prices,
         }
         for submit, source in sources.items():
             folder = home / submit

@@ -51,7 +51,8 @@ class Processes:
     :param python: the interpreter that has this package and both peers.
     :param home: where everything is written.
     :param control: the control API of the simulator to which they send.
-    :param tree: the checkout whose programs and package run; default: this one. Another one measures another commit.
+    :param tree: the checkout whose package the programs import; default: this one. Another one measures another
+        commit, with the programs of this one.
     :param under: a command that each program runs under, such as a profiler with its options.
     """
 
@@ -59,10 +60,10 @@ class Processes:
         self, python: str, home: Path, control: SimulatorControl, *, tree: Path = REPOSITORY, under: Sequence[str] = ()
     ) -> None:
         self._command = [*under, python]
-        self._programs = tree / "benchmarks" / "programs"
+        self._programs = REPOSITORY / "benchmarks" / "programs"
         self.home = home
         self.control = control
-        extra = {**connections(control.base_url, DEFAULT_API_KEY), "PYTHONPATH": f"{tree / 'provider'}:{tree}"}
+        extra = {**connections(control.base_url, DEFAULT_API_KEY), "PYTHONPATH": f"{tree / 'provider'}:{REPOSITORY}"}
         self._environment = airflow_environment(home / "airflow", home, _UNUSED_PORT, extra)
 
     def run(self, program: str, step: str, source: Path, folder: Path) -> Used:
