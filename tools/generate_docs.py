@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic_batches_provider
+from anthropic_batches_provider.batches.row_failures import FAILURES, RowFailure
 from anthropic_batches_provider.cli.commands import COMMANDS, PROGRAM
 from anthropic_batches_provider.edge.configuration import BOUNDS, OPTIONS, SECTION, Option
 from anthropic_batches_provider.hooks import MessageBatchHook
@@ -114,12 +115,24 @@ def commands() -> list[str]:
     return table(("command", "does"), ((f"`{PROGRAM} {each.name}`", each.summary) for each in COMMANDS))
 
 
+def row_failures() -> list[str]:
+    header = ("column", "value", "what happened", "billed", "sent again in a further round", "what to do")
+    return table(header, map(_row_failure, FAILURES))
+
+
+def _row_failure(failure: RowFailure) -> Sequence[str]:
+    again = "yes; it also stops the job until somebody acts" if failure.stops else "yes" if failure.again else "no"
+    to_do = failure.advice or ("nothing" if failure.again else "ask again for these rows in a job of their own")
+    return f"`{failure.kind}`", f"`{failure.name}`", failure.meaning, failure.billed, again, to_do
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "configuration": configuration,
     "bounds": bounds,
     "constants": constants_table,
     "output-columns": columns_table,
     "commands": commands,
+    "row-failures": row_failures,
     "hook-methods": hook_methods,
     "public-modules": public_modules,
     **{name: partial(parameters_table, name) for name in SECTIONS},

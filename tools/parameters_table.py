@@ -68,6 +68,7 @@ SECTIONS: Mapping[str, Section] = {
             "message_params",
             "betas",
             "request_builder",
+            "output_schema",
             "requests",
         ),
         links={"rows": "See [where rows come from](#where-rows-come-from)."},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import anthropic_batches_provider.batches.collection
@@ -19,7 +20,7 @@ def submit(arguments: Arguments) -> None:
 
 def submit_rows(arguments: Arguments) -> None:
     """Submit rows of ``id`` and ``text`` with a prompt."""
-    _submit_rows(arguments, keep=None)
+    _submit_rows(arguments, keep=())
 
 
 def submit_kept_prices(arguments: Arguments) -> None:
@@ -27,7 +28,7 @@ def submit_kept_prices(arguments: Arguments) -> None:
     _submit_rows(arguments, keep=["price"])
 
 
-def _submit_rows(arguments: Arguments, keep: list[str] | None) -> None:
+def _submit_rows(arguments: Arguments, keep: Sequence[str]) -> None:
     _submit(
         arguments,
         rows=arguments.input.as_uri(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -88,12 +89,18 @@ class DagRunner:
     folder: Path
 
     def load(self, name: str, dag: str = "dag") -> Any:
-        """Return a DAG of a module, freshly imported; Airflow's own DAGs folder then has this module alone."""
+        """Return a DAG of a module, freshly imported; Airflow's own DAGs folder then has this module alone.
+
+        The module has a name as Airflow gives it, under which pydantic and others find it.
+        """
         self._show_airflow_only(name)
-        spec = importlib.util.spec_from_file_location(name, self.folder / f"{name}.py")
+        file = self.folder / f"{name}.py"
+        digest = hashlib.sha1(str(file).encode(), usedforsecurity=False).hexdigest()
+        spec = importlib.util.spec_from_file_location(f"unusual_prefix_{digest}_{name}", file)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
         spec.loader.exec_module(module)
         return getattr(module, dag)
 

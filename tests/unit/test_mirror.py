@@ -53,7 +53,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/output/json_lines.py": ("unit/batches/collection/test_entry_points.py",),
     "batches/output/manifest.py": ("unit/batches/collection/test_entry_points.py",),
     "batches/output/memory.py": ("unit/batches/output/test_row_json.py", "integration/test_one_job.py"),
-    "batches/output/parsed_answers.py": ("unit/batches/output/test_columns.py",),
+    "batches/judging/answer_json.py": ("unit/batches/judging/test_judge.py", "unit/batches/output/test_row_json.py"),
     "batches/output/part_files.py": ("unit/batches/collection/test_faults.py", "integration/test_one_job.py"),
     "batches/output/publishing.py": ("unit/batches/collection/test_faults.py", "integration/test_destinations.py"),
     "batches/output/row_sink.py": ("unit/batches/output/test_formats.py",),
@@ -62,6 +62,9 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/output/user_columns.py": ("unit/batches/rows/test_columns.py", "unit/edge/test_parse_checks.py"),
     "batches/progress.py": ("integration/test_progress.py",),
     "batches/submission/unbilled_jobs.py": ("integration/test_undo.py", "models/test_spending_models.py"),
+    "batches/requests/answer_schemas.py": ("unit/batches/requests/test_questions.py",),
+    "batches/requests/schema_places.py": ("unit/batches/requests/test_output_schemas.py",),
+    "batches/verdicts.py": ("unit/batches/judging/test_judge.py",),
     "batches/requests/encoding.py": ("unit/batches/requests/test_questions.py", "properties/test_rows.py"),
     "batches/requests/params.py": ("unit/batches/requests/test_questions.py", "properties/test_rows.py"),
     "batches/requests/prompt_syntax.py": (

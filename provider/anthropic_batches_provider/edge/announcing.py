@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
+from anthropic_batches_provider.batches.verdicts import FITS
 from anthropic_batches_provider.edge.task_state import show_in_task_state
 from anthropic_batches_provider.edge.xcom_keys import MANIFEST_KEY, RETURN_VALUE_KEY
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.output.manifest import Manifest
+
+log = logging.getLogger(__name__)
 
 _CONNECTION_IN_URI = re.compile(r"^([a-z0-9+.-]+://)[^/@]*@")
 
@@ -28,8 +32,22 @@ def announce(context: Context, manifest: Manifest, value: Any) -> None:
     if manifest.failed_rows:
         # Airflow pushes no return value of a task that fails, but paid results must still be available.
         task_instance.xcom_push(key=RETURN_VALUE_KEY, value=value)
+    _warn_of_answers(manifest)
     show_in_task_state(context, "manifest", {"destination": manifest.destination, **manifest.as_dict()["counts"]})
     _announce_to_outlets(context, manifest)
+
+
+def _warn_of_answers(manifest: Manifest) -> None:
+    """Say in the log how many succeeded rows have no answer that can be used, whether or not they count as failed."""
+    found = {verdict: count for verdict, count in manifest.verdicts.items() if verdict != FITS}
+    if found:
+        counts_as = (
+            "they count as failed rows" if manifest.output_schema is not None else "max_failed_rows ignores them"
+        )
+        log.warning(
+            "Succeeded rows whose answer may be of no use: %s; %s. See the column verdict.",
+            ", ".join(f"{count:,} {verdict}" for verdict, count in found.items()), counts_as,
+        )  # fmt: skip
 
 
 def _announce_to_outlets(context: Context, manifest: Manifest) -> None:

@@ -17,6 +17,7 @@ from anthropic_batches_provider.batches.requests.prompt_syntax import check_synt
 from anthropic_batches_provider.batches.requests.question_rules import (
     check_builder,
     check_mapping,
+    check_output_schema,
     check_params,
     check_source,
     check_system,
@@ -125,6 +126,8 @@ def _check_question(operator: Any, templates: Templates) -> None:
     if _is_known_system(known.get("system"), templates):
         check_system(known.get("system"), known.get("system"))
     check_params(known, has_prompt=has_prompt, has_requests=has_requests, to_come=to_come)
+    if operator.output_schema is not None:
+        check_output_schema(known, has_requests=has_requests)
 
 
 def _is_to_come(value: object, templates: Templates) -> bool:

@@ -54,6 +54,11 @@ class MessageBatchSubmitOperator(RowsOperator):
         params, for images, tools or several turns. The params it returns override ``model``, ``system``, ``max_tokens``
         and ``message_params``. They may hold the SDK's models (such as ``response.content``), ``anthropic.omit``, and
         a path or an open file as the ``data`` of a base64 source. It must be a plain function, not async.
+    :param output_schema: the form of each answer: a pydantic model, a JSON Schema (a dict), or ``"module:Model"``. The
+        API is asked for it in ``output_config.format``, as far as that takes it, and each answer is held against the
+        whole of it: ``parsed`` holds the JSON of those that fit, and ``verdict`` says why others do not.
+        ``max_failed_rows`` then counts all rows whose answer does not fit. A model is found by its name, so it is
+        defined at the top of a module, and judges strictly. See ``docs/structured_output.md``.
     :param requests: ready ``{"custom_id": …, "params": {…}}`` dicts, from the same sources as ``rows``, and instead of
         ``rows``. Your custom_id (a unique string or whole number) comes back in the column ``key``. The request that is
         sent has a custom_id of ours, which proves that a batch is ours. ``key``, ``keep`` and the parameters of the

@@ -6,9 +6,11 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from anthropic_batches_provider.batches.judging import Judge, judge_for
 from anthropic_batches_provider.batches.ledger import JobFolder, JobRecord, SealRecord, ShardRecord
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.columns import FIRST_COLUMNS, RowLayout
+from anthropic_batches_provider.batches.requests import OutputSchema
 from anthropic_batches_provider.batches.results import ExpectedRows
 from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
@@ -25,6 +27,7 @@ class JobContext:
     """The context that the shards of a job share.
 
     :param attempt: part of the names of the files that this collection keeps.
+    :param judge: judges the answers, and makes answered rows of them.
     """
 
     job: JobFolder
@@ -33,6 +36,7 @@ class JobContext:
     source: ResultsSource
     settings: CollectionSettings
     attempt: str
+    judge: Judge
     _has_looked: bool = False
 
     def kept_before(self, shard: int) -> str | None:
@@ -69,7 +73,6 @@ class JobContext:
         """Which columns of the result the rows of this job have."""
         return RowLayout(
             column_prefix=self.record.column_prefix,
-            structured=self.seal.structured,
             include_message=self.settings.include_message,
             columns=self.seal.result_columns or FIRST_COLUMNS,
         )
@@ -87,4 +90,10 @@ class JobContext:
 
 def job_context_of(job: JobFolder, source: ResultsSource, settings: CollectionSettings) -> JobContext:
     """Return the context that the shards of a job share."""
-    return JobContext(job, job.description(), job.first_seal(), source, settings, secrets.token_hex(4))
+    record, seal = job.description(), job.first_seal()
+    judge = judge_for(_output_schema_of(record), structured=seal.structured)
+    return JobContext(job, record, seal, source, settings, secrets.token_hex(4), judge)
+
+
+def _output_schema_of(record: JobRecord) -> OutputSchema | None:
+    return None if record.output_schema is None else OutputSchema(record.output_schema, record.output_model)

@@ -37,6 +37,7 @@ class JobResults:
         self.job: str | None = job.uri
         self.owner = context.record.owner
         self.layout = context.layout
+        self.output_schema = context.record.output_schema_hash or None
         self.short_id = context.record.nonce[:SHORT_ID_LENGTH]
         self._shards = [shard for seal in rounds for shard in seal.shards]
         sent = zip(self._shards, self.batches, strict=True)

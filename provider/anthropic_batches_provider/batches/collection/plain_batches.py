@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from anthropic_batches_provider.batches.collection.ended_batches import check_ended, check_whole, retrieve
+from anthropic_batches_provider.batches.judging import judge_text
 from anthropic_batches_provider.batches.message_batch import MessageBatch
-from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS, AnsweredRow
+from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.columns import RowLayout
 from anthropic_batches_provider.batches.output.manifest import Manifest
@@ -39,6 +40,7 @@ class PlainBatches:
             check_whole(batch)
         self.job: str | None = None
         self.owner: str | None = None
+        self.output_schema: str | None = None
         self.short_id = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:SHORT_ID_LENGTH]
         self.parts = [_PlainPart(batch, source, settings) for batch in self.batches]
         self.layout = _layout(settings)
@@ -74,7 +76,7 @@ class _PlainPart:
         with spooled_results(self._source, self.batch, spool / "results", expected=None, clock=clock) as results:
             for result in results.decoded(with_message=with_message):
                 if result is not None:
-                    rows.add(AnsweredRow(NO_COLUMNS, batch_id, result))
+                    rows.add(judge_text(NO_COLUMNS, batch_id, result))
 
     def close(self, spool: Path) -> None:
         """Keep nothing: there is no job folder."""

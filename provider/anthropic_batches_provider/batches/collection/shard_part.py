@@ -18,7 +18,6 @@ from anthropic_batches_provider.batches.collection.unusable_rows import Unusable
 from anthropic_batches_provider.batches.invalid_rows import InvalidRow, read_invalid_row
 from anthropic_batches_provider.batches.ledger import ShardRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
-from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.columns import RowLayout
 from anthropic_batches_provider.batches.output.row_sink import CountedRows
 from anthropic_batches_provider.batches.plurals import counted
@@ -75,24 +74,23 @@ class ShardPart:
         ):
             unreadable.keep(first.unnamed())
             rows.count_strays(foreign=first.foreign, duplicates=first.duplicates)
-            add, batch_id = rows.add, self.batch.id
+            add, batch_id, judge = rows.add, self.batch.id, context.judge
             decoded = first.decoded(with_message=context.settings.include_message)
             for position, (columns, found) in enumerate(zip(self._columns(), decoded, strict=True)):
                 if isinstance(columns, InvalidRow):
-                    add(AnsweredRow(bytes(columns.columns), None, result_of_invalid_row(columns.reason)))
+                    add(judge(bytes(columns.columns), None, result_of_invalid_row(columns.reason)))
                     rows.count_strays(foreign=int(found is not None), duplicates=0)
                     continue
                 if found is not None and found.result_type == "succeeded":
-                    add(AnsweredRow(columns, batch_id, found))
+                    add(judge(columns, batch_id, found))
                     continue
                 if found is not None and found.result_type == UNREADABLE:
                     unreadable.keep([first[position]])
-                row = self._row_of_later_rounds(
-                    position, AnsweredRow(columns, batch_id, self._or_missing(found, position)), rows, unreadable
-                )
-                if row.result.result_type != "succeeded":
-                    unusable.write(msgspec.json.encode(_reason(self._rows[position], row.result)) + b"\n")
-                add(row)
+                first_result = batch_id, self._or_missing(found, position)
+                latest_id, latest = self._result_of_later_rounds(position, first_result, rows, unreadable)
+                if latest.result_type != "succeeded":
+                    unusable.write(msgspec.json.encode(_reason(self._rows[position], latest)) + b"\n")
+                add(judge(columns, latest_id, latest))
 
     def close(self, spool: Path) -> None:
         """Keep the rows without a usable result, with their requests, and unreadable lines in the job folder."""
@@ -137,15 +135,16 @@ class ShardPart:
     def _or_missing(self, found: Result | None, position: int) -> Result:
         return found or missing_result(self._expected.custom_id(position))
 
-    def _row_of_later_rounds(
-        self, position: int, row: AnsweredRow, rows: CountedRows, unreadable: UnreadableLines
-    ) -> AnsweredRow:
-        """Return the row. An unusable first result is replaced by the one that counts, together with its batch."""
+    def _result_of_later_rounds(
+        self, position: int, first: tuple[str, Result], rows: CountedRows, unreadable: UnreadableLines
+    ) -> tuple[str, Result]:
+        """Return the result that counts in place of an unusable first one, and its batch."""
+        counts = first
         for later in self._later:
             brought = later.result_of(self._rows[position], rows, unreadable)
-            if brought is not None and row.result.result_type != "succeeded":
-                row = AnsweredRow(row.columns, *brought)
-        return row
+            if brought is not None and counts[1].result_type != "succeeded":
+                counts = brought
+        return counts
 
     def _columns(self) -> Iterator[bytes | InvalidRow]:
         """Yield the rows' own columns, or the invalid row; exactly one for each row."""

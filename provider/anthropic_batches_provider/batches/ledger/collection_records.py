@@ -24,6 +24,7 @@ class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param kinds: result type, stop reason, error type and number of rows of each kind.
     :param error_examples: one message of each error type.
     :param usage: per model, the fields of :class:`Usage`.
+    :param verdicts: number of succeeded rows by verdict; empty in parts of before this was recorded.
     :param foreign_results: results that answered no request of the shard.
     :param duplicate_results: further results for a request that already had one.
     """
@@ -31,6 +32,7 @@ class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[tuple[str, str | None, str | None, int], ...] = ()
     error_examples: dict[str, str] = {}
     usage: dict[str, dict[str, int]] = {}
+    verdicts: dict[str, int] = {}
     foreign_results: int = 0
     duplicate_results: int = 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from anthropic_batches_provider.batches.account import Account
@@ -40,6 +42,9 @@ class JobRecord(Record, frozen=True, kw_only=True):
     :param question: fingerprint of the question (model, prompt, system, parameters).
     :param key_columns: names of the columns that identify a row in the output.
     :param column_prefix: put before the names of the output columns.
+    :param output_schema: the JSON Schema that judges the answers; None if there is none.
+    :param output_schema_hash: 32 hex digits that change when the schema does; "" without one.
+    :param output_model: the pydantic model that the schema was made from, ``module:Model``; "" without one.
     """
 
     kind = "job"
@@ -55,6 +60,9 @@ class JobRecord(Record, frozen=True, kw_only=True):
     betas: tuple[str, ...] = ()
     key_columns: tuple[str, ...] = ()
     column_prefix: str = ""
+    output_schema: dict[str, Any] | None = None
+    output_schema_hash: str = ""
+    output_model: str = ""
 
 
 class AbandonedRecord(Record, frozen=True, kw_only=True):

@@ -16,8 +16,14 @@ class AnsweredRow(msgspec.Struct, frozen=True, gc=False):
     :param columns: the row's own key and kept columns: a JSON object on one line, which is not checked.
     :param batch_id: the message batch that produced the result, or should have; None for a row that was not sent.
     :param result: the decoded result.
+    :param verdict: one of :mod:`.verdicts` for a row that succeeded, else None.
+    :param parsed: the answer's JSON if the job asked for it, else None.
+    :param reason: why there is no usable answer: the API's error message, or what the answer does not fit.
     """
 
     columns: bytes
     batch_id: str | None
     result: Result
+    verdict: str | None = None
+    parsed: msgspec.Raw | None = None
+    reason: str | None = None

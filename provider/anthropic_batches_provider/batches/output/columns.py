@@ -19,13 +19,11 @@ class RowLayout:
     """Which columns of the result a row has, and under which names.
 
     :param column_prefix: put before the name of each column of the result; the row's own columns keep their names.
-    :param structured: whether answers are JSON, so that ``parsed`` holds the decoded text.
     :param include_message: whether the whole message follows as the last column.
     :param columns: the names of the result's columns, without the message; empty for all of this version.
     """
 
     column_prefix: str = ""
-    structured: bool = False
     include_message: bool = False
     columns: tuple[str, ...] = ()
 
@@ -45,16 +43,6 @@ class ResultColumn:
     arrow_type: str = "string"
     meaning: str
     value: str | Callable[[AnsweredRow, RowLayout], Any]
-
-
-def parsed_answer(row: AnsweredRow, layout: RowLayout) -> Any:
-    """Return the answer's JSON; None if the job did not ask for it, or if there is none."""
-    text = row.result.text
-    if not layout.structured or text is None:
-        return None
-    from anthropic_batches_provider.batches.output.parsed_answers import parsed_text
-
-    return parsed_text(row, text)
 
 
 COLUMNS = (
@@ -89,10 +77,19 @@ COLUMNS = (
     ResultColumn(
         name="parsed",
         json_type="any JSON or null",
-        meaning="`text` decoded as JSON, if the job asked for JSON (`output_config.format`). If the whole text is no "
-        "JSON, the last text block counts, or the JSON that begins on a line of its own after a preface. Null without "
-        "JSON, e.g. because it was cut at `max_tokens`.",
-        value=parsed_answer,
+        meaning="The answer's own JSON, if the job asked for JSON (`output_schema` or `output_config.format`). If the "
+        "whole text is no JSON, the last text block counts, or the JSON that begins on a line of its own after a "
+        "preface. Null without JSON, e.g. because it was cut at `max_tokens`; with `output_schema` also if the answer "
+        "does not fit.",
+        value="parsed",
+    ),
+    ResultColumn(
+        name="verdict",
+        json_type="string or null",
+        meaning="Whether the answer can be used: `fits`; `invalid_output` if it holds no JSON although the job asked "
+        "for it, or does not fit `output_schema`; `truncated` at `max_tokens`; `refusal`; `unfinished` (`pause_turn`, "
+        "or the context window was full). Null unless succeeded.",
+        value="verdict",
     ),
     ResultColumn(
         name="stop_reason",
@@ -111,8 +108,9 @@ COLUMNS = (
         name="error_message",
         json_type="string or null",
         meaning="The API's error message; of an `unreadable` result, how its line begins; of an `invalid_row`, what is "
-        "wrong with it, and where it is. Null otherwise.",
-        value="result.error_message",
+        "wrong with it, and where it is; of an `invalid_output`, the first place that does not fit, without what the "
+        "answer says there. Null otherwise.",
+        value="reason",
     ),
     ResultColumn(
         name="error_details",
@@ -155,5 +153,5 @@ RESULT_COLUMNS = tuple(column.name for column in COLUMNS)
 MESSAGE_COLUMN = MESSAGE.name
 OUTPUT_COLUMNS = (*RESULT_COLUMNS, MESSAGE_COLUMN)
 
-FIRST_COLUMNS = tuple(name for name in RESULT_COLUMNS if name != "error_details")
+FIRST_COLUMNS = tuple(name for name in RESULT_COLUMNS if name not in ("error_details", "verdict"))
 """The columns of jobs that were sealed before jobs recorded them; a later column is in none of their rows."""

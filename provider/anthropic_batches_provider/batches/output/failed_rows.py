@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from anthropic_batches_provider.batches.plurals import counted
-from anthropic_batches_provider.batches.row_failures import INVALID_ROW, may_go_again
+from anthropic_batches_provider.batches.row_failures import FAILURES, INVALID_ROW, may_go_again
+from anthropic_batches_provider.batches.verdicts import FITS
 from anthropic_batches_provider.errors import ConfigurationError, FailedRowsError
 
 if TYPE_CHECKING:
@@ -50,11 +51,12 @@ def check_failed_rows(manifest: Manifest, max_failed_rows: int | float, *, again
     failed, rows = manifest.failed_rows, manifest.counts.rows
     if failed <= allowed_failures(max_failed_rows, rows):
         return
+    lack = "got no succeeded result" if manifest.output_schema is None else "got no answer that fits"
     where = "in this task's XCom" if manifest.destination == "xcom" else f"at {manifest.destination}"
     raise FailedRowsError(
-        f"{failed:,} of {counted(rows, 'row')} got no succeeded result ({_reasons(manifest)}); max_failed_rows is "
+        f"{failed:,} of {counted(rows, 'row')} {lack} ({_reasons(manifest)}); max_failed_rows is "
         f"{max_failed_rows!r}. {_advice(manifest, again)} Or raise max_failed_rows to accept the failures. Every row "
-        f"is written {where}, with its result_type and error_type. {_billed(manifest)}{_unreadable(manifest)}",
+        f"is written {where}, with its result_type, verdict and error_type. {_billed(manifest)}{_unreadable(manifest)}",
         failed=failed,
         total=rows,
     )
@@ -62,10 +64,12 @@ def check_failed_rows(manifest: Manifest, max_failed_rows: int | float, *, again
 
 def _advice(manifest: Manifest, again: str) -> str:
     """Return what to do about the failures there are, in sentences."""
-    advice = [text for name, text in _TO_CORRECT.items() if name in manifest.errors]
     counts = manifest.counts
-    if counts.invalid_row:
-        advice.append("Correct the invalid rows, and ask about them in a job of their own.")
+    judged = _judged_as_failed(manifest)
+    found = {*manifest.errors, *judged} | ({INVALID_ROW} if counts.invalid_row else set())
+    advice = [failure.advice for failure in FAILURES if failure.name in found and not failure.again]
+    if judged:
+        advice.append("Rows with an answer that does not fit were billed, and are not sent again.")
     may_be_over = [name for name in manifest.errors if may_go_again("errored", name)]
     if may_be_over or counts.canceled or counts.expired:
         advice.append(f"{'Other failures' if advice else 'The failures'} may be over by now: {again}")
@@ -74,14 +78,14 @@ def _advice(manifest: Manifest, again: str) -> str:
             "No row was billed: once you have corrected the question or the rows, clear the task that submits, with "
             "what follows it, and a new job replaces this one; it needs no new edition."
         )
-    return " ".join(advice) or "They are not sent again, because they were billed or may have been."
+    return " ".join(filter(None, advice)) or "They are not sent again, because they were billed or may have been."
 
 
-_TO_CORRECT = {
-    "not_found_error": "Correct what a not_found_error names, such as the model.",
-    "invalid_request_error": "An invalid_request_error repeats until the row or the parameters change.",
-    "request_too_large": "Shorten the rows with request_too_large.",
-}
+def _judged_as_failed(manifest: Manifest) -> dict[str, int]:
+    """Return the verdicts that count as failures because a schema judges, each with its number of rows."""
+    if manifest.output_schema is None:
+        return {}
+    return {verdict: count for verdict, count in manifest.verdicts.items() if verdict != FITS}
 
 
 def _billed(manifest: Manifest) -> str:
@@ -97,6 +101,7 @@ def _billed(manifest: Manifest) -> str:
 def _reasons(manifest: Manifest) -> str:
     counts = manifest.counts
     reasons = {_with_example(manifest, f"errored with {name}", name): n for name, n in manifest.errors.items()}
+    reasons |= {_with_example(manifest, name, name): count for name, count in _judged_as_failed(manifest).items()}
     reasons |= {"canceled": counts.canceled, "expired": counts.expired, "missing": counts.missing}
     reasons[_with_example(manifest, "unreadable", "unreadable")] = counts.unreadable
     reasons[_with_example(manifest, "invalid and never sent", INVALID_ROW)] = counts.invalid_row

@@ -12,6 +12,7 @@ import msgspec
 
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
+from anthropic_batches_provider.batches.verdicts import FITS
 
 MANIFEST_VERSION = 1
 
@@ -90,6 +91,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     :param destination: URI of the folder, or ``xcom``.
     :param output_format: the format's name, such as ``jsonl``; None in XCom.
     :param stop_reasons: the number of succeeded rows by stop reason; ``refusal`` is one of the reasons.
+    :param verdicts: the number of succeeded rows by verdict.
+    :param output_schema: hash of the JSON Schema that judged the answers; None if there was none.
     :param errors: the number of errored rows by error type.
     :param error_examples: one error message for each error type, and for ``unreadable``.
     :param usage: per model, the fields of :class:`Usage`.
@@ -108,6 +111,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[PartFile, ...]
     counts: RowCounts
     stop_reasons: dict[str, int]
+    verdicts: dict[str, int] = {}
+    output_schema: str | None = None
     errors: dict[str, int]
     error_examples: dict[str, str] = {}
     usage: dict[str, dict[str, int]]
@@ -118,8 +123,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failed_rows(self) -> int:
-        """Rows without a succeeded result."""
-        return self.counts.rows - self.counts.succeeded
+        """Rows without a usable answer: those that did not succeed, and with a schema those that do not fit it."""
+        usable = self.counts.succeeded if self.output_schema is None else self.verdicts.get(FITS, 0)
+        return self.counts.rows - usable
 
     def as_dict(self) -> dict[str, Any]:
         """Return the manifest as plain JSON values, e.g. for XCom."""

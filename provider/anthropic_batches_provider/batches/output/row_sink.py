@@ -29,7 +29,7 @@ class CountedRows:
 
     def add(self, row: AnsweredRow) -> None:
         """Take the next row."""
-        self._count(row.result)
+        self._count(row)
         self._hand_on(row)
 
     def count_strays(self, *, foreign: int, duplicates: int) -> None:

@@ -71,6 +71,10 @@ class OutputSource(Protocol):
     def layout(self) -> RowLayout:
         """Which columns of the result the rows of all parts have."""
 
+    @property
+    def output_schema(self) -> str | None:
+        """The hash of the JSON Schema that judges the answers; None without one."""
+
     def opened(self, spool: Path) -> AbstractContextManager[None]:
         """Keep results that are spread over the parts available while their rows are read."""
 

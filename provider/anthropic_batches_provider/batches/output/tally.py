@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import Counter
 
 from anthropic_batches_provider.batches.ledger import TallyRecord
+from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.manifest import RowCounts
-from anthropic_batches_provider.batches.results import UNREADABLE, Result
+from anthropic_batches_provider.batches.results import UNREADABLE
 from anthropic_batches_provider.batches.row_failures import INVALID_ROW
 from anthropic_batches_provider.batches.usage import UsageByModel
+from anthropic_batches_provider.batches.verdicts import INVALID_OUTPUT, VERDICTS, verdict_of_stop_reason
 
 UNKNOWN = "unknown"
 
@@ -23,26 +25,31 @@ class Tally:
 
     def __init__(self) -> None:
         self._kinds: Counter[tuple[str, str | None, str | None]] = Counter()
+        self._verdicts: Counter[str] = Counter()
         self.error_examples: dict[str, str] = {}
         self.usage = UsageByModel()
         self.foreign_results = 0
         self.duplicate_results = 0
 
-    def add(self, result: Result) -> None:
+    def add(self, row: AnsweredRow) -> None:
         """Count one row."""
+        result = row.result
         self._kinds[result.result_type, result.stop_reason, result.error_type] += 1
         if result.result_type == "succeeded":
             self.usage.add(result.model, result.usage)
+            self._verdicts[row.verdict or verdict_of_stop_reason(result.stop_reason)] += 1
+            if row.verdict == INVALID_OUTPUT:
+                self._keep_example(INVALID_OUTPUT, row)
         elif result.result_type == "errored":
-            self._keep_example(result.error_type or UNKNOWN, result)
+            self._keep_example(result.error_type or UNKNOWN, row)
         elif result.result_type == INVALID_ROW:
-            self._keep_example(INVALID_ROW, result)
+            self._keep_example(INVALID_ROW, row)
         elif result.result_type == UNREADABLE:
             self.usage.add(None, None)  # it was paid for, and nobody knows how much
-            self._keep_example(UNREADABLE, result)
+            self._keep_example(UNREADABLE, row)
 
-    def _keep_example(self, name: str, result: Result) -> None:
-        self.error_examples.setdefault(name, (result.error_message or "")[:_EXAMPLE_LENGTH])
+    def _keep_example(self, name: str, row: AnsweredRow) -> None:
+        self.error_examples.setdefault(name, (row.reason or "")[:_EXAMPLE_LENGTH])
 
     @property
     def rows(self) -> int:
@@ -55,6 +62,7 @@ class Tally:
             kinds=tuple((*kind, count) for kind, count in sorted(self._kinds.items(), key=str)),
             error_examples=dict(sorted(self.error_examples.items())),
             usage=self.usage.as_dict(),
+            verdicts=self.verdicts(),
             foreign_results=self.foreign_results,
             duplicate_results=self.duplicate_results,
         )
@@ -65,6 +73,7 @@ class Tally:
             self._kinds[result_type, stop_reason, error_type] += count
         self.error_examples = {**counted.error_examples, **self.error_examples}
         self.usage.include(counted.usage)
+        self._verdicts.update(counted.verdicts or _verdicts_of(counted))
         self.foreign_results += counted.foreign_results
         self.duplicate_results += counted.duplicate_results
 
@@ -78,6 +87,10 @@ class Tally:
         for (result_type, _, _), count in self._kinds.items():
             result_types[result_type] += count
         return RowCounts(rows=rows, **result_types)
+
+    def verdicts(self) -> dict[str, int]:
+        """Return the number of succeeded rows by verdict, in the order of :data:`.VERDICTS`."""
+        return {verdict: self._verdicts[verdict] for verdict in VERDICTS if self._verdicts[verdict]}
 
     def stop_reasons(self) -> dict[str, int]:
         """Return the number of succeeded rows by stop reason."""
@@ -94,3 +107,12 @@ class Tally:
             for (result_type, _, error_type), count in sorted(self._kinds.items(), key=str)
             if result_type == "errored"
         }
+
+
+def _verdicts_of(counted: TallyRecord) -> Counter[str]:
+    """Return the verdicts of a part that was written before they were counted: no schema judged its answers."""
+    verdicts: Counter[str] = Counter()
+    for result_type, stop_reason, _, count in counted.kinds:
+        if result_type == "succeeded":
+            verdicts[verdict_of_stop_reason(stop_reason)] += count
+    return verdicts

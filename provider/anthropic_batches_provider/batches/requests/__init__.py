@@ -9,6 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from anthropic_batches_provider.batches.requests.answer_schemas import (
+        OutputSchema,
+        json_schema_of,
+        schema_of_model,
+    )
     from anthropic_batches_provider.batches.requests.params import MAX_PARAMS_BYTES
     from anthropic_batches_provider.batches.requests.questions import Question, RequestBuilder
     from anthropic_batches_provider.batches.requests.ready import ReadyLine, decode_ready_line, encode_ready_request
@@ -16,22 +21,28 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_PARAMS_BYTES",
+    "OutputSchema",
     "PromptTemplate",
     "Question",
     "ReadyLine",
     "RequestBuilder",
     "decode_ready_line",
     "encode_ready_request",
+    "json_schema_of",
+    "schema_of_model",
 ]
 
 _MODULES = {
     "MAX_PARAMS_BYTES": "params",
+    "OutputSchema": "answer_schemas",
     "PromptTemplate": "templates",
     "Question": "questions",
     "ReadyLine": "ready",
     "RequestBuilder": "questions",
     "decode_ready_line": "ready",
     "encode_ready_request": "ready",
+    "json_schema_of": "answer_schemas",
+    "schema_of_model": "answer_schemas",
 }
 
 

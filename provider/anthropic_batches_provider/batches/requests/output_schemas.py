@@ -12,14 +12,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 
+from anthropic_batches_provider.batches.requests.schema_places import (
+    SchemaProblem,
+    as_list,
+    listed_problems,
+    path_below,
+    path_of_pointer,
+    target_of,
+    types_of,
+)
 from anthropic_batches_provider.batches.requests.wording import shortened
 
 SOURCE = "https://platform.claude.com/docs/en/build-with-claude/structured-outputs"
@@ -46,7 +53,6 @@ UNSUPPORTED_KEYWORDS = MappingProxyType(
 )
 """Keywords that are refused wherever they stand, with the way to do without."""
 
-_MAX_NAMED = 10
 _MAX_CACHED_BYTES = 65_536
 _UNSUPPORTED_REGEX = re.compile(
     r"""\\(?P<escaped>.)                                # an escape, of which some are unsupported
@@ -55,27 +61,7 @@ _UNSUPPORTED_REGEX = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _UNSUPPORTED_ESCAPES = frozenset("123456789bB")
-_PLAIN_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
 _MISSING = object()
-
-
-@dataclass(frozen=True)
-class SchemaProblem:
-    """A place in a schema for which the API refuses the request.
-
-    :param path: such as ``$.properties.a.items``.
-    :param keyword: the keyword at fault.
-    :param problem: a clause that begins with the keyword.
-    :param fix: a clause that begins with a verb.
-    """
-
-    path: str
-    keyword: str
-    problem: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"at {shortened(self.path, 120)}, {self.problem} ({self.fix})"
 
 
 def problems_of_params(params: bytes) -> Sequence[SchemaProblem]:
@@ -104,20 +90,25 @@ def problems_of_output_config(output_config: bytes) -> Sequence[SchemaProblem]:
 def problems_of_schema(schema: bytes) -> tuple[SchemaProblem, ...]:
     """Return every problem of a JSON Schema, in the order in which they are met."""
     try:
-        check = _Check(msgspec.json.decode(schema))
-        check.run()
+        return problems_of_decoded(msgspec.json.decode(schema))
     except (msgspec.MsgspecError, RecursionError):  # the API may know how to read it
         return ()
+
+
+def problems_of_decoded(schema: Any) -> tuple[SchemaProblem, ...]:
+    """Return every problem of a JSON Schema of which no two places share an object.
+
+    :raises RecursionError: it is nested too deeply.
+    """
+    check = _Check(schema)
+    check.run()
     return tuple(check.problems)
 
 
 def named_problems(problems: Sequence[SchemaProblem]) -> str:
     """Return sentences on the problems and what to do, to follow the name of the schema."""
-    shown = "; ".join(map(str, problems[:_MAX_NAMED]))
-    more = len(problems) - _MAX_NAMED
     return (
-        f"is one that the API refuses: {shown}{f'; and {more} more' if more > 0 else ''}. Correct the schema; {SOURCE} "
-        f"says what it may hold."
+        f"is one that the API refuses: {listed_problems(problems)}. Correct the schema; {SOURCE} says what it may hold."
     )
 
 
@@ -172,14 +163,14 @@ class _Check:
         if reference != "#" and not reference.startswith("#/"):
             return  # an anchor, of which nothing is documented
         try:
-            target = _target(self._root, reference)
+            target = target_of(self._root, reference)
         except LookupError:
             self._add(path, "$ref", f"{named} leads to nothing", "add the definition")
             return
         if id(target) in self._open:
             self._add(path, "$ref", f"{named} makes the schema recursive", "nest to a fixed depth")
         else:
-            self._visit(target, _pointer_path(reference))
+            self._visit(target, path_of_pointer(reference))
 
     def _check_keywords(self, schema: dict[str, Any], path: str) -> None:
         for keyword in schema:
@@ -190,7 +181,7 @@ class _Check:
             self._add(
                 path, "additionalProperties", "`additionalProperties` is not false", "set it to false on each object"
             )
-        for index, part in enumerate(_list(schema.get("allOf"))):
+        for index, part in enumerate(as_list(schema.get("allOf"))):
             if isinstance(part, dict) and "$ref" in part:
                 fix = "put the reference outside of `allOf`"
                 self._add(f"{path}.allOf[{index}]", "allOf", "`allOf` holds a `$ref`, which is not supported", fix)
@@ -201,7 +192,7 @@ class _Check:
             self._add(path, "type", f"`type` {shortened(unknown)!r} is no type", "use one of JSON Schema")
         if "minItems" in schema and schema["minItems"] not in SUPPORTED_MIN_ITEMS:
             self._add(path, "minItems", f"`minItems` is {schema['minItems']!r:.40}, not 0 or 1", _STATED)
-        if any(isinstance(value, (dict, list)) for value in _list(schema.get("enum"))):
+        if any(isinstance(value, (dict, list)) for value in as_list(schema.get("enum"))):
             self._add(path, "enum", "`enum` holds an object or array", "use texts, numbers, booleans or null")
         form = schema.get("format")
         if "string" in types and isinstance(form, str) and form not in SUPPORTED_FORMATS:
@@ -215,59 +206,25 @@ class _Check:
         properties = schema.get("properties")
         if not isinstance(properties, dict):
             return
-        required = [name for name in _list(schema.get("required")) if isinstance(name, str)]
+        required = [name for name in as_list(schema.get("required")) if isinstance(name, str)]
         self._optional += len(properties.keys() - set(required))
         self._unions += sum(map(_is_union, properties.values()))
-
-
-def types_of(schema: dict[str, Any]) -> tuple[str, ...]:
-    """Return the names in ``type``, which holds one or a list."""
-    type_ = schema.get("type")
-    return tuple(name for name in (type_ if isinstance(type_, list) else [type_]) if isinstance(name, str))
 
 
 def _children(schema: dict[str, Any], path: str) -> Iterator[tuple[Any, str]]:
     properties = schema.get("properties")
     if isinstance(properties, dict):
         for name, child in properties.items():
-            yield child, _below(f"{path}.properties", name)
+            yield child, path_below(f"{path}.properties", name)
     if isinstance(schema.get("items"), dict):
         yield schema["items"], f"{path}.items"
     for keyword in ("items", "prefixItems", "anyOf", "allOf", "oneOf"):
-        for index, child in enumerate(_list(schema.get(keyword))):
+        for index, child in enumerate(as_list(schema.get(keyword))):
             yield child, f"{path}.{keyword}[{index}]"
 
 
-def _target(root: Any, reference: str) -> Any:
-    found = root
-    for name in _names(reference):
-        if isinstance(found, list) and name.isdecimal():
-            found = found[int(name)]
-        elif isinstance(found, dict):
-            found = found[name]
-        else:
-            raise LookupError(reference)
-    return found
-
-
-def _pointer_path(reference: str) -> str:
-    path = "$"
-    for name in _names(reference):
-        path = _below(path, name)
-    return path
-
-
-def _names(reference: str) -> list[str]:
-    """Return the names in a JSON pointer that is the fragment of a URI."""
-    return [unquote(part).replace("~1", "/").replace("~0", "~") for part in reference.split("/")[1:]]
-
-
-def _below(path: str, name: str) -> str:
-    return f"{path}.{name}" if _PLAIN_NAME.fullmatch(name) else f"{path}[{shortened(name)!r}]"
-
-
 def _is_union(schema: Any) -> bool:
-    return isinstance(schema, dict) and any(len(_list(schema.get(keyword))) > 1 for keyword in ("anyOf", "type"))
+    return isinstance(schema, dict) and any(len(as_list(schema.get(keyword))) > 1 for keyword in ("anyOf", "type"))
 
 
 def _unsupported_feature(pattern: str) -> str | None:
@@ -275,10 +232,6 @@ def _unsupported_feature(pattern: str) -> str | None:
         if found["look"] or found["escaped"] in _UNSUPPORTED_ESCAPES:
             return found[0]
     return None
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 _cached = lru_cache(maxsize=64)(problems_of_schema)

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from anthropic_batches_provider.batches.requests.sdk_types import is_omitted
 from anthropic_batches_provider.errors import ConfigurationError
 
 
@@ -68,6 +69,39 @@ def check_system(system: object, sent: object) -> None:
             f"`system` has type {type(system).__name__}; it must be text or a list of content blocks, such as "
             f"[{{'type': 'text', 'text': …}}]."
         )
+
+
+FORMAT_CLASH = (
+    "`output_schema` and `output_config.format` both ask for a form of the answers. Give one of them; the other "
+    "keys of `output_config` may stay."
+)
+
+
+def check_output_schema(params: Mapping[str, Any], *, has_requests: bool) -> None:
+    """Check that an ``output_schema`` goes with the other params.
+
+    :param params: those that are known.
+    :raises ConfigurationError: the requests are ready, or ``output_config`` asks for a form of its own.
+    """
+    if has_requests:
+        raise ConfigurationError(
+            "Ready `requests` are sent as they are: put the schema into `output_config.format` of their params."
+        )
+    output_config = params.get("output_config")
+    if output_config is not None and not is_omitted(output_config):
+        check_no_format(output_config)
+
+
+def check_no_format(output_config: object) -> None:
+    """Check that an ``output_config`` beside an ``output_schema`` asks for no form of its own.
+
+    :raises ConfigurationError: it does, or it is no dict.
+    """
+    if not isinstance(output_config, Mapping):
+        raise ConfigurationError(f"`output_config` is {output_config!r:.40}; it must be a dict.")
+    given = output_config.get("format")
+    if given is not None and not is_omitted(given):
+        raise ConfigurationError(FORMAT_CLASH)
 
 
 def check_params(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from anthropic_batches_provider.batches.requests.answer_schemas import OutputSchema
 from anthropic_batches_provider.batches.requests.encoding import (
     NotJsonError,
     encode_arguments,
@@ -24,6 +26,7 @@ from anthropic_batches_provider.batches.requests.params import check_size, encod
 from anthropic_batches_provider.batches.requests.question_rules import (
     check_builder,
     check_mapping,
+    check_output_schema,
     check_params,
     check_source,
     check_system,
@@ -33,6 +36,13 @@ from anthropic_batches_provider.batches.requests.sdk_values import FileValueErro
 from anthropic_batches_provider.batches.requests.templates import PromptTemplate
 from anthropic_batches_provider.batches.requests.wording import reason, row_name
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
+
+log = logging.getLogger(__name__)
+
+WEAKENED = (
+    "The API cannot hold answers to all that output_schema demands. It is stated in descriptions, and the answers are "
+    "judged by it here: %s"
+)
 
 RequestBuilder = Callable[[dict[str, Any]], Mapping[str, Any]]
 """Makes the Messages params of one row."""
@@ -50,6 +60,7 @@ class Question:
     :param system: text, or a list of content blocks.
     :param max_tokens: 1 or more.
     :param params: further Messages params.
+    :param output_schema: what each answer must fit; the API is asked for it in ``output_config.format``.
     """
 
     prompt: PromptTemplate | None = None
@@ -59,6 +70,7 @@ class Question:
     system: str | Sequence[Mapping[str, Any]] | None = None
     max_tokens: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    output_schema: OutputSchema | None = None
 
     def validate(self) -> None:
         """Check everything that is known before the first row.
@@ -72,10 +84,12 @@ class Question:
         check_builder(self.request_builder)
         check_mapping(self.params, self._named)
         if self.system is not None:
-            check_system(self.system, self.defaults.get("system"))
-        check_params(self.defaults, has_prompt=has_prompt, has_requests=self.ready_requests)
+            check_system(self.system, self._given.get("system"))
+        check_params(self._given, has_prompt=has_prompt, has_requests=self.ready_requests)
+        if self.output_schema is not None:
+            check_output_schema(self._given, has_requests=self.ready_requests)
         try:
-            encode_arguments(self.defaults)
+            encode_arguments(self._given)
         except NotJsonError as error:
             raise ConfigurationError(f"`message_params` or `system` is not JSON: {error}.") from error
 
@@ -84,7 +98,10 @@ class Question:
 
         :raises ConfigurationError: the API refuses it for certain; names each place.
         """
-        if "output_config" in self.defaults and (problems := problems_of_params(encode_arguments(self.defaults))):
+        if self.output_schema is not None:
+            if self.output_schema.form.weakened:
+                log.info(WEAKENED, "; ".join(self.output_schema.form.weakened))
+        elif "output_config" in self.defaults and (problems := problems_of_params(encode_arguments(self.defaults))):
             raise ConfigurationError(
                 f"The schema in `output_config.format` of `message_params` {named_problems(problems)} It concerns "
                 f"every row, so no row was read."
@@ -92,10 +109,18 @@ class Question:
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
-        """The params that every request has, unless its builder overrides them; files among them are read once.
+        """The params that every request has, unless its builder overrides them.
 
-        :raises ConfigurationError: a file or a model among them cannot be sent.
+        :raises ConfigurationError: a file or a model among them cannot be sent, or the API cannot be asked for the
+            form that ``output_schema`` demands.
         """
+        if self.output_schema is None:
+            return self._given
+        return self._given | {"output_config": self.output_schema.added_to(self._given.get("output_config"))}
+
+    @cached_property
+    def _given(self) -> dict[str, Any]:
+        """The params as they are given; files among them are read once."""
         try:
             return dict(sent_value(self._named | dict(self.params)))
         except FileValueError as error:
@@ -133,16 +158,18 @@ class Question:
         :raises ConfigurationError: as :meth:`validate`.
         """
         self.validate()
-        question = {
+        question: dict[str, Any] = {
             "ready_requests": self.ready_requests,
             "prompt": self.prompt.source if self.prompt is not None else None,
             "request_builder": _identity(self.request_builder) if self.request_builder is not None else None,
-            "defaults": self.defaults,
+            "defaults": self._given,
         }
+        if self.output_schema is not None:  # itself, and not the form that this version makes of it
+            question["output_schema"] = self.output_schema.schema
         try:
             encoded = encode_sorted(question)
         except NotJsonError:  # names of fields that are numbers, which become text when they are sent
-            encoded = encode_sorted(question | {"defaults": msgspec.json.decode(encode_arguments(self.defaults))})
+            encoded = encode_sorted(question | {"defaults": msgspec.json.decode(encode_arguments(self._given))})
         return hashlib.blake2b(encoded, digest_size=16).hexdigest()
 
     @cached_property
@@ -151,7 +178,7 @@ class Question:
         if self.prompt is not None:
             return _prompt_encoder(self.prompt, self.defaults)
         if self.request_builder is not None:
-            return _builder_encoder(self.request_builder, self.defaults)
+            return _builder_encoder(self.request_builder, self.defaults, self.output_schema)
         raise ConfigurationError("Ready requests are not made from rows; this is a mistake in the calling code.")
 
 
@@ -185,7 +212,7 @@ def _prompt_encoder(prompt: PromptTemplate, defaults: dict[str, Any]) -> Callabl
 
 
 def _builder_encoder(
-    builder: Callable[[dict[str, Any]], object], defaults: dict[str, Any]
+    builder: Callable[[dict[str, Any]], object], defaults: dict[str, Any], output_schema: OutputSchema | None
 ) -> Callable[[Mapping[str, Any], int], bytes]:
     def encode(row: Mapping[str, Any], number: int) -> bytes:
         try:
@@ -198,10 +225,22 @@ def _builder_encoder(
                 f"Nothing was sent.",
                 row_number=number,
             ) from error
+        if output_schema is not None and isinstance(built, Mapping) and "output_config" in built:
+            built = _with_form(built, output_schema, number)
         params = {**defaults, **built} if isinstance(built, dict | Mapping) else built
         return encode_checked_params(params, number, source="request_builder")
 
     return encode
+
+
+def _with_form(built: Mapping[str, Any], output_schema: OutputSchema, number: int) -> dict[str, Any]:
+    """Return the params of a builder that gives an ``output_config`` of its own, with the form added to it."""
+    try:
+        return {**built, "output_config": output_schema.added_to(built["output_config"])}
+    except ConfigurationError as error:
+        raise InvalidRowError(
+            f"{row_name(number)}: in the params given by request_builder, {error}", row_number=number
+        ) from error
 
 
 def _identity(builder: Callable[..., Any]) -> list[Any]:

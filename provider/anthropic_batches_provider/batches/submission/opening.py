@@ -31,6 +31,7 @@ from anthropic_batches_provider.batches.limits import EXPIRY_GRACE
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.pauses import once_known
 from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.batches.requests import OutputSchema
 from anthropic_batches_provider.batches.service import ModelService, SubmissionService
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission.lost_answers import LostAnswers
@@ -69,6 +70,7 @@ class JobPlan:
     :param max_failed_rows: how many rows may be invalid: an int is rows, a float below 1 a share of all rows.
     :param model: the model of every row; None if each row has its own.
     :param max_columns_bytes: the most bytes of the rows' key and kept columns; None for no limit.
+    :param output_schema: what each answer must fit; part of the question.
     """
 
     unit: UnitOfWork
@@ -85,6 +87,7 @@ class JobPlan:
     max_failed_rows: int | float = 0
     model: str | None = None
     max_columns_bytes: int | None = None
+    output_schema: OutputSchema | None = None
 
 
 class JobOpener:
@@ -278,7 +281,7 @@ class JobOpener:
         return False
 
     def _new_job(self, *, after: UnitJobs) -> JobFolder:
-        plan = self._plan
+        plan, schema = self._plan, self._plan.output_schema
         job = create_job(
             self._storage,
             plan.unit.folder,
@@ -294,6 +297,9 @@ class JobOpener:
                 betas=plan.betas,
                 key_columns=plan.key_columns,
                 column_prefix=plan.column_prefix,
+                output_schema=None if schema is None else dict(schema.schema),
+                output_schema_hash="" if schema is None else schema.hash,
+                output_model="" if schema is None else schema.model_name,
             ),
             after=after,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from anthropic_batches_provider.edge.output_schemas import SchemaArgument
     from anthropic_batches_provider.edge.row_arguments import RowsArgument
 
 
@@ -28,6 +29,7 @@ class JobArguments:
     message_params: Mapping[str, Any] | str | None
     betas: Sequence[str] | str
     request_builder: Callable[[dict[str, Any]], Mapping[str, Any]] | None
+    output_schema: SchemaArgument | None
     column_prefix: str
     on_empty: Literal["fail", "skip"]
     on_changed_input: Literal["fail", "restart"]

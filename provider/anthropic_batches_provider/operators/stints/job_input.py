@@ -78,6 +78,7 @@ class JobInput:
             max_failed_rows=failed_rows_limit(arguments.max_failed_rows),
             model=arguments.model if arguments.prompt is not None else None,
             max_columns_bytes=arguments.max_columns_bytes,
+            output_schema=question.output_schema,
         )
 
     def check_new(self) -> None:
@@ -121,6 +122,7 @@ class JobInput:
             system=arguments.system,
             max_tokens=whole_number("max_tokens", arguments.max_tokens),
             params=params,
+            output_schema=None if arguments.output_schema is None else arguments.output_schema.resolved(),
         )
         question.validate()
         return question

@@ -23,6 +23,7 @@ from anthropic_batches_provider.edge.configuration import default_deferrable, su
 from anthropic_batches_provider.edge.connection_form import DEFAULT_CONN_ID
 from anthropic_batches_provider.edge.job_references import find_job
 from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy, is_over
+from anthropic_batches_provider.edge.output_schemas import SchemaArgument
 from anthropic_batches_provider.edge.parse_checks import check_row_arguments
 from anthropic_batches_provider.edge.progress_reports import ProgressReport
 from anthropic_batches_provider.edge.prompt_files import PROMPT_FILES
@@ -83,6 +84,7 @@ class RowsOperator(BaseOperator):
         message_params: Mapping[str, Any] | str | None = None,
         betas: Sequence[str] | str = (),
         request_builder: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
+        output_schema: type | Mapping[str, Any] | str | None = None,
         requests: Any = None,
         column_prefix: str = "",
         on_empty: Literal["fail", "skip"] = "fail",
@@ -125,6 +127,7 @@ class RowsOperator(BaseOperator):
         self.message_params = message_params
         self.betas = betas
         self.request_builder = request_builder
+        self.output_schema = SchemaArgument.of(output_schema)
         self.requests = requests if isinstance(requests, RowsArgument) else RowsArgument(requests, "requests")
         self.column_prefix = column_prefix
         self.on_empty = on_empty
@@ -146,6 +149,13 @@ class RowsOperator(BaseOperator):
         self._task_instance: Any = None
         self._job: JobFolder | None = None
         check_row_arguments(self)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Begin a mapped task; see Airflow's ``BaseOperator.partial``."""
+        if "output_schema" in kwargs:
+            kwargs["output_schema"] = SchemaArgument.of(kwargs["output_schema"])
+        return super().partial(**kwargs)
 
     # ----------------------------------------------------------------------------------------- what a subclass defines
 

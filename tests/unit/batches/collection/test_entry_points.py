@@ -104,6 +104,8 @@ def test_the_manifest_counts_what_was_written(job: EndedJob) -> None:
             "invalid_row": 0,
         },
         "stop_reasons": {"end_turn": 1},
+        "verdicts": {"fits": 1},
+        "output_schema": None,
         "errors": {"invalid_request_error": 1},
         "error_examples": {"invalid_request_error": manifest.error_examples["invalid_request_error"]},
         "usage": {"claude-haiku-5-5": manifest.usage["claude-haiku-5-5"]},

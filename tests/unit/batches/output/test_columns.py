@@ -32,14 +32,14 @@ def test_the_table_in_the_docs_is_that_of_the_list() -> None:
 
 def test_names_are_in_order_and_each_is_there_once() -> None:
     assert OUTPUT_COLUMNS == (
-        "custom_id", "batch_id", "result_type", "text", "parsed", "stop_reason", "error_type", "error_message",
-        "error_details", "model", "usage", "message",
+        "custom_id", "batch_id", "result_type", "text", "parsed", "verdict", "stop_reason", "error_type",
+        "error_message", "error_details", "model", "usage", "message",
     )  # fmt: skip
 
 
 def test_a_further_column_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     def letters(row: AnsweredRow, layout: RowLayout) -> int:
-        return len(row.result.text or "") * (2 if layout.structured else 1)
+        return len(row.result.text or "") * (2 if layout.include_message else 1)
 
     column = ResultColumn(name="letters", json_type="integer", arrow_type="int64", meaning="…", value=letters)
     monkeypatch.setattr(columns, "COLUMNS", (*COLUMNS, column))
@@ -47,9 +47,13 @@ def test_a_further_column_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     old = RowEncoder(RowLayout(columns=RESULT_COLUMNS)).encode(row)
     assert "letters" not in json.loads(old), "a job that was sealed before the column came keeps its own"
     first = RowEncoder(RowLayout(columns=FIRST_COLUMNS)).encode(row)
-    assert "error_details" not in json.loads(first), "nor do jobs that were sealed before columns were recorded get any"
-    for structured, expected in ((False, 3), (True, 6)):
-        encoder = RowEncoder(RowLayout(column_prefix="answer_", structured=structured, include_message=True))
+    assert {"error_details", "verdict"}.isdisjoint(json.loads(first)), (
+        "nor do jobs that were sealed before columns were recorded get any"
+    )
+    for include_message, expected in ((False, 3), (True, 6)):
+        encoder = RowEncoder(RowLayout(column_prefix="answer_", include_message=include_message))
         found = json.loads(encoder.encode(row))
         assert found["answer_letters"] == expected
-        assert list(found)[-2:] == ["answer_letters", "answer_message"]
+        assert list(found)[-2:] == (
+            ["answer_letters", "answer_message"] if include_message else ["answer_usage", "answer_letters"]
+        )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from anthropic_batches_provider.batches.judging import judge_for
 from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS, AnsweredRow
 from anthropic_batches_provider.batches.output.columns import OUTPUT_COLUMNS, RESULT_COLUMNS, RowLayout
 from anthropic_batches_provider.batches.output.memory import RowsInMemory
@@ -17,12 +18,20 @@ from anthropic_batches_provider.batches.results import (
 from tests.worlds.ended_jobs import errored, message, succeeded
 
 
-def answered(columns: bytes, result: Result, batch_id: str = "b") -> AnsweredRow:
-    return AnsweredRow(columns, batch_id, result)
+def answered(columns: bytes, result: Result, batch_id: str = "b", *, structured: bool = False) -> AnsweredRow:
+    return judge_for(None, structured=structured)(columns, batch_id, result)
 
 
-def row(encoder: RowEncoder, line: bytes, columns: bytes = NO_COLUMNS, batch_id: str = "b") -> dict[str, Any]:
-    decoded: dict[str, Any] = json.loads(encoder.encode(answered(columns, decode_result(line), batch_id)))
+def row(
+    encoder: RowEncoder,
+    line: bytes,
+    columns: bytes = NO_COLUMNS,
+    batch_id: str = "b",
+    *,
+    structured: bool = False,
+) -> dict[str, Any]:
+    judged = answered(columns, decode_result(line), batch_id, structured=structured)
+    decoded: dict[str, Any] = json.loads(encoder.encode(judged))
     return decoded
 
 
@@ -37,6 +46,7 @@ def test_a_row_is_its_own_columns_then_those_of_the_result() -> None:
         "result_type": "succeeded",
         "text": "yes",
         "parsed": None,
+        "verdict": "fits",
         "stop_reason": "end_turn",
         "error_type": None,
         "error_message": None,
@@ -95,9 +105,11 @@ def test_the_message_comes_whole_when_asked_for() -> None:
         ("{" * 5000, None),
         ("\n{" * 5000, None),
     ],
+    ids=lambda value: repr(value)[:40],
 )
 def test_structured_answers_are_parsed_where_they_can_be(text: str | None, parsed: object) -> None:
-    encoded = RowEncoder(RowLayout(structured=True)).encode(answered(NO_COLUMNS, decode_result(succeeded("a", text))))
+    judged = answered(NO_COLUMNS, decode_result(succeeded("a", text)), structured=True)
+    encoded = RowEncoder(RowLayout()).encode(judged)
     assert b"\n" not in encoded
     assert json.loads(encoded)["parsed"] == parsed
 
@@ -105,7 +117,7 @@ def test_structured_answers_are_parsed_where_they_can_be(text: str | None, parse
 def test_a_part_of_an_answer_that_was_cut_off_is_not_its_json() -> None:
     line = json.loads(succeeded("a", 'Here it is:\n[{"x": 1},\n{"x": 2}'))
     line["result"]["message"]["stop_reason"] = "max_tokens"
-    assert row(RowEncoder(RowLayout(structured=True)), json.dumps(line).encode())["parsed"] is None
+    assert row(RowEncoder(RowLayout()), json.dumps(line).encode(), structured=True)["parsed"] is None
 
 
 def test_json_in_the_last_text_block_is_parsed() -> None:
@@ -116,7 +128,7 @@ def test_json_in_the_last_text_block_is_parsed() -> None:
         {"type": "server_tool_use", "id": "t", "name": "search", "input": {}},
         {"type": "text", "text": texts[1]},
     ]
-    found = row(RowEncoder(RowLayout(structured=True)), json.dumps(line).encode())
+    found = row(RowEncoder(RowLayout()), json.dumps(line).encode(), structured=True)
     assert (found["parsed"], found["text"]) == ({"population": 42}, "".join(texts))
 
 
@@ -145,12 +157,12 @@ def test_a_request_without_a_result_is_missing() -> None:
 @pytest.mark.parametrize("include_message", [False, True])
 @pytest.mark.parametrize("columns", [NO_COLUMNS, b'{"id":7}', '{"id":"a\u2028b}"}'.encode()])
 def test_lines_that_are_appended_are_the_rows_encoded_one_by_one(columns: bytes, include_message: bool) -> None:
-    encoder = RowEncoder(RowLayout(structured=True, include_message=include_message))
+    encoder = RowEncoder(RowLayout(include_message=include_message))
     results = [decode_result(each) for each in (succeeded("a", "[1]"), errored("b"), succeeded("c", "x"))]
     lines = bytearray(b"before\n")
     for result in results:
-        encoder.append_line(lines, answered(columns, result))
-    rows = [encoder.encode(answered(columns, result)) for result in results]
+        encoder.append_line(lines, answered(columns, result, structured=True))
+    rows = [encoder.encode(answered(columns, result, structured=True)) for result in results]
     assert bytes(lines) == b"".join(row + b"\n" for row in [b"before", *rows])
     assert [json.loads(row)["custom_id"] for row in rows] == ["a", "b", "c"]
     assert all(("message" in json.loads(row)) == include_message for row in rows)
