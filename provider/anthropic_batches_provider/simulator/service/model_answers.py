@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from anthropic_batches_provider.simulator.service.answer_texts import beginning_of, cut_off, fenced, prefaced, rest_of
 from anthropic_batches_provider.simulator.service.identifiers import digest_number, make_id
 from anthropic_batches_provider.simulator.service.outcomes import Outcome
 from anthropic_batches_provider.simulator.service.prompt_contents import (
     CHARACTERS_PER_TOKEN,
     Params,
+    begun_answer,
     question,
     text_tokens,
 )
 from anthropic_batches_provider.simulator.service.schema_answers import SchemaAnswer
+from anthropic_batches_provider.simulator.service.schema_violations import refused_value
 
 LONGEST_ECHO = 280
 REFUSAL_CATEGORY = "general_harms"
+
+_ORDINARY = Outcome("succeeded")
+_STOP_REASONS = {
+    "max_tokens": "max_tokens",
+    "context_window": "model_context_window_exceeded",
+    "pause_turn": "pause_turn",
+}
+_FORMS: dict[str, Callable[[str], str]] = {"fenced": fenced, "preface": prefaced}
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,7 @@ def make_message(params: Params, outcome: Outcome | None, prompt: PromptUsage, s
 
     :param outcome: the outcome that a rule demands; None for an ordinary answer.
     """
-    content = _content(params, outcome, served.seed)
+    content = _content(params, outcome or _ORDINARY, served.seed)
     return {
         "id": served.message_id,
         "type": "message",
@@ -103,34 +115,52 @@ def _usage(params: Params, content: _Content, prompt: PromptUsage, service_tier:
     return usage
 
 
-def _content(params: Params, outcome: Outcome | None, seed: int) -> _Content:
-    result = outcome.result if outcome is not None else "succeeded"
-    if result == "refusal":
+def _content(params: Params, outcome: Outcome, seed: int) -> _Content:
+    if outcome.result == "refusal":
         return _refusal(outcome)
-    text = outcome.text if outcome is not None else None
-    content = _tool_call(params, seed) if text is None and _forced_tool(params) else _text(params, text, seed)
-    if result == "thinking" or _thinks(params):
+    calls_tool = outcome.text is None and _forced_tool(params) is not None
+    content = _tool_call(params, seed) if calls_tool else _text(params, outcome, seed)
+    if outcome.result == "thinking" or _thinks(params):
         _think_first(content, params, seed)
-    if result in ("max_tokens", "context_window"):
-        _truncate(content)
-        content.stop_reason = "max_tokens" if result == "max_tokens" else "model_context_window_exceeded"
-    elif result == "pause_turn":
-        content.stop_reason = "pause_turn"
+    content.stop_reason = _STOP_REASONS.get(outcome.result, content.stop_reason)
     return content
 
 
-def _refusal(outcome: Outcome | None) -> _Content:
-    category = outcome.category if outcome is not None and outcome.category else REFUSAL_CATEGORY
-    text = (outcome.text if outcome is not None else None) or "I can't help with that request."
-    details = {"type": "refusal", "category": category, "explanation": "This request was declined by the simulator."}
-    return _Content([{"type": "text", "text": text}], "refusal", details)
+def _refusal(outcome: Outcome) -> _Content:
+    details = {
+        "type": "refusal",
+        "category": outcome.category or REFUSAL_CATEGORY,
+        "explanation": "This request was declined by the simulator.",
+    }
+    return _Content([_text_block(outcome.text or "I can't help with that request.")], "refusal", details)
 
 
-def _text(params: Params, text: str | None, seed: int) -> _Content:
-    if text is None:
-        schema = _schema(params)
-        text = _echo(params, seed) if schema is None else _json_for(schema, params, seed)
-    return _Content([{"type": "text", "text": text}], "end_turn")
+def _text_block(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _text(params: Params, outcome: Outcome, seed: int) -> _Content:
+    whole = _whole_text(params, outcome, seed)
+    text = rest_of(whole, begun_answer(params))
+    if outcome.result in ("max_tokens", "context_window"):
+        text = cut_off(text, never_json=_schema(params) is not None)
+    elif outcome.result == "pause_turn":
+        text = beginning_of(text)
+    # An answer of which nothing is left has no blocks: the service returns no empty ones.
+    return _Content([_text_block(text)] if text or not whole else [], "end_turn")
+
+
+def _whole_text(params: Params, outcome: Outcome, seed: int) -> str:
+    """Return the text that all turns of the answer have together."""
+    schema = _schema(params)
+    if outcome.text is not None:
+        text = outcome.text
+    elif schema is None:
+        return _echo(params, seed)
+    else:
+        text = _json_for(schema, params, seed, fits=outcome.result != "invalid_output")
+    form = _FORMS.get(outcome.result)
+    return text if form is None else form(text)
 
 
 def _echo(params: Params, seed: int) -> str:
@@ -150,9 +180,12 @@ def _schema(params: Params) -> dict[str, Any] | None:
     return None
 
 
-def _json_for(schema: dict[str, Any], params: Params, seed: int) -> str:
+def _json_for(schema: dict[str, Any], params: Params, seed: int, *, fits: bool) -> str:
     try:
-        return msgspec.json.encode(_value_for(schema, params, seed)).decode()
+        value = _value_for(schema, params, seed)
+        if not fits:
+            value = refused_value(schema, value, seed=digest_number(seed, "invalid_output", question(params)))
+        return msgspec.json.encode(value).decode()
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         return f"The simulator has no answer to this schema: {error}"
 
@@ -195,9 +228,3 @@ def _think_first(content: _Content, params: Params, seed: int) -> None:
     signature = f"{digest_number(seed, thought, size=24):048x}"
     content.blocks.insert(0, {"type": "thinking", "thinking": thought, "signature": signature})
     content.thinking_tokens = text_tokens(thought)
-
-
-def _truncate(content: _Content) -> None:
-    for block in content.blocks:
-        if block["type"] == "text":
-            block["text"] = block["text"][: max(1, len(block["text"]) // 2)]

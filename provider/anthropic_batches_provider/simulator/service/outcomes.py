@@ -25,6 +25,9 @@ Result = Literal[
     "context_window",
     "thinking",
     "pause_turn",
+    "invalid_output",
+    "fenced",
+    "preface",
     "missing",
     "unreadable",
 ]
@@ -48,17 +51,21 @@ class OutcomeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """A choice of rows, and how they end. A row must meet every given condition; without conditions, all rows match.
 
     :param result: how the row ends. ``refusal``, ``max_tokens``, ``context_window``, ``thinking`` and ``pause_turn``
-        are succeeded rows. ``missing`` is counted as succeeded but has no line in the results; so is ``unreadable``,
+        are succeeded rows. So are ``invalid_output`` (JSON that the request's schema refuses), ``fenced`` (its JSON in
+        a Markdown fence) and ``preface`` (its JSON behind a sentence and a blank line); a row without a schema is
+        answered as usual. ``missing`` is counted as succeeded but has no line in the results; so is ``unreadable``,
         whose line no decoder with a limit on nesting can read.
     :param custom_id: a regular expression that is searched for in the custom_id.
     :param contains: a piece of the request's text (tools, system, messages).
     :param text_matches: a regular expression that is searched for in the request's text.
     :param share: this share of the rows that meet the other conditions; the seed and the params decide which.
-    :param first_submissions: only the first so many submissions of the same params.
+    :param first_submissions: only the first so many submissions of the same params. Params that differ in anything,
+        such as ``max_tokens``, are counted for themselves.
     :param times: at most so many rows in total.
     :param error_type: of an errored row.
     :param message: of an errored row; default: the service's usual words.
-    :param text: the answer of a succeeded row.
+    :param text: the answer of a succeeded row; not with ``invalid_output``. ``fenced`` and ``preface`` are put around
+        it, with a schema and without.
     :param category: of a refusal.
     :param line: of an unreadable row, instead of the usual one; ``{custom_id}`` stands for the row's.
     """
@@ -81,6 +88,8 @@ class OutcomeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise ValueError(f"share is {self.share}; it must be between 0 and 1")
         if self.error_type is not None and self.error_type not in ROW_ERROR_MESSAGES:
             raise ValueError(f"no such error_type: {self.error_type}; use one of {', '.join(ROW_ERROR_MESSAGES)}")
+        if self.result == "invalid_output" and self.text is not None:
+            raise ValueError("invalid_output makes its own text; give a text with succeeded")
         for name in ("custom_id", "text_matches"):
             _compiled(name, getattr(self, name))
 

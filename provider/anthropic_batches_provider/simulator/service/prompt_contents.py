@@ -98,6 +98,18 @@ def question(params: Params) -> str:
     return ""
 
 
+def begun_answer(params: Params) -> str:
+    """Return the text of the assistant's turns that end the conversation: the beginning of an answer to continue."""
+    begun: list[str] = []
+    for message in reversed(_list_of_dicts(params.get("messages"))):
+        if message.get("role") != "assistant":
+            break
+        content = message.get("content")
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else _list_of_dicts(content)
+        begun.insert(0, "".join(str(block.get("text", "")) for block in blocks if block.get("type") == "text"))
+    return "".join(begun)
+
+
 def breakpoints(params: Params) -> list[Breakpoint]:
     """Find the cacheable prefixes, shortest first; the model's minimum is not applied."""
     automatic = _ttl(params)

@@ -10,9 +10,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from contextlib import suppress
+from functools import reduce
 from typing import Any
 
+from anthropic_batches_provider.simulator.service.schema_merging import NoValueError, listed_values, merged
 from anthropic_batches_provider.simulator.service.schema_patterns import matching_text
+from anthropic_batches_provider.simulator.service.schema_references import target_of
+from anthropic_batches_provider.simulator.service.schema_violations import refuses
 
 DEEPEST_OPTIONAL = 4
 
@@ -63,54 +68,68 @@ class SchemaAnswer:
     def value(self) -> Any:
         """Make the value.
 
-        :raises ValueError: the schema cannot be met: circular references, too few unique items, or an unsupported
-            pattern.
+        :raises ValueError: the schema cannot be met: circular references, contradictions, too few unique items, or an
+            unsupported pattern.
         :raises LookupError: a ``$ref`` points to nothing.
         """
         return self._value(self._root, 0)
 
     def _value(self, schema: Any, depth: int) -> Any:
-        if not isinstance(schema, dict):
+        """Make a value for a part of the schema; a NoValueError says that there is none."""
+        if schema is True:
             return self._words[:40]
-        schema = self._resolved(schema, depth)
-        if "const" in schema:
-            return schema["const"]
-        if schema.get("enum"):
-            return self._random.choice(schema["enum"])
-        return self._makers[self._type_of(schema, depth)](schema, depth)
+        schema = self._flat(schema)
+        name = next((name for name in ("anyOf", "oneOf") if schema.get(name)), None)
+        if name is not None:
+            return self._one_of(_without(schema, name), schema[name], depth)
+        values = listed_values(schema)
+        if values is None:
+            return self._makers[self._type_of(schema, depth)](schema, depth)
+        fitting = [value for value in values if not refuses(_without(schema, "enum"), value, self._root)]
+        if not fitting:
+            raise NoValueError(f"none of the values {values} fits")
+        return fitting[0] if "const" in schema else self._random.choice(fitting)
 
-    def _resolved(self, schema: Schema, depth: int) -> Schema:
-        """Return the schema with $ref, allOf, anyOf and oneOf resolved."""
+    def _flat(self, schema: Any) -> Schema:
+        """Return the schema with $ref and allOf merged into it."""
+        if schema is False:
+            raise NoValueError("a schema that is false takes nothing")
+        flat: Schema = schema if isinstance(schema, dict) else {}
         # Each turn resolves one keyword; only circular references need this many turns.
         for _ in range(100):
-            if "$ref" in schema:
-                schema = _merged(_without(schema, "$ref"), self._target(schema["$ref"]))
-            elif schema.get("allOf"):
-                rest = _without(schema, "allOf")
-                for part in schema["allOf"]:
-                    rest = _merged(rest, part if isinstance(part, dict) else {})
-                schema = rest
-            elif schema.get("anyOf") or schema.get("oneOf"):
-                name = "anyOf" if schema.get("anyOf") else "oneOf"
-                schema = _merged(_without(schema, name), self._chosen(schema[name], depth))
+            if "$ref" in flat:
+                flat = merged(_without(flat, "$ref"), self._target(flat["$ref"]))
+            elif flat.get("allOf"):
+                flat = reduce(merged, map(self._flat, flat["allOf"]), _without(flat, "allOf"))
             else:
-                return schema
+                return flat
         raise ValueError("the schema's references are circular")
 
     def _target(self, reference: str) -> Schema:
-        found: Any = self._root
-        for part in reference.removeprefix("#").split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
-            found = found[int(key)] if isinstance(found, list) else found[key]
-        return found if isinstance(found, dict) else {}
+        found = target_of(self._root, reference)
+        if found is None:
+            raise LookupError(f"the reference {reference} points to nothing")
+        return found if isinstance(found, dict) else self._flat(found)
 
-    def _chosen(self, options: list[Any], depth: int) -> Schema:
+    def _one_of(self, schema: Schema, options: list[Any], depth: int) -> Any:
+        """Make a value for ``schema`` and the first of the alternatives that allows one."""
+        chosen = self._chosen(options, depth)
+        for option in (chosen, *(each for each in options if each is not chosen)):
+            try:
+                return self._value(merged(schema, self._flat(option)), depth)
+            except NoValueError:
+                continue
+        raise NoValueError("no alternative can be met")
+
+    def _chosen(self, options: list[Any], depth: int) -> Any:
         """Return one of the alternatives; at depth a simple one, so that a recursive schema ends."""
         usable = [option for option in options if isinstance(option, dict)]
+        if not usable:
+            return options[0]
         if depth >= DEEPEST_OPTIONAL:
             simple = [option for option in usable if not {"$ref", "properties", "items"} & set(option)]
             return simple[0] if simple else usable[-1]
-        return self._random.choice(usable) if usable else {}
+        return self._random.choice(usable)
 
     def _type_of(self, schema: Schema, depth: int) -> str:
         type_ = schema.get("type")
@@ -125,15 +144,16 @@ class SchemaAnswer:
     def _object(self, schema: Schema, depth: int) -> dict[str, Any]:
         properties: Schema = schema.get("properties") or {}
         required = schema.get("required") or []
-        value = {
-            name: self._value(part, depth + 1)
-            for name, part in properties.items()
-            if name in required or depth < DEEPEST_OPTIONAL
-        }
+        value: dict[str, Any] = {}
+        for name, part in properties.items():
+            if name in required:
+                value[name] = self._value(part, depth + 1)
+            elif depth < DEEPEST_OPTIONAL:
+                with suppress(NoValueError):
+                    value[name] = self._value(part, depth + 1)
         for name in required:
             if name not in value:
-                extra = schema.get("additionalProperties")
-                value[name] = self._value(extra if isinstance(extra, dict) else {}, depth + 1)
+                value[name] = self._value(schema.get("additionalProperties", True), depth + 1)
         return value
 
     def _array(self, schema: Schema, depth: int) -> list[Any]:
@@ -142,12 +162,18 @@ class SchemaAnswer:
         length = min(wanted, int(schema.get("maxItems", wanted)))
         first: list[Any] = schema.get("prefixItems") or []
         items = schema.get("items", {})
-        if items is False:
-            length = min(length, len(first))
         parts = [first[i] if i < len(first) else items for i in range(length)]
         if schema.get("uniqueItems"):
-            return self._unique(parts, lowest, depth + 1)
-        return [self._value(part, depth + 1) for part in parts]
+            return self._unique(parts if items is not False else parts[: len(first)], lowest, depth + 1)
+        values: list[Any] = []
+        for part in parts:
+            try:
+                values.append(self._value(part, depth + 1))
+            except NoValueError:
+                if len(values) < lowest:
+                    raise
+                break
+        return values
 
     def _unique(self, parts: list[Any], lowest: int, depth: int) -> list[Any]:
         values: list[Any] = []
@@ -197,16 +223,6 @@ class SchemaAnswer:
 
 def _without(schema: Schema, name: str) -> Schema:
     return {key: value for key, value in schema.items() if key != name}
-
-
-def _merged(schema: Schema, other: Schema) -> Schema:
-    """Return a schema with the demands of both; if both define a keyword, the first wins, taken as the stricter one."""
-    merged = other | schema
-    if "properties" in schema and "properties" in other:
-        merged["properties"] = other["properties"] | schema["properties"]
-    if "required" in schema and "required" in other:
-        merged["required"] = list(dict.fromkeys([*schema["required"], *other["required"]]))
-    return merged
 
 
 def _bounds(schema: Schema, *, whole: bool) -> tuple[float, float]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
+
+from anthropic_batches_provider.simulator.service.schema_references import target_of
 
 MOST_OPTIONAL = 24
 MOST_UNIONS = 16
@@ -64,7 +65,7 @@ def _all_parts(root: Schema) -> Iterator[Schema]:
         yield part
         waiting.extend(reversed(_parts(part)))
         if isinstance(part.get("$ref"), str):
-            waiting.append(_resolved(root, part["$ref"]))
+            waiting.append(target_of(root, part["$ref"]))
 
 
 def _parts(schema: Schema) -> list[Any]:
@@ -75,20 +76,6 @@ def _parts(schema: Schema) -> list[Any]:
     for name in ("items", "prefixItems", "anyOf", "allOf", "oneOf"):
         value = schema.get(name)
         found += value if isinstance(value, list) else [value]
-    return found
-
-
-def _resolved(root: Schema, reference: str) -> Any:
-    """Return the target of an internal reference; None if there is none."""
-    found: Any = root
-    for part in reference.split("/")[1:]:
-        name = unquote(part).replace("~1", "/").replace("~0", "~")
-        if isinstance(found, dict):
-            found = found.get(name)
-        elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-            found = found[int(name)]
-        else:
-            return None
     return found
 
 
@@ -105,7 +92,7 @@ def _wrong_reference(part: Schema, root: Schema) -> str | None:
         return None
     if not reference.startswith("#"):
         return f"External reference '{reference}' is not supported"
-    if _resolved(root, reference) is None:
+    if target_of(root, reference) is None:
         return f"Invalid schema: Reference to non-existent definition: {reference}"
     return None
 
@@ -161,7 +148,7 @@ def _circle(root: Schema) -> list[str] | None:
     while waiting:
         reference = waiting.pop()
         if reference not in inside:
-            inside[reference] = _references(_resolved(root, reference))
+            inside[reference] = _references(target_of(root, reference))
             waiting.extend(inside[reference])
     for start in inside:
         if (way := _way_back(start, inside)) is not None:

@@ -55,6 +55,16 @@ def test_a_rule_can_be_for_the_first_submission_of_a_content_only() -> None:
     assert decided.decide(row("n-2", content=b"y")) is not None
 
 
+def test_other_params_are_a_first_submission_of_their_own_and_times_counts_both() -> None:
+    by_content, by_rows = (
+        rules({"result": "max_tokens", "first_submissions": 1}),
+        rules({"result": "max_tokens", "times": 1}),
+    )
+    first, repaired = row(content=b"max_tokens 64"), row(content=b"max_tokens 4096")
+    assert [by_content.decide(each) is not None for each in (first, repaired, first)] == [True, True, False]
+    assert [by_rows.decide(each) is not None for each in (first, repaired, first)] == [True, False, False]
+
+
 def test_a_rule_can_be_for_so_many_rows() -> None:
     decided = rules({"result": "refusal", "times": 2})
     assert [decided.decide(row(str(n))) is not None for n in range(4)] == [True, True, False, False]
@@ -66,6 +76,7 @@ def test_a_rule_can_be_for_so_many_rows() -> None:
     [
         ({"result": "failed"}, "no such result: failed; use one of succeeded, errored"),
         ({"result": "errored", "error_type": "oops"}, "no such error_type: oops; use one of invalid_request_error"),
+        ({"result": "invalid_output", "text": "{}"}, "invalid_output makes its own text"),
         ({"share": 2}, "between 0 and 1"),
         ({"custom_id": "("}, "not a regular expression"),
         ({"regex": "x"}, "unknown field `regex`.*the fields of an outcome rule are result"),

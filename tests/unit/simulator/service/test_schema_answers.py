@@ -1,13 +1,18 @@
 """Every answer to a schema is valid for it, as jsonschema checks."""
 
+from datetime import datetime, time
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from anthropic_batches_provider.simulator.service.schema_answers import SchemaAnswer
+from anthropic_batches_provider.simulator.service.schema_refusals import refused_schema
+from tests.worlds.output_schemas import TAKEN, closed
+from tests.worlds.random_schemas import FORMATS, api_schemas
 
 
 def bounded(low: Any, high: Any, names: Any) -> Any:
@@ -75,6 +80,82 @@ def test_an_answer_is_valid_for_its_schema(schema: dict[str, Any], words: str, s
     value = SchemaAnswer(schema, words=words, seed=seed).value()
     jsonschema.Draft202012Validator(schema).validate(value)
     assert SchemaAnswer(schema, words=words, seed=seed).value() == value
+
+
+def validate(schema: Any, value: Any) -> None:
+    validator = jsonschema.Draft202012Validator
+    validator(schema, format_checker=validator.FORMAT_CHECKER).validate(value)
+
+
+@given(schema=api_schemas(), words=st.text(max_size=30), seed=st.integers(0, 2**32))
+@settings(max_examples=100, deadline=None)
+def test_every_schema_that_the_service_takes_has_a_valid_answer(schema: dict[str, Any], words: str, seed: int) -> None:
+    assume(refused_schema(schema) is None)
+    validate(schema, SchemaAnswer(schema, words=words, seed=seed).value())
+
+
+# jsonschema knows these formats only with further packages.
+_READ_FORMAT: dict[str, Any] = {
+    "date-time": datetime.fromisoformat,
+    "time": time.fromisoformat,
+    "uri": lambda text: urlsplit(text).netloc.index("."),
+    "hostname": lambda text: urlsplit(f"//{text}").netloc.index("."),
+}
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("seed", range(10))
+def test_texts_have_their_format(format_: str, seed: int) -> None:
+    schema = {"type": "string", "format": format_}
+    value = SchemaAnswer(schema, words="x", seed=seed).value()
+    validate(schema, value)
+    assert format_ in _READ_FORMAT or format_ in jsonschema.Draft202012Validator.FORMAT_CHECKER.checkers
+    _READ_FORMAT.get(format_, str)(value)
+
+
+COMBINED: dict[str, Any] = {
+    "types beside alternatives": {"type": ["string", "null"], "anyOf": [{"const": "x"}, {"type": "null"}]},
+    "an alternative of another type": {"type": "string", "anyOf": [{"type": "null"}, {"type": "string"}]},
+    "values of other types": {"type": "string", "enum": ["x", 1, None]},
+    "values of which one is common": {"allOf": [{"enum": ["a", "b"]}, {"enum": ["b", "c"]}]},
+    "a property with two demands": {"allOf": [closed(a={"type": ["integer", "null"]}), closed(a={"type": "null"})]},
+    "alternatives of which one can be met": {"anyOf": [closed(a=False), closed(b={"const": 1})]},
+    "alternatives within alternatives": {
+        "anyOf": [{"type": "string"}, {"type": "null"}],
+        "allOf": [{"anyOf": [{"const": 7}, {"const": None}]}],
+    },
+    "a property that must not be": closed(a=False, optional=True),
+    "no items": {"type": "array", "items": False},
+    "anything": True,
+}
+
+
+@pytest.mark.parametrize("name", [*COMBINED, *TAKEN])
+@pytest.mark.parametrize("seed", range(8))
+def test_keywords_beside_each_other_are_all_met(name: str, seed: int) -> None:
+    schema = (COMBINED | TAKEN)[name]
+    validate(schema, SchemaAnswer(schema, words="one two", seed=seed).value())
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        False,
+        {"type": "string", "enum": [1]},
+        {"allOf": [{"type": "string"}, {"type": "null"}]},
+        {"type": "array", "items": False, "minItems": 1},
+        closed(a={"const": 1}) | {"required": ["b"]},
+        {"anyOf": [False, {"const": 1, "type": "null"}]},
+    ],
+)
+def test_a_schema_that_nothing_meets_is_an_error(schema: Any) -> None:
+    with pytest.raises(ValueError, match=r"takes nothing|none of the values|nothing is of the types|no alternative"):
+        SchemaAnswer(schema, words="", seed=1).value()
+
+
+def test_a_reference_to_nothing_is_an_error() -> None:
+    with pytest.raises(LookupError, match=r"#/\$defs/A points to nothing"):
+        SchemaAnswer({"$ref": "#/$defs/A"}, words="", seed=1).value()
 
 
 RECURSIVE = {
