@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,14 +61,27 @@ def test_every_task_judges_alike(
 
 
 def test_what_is_sent_has_the_apis_form_and_the_other_keys(
-    dags: DagRunner, message_batch_simulator: MessageBatchSimulator
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
 ) -> None:
     run = dags.run("structured")
     assert set(run.tasks.values()) == {"success"}
-    batches = message_batch_simulator.control.batches()
-    assert len(batches) == 5
+    assert message_batch_simulator.control.billing().rows_billed == 5 * 6
     for task in TASKS:
         assert [row["verdict"] for row in run.xcom(task)] == ["fits"] * 6, "the simulator answers a schema validly"
+    for task in ("model", "built"):
+        (shard,) = (tmp_path / "storage" / "structured" / task).rglob("requests/*.jsonl")
+        for line in shard.read_text(encoding="utf-8").splitlines():
+            output_config = json.loads(line)["params"]["output_config"]
+            assert output_config["effort"] == "low"
+            assert output_config["format"]["schema"]["additionalProperties"] is False
+            assert output_config["format"]["schema"]["properties"]["rating"] == {
+                "type": "integer", "title": "Rating", "description": "{maximum: 100, minimum: 0}",
+            }  # fmt: skip
+        (job,) = (tmp_path / "storage" / "structured" / task).rglob("job.json")
+        record = json.loads(job.read_text(encoding="utf-8"))
+        assert record["output_schema"]["properties"]["rating"]["maximum"] == 100, "the user's own"
+        assert record["output_model"].endswith("_structured:Label")
+        assert len(record["output_schema_hash"]) == 32
 
 
 def test_more_rows_that_do_not_fit_than_allowed_fail_the_task(

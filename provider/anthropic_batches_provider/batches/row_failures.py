@@ -135,7 +135,7 @@ FAILURES = (
         advice="Unfinished rows need a shorter prompt, or fewer server tools.",
     ),
 )
-"""All known ways. A row may also be errored with a type that is not listed: it may go again, and stops nothing."""
+"""All known ways. A row may also be errored with a type that is not listed: a further round sends it, and it stops nothing."""
 
 _BY_NAME = {failure.name: failure for failure in FAILURES}
 

@@ -40,12 +40,17 @@ with DAG(
     params={"max_failed_rows": Param("5", type="string")},
 ) as dag:
     MessageBatchOperator(
-        task_id="model", output_schema=Label, message_params={"output_config": {"effort": "low"}}, **ASKED
+        task_id="model",
+        output_schema=Label,
+        message_params={"output_config": {"effort": "low"}},
+        keep_requests=True,
+        **ASKED,
     )
     MessageBatchOperator(task_id="named", output_schema="structured_models:Label", **ASKED)
     MessageBatchOperator(
         task_id="built",
         output_schema=Label,
+        keep_requests=True,
         request_builder=lambda row: {
             "messages": [{"role": "user", "content": row["text"]}],
             "output_config": {"effort": "low"},

@@ -93,7 +93,8 @@ def test_ready_requests_carry_their_own() -> None:
 def test_airflow_writes_neither_source_code_nor_schema() -> None:
     from airflow.serialization import serialized_objects
 
-    serialized = getattr(serialized_objects, "DagSerialization", None) or serialized_objects.SerializedDAG
+    name = "DagSerialization" if hasattr(serialized_objects, "DagSerialization") else "SerializedDAG"  # below 3.2
+    serialized: Any = getattr(serialized_objects, name)
     with DAG("schemas", schedule=None) as dag:
         common: dict[str, Any] = {"prompt": "x", "model": "claude-haiku-4-5", "max_tokens": 9}
         MessageBatchOperator(task_id="plain", rows=[{}], output_schema=Label, **common)

@@ -103,7 +103,7 @@ def test_the_slow_one_says_so_once(monkeypatch: pytest.MonkeyPatch, caplog: pyte
 @pytest.mark.parametrize(
     ("schema", "problem"),
     [
-        ({"type": "strin"}, "at $.type, 'strin' is not valid under any of the given schemas"),
+        ({"type": "text"}, "at $.type, 'text' is not valid under any of the given schemas"),
         (closed(a={"type": "string", "pattern": "("}), "at $.properties.a.pattern, '(' is not a 'regex'"),
         ({"type": "object", "required": "a"}, "at $.required, 'a' is not of type 'array'"),
     ],

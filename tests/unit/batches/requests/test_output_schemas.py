@@ -10,12 +10,12 @@ import pytest
 from anthropic_batches_provider.batches.requests.output_schemas import (
     MAX_OPTIONAL_PROPERTIES,
     MAX_UNION_PROPERTIES,
-    SchemaProblem,
     named_problems,
     problems_of_output_config,
     problems_of_params,
     problems_of_schema,
 )
+from anthropic_batches_provider.batches.requests.schema_places import SchemaProblem
 from tests.worlds.output_schemas import NULLABLE, OPTIONAL, REFUSED, TAKEN, UNCERTAIN, Refused, closed
 
 
