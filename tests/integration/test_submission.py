@@ -67,6 +67,20 @@ def outcomes(job: JobFolder) -> list[list[type]]:
     return [[type(a.outcome.outcome) if a.outcome else type(None) for a in state.attempts] for state in job.shards()]
 
 
+@pytest.mark.parametrize("error", [PermissionError, NotADirectoryError, IsADirectoryError])
+@pytest.mark.parametrize("operation", ["list", "create"])
+def test_a_storage_that_cannot_be_used_is_named_and_nothing_is_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch, operation: str, error: type[OSError]
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise error("no entry")
+
+    monkeypatch.setattr(world.storage, operation, fail)
+    with pytest.raises(ConfigurationError, match=r"^The storage file://\S+ cannot be used: .*no entry\. Correct"):
+        world.job()
+    assert world.control.received().creates == []
+
+
 def test_every_shard_becomes_one_batch_and_a_second_attempt_sends_nothing(world: World) -> None:
     job = world.job()
     batches = world.advance(job)

@@ -42,7 +42,7 @@ FAILURES = (
         name=INVALID_ROW,
         kind="result_type",
         meaning="no request can be made from the row, so it was not sent",
-        advice="Correct the invalid rows, and ask about them in a job of their own.",
+        advice="Correct the invalid rows.",
     ),
     RowFailure(
         name="invalid_request_error",
@@ -135,7 +135,7 @@ FAILURES = (
         advice="Unfinished rows need a shorter prompt, or fewer server tools.",
     ),
 )
-"""All known ways. A row may also be errored with a type that is not listed: a further round sends it, and it stops nothing."""
+"""All known ways. A row may also be errored with another type: a further round sends it, and it stops nothing."""
 
 _BY_NAME = {failure.name: failure for failure in FAILURES}
 

@@ -220,9 +220,11 @@ class _ShardWriter:
 
 
 def _too_long(row: Prepared, size: int, max_bytes: int) -> InvalidRowError:
+    is_lowered = max_bytes < MAX_BYTES_PER_BATCH
+    way = "Raise max_bytes_per_shard=" if is_lowered else "Send it on its own through the Messages API"
     return InvalidRowError(
         f"Row {row.number} (the first is 0) is too long: its request alone makes a body of {size:,} bytes, but a "
-        f"batch may have at most {max_bytes:,}. Shorten the row, or send it on its own through the Messages API.",
+        f"batch may have at most {max_bytes:,}. {way}, or shorten the row.",
         row_number=row.number,
     )
 

@@ -90,6 +90,7 @@ def test_a_request_that_fits_no_batch_is_refused_by_name(tmp_path: Path) -> None
     with pytest.raises(InvalidRowError, match=r"Row 1 \(the first is 0\) is too long: its request alone") as refused:
         list(cut_shards(rows_of(["short", "x" * 500]), nonce=NONCE, limits=limits, folder=tmp_path))
     assert refused.value.row_number == 1
+    assert "at most 500. Raise max_bytes_per_shard=, or shorten the row." in str(refused.value)
 
 
 def test_custom_ids_of_the_largest_numbers_are_legal() -> None:

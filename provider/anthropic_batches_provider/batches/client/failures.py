@@ -169,9 +169,17 @@ def _connection_error(error: Exception, call: Call[Any]) -> ApiConnectionError:
         text = f"{_begin(call)} got no complete answer ({_named(error)})."
         step = "" if call.kind == "create" else "Try again; repeating this call is safe."
     else:
-        text = f"{_begin(call)} could not reach the API ({_named(error)})."
+        text = f"{_begin(call)} could not reach the API{_address(error)} ({_named(error)})."
         step = "Check the connection's host, the network and the proxy, then try again."
     return ApiConnectionError(_joined(text, step, _state(call, not connected)), connected=connected)
+
+
+def _address(error: Exception) -> str:
+    """Return where a call was to go, as the end of a phrase; nothing if that is not known."""
+    if not isinstance(error, anthropic.APIConnectionError):
+        return ""
+    url = error.request.url
+    return f" at {url.scheme}://{url.host}{f':{url.port}' if url.port else ''}"
 
 
 def _token_error(error: WorkloadIdentityError, call: Call[Any]) -> ApiError:

@@ -55,8 +55,8 @@ def check_failed_rows(manifest: Manifest, max_failed_rows: int | float, *, again
     where = "in this task's XCom" if manifest.destination == "xcom" else f"at {manifest.destination}"
     raise FailedRowsError(
         f"{failed:,} of {counted(rows, 'row')} {lack} ({_reasons(manifest)}); max_failed_rows is "
-        f"{max_failed_rows!r}. {_advice(manifest, again)} Or raise max_failed_rows to accept the failures. Every row "
-        f"is written {where}, with its result_type, verdict and error_type. {_billed(manifest)}{_unreadable(manifest)}",
+        f"{max_failed_rows!r}. {_advice(manifest, again)} To accept the failures, raise max_failed_rows. Every row is "
+        f"written {where}, with its result_type, verdict and error_type. {_billed(manifest)}{_unreadable(manifest)}",
         failed=failed,
         total=rows,
     )
@@ -67,9 +67,9 @@ def _advice(manifest: Manifest, again: str) -> str:
     counts = manifest.counts
     judged = _judged_as_failed(manifest)
     found = {*manifest.errors, *judged} | ({INVALID_ROW} if counts.invalid_row else set())
-    advice = [failure.advice for failure in FAILURES if failure.name in found and not failure.again]
-    if judged:
-        advice.append("Rows with an answer that does not fit were billed, and are not sent again.")
+    advice = [failure.advice for failure in FAILURES if failure.name in found and not failure.again and failure.advice]
+    if advice and counts.billed:
+        advice.append("Ask about corrected rows in a job of their own: this one keeps the answers that were billed.")
     may_be_over = [name for name in manifest.errors if may_go_again("errored", name)]
     if may_be_over or counts.canceled or counts.expired:
         advice.append(f"{'Other failures' if advice else 'The failures'} may be over by now: {again}")

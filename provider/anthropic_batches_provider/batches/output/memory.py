@@ -44,10 +44,10 @@ class RowsInMemory:
     def _too_large(self) -> XComLimitError:
         return XComLimitError(
             f"The JSON of the first {len(self.rows) + 1:,} of {counted(self._total_rows, 'row')} has {self._bytes:,} "
-            f"bytes, but XCom is limited to {self._max_bytes:,} bytes here, because Airflow's database stores it. Set "
-            "destination= to the URI of a folder instead of 'xcom', such as s3://conn_id@bucket/folder/. A folder "
-            "takes any number of rows, and XCom gets the manifest. Nothing is lost: the results stay at Anthropic for "
-            "29 days after submission, and collecting them again costs nothing."
+            f"bytes, but XCom is limited to {self._max_bytes:,} bytes here (xcom_max_bytes=), because Airflow's "
+            "database stores it. Set destination= to the URI of a folder instead of 'xcom', such as "
+            "s3://conn_id@bucket/folder/. A folder takes any number of rows, and XCom gets the manifest. Nothing is "
+            "lost: the results stay at Anthropic for 29 days after submission, and collecting them again costs nothing."
         )
 
 

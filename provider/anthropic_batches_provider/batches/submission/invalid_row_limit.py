@@ -67,7 +67,8 @@ class InvalidRowLimit:
         if not count:
             return
         if count == rows:
-            raise self._too_many("The only row" if rows == 1 else f"All {rows:,} rows", advice="Correct the rows.")
+            which = "The only row" if rows == 1 else f"All {rows:,} rows"
+            raise self._too_many(which, advice="Correct the rows, or the argument that the reasons below name.")
         if count > allowed_failures(self._max_failed_rows, rows):
             raise self._too_many(f"{count:,} of {counted(rows, 'row')}")
         log.warning(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -51,6 +53,8 @@ from anthropic_batches_provider.errors import (
 log = logging.getLogger(__name__)
 
 _SHOWN_AFTER = pendulum.duration(minutes=10)  # a new batch may be unknown to parts of the service for a moment
+
+_LASTING = (PermissionError, NotADirectoryError, IsADirectoryError)  # a retry would only meet these again
 
 OnChangedInput = Literal["fail", "restart"]
 
@@ -125,12 +129,13 @@ class JobOpener:
         This is the unit's latest job of the plan's edition, if there is one; else a new one. If the DAG's author has
         changed the question of that job, :meth:`replace_changed` decides.
 
-        :raises ConfigurationError: the job belongs to another account.
+        :raises ConfigurationError: the job belongs to another account, or the storage cannot be used.
         :raises ChangedInputError: the question changed, something was submitted, and the plan says ``fail``.
         :raises CorruptLedgerError: files of it are lost.
         """
         plan = self._plan
-        jobs = jobs_of(self._storage, plan.unit.folder)
+        with _usable(self._storage):
+            jobs = jobs_of(self._storage, plan.unit.folder)
         job = jobs.latest(plan.edition)
         if job is None:
             return self._new_job(after=jobs)
@@ -282,27 +287,24 @@ class JobOpener:
 
     def _new_job(self, *, after: UnitJobs) -> JobFolder:
         plan, schema = self._plan, self._plan.output_schema
-        job = create_job(
-            self._storage,
-            plan.unit.folder,
-            JobRecord(
-                nonce=secrets.token_hex(6),
-                owner=plan.unit.owner,
-                edition=plan.edition,
-                account=AccountRecord.of(self._account),
-                conn_id=plan.conn_id,
-                run_id=plan.run_id,
-                opened_at=self._clock.now().to_iso8601_string(),
-                question=plan.question,
-                betas=plan.betas,
-                key_columns=plan.key_columns,
-                column_prefix=plan.column_prefix,
-                output_schema=None if schema is None else dict(schema.schema),
-                output_schema_hash="" if schema is None else schema.hash,
-                output_model="" if schema is None else schema.model_name,
-            ),
-            after=after,
+        description = JobRecord(
+            nonce=secrets.token_hex(6),
+            owner=plan.unit.owner,
+            edition=plan.edition,
+            account=AccountRecord.of(self._account),
+            conn_id=plan.conn_id,
+            run_id=plan.run_id,
+            opened_at=self._clock.now().to_iso8601_string(),
+            question=plan.question,
+            betas=plan.betas,
+            key_columns=plan.key_columns,
+            column_prefix=plan.column_prefix,
+            output_schema=None if schema is None else dict(schema.schema),
+            output_schema_hash="" if schema is None else schema.hash,
+            output_model="" if schema is None else schema.model_name,
         )
+        with _usable(self._storage):
+            job = create_job(self._storage, plan.unit.folder, description, after=after)
         # Another attempt may have created it first, with another connection.
         _check_identity(job, job.description(), plan, self._account)
         return job
@@ -325,6 +327,22 @@ def reopened_job(job: JobFolder, *, account: Account, conn_id: str) -> JobFolder
             "to continue with that job. This attempt sends and writes nothing more."
         )
     return job
+
+
+@contextmanager
+def _usable(storage: Storage) -> Iterator[None]:
+    """Explain the errors of a storage that cannot be used as it is.
+
+    :raises ConfigurationError: an error was raised that a retry would only repeat.
+    """
+    try:
+        yield
+    except _LASTING as error:
+        raise ConfigurationError(
+            f"The storage {storage.uri} cannot be used: {type(error).__name__}: {error}. Correct `storage=` or "
+            "[anthropic_batches] storage, or the permissions there: a task reads, lists, writes and removes. This "
+            "attempt sent nothing."
+        ) from error
 
 
 def _asks_the_same(job: JobFolder, description: JobRecord, plan: JobPlan) -> bool:

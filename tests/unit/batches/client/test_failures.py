@@ -37,6 +37,11 @@ def test_only_these_prove_that_nothing_arrived(cause: type[httpx2.TransportError
         assert str(mapped).endswith("then try again. No batch was created and nothing is billed.")
 
 
+def test_an_address_that_cannot_be_reached_is_named() -> None:
+    message = str(map_failure(wrapped(httpx2.ConnectError("refused")), RETRIEVE, ()).error)
+    assert "could not reach the API at https://api.anthropic.com (ConnectError: refused)." in message
+
+
 @pytest.mark.parametrize(
     "cause",
     [

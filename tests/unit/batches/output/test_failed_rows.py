@@ -123,3 +123,13 @@ def test_the_advice_fits_the_errors_there_are(
         check_failed_rows(found, 0, again="again")
     assert all(part in str(raised.value) for part in said)
     assert not any(part in str(raised.value) for part in not_said)
+
+
+def test_corrected_rows_need_a_job_of_their_own_only_where_rows_were_billed() -> None:
+    advice = "Ask about corrected rows in a job of their own"
+    for failed, is_billed in ((1, True), (3, False)):
+        found = manifest(rows=3, failed=failed, errors={"invalid_request_error": failed}, job="file:///job-0001")
+        with pytest.raises(FailedRowsError) as raised:
+            check_failed_rows(found, 0)
+        assert (advice in str(raised.value)) == is_billed
+        assert ("it needs no new edition" in str(raised.value)) == (not is_billed)

@@ -40,7 +40,7 @@ def test_one_more_is_an_error(allowed: float, count: int, rows: int) -> None:
 
 
 def test_the_only_row_is_an_error() -> None:
-    with pytest.raises(InvalidRowError, match=r"^The only row cannot be sent\. Correct the rows\."):
+    with pytest.raises(InvalidRowError, match=r"^The only row cannot be sent\. Correct the rows, or"):
         limit_after(5, 1).check(rows=1)
 
 
