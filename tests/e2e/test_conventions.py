@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -88,6 +89,9 @@ def conventions(
             runs[name] = api.trigger(f"conventions_{name}")
         runs["templated"] = api.trigger("conventions_templated", {"output": str(found.output)})
         yield found
+        control.end_batches()  # so that no run asks for a batch while the next tests count calls
+        for run in runs.values():
+            api.wait_for_run(run, state=None)
     control.reset()
 
 
@@ -160,16 +164,25 @@ def test_the_log_of_a_task_says_how_long_it_has_waited(conventions: Conventions,
 def test_a_task_that_waits_on_its_worker_is_cleared_and_goes_on_without_a_triggerer(conventions: Conventions) -> None:
     run, stack = conventions.runs["cleared"], conventions.stack
     batch_id = conventions.batch(CLEARED)
-    for name in stack.processes.names("triggerer"):
-        stack.kill_triggerer(name)
-    stack.api.clear(run, ["label"])
-    stack.api.wait_until("the second try", lambda: has_begun_again(stack, run), timeout=60)
-    conventions.end(batch_id)
-    stack.api.wait_for_run(run)
-    stack.start_triggerer()
+    with no_triggerer(stack):
+        stack.api.clear(run, ["label"])
+        stack.api.wait_until("the second try", lambda: has_begun_again(stack, run), timeout=60)
+        conventions.end(batch_id)
+        stack.api.wait_for_run(run)
     assert not conventions.is_canceled(batch_id)
     assert len(stack.api.xcom(run, "label")) == CLEARED
     assert conventions.creates_of(CLEARED) == 1
+
+
+@contextmanager
+def no_triggerer(stack: AirflowStack) -> Iterator[None]:
+    """Kill all triggerers; start one again in the end, for the tests that follow."""
+    for name in stack.processes.names("triggerer"):
+        stack.kill_triggerer(name)
+    try:
+        yield
+    finally:
+        stack.start_triggerer()
 
 
 def has_begun_again(stack: AirflowStack, run: DagRun) -> bool | None:
