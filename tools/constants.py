@@ -274,6 +274,12 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "The default of `xcom_max_bytes`: how much a task may return instead of writing it.",
         ),
     },
+    "batches.ledger.records": {
+        "SHOWN_CHARACTERS": ("characters", "How much of a job's first prompt `show_prompt=True` shows and records."),
+    },
+    "links": {
+        "MOST_BATCH_LINKS": ("links", "How many batches of a task have a link; each costs a call when a stint ends."),
+    },
     "edge.progress_reports": {
         "_EVERY_SECONDS": ("s", "How often a task reports how far its job is."),
     },

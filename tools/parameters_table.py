@@ -90,6 +90,7 @@ SECTIONS: Mapping[str, Section] = {
             "max_requests_in_flight",
             "poll_interval",
             "deferrable",
+            "show_prompt",
             "conn_id",
         ),
         links={
@@ -100,6 +101,7 @@ SECTIONS: Mapping[str, Section] = {
             "unit": "See [the unit of work](#the-unit-of-work-jobs-and-editions).",
             "storage": "See [storage.md](storage.md).",
             "max_requests_in_flight": "See [tiers](size.md#the-window).",
+            "show_prompt": "See [progress](size.md#progress).",
             "conn_id": "See [connection.md](connection.md).",
         },
     ),

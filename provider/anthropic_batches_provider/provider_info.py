@@ -56,7 +56,10 @@ def get_provider_info() -> dict[str, Any]:
                 "class-name": "anthropic_batches_provider.decorators.message_batch_task",
             }
         ],
-        "extra-links": ["anthropic_batches_provider.links.ConsoleBatchesLink"],
+        "extra-links": [
+            f"anthropic_batches_provider.links.{name}"
+            for name in ("OutputLink", "ConsoleBatchesLink", "ConsoleBatchLink")
+        ],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

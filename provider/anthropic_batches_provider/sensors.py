@@ -29,7 +29,7 @@ from anthropic_batches_provider.edge.parse_checks import check_job_arguments
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.edge.task_state import show_in_task_state
 from anthropic_batches_provider.errors import ConfigurationError
-from anthropic_batches_provider.links import ConsoleBatchesLink
+from anthropic_batches_provider.links import show_links, task_links
 from anthropic_batches_provider.start_triggers import (
     TRIGGER_GRACE_SECONDS,
     MessageBatchStartTrigger,
@@ -94,7 +94,7 @@ class MessageBatchSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("conn_id", "job", "batch_ids")
     template_fields_renderers: ClassVar[dict[str, str]] = {"job": "json", "batch_ids": "json"}
-    operator_extra_links = (ConsoleBatchesLink(),)
+    operator_extra_links = task_links()
     ui_color = "#f0e4d7"
 
     def __init__(
@@ -167,13 +167,14 @@ class MessageBatchSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait, deferred or by poking."""
         self._task_instance = context["ti"]
+        show_links(self)
         return self._execute_deferring() if self.deferrable else self._execute_poking(context)
 
     def _execute_deferring(self) -> None:
         with as_task_failures():
             batch_ids = self._batch_ids()
             conn_id = connection_of(self.conn_id, self.job)
-            self.host = host_of(conn_id)
+            show_links(self, host=host_of(conn_id), batch_ids=batch_ids)
         self.log.info(
             "Waiting for %s, deferred: %s", counted(len(batch_ids), "message batch"), ", ".join(batch_ids[:20])
         )
@@ -196,12 +197,13 @@ class MessageBatchSensor(BaseSensorOperator):
 
         :param event: the event that :class:`MessageBatchTrigger` or :class:`MessageBatchStartTrigger` fired.
         """
+        show_links(self)
         if event is None:
             raise ValueError("The trigger fired without an event. Clear the task to wait again; no batch was touched.")
         if event["outcome"] == "invalid":
             raise AirflowFailException(event["reason"])
         with as_task_failures():
-            self.host = host_of(connection_of(self.conn_id, self.job))
+            show_links(self, host=host_of(connection_of(self.conn_id, self.job)), batch_ids=event.get("batch_ids", ()))
         if event["outcome"] not in ("ended", "deadline"):
             raise AirflowException(event["reason"])
         if event["outcome"] == "deadline":
@@ -225,7 +227,7 @@ class MessageBatchSensor(BaseSensorOperator):
         with as_task_failures():
             wait = self._poked_wait()
             conn_id = connection_of(self.conn_id, self.job)
-            self.host = host_of(conn_id)
+            show_links(self, host=host_of(conn_id), batch_ids=wait.batch_ids)
             with MessageBatchHook(conn_id).client() as client:
                 for batch_id in wait.pending:
                     try:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from urllib.request import urlopen
 
 import pytest
 
@@ -101,6 +102,7 @@ def job(airflow_stack: AirflowStack, simulator_process: SimulatorProcess, home: 
     _kill_the_triggerer(job)
     job.end(0)
     job.wait_for_progress(shards_submitted=4, shards_ended=1, rows_in_flight=15, rows_collected=5)
+    assert list(_shown_links(job)) == ["Output"], "while the task is deferred"
     assert sorted(path.name[:10] for path in job.output.iterdir()) == ["_owner.jso", "part-00000"], (
         "the manifest comes last"
     )
@@ -137,6 +139,7 @@ def test_a_job_in_one_task_survives_two_kills_and_everything_is_as_if_nothing_ha
     _check_output(job)
     _check_spending(job)
     _check_what_others_see(job)
+    _check_links(job)
     _check_log(job)
     assert job.spools() == []
     assert int(job.instance()["try_number"]) > 1, "the worker died in the first try"
@@ -162,6 +165,7 @@ def _check_spending(job: Job) -> None:
 
 def _check_what_others_see(job: Job) -> None:
     progress = job.progress()
+    assert progress["first_prompt"]["characters"] == len(f"Label this passage: {A_ROW}, number 0")
     done = {"shards_submitted": SHARDS, "shards_ended": SHARDS, "rows_in_flight": 0, "rows_collected": ROWS}
     assert done.items() <= progress.items()
     manifest = job.api.xcom(job.run, TASK, "manifest")
@@ -172,6 +176,19 @@ def _check_what_others_see(job: Job) -> None:
         assert event["extra"]["job"] == manifest["job"]
         assert event["extra"]["manifest"] == f"file://{job.output}/_manifest.json"
         assert event["extra"]["counts"]["succeeded"] == ROWS
+
+
+def _shown_links(job: Job) -> dict[str, str]:
+    """Return the links as the UI shows them: those with an address."""
+    path = f"/dags/{job.run.dag_id}/dagRuns/{quote(job.run.run_id)}/taskInstances/{TASK}/links"
+    return {name: link for name, link in job.api.get(path)["extra_links"].items() if link}
+
+
+def _check_links(job: Job) -> None:
+    (page,) = _shown_links(job).values()
+    assert page == f"dags/{job.run.dag_id}/runs/{quote(job.run.run_id, safe='')}/tasks/{TASK}/xcom"
+    with urlopen(f"{job.stack.url}/{page}") as answer:  # noqa: S310 - the API server on loopback
+        assert (answer.status, answer.headers.get_content_type()) == (200, "text/html")
 
 
 def _check_log(job: Job) -> None:

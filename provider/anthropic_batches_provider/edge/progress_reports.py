@@ -14,7 +14,7 @@ from anthropic_batches_provider.edge.xcom_keys import PROGRESS_KEY
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from anthropic_batches_provider.batches.ledger import JobFolder
+    from anthropic_batches_provider.batches.ledger import FirstPromptRecord, JobFolder
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +27,16 @@ class ProgressReport:
     """The progress of one attempt.
 
     :param context: of the task, whose XCom ``progress`` receives the figures.
+    :param show_prompt: whether these hold the text of the first prompt, and not its length and hash alone.
     :param seconds: returns a monotonic time, in seconds.
     """
 
-    def __init__(self, context: Context, *, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, context: Context, *, show_prompt: bool = False, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         self._context = context
+        self._show_prompt = show_prompt
+        self._first_prompt: FirstPromptRecord | None = None
         self._seconds = seconds
         self._began_at = seconds()
         self._told_at = self._began_at
@@ -60,7 +65,18 @@ class ProgressReport:
         self._told_at = self._seconds()
         progress = JobProgress.of(job, now=pendulum.now("UTC"))
         log.info("Progress: %s", progress)
-        self._push(progress.as_dict())
+        self._push({**progress.as_dict(), "first_prompt": self._described_prompt(job)})
+
+    def _described_prompt(self, job: JobFolder) -> dict[str, Any] | None:
+        """Return the first prompt of the one job of this report; None if it is not known."""
+        from anthropic_batches_provider.batches.first_prompt import first_prompt_of
+
+        if self._first_prompt is None:
+            try:
+                self._first_prompt = first_prompt_of(job, with_text=self._show_prompt)
+            except OSError as error:
+                log.warning("The first prompt of %s could not be read, and is not shown: %s", job.uri, error)
+        return None if self._first_prompt is None else self._first_prompt.as_dict()
 
     def _is_due(self) -> bool:
         return self._seconds() - self._told_at >= _EVERY_SECONDS

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 XCOM = "xcom"  # as ``destination=``
 
 
+def folder_of_task(uri: str, map_index: int | None) -> str:
+    """Return the folder of a task instance: of one of a mapped task, its own folder in the destination."""
+    folder = uri.rstrip("/")
+    return folder if map_index is None or map_index < 0 else f"{folder}/map_index={map_index}"
+
+
 def destination_of(context: Context, uri: str, output_format: str, *, owner: str) -> Destination:
     """Return the folder that a task writes to; each instance of a mapped task has its own folder in it.
 
@@ -22,7 +28,5 @@ def destination_of(context: Context, uri: str, output_format: str, *, owner: str
     from anthropic_batches_provider.batches.output.destination import Destination
 
     task_instance: Any = context["ti"]
-    folder = uri.rstrip("/")
-    if task_instance.map_index is not None and task_instance.map_index >= 0:
-        folder = f"{folder}/map_index={task_instance.map_index}"
+    folder = folder_of_task(uri, task_instance.map_index)
     return Destination(storage=open_storage(folder, holds_ledger=False), owner=owner, output_format=output_format)

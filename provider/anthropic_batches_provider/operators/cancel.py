@@ -13,7 +13,7 @@ from anthropic_batches_provider.edge.job_references import find_job, known_batch
 from anthropic_batches_provider.edge.parse_checks import check_job_arguments
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.errors import ConfigurationError, LedgerError
-from anthropic_batches_provider.links import ConsoleBatchesLink
+from anthropic_batches_provider.links import show_links, task_links
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -47,7 +47,7 @@ class MessageBatchCancelOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("conn_id", "job", "batch_ids")
     template_fields_renderers: ClassVar[dict[str, str]] = {"job": "json", "batch_ids": "json"}
-    operator_extra_links = (ConsoleBatchesLink(),)
+    operator_extra_links = task_links()
     ui_color = "#f2d0cd"
 
     def __init__(self, *, job: Any = None, batch_ids: Any = None, conn_id: str | None = None, **kwargs: Any) -> None:
@@ -62,6 +62,7 @@ class MessageBatchCancelOperator(BaseOperator):
         """Cancel the batches that have not ended."""
         from anthropic_batches_provider.hooks import MessageBatchHook
 
+        show_links(self)
         if not self.job and not self.batch_ids:
             self.log.info("Nothing to cancel: there is no job= and no batch_ids=.")
             return {"canceled": [], "untouched": []}
@@ -69,7 +70,7 @@ class MessageBatchCancelOperator(BaseOperator):
             batch_ids = self._batch_ids()
             hook = MessageBatchHook(connection_of(self.conn_id, self.job))
             with hook.client() as client:
-                self.host = client.settings.base_url
+                show_links(self, host=client.settings.base_url, batch_ids=batch_ids)
                 canceled, untouched = cancel_batches(client, batch_ids)
         return {"canceled": canceled, "untouched": untouched}
 

@@ -133,6 +133,9 @@ class MessageBatchOperator(RowsOperator):
     :param deferrable: wait in the triggerer, and hold no worker slot. With ``False`` the task waits on its worker: with
         the same checks, deadline and guarantees, it needs no triggerer, and honors ``execution_timeout``. Default:
         ``True``, unless the environment sets ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE``.
+    :param show_prompt: whether the XCom ``progress`` shows the text of the job's first prompt (its first 2,000
+        characters), besides its length and hash. Prompts hold data: XCom and the job folder then hold this text, too.
+        Default: ``False``.
     :param conn_id: the Airflow connection. Default: ``"anthropic_default"``. (templated)
     :param destination: where the rows go: a folder, or ``"xcom"``, which returns them. A folder is any URI that
         ObjectStoragePath takes, or an absolute path. It belongs to one unit of work: put ``{{ ds }}`` or

@@ -28,7 +28,7 @@ from anthropic_batches_provider.edge.task_destination import XCOM, destination_o
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.edge.task_identity import unit_of_work
 from anthropic_batches_provider.edge.uris import Uri, as_uri
-from anthropic_batches_provider.links import ConsoleBatchesLink
+from anthropic_batches_provider.links import show_links, task_links
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -77,7 +77,7 @@ class MessageBatchResultsOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("conn_id", "job", "batch_ids", "destination", "max_failed_rows")
     template_fields_renderers: ClassVar[dict[str, str]] = {"job": "json", "batch_ids": "json"}
-    operator_extra_links = (ConsoleBatchesLink(),)
+    operator_extra_links = task_links()
     ui_color = "#d5e8d4"
 
     def __init__(
@@ -123,11 +123,13 @@ class MessageBatchResultsOperator(BaseOperator):
 
         self.destination = as_uri(self.destination, "destination")  # an XCom may have resolved to a path
         max_failed_rows = failed_rows_limit(self.max_failed_rows)
+        show_links(self)
         what = self._what()
         progress = ProgressReport(context)
         hook = MessageBatchHook(connection_of(self.conn_id, self.job))
         with hook.client() as client, task_spool() as spool:
-            self.host = client.settings.base_url
+            host = client.settings.base_url
+            show_links(self, host=host, batch_ids=known_batch_ids(self.job, self.batch_ids))
             settings = CollectionSettings(
                 spool_folder=spool,
                 include_message=self.include_message,
@@ -136,6 +138,7 @@ class MessageBatchResultsOperator(BaseOperator):
             )
             with log_group("Collecting"):
                 manifest, value = self._published(context, what, client, settings)
+        show_links(self, host=host, batch_ids=manifest.batch_ids)
         if not isinstance(what, list):
             progress.report(what, force=True)
         announce(context, manifest, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -10,6 +11,8 @@ from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.ledger.record_format import Record
 from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
+
+SHOWN_CHARACTERS = 2_000
 
 
 class AccountRecord(Record, frozen=True, kw_only=True):
@@ -120,6 +123,39 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.requests + self.invalid_rows
 
 
+class FirstPromptRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The first prompt of a job: the text of the first user message of its first request.
+
+    :param characters: its length, in Unicode characters.
+    :param sha256: the SHA-256 of its UTF-8, in hexadecimal.
+    :param text: its first :data:`SHOWN_CHARACTERS` characters; None unless the task asks for the text.
+    """
+
+    characters: int
+    sha256: str
+    text: str | None = None
+
+    @classmethod
+    def of(cls, prompt: str, *, with_text: bool) -> FirstPromptRecord:
+        """Return the description of a prompt."""
+        return cls(
+            characters=len(prompt),
+            sha256=hashlib.sha256(prompt.encode()).hexdigest(),
+            text=prompt[:SHOWN_CHARACTERS] if with_text else None,
+        )
+
+    def without_text(self) -> FirstPromptRecord:
+        """Return this without the text."""
+        return msgspec.structs.replace(self, text=None)
+
+    def as_dict(self) -> dict[str, int | str | bool]:
+        """Return the fields as plain JSON values; with a text, also whether that is cut."""
+        known: dict[str, int | str | bool] = {"characters": self.characters, "sha256": self.sha256}
+        if self.text is not None:
+            known |= {"text": self.text, "text_is_cut": self.characters > len(self.text)}
+        return known
+
+
 class SealRecord(Record, frozen=True, kw_only=True):
     """The shards of one round of a job: once it exists, the rows are never read again for them.
 
@@ -130,6 +166,8 @@ class SealRecord(Record, frozen=True, kw_only=True):
     :param result_columns: the result's columns in each output row, so that a newer version adds none to parts that are
         there already; empty in jobs that were sealed before this was recorded.
     :param rules: the rules of the fingerprint, see :data:`~rows.fingerprints.RULES`; only those of equal rules compare.
+    :param first_prompt: of the first round; None in further rounds, in jobs that were sealed before this was recorded,
+        and if the first request has no user message.
     """
 
     kind = "sealed"
@@ -140,6 +178,7 @@ class SealRecord(Record, frozen=True, kw_only=True):
     structured: bool = False
     result_columns: tuple[str, ...] = ()
     rules: int = 1
+    first_prompt: FirstPromptRecord | None = None
     shards: tuple[ShardRecord, ...]
 
     @property

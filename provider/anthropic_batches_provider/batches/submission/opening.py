@@ -75,6 +75,7 @@ class JobPlan:
     :param model: the model of every row; None if each row has its own.
     :param max_columns_bytes: the most bytes of the rows' key and kept columns; None for no limit.
     :param output_schema: what each answer must fit; part of the question.
+    :param show_prompt: whether the job records the text of its first prompt, and not its length and hash alone.
     """
 
     unit: UnitOfWork
@@ -92,6 +93,7 @@ class JobPlan:
     model: str | None = None
     max_columns_bytes: int | None = None
     output_schema: OutputSchema | None = None
+    show_prompt: bool = False
 
 
 class JobOpener:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.clock import Clock
+from anthropic_batches_provider.batches.first_prompt import described_prompt
 from anthropic_batches_provider.batches.invalid_rows import InvalidRow
-from anthropic_batches_provider.batches.ledger import JobFolder, SealRecord, ShardRecord, Storage
+from anthropic_batches_provider.batches.ledger import FirstPromptRecord, JobFolder, SealRecord, ShardRecord, Storage
 from anthropic_batches_provider.batches.output.columns import RESULT_COLUMNS
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.rows import RULES, PreparedRow, RowsFingerprint
@@ -64,7 +65,9 @@ def sealed_job(
             rows = with_known_model(rows, models, now=clock.now())
         if plan.max_columns_bytes is not None:
             rows = _within(rows, plan.max_columns_bytes)
-        seal = seal_job(job, rows, limits=plan.limits, spool_folder=spool_folder, limit=limit)
+        seal = seal_job(
+            job, rows, limits=plan.limits, spool_folder=spool_folder, limit=limit, show_prompt=plan.show_prompt
+        )
         log.info("Sealed %s in %s at %s", counted(seal.rows, "row"), counted(len(seal.shards), "shard"), job.uri)
     return job
 
@@ -145,6 +148,7 @@ def seal_job(
     limits: ShardLimits,
     spool_folder: Path,
     limit: InvalidRowLimit | None = None,
+    show_prompt: bool = False,
 ) -> SealRecord:
     """Write a job's shards and seal it; nothing is sent.
 
@@ -154,6 +158,7 @@ def seal_job(
     :param rows: the prepared rows, in input order; read once.
     :param spool_folder: a local folder of this attempt alone.
     :param limit: judges the invalid rows; None allows none.
+    :param show_prompt: whether the seal holds the text of the first prompt, and not its length and hash alone.
     :raises EmptyInputError: there are no rows.
     :raises InvalidRowError: more rows are invalid than allowed, or all are.
     """
@@ -161,12 +166,12 @@ def seal_job(
     seen = _Seen()
     limit = limit or InvalidRowLimit(0)
     nonce = job.description().nonce
-    shards = tuple(
-        upload_shard(job, shard, attempt)
-        for shard in cut_shards(
-            seen.watch(rows), nonce=nonce, limits=limits, folder=spool_folder, on_invalid=limit.take
-        )
-    )
+    first_prompt: FirstPromptRecord | None = None
+    shards: list[ShardRecord] = []
+    for shard in cut_shards(seen.watch(rows), nonce=nonce, limits=limits, folder=spool_folder, on_invalid=limit.take):
+        if not shards:
+            first_prompt = _first_prompt_in(shard, with_text=show_prompt)
+        shards.append(upload_shard(job, shard, attempt))
     if not seen.rows:
         raise EmptyInputError(
             'There are no rows. If that is fine, set on_empty="skip" to skip the task. Nothing was submitted.'
@@ -178,9 +183,15 @@ def seal_job(
         structured=seen.structured,
         result_columns=RESULT_COLUMNS,
         rules=RULES,
-        shards=shards,
+        first_prompt=first_prompt,
+        shards=tuple(shards),
     )
     return seal_round(job, seal)
+
+
+def _first_prompt_in(shard: Shard, *, with_text: bool) -> FirstPromptRecord | None:
+    with shard.requests_path.open("rb") as requests:
+        return described_prompt(requests.readline(), with_text=with_text)
 
 
 def seal_round(job: JobFolder, seal: SealRecord) -> SealRecord:

@@ -41,6 +41,7 @@ class JobArguments:
     max_requests_per_shard: int
     max_bytes_per_shard: int
     max_requests_in_flight: int
+    show_prompt: bool
     conn_id: str
     max_columns_bytes: int | None
 

@@ -79,6 +79,7 @@ class JobInput:
             model=arguments.model if arguments.prompt is not None else None,
             max_columns_bytes=arguments.max_columns_bytes,
             output_schema=question.output_schema,
+            show_prompt=arguments.show_prompt,
         )
 
     def check_new(self) -> None:

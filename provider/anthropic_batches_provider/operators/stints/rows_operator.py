@@ -34,9 +34,16 @@ from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.edge.templates import Templates
 from anthropic_batches_provider.edge.uris import Uri, as_uri
 from anthropic_batches_provider.errors import ApiError, ConfigurationError
-from anthropic_batches_provider.links import ConsoleBatchesLink
+from anthropic_batches_provider.links import show_links, task_links
 from anthropic_batches_provider.operators.stints.deferral_state import DeferralState, given_up
-from anthropic_batches_provider.operators.stints.stint import Stint, open_job, reopen_job, running_batch_ids, show
+from anthropic_batches_provider.operators.stints.stint import (
+    Stint,
+    open_job,
+    reopen_job,
+    running_batch_ids,
+    show,
+    show_opened,
+)
 from anthropic_batches_provider.operators.stints.worker_wait import event_on_worker
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
@@ -65,7 +72,7 @@ class RowsOperator(BaseOperator):
     )  # fmt: skip
     template_ext: Sequence[str] = PROMPT_FILES
     uri_fields: Sequence[str] = ("storage",)
-    operator_extra_links = (ConsoleBatchesLink(),)
+    operator_extra_links = task_links()
     ui_color = "#e8d5c4"
 
     shallow_copy_attrs: Sequence[str] = ("rows", "requests", "request_builder")
@@ -100,6 +107,7 @@ class RowsOperator(BaseOperator):
         max_requests_in_flight: int = REQUESTS_IN_QUEUE,
         poll_interval: timedelta | float = 60,
         deferrable: bool | None = None,
+        show_prompt: bool = False,
         conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -143,6 +151,7 @@ class RowsOperator(BaseOperator):
         self.max_requests_in_flight = max_requests_in_flight
         self.poll_interval = poll_interval
         self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self.show_prompt = show_prompt
         self.conn_id = conn_id
         self.host: str | None = None
         self._told_to_stop = False
@@ -225,6 +234,7 @@ class RowsOperator(BaseOperator):
 
         :param event: the event that :class:`MessageBatchTrigger` fired.
         """
+        show_links(self)
         event = event or {}
         if event.get("outcome") == "unreachable":
             raise given_up(event)
@@ -256,18 +266,20 @@ class RowsOperator(BaseOperator):
         from anthropic_batches_provider.operators.stints.job_input import JobInput
 
         self._task_instance = context["ti"]
+        show_links(self)
         for name in self.uri_fields:  # an XCom may have resolved to a path
             setattr(self, name, as_uri(getattr(self, name), name))
         before = None if event is None else DeferralState.recalled(context)
         if before is not None:
             self._restore(before.pinned)
         job_input = JobInput(JobArguments.of(self), context)
-        clock, progress = SystemClock(), ProgressReport(context)
+        clock, progress = SystemClock(), ProgressReport(context, show_prompt=self.show_prompt)
         with MessageBatchHook(self.conn_id).client() as client, task_spool() as spool:
-            self.host = client.settings.base_url
+            show_links(self, host=client.settings.base_url)
             if before is None:
                 self.check_before_reading(job_input)
                 job = open_job(job_input, client, clock, spool, progress)
+                show_opened(job, progress)
             else:
                 job = reopen_job(before.job, client, self.conn_id)
             self._job = job
@@ -287,7 +299,7 @@ class RowsOperator(BaseOperator):
             try:
                 return self.advance(stint)
             finally:
-                show(stint)
+                show_links(self, host=self.host, batch_ids=show(stint))
 
     def _submission(
         self, job: JobFolder, client: MessageBatchClient, clock: Clock, progress: ProgressReport

@@ -102,9 +102,21 @@ def running_batch_ids(job: JobFolder) -> tuple[str, ...]:
     return running_ids(job.unchecked_shards())
 
 
-def show(stint: Stint) -> None:
-    """Copy the state of the ledger to where the UI shows it, however the stint ended."""
+def show_opened(job: JobFolder, progress: ProgressReport) -> None:
+    """Report a job as it was found or sealed, before anything is sent for it."""
+    try:
+        progress.report(job, force=True)
+    except Exception as error:  # noqa: BLE001 - what is wrong with the job stops its submission, with a better message
+        log.warning("The progress of %s could not be shown: %s", job.uri, error)
+
+
+def show(stint: Stint) -> list[str]:
+    """Copy the state of the ledger to where the UI shows it, however the stint ended.
+
+    :returns: the job's batches, in order of their shards, as far as they could be read.
+    """
     job = stint.job
+    batch_ids: list[str] = []
     try:
         batch_ids = [batch.batch_id for state in job.known_shards() if (batch := state.batch) is not None]
         shown = {"job": job.uri, "batch_ids": batch_ids, "requests": job.first_seal().requests}
@@ -112,3 +124,4 @@ def show(stint: Stint) -> None:
         stint.progress.report(job, force=True)
     except Exception as error:  # noqa: BLE001 - a failed display must not hide how the stint ended
         log.warning("The progress of %s could not be shown: %s", job.uri, error)
+    return batch_ids
