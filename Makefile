@@ -47,7 +47,7 @@ help: ## show this list
 setup: ## make or update .venv, and nothing else
 	@$(newest)
 
-demo: setup ## run the main job in a real Airflow, against the simulator; spends nothing
+demo: setup ## run the one-task job in a real Airflow, against the simulator; spends nothing
 	@$(NEWEST)/bin/python -m demo $(DEMO_ARGS)
 
 test: lint test-newest ## format check, lint, types, import contracts, tests

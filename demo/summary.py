@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,8 +13,6 @@ from typing import Any
 from anthropic_batches_provider.simulator import SimulatorControl
 from demo.progress import counted
 
-_WIDTH = 140
-_NOT_SHOWN = frozenset({"custom_id", "batch_id", "model", "usage", "stop_reason"})
 _LABEL_WIDTH = 12
 
 
@@ -24,7 +24,7 @@ class OutputFile:
     rows: int
 
     def __str__(self) -> str:
-        return f"file://{self.path} ({counted(self.rows, 'row')}, {self.path.stat().st_size:,} bytes)"
+        return f"{self.path} ({counted(self.rows, 'row')}, {self.path.stat().st_size:,} bytes)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +35,25 @@ class Output:
     manifests: list[Path]
     result_types: Mapping[str, int]
     tokens: Mapping[str, int]
-    first_rows: list[dict[str, Any]]
+    first_row: dict[str, Any] | None
 
     @property
     def rows(self) -> int:
         """The rows in all files."""
         return sum(file.rows for file in self.files)
 
+    @property
+    def batches(self) -> int:
+        """The message batches that the manifests name."""
+        manifests = [json.loads(manifest.read_bytes()) for manifest in self.manifests]
+        return sum(len(manifest["batch_ids"]) for manifest in manifests)
+
 
 def read_output(folder: Path) -> Output:
     """Read the JSON Lines files below ``folder``."""
     paths = sorted(path for path in folder.rglob("*") if path.name.endswith((".jsonl", ".jsonl.gz")))
     files: list[OutputFile] = []
-    first_rows: list[dict[str, Any]] = []
+    first_row: dict[str, Any] | None = None
     result_types: Counter[str] = Counter()
     tokens: Counter[str] = Counter()
     for path in paths:
@@ -55,25 +61,21 @@ def read_output(folder: Path) -> Output:
         for row in _rows(path):
             result_types[row["result_type"]] += 1
             tokens.update(_token_counts(row.get("usage") or {}))
-            if len(first_rows) < 2:
-                first_rows.append(row)
+            first_row = first_row or row
         files.append(OutputFile(path, result_types.total() - before))
-    return Output(files, sorted(folder.rglob("_manifest.json")), result_types, tokens, first_rows)
+    return Output(files, sorted(folder.rglob("_manifest.json")), result_types, tokens, first_row)
 
 
-def summary_lines(reference: Mapping[str, Any], output: Output, control: SimulatorControl | None) -> Iterator[str]:
+def summary_lines(rows_in: int, output: Output, control: SimulatorControl | None) -> Iterator[str]:
     """Yield lines that say what was asked, what came back and what was billed.
 
-    :param reference: the job reference that the submit task returned.
+    :param rows_in: the rows that the DAG reads.
     :param control: the simulator's control API; None with the real API.
     """
-    yield _line(
-        "rows in", f"{reference['requests']:,} in {counted(len(reference['batch_ids']), 'message batch', 'es')}"
-    )
+    yield _line("rows in", f"{rows_in:,} in {counted(output.batches, 'message batch', 'es')}")
     yield _line("results", _counts(output.result_types) or "none")
     yield _line("tokens", _counts(output.tokens) or "none")
     yield from _listed("files", [*map(str, output.files), *map(str, output.manifests)])
-    yield from _listed("first rows", [_shortened(row) for row in output.first_rows])
     if control is not None:
         billing = control.billing()
         times = (
@@ -82,11 +84,51 @@ def summary_lines(reference: Mapping[str, Any], output: Output, control: Simulat
         yield _line("billed", f"{billing.rows_billed:,} requests by the simulator, {times}; real money: none")
 
 
-def shortcomings(reference: Mapping[str, Any], output: Output, control: SimulatorControl | None) -> list[str]:
-    """Return what is wrong: a row that is missing or written twice, a request that was billed twice."""
+def answer_lines(output: Output, *, is_simulated: bool) -> Iterator[str]:
+    """Yield the first row of the output, whole.
+
+    :param output: has a row.
+    """
+    invented = " (the simulator invents the labels)" if is_simulated else ""
+    yield f"\nOne answer, whole, as it is in the first file{invented}:"
+    yield json.dumps(output.first_row, ensure_ascii=False, indent=2)
+
+
+def next_lines(output: Output, root: Path) -> Iterator[str]:
+    """Yield three commands to try next, which can be pasted as they are, each with its effect.
+
+    :param output: has a file and a manifest.
+    :param root: the folder of the Makefile.
+    """
+    commands = {
+        f"head -n 3 {_quoted(output.files[0].path)}": "the first rows of the output, one for each passage",
+        f"{_quoted(Path(sys.executable))} -m json.tool {_quoted(output.manifests[0])}": (
+            "the manifest: counts, tokens, batches and files of the job"
+        ),
+        f"make -C {_quoted(root)} demo DEMO_ARGS=--ui": (
+            "the same again, and Airflow's UI stays, where you can clear the task: nothing is paid twice"
+        ),
+    }
+    yield "\nTry next:"
+    for command, effect in commands.items():
+        yield f"  {command}"
+        yield f"      {effect}"
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def shortcomings(rows_in: int, output: Output, control: SimulatorControl | None) -> list[str]:
+    """Return what is wrong: a row that is missing or written twice, a request that was billed twice.
+
+    :param rows_in: as :func:`summary_lines`.
+    """
     found = []
-    if output.rows != reference["requests"]:
-        found.append(f"{reference['requests']:,} rows went in and {output.rows:,} came out")
+    if output.rows != rows_in:
+        found.append(f"{rows_in:,} rows went in and {output.rows:,} came out")
+    if len(output.manifests) != 1:
+        found.append(f"there are {len(output.manifests):,} manifests, not one")
     if control is not None and (repeated := control.billing().repeated_contents):
         found.append(f"{counted(repeated, 'request')} billed more than once")
     return found
@@ -104,13 +146,6 @@ def _token_counts(usage: Mapping[str, Any]) -> dict[str, int]:
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name.removesuffix('_tokens')}" for name, count in counts.items() if count)
-
-
-def _shortened(row: Mapping[str, Any]) -> str:
-    hidden = _NOT_SHOWN | ({"text"} if row.get("parsed") is not None else set())
-    shown = {name: value for name, value in row.items() if value is not None and name not in hidden}
-    text = json.dumps(shown, ensure_ascii=False)
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
 def _listed(label: str, values: Iterable[str]) -> Iterator[str]:
