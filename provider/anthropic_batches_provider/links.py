@@ -49,7 +49,11 @@ class ConsoleBatchesLink(BaseOperatorLink):
     name = "Claude Console: batches"
 
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
-        """Return the link for the host that the task has recorded, or an empty string."""
+        """Return the address."""
+        return self.address(operator)
+
+    def address(self, operator: Any) -> str:
+        """Return the page for the host that the task has recorded, or an empty string."""
         return console_link(getattr(operator, "host", None))
 
 
@@ -76,7 +80,11 @@ class ConsoleBatchLink(BaseOperatorLink):
         return f"_link_ConsoleBatchLink_{self.number:02d}"
 
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
-        """Return the link, or an empty string if the task has no such batch or another host."""
+        """Return the address."""
+        return self.address(operator)
+
+    def address(self, operator: Any) -> str:
+        """Return the page with the batch's id, or an empty string if the task has no such batch or another host."""
         batch_ids: Sequence[str] = getattr(operator, "linked_batches", ())
         page = console_link(getattr(operator, "host", None))
         return f"{page}?batch={quote(batch_ids[self.number - 1])}" if page and self.number <= len(batch_ids) else ""
@@ -104,9 +112,7 @@ def show_links(operator: Any, *, host: str | None = None, batch_ids: Sequence[st
 
 
 def _leads_somewhere(link: BaseOperatorLink, operator: Any) -> bool:
-    if isinstance(link, ConsoleBatchLink):
-        return bool(console_link(operator.host)) and link.number <= len(operator.linked_batches)
-    return not isinstance(link, ConsoleBatchesLink) or bool(console_link(operator.host))
+    return not isinstance(link, ConsoleBatchesLink | ConsoleBatchLink) or bool(link.address(operator))
 
 
 def console_link(host: str | None) -> str:

@@ -12,6 +12,7 @@ from anthropic_batches_provider import links
 from anthropic_batches_provider.links import CONSOLE_BATCHES_URL
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import DagRunner, Run
+from tests.dags.test_waits import submitted
 
 Stored = dict[tuple[str, int], dict[str, str]]
 
@@ -91,6 +92,26 @@ def test_each_of_a_mapped_task_links_to_its_own(
             assert "ConsoleBatchLink_01" in shown
     batches = [shown["ConsoleBatchLink_01"] for shown in found.values() if "ConsoleBatchLink_01" in shown]
     assert len(batches) == len(set(batches)) == len(public_simulator.control.received().creates)
+
+
+def test_a_task_that_cancels_links_to_what_it_cancels(dags: DagRunner, public_simulator: MessageBatchSimulator) -> None:
+    run = dags.run("cancels")
+    assert run.state == "success"
+    found, each = stored_links(run), batch_links(public_simulator)
+    assert set(found) == {("filed", -1), ("canceled", -1), ("canceled_again", -1)}
+    assert all(each.items() <= shown.items() for shown in found.values())
+
+
+def test_every_way_to_wait_links_to_the_batches(dags: DagRunner, public_simulator: MessageBatchSimulator) -> None:
+    batch_ids = submitted(1, 2)
+    run = dags.run("waits", {"batch_ids": batch_ids})
+    assert run.state == "success"
+    each = {f"ConsoleBatchLink_{n:02d}": f"{CONSOLE_BATCHES_URL}?batch={one}" for n, one in enumerate(batch_ids, 1)}
+    found = stored_links(run)
+    assert len(found) == 5
+    for (task_id, _), shown in found.items():
+        batches = {name: link for name, link in shown.items() if name.startswith("ConsoleBatchLink_")}
+        assert batches == (each if task_id != "of_one" else dict(list(each.items())[:1])), task_id
 
 
 def test_no_link_is_stored_without_an_address(

@@ -83,6 +83,22 @@ def test_a_sealed_job_is_told_at_the_same_pace_or_when_asked(tmp_path: Path, tol
     assert told.text.count("Progress: round 1: 0 of 1 shards submitted") == 4
 
 
+def test_a_first_prompt_that_is_unknown_or_cannot_be_read_fails_nothing(
+    tmp_path: Path, told: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_instance = TaskInstance()
+    report, job = ProgressReport(context(task_instance)), a_job(tmp_path)  # its shard is gone
+    report.report(job, force=True)
+
+    def refuse(name: str) -> None:
+        raise PermissionError(name)
+
+    monkeypatch.setattr(job, "lines_of", refuse)
+    report.report(job, force=True)
+    assert [figures["first_prompt"] for _, figures in task_instance.pushed] == [None, None]
+    assert f"The first prompt of {job.uri} could not be read, and is not shown: requests/a" in told.text
+
+
 def test_a_group_is_closed_however_it_is_left(told: pytest.LogCaptureFixture) -> None:
     with pytest.raises(KeyError), log_group("Collecting"):
         raise KeyError
