@@ -237,7 +237,7 @@ MISTAKES = {
         env={"AIRFLOW_CONN_ANTHROPIC_DEFAULT": connection(password="wrong")},
     ),
     "a wrong host": Mistake(
-        says=["could not reach the API at http://127.0.0.1:9 ", "Check the connection's host"],
+        says=["http://127.0.0.1:9", "Check the connection's host"],
         env={"AIRFLOW_CONN_ANTHROPIC_DEFAULT": connection(host="http://127.0.0.1:9")},
     ),
     # the answers
@@ -257,7 +257,7 @@ MISTAKES = {
         answered("effort", model=HAIKU, message_params={"output_config": {"effort": "low"}}), right={"model": HAIKU}
     ),
     "a row that the API refuses": Mistake(
-        says=["top_k: Extra inputs", "To accept the failures, raise max_failed_rows"],
+        says=["top_k", "To accept the failures, raise max_failed_rows"],
         wrong={**BUILT, "request_builder": TOP_K_IN_ROW_3},
         right={**BUILT, "request_builder": TOP_K_IN_ROW_3, "max_failed_rows": 1},
         shows="answers",
