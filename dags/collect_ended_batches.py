@@ -28,6 +28,7 @@ with DAG(
     schedule=[ENDED_BATCHES],
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
+    default_args={"retries": 3},
     params={
         "output": Param("/tmp/anthropic_batches_examples", type="string", description="Folder or URI for the output"),
         "batch_ids": Param([], type="array", description="For a manual run: the batches to collect"),

@@ -28,6 +28,7 @@ with DAG(
     schedule="@daily",
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
+    default_args={"retries": 3},
     max_active_runs=4,
     params={
         "lake": Param("/tmp/anthropic_batches_examples/lake", type="string", description="Folder or URI of the lake")

@@ -26,6 +26,7 @@ with DAG(
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
+    default_args={"retries": 3},
     params={"century": Param(19, type="integer", minimum=18, maximum=21, description="Whose passages to ask about")},
     tags=["anthropic_batches", "example"],
     doc_md=__doc__,
@@ -36,7 +37,6 @@ with DAG(
         model="claude-haiku-5-5",
         prompt="In three words, how does {{ row.president }} use the word “{{ row.word }}”?\n\n{{ row.text }}",
         max_tokens=20,
-        retries=3,
     )
     def ask(words: list[str], params: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """Yield a row for each passage of the century and each of the words that it contains."""

@@ -25,6 +25,7 @@ with DAG(
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
+    default_args={"retries": 3},
     tags=["anthropic_batches", "example"],
     doc_md=__doc__,
 ) as dag:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from anthropic_batches_provider.batches.batch_ids import check_batch_id
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.edge.arguments import seconds_of
 from anthropic_batches_provider.edge.connection_form import (
@@ -174,6 +175,23 @@ class MessageBatchHook(BaseHook):
         :param limit: how many at most; None for all.
         """
         return self._client.list(limit=limit)
+
+    def job_of(self, batch_id: str, *, storage: str | None = None) -> str | None:
+        """Return the URI of the job that a batch belongs to; None if no job of the storage has it.
+
+        The API does not show who made a batch, but the ledger knows the batches of this provider's tasks. This reads
+        one small file there, and calls no API. While the answer to a create call is lost, its batch belongs to no job.
+
+        :param storage: the URI of the storage, for tasks that have a ``storage=`` of their own; None for
+            ``[anthropic_batches] storage``.
+        :returns: what ``job=`` of the operators takes.
+        """
+        from anthropic_batches_provider.batches.ledger import claim_in
+        from anthropic_batches_provider.edge.object_storage import default_storage_uri, open_storage
+
+        jobs = open_storage(storage or default_storage_uri())
+        claim = claim_in(jobs, check_batch_id(batch_id, "batch_id="))
+        return None if claim is None else f"{jobs.uri}/{claim.job}"
 
     def cancel_batch(self, batch_id: str) -> MessageBatch:
         """Request the cancellation of a batch; it ends later, and the results it has by then are kept and billed."""

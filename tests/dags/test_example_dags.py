@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import json
+import logging
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import airflow
+import pendulum
 import pytest
 
 from anthropic_batches_provider.hooks import MessageBatchHook
+from anthropic_batches_provider.simulator import Clock, Settings, Simulator, SimulatorControl, SimulatorServer
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import ROOT, DagRunner
+
+EXAMPLES = sorted(path.stem for path in (ROOT / "dags").glob("*.py"))
+HOUR = 3600
 
 
 def rows_in(folder: Path) -> list[dict[str, Any]]:
@@ -26,15 +35,20 @@ def rows_in(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_there_is_a_test_for_every_example() -> None:
-    examples = {path.stem for path in (ROOT / "dags").glob("*.py")}
-    assert examples == {
+    assert set(EXAMPLES) == {
         "passages_step_by_step",
         "passages_in_one_task",
         "questions_from_a_function",
         "summaries_to_xcom",
         "daily_partitions",
         "collect_ended_batches",
+        "tidy_workspace",
     }
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_task_of_every_example_is_retried(dags: DagRunner, name: str) -> None:
+    assert [task.task_id for task in dags.load(name).tasks if not task.retries] == []
 
 
 def test_passages_come_back_labelled_in_input_order(
@@ -132,3 +146,86 @@ def test_batches_that_somebody_else_submitted_are_collected_once_they_are_named(
     unnamed = dags.run("collect_ended_batches", {"output": str(tmp_path / "out")})
     assert unnamed.tasks == {"ended_batches": "success", "results": "skipped"}
     assert message_batch_simulator.control.billing().rows_billed == 3
+
+
+@pytest.fixture
+def yesterday(dags: DagRunner, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatorControl]:
+    """Point the default connection to a simulator whose clock is 22 hours behind, and whose batches take a day."""
+    clock = Clock(start=time.time() - 22 * HOUR)
+    with SimulatorServer(Simulator(clock=clock, settings=Settings(batch_duration=23.9 * HOUR))) as server:
+        connection = {"conn_type": "anthropic_batches", "host": server.base_url, "password": server.api_key}
+        monkeypatch.setenv("AIRFLOW_CONN_ANTHROPIC_DEFAULT", json.dumps(connection))
+        yield server.control
+
+
+def batch_of_somebody_else(requests: int) -> str:
+    params = {"model": "claude-haiku-4-5", "max_tokens": 5, "messages": [{"role": "user", "content": "Hello"}]}
+    return MessageBatchHook().create_batch([{"custom_id": str(n), "params": params} for n in range(requests)]).id
+
+
+def tidied(output: Path) -> dict[str, list[Path]]:
+    """Return the folders of output for each batch that was collected."""
+    return {folder.name: [found.parent for found in folder.rglob("_manifest.json")] for folder in output.iterdir()}
+
+
+def test_a_workspace_is_tidied_and_what_is_ours_or_young_is_left_alone(
+    dags: DagRunner, yesterday: SimulatorControl, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = tmp_path / "out"
+    ended, stuck, ours = batch_of_somebody_else(2), batch_of_somebody_else(3), submitted(dags, "2026-03-01")
+    our_ended = submitted(dags, "2026-03-02")
+    yesterday.end_batches([ended, our_ended])
+    yesterday.advance_clock(22 * HOUR)
+    young = batch_of_somebody_else(1)
+
+    with caplog.at_level(logging.WARNING):
+        run = dags.run("tidy_workspace", {"output": str(output)})
+
+    assert run.state == "success"
+    assert sorted(run.xcom("warn")) == sorted([stuck, ours])
+    warned = [record.getMessage() for record in caplog.records if "expires at" in record.getMessage()]
+    assert len(warned) == 2
+    assert run.xcom("cancel") == {"canceled": [stuck], "untouched": []}
+    assert yesterday.received().calls["cancel"] == 1
+    states = {batch.id: batch.processing_status for batch in MessageBatchHook().list_batches()}
+    assert (states[ours], states[young]) == ("in_progress", "in_progress")
+    assert list(tidied(output)) == [ended]
+    (folder,) = tidied(output)[ended]
+    assert [row["result_type"] for row in rows_in(folder)] == ["succeeded"] * 2
+
+
+def test_what_is_collected_once_is_not_collected_again_and_a_canceled_batch_follows(
+    dags: DagRunner, yesterday: SimulatorControl, tmp_path: Path
+) -> None:
+    conf = {"output": str(tmp_path / "out")}
+    first, stuck = batch_of_somebody_else(1), batch_of_somebody_else(3)
+    yesterday.end_batches([first])
+    yesterday.advance_clock(22 * HOUR)
+    days = [pendulum.datetime(2026, 3, day, tz="UTC") for day in (1, 2, 3)]
+
+    assert dags.run("tidy_workspace", conf, days[0]).state == "success"
+    yesterday.end_batches([stuck])
+    assert dags.run("tidy_workspace", conf, days[1]).state == "success"
+    fetched = yesterday.received().calls["results"]
+    last = dags.run("tidy_workspace", conf, days[2])
+
+    assert (last.state, last.tasks["results"]) == ("success", "skipped")
+    assert (fetched, yesterday.received().calls["results"]) == (2, 2)
+    assert yesterday.received().calls["cancel"] == 1
+    folders = tidied(tmp_path / "out")
+    assert {batch_id: len(found) for batch_id, found in folders.items()} == {first: 1, stuck: 1}
+    rows = rows_in(folders[stuck][0])
+    assert len(rows) == 3
+    assert {row["result_type"] for row in rows} <= {"succeeded", "canceled"}  # as far as it was when it was canceled
+
+
+def test_the_body_of_the_dag_that_tidies_is_short() -> None:
+    tree = ast.parse((ROOT / "dags/tidy_workspace.py").read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.With))
+    assert (block.body[-1].end_lineno or 0) - block.body[0].lineno < 25
+
+
+def submitted(dags: DagRunner, day: str) -> str:
+    """Submit a batch by an operator of this provider, and return its id."""
+    (batch_id,) = dags.run("submits", logical_date=pendulum.parse(day)).xcom("submit")["batch_ids"]  # type: ignore[arg-type]
+    return str(batch_id)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import redact
 
+from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage
 from anthropic_batches_provider.errors import (
     ApiStatusError,
     BatchesNotEndedError,
@@ -114,6 +115,32 @@ def test_the_snippet_of_the_docs_runs_whole(simulator: Any, capsys: pytest.Captu
     exec(snippet, names)  # noqa: S102 - as a reader runs it
     names["hook"].get_conn().close()
     assert capsys.readouterr().out.splitlines()[-1] == "a succeeded"  # Airflow 3.0 writes its log there, too
+
+
+def test_the_job_of_a_batch_is_read_from_the_ledger(simulator: Any, tmp_path: Path) -> None:
+    storage, hook = LocalStorage(tmp_path), MessageBatchHook()
+    job = JobFolder(storage, "labels/submit/2026-11-21/-/job-0001")
+    job.claims.claim("msgbatch_1", shard=0)
+    assert hook.job_of("msgbatch_1", storage=storage.uri) == job.uri
+    assert hook.job_of("msgbatch_2", storage=storage.uri) is None
+    assert simulator.control.received().calls == {}
+
+
+def test_the_job_of_a_batch_is_looked_for_in_the_configured_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__ANTHROPIC_BATCHES__STORAGE", tmp_path.as_uri())
+    job = JobFolder(LocalStorage(tmp_path), "labels/submit/2026-11-21/-/job-0001")
+    job.claims.claim("msgbatch_1", shard=0)
+    assert MessageBatchHook().job_of("msgbatch_1") == job.uri
+    with pytest.raises(ConfigurationError, match="is not the id of a message batch"):
+        MessageBatchHook().job_of("../claims")
+
+
+def test_a_ledger_that_cannot_be_read_is_an_error_and_not_a_batch_of_nobody(tmp_path: Path) -> None:
+    (tmp_path / "claims" / "msgbatch_1.json").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        MessageBatchHook().job_of("msgbatch_1", storage=tmp_path.as_uri())
 
 
 def test_a_canceled_batch_keeps_a_result_for_each_request(hook: MessageBatchHook, simulator: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anthropic_batches_provider.batches.ledger.batch_claims import claim_in
 from anthropic_batches_provider.batches.ledger.collection_records import (
     CollectionRecord,
     PartRecord,
@@ -56,6 +57,7 @@ __all__ = [
     "UnitOfWork",
     "UnusableRows",
     "Void",
+    "claim_in",
     "create_job",
     "is_superseded",
     "jobs_of",
