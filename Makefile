@@ -1,13 +1,15 @@
 # Every target sets up everything it needs (.ci/environment); the first time takes a few minutes.
 #
-#   PYTHON=…     the Python to use; default: the first of python3.13, 3.12, 3.11, python3 that works. The oldest Airflow
-#                supports Python up to 3.12: OLDEST_PYTHON=… names another Python for it.
+#   PYTHON=…     the Python to use; default: the first of python3.13, 3.12, 3.11, 3.14, python3 that works. The oldest
+#                Airflow supports Python up to 3.12: OLDEST_PYTHON=… names another Python for it.
+#   PYTHONS=…    the versions that make test-pythons tries; default: all supported ones
 #   WORKERS=…    how many processes the tests run in
 #   ARGS=…       more arguments for pytest or the benchmarks
 #   DEMO_ARGS=…  arguments for the demo (make demo DEMO_ARGS=--help)
 
 PYTHON ?=
 OLDEST_PYTHON ?=
+PYTHONS ?= 3.11 3.12 3.13 3.14
 ARGS ?=
 DEMO_ARGS ?=
 
@@ -22,7 +24,8 @@ AZURITE := 3.35.0
 
 CODE = $(wildcard provider tests dags airflow_stack demo benchmarks tools)
 # On the oldest: what depends on the version of Airflow or of the SDK. `make matrix` runs all tests on it.
-QUICK = $(wildcard tests/compatibility) $(addprefix tests/dags/test_, identity.py links.py one_task.py waits.py readme.py) \
+QUICK = $(wildcard tests/compatibility) $(wildcard tests/packaging/test_example_dags.py) \
+	$(addprefix tests/dags/test_, identity.py links.py one_task.py waits.py readme.py) \
 	$(addprefix tests/integration/test_, client.py hook.py quiet_calls.py) \
 	tests/unit/batches/requests/test_sdk_values.py
 # The tests with a real Airflow wait a lot and share one Airflow: they run in one process; others use the processors.
@@ -38,7 +41,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup demo test lint unit matrix test-newest test-end-to-end test-rest test-oldest test-stores long format docs bench constraints clean
+.PHONY: help setup demo test lint unit matrix test-newest test-end-to-end test-rest test-oldest test-pythons test-stores long format docs bench constraints clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -81,7 +84,14 @@ test-stores: ## storage on S3, Google Cloud Storage and Azure, played by servers
 	@sh .ci/azurite $(STORES) $(AZURITE)
 	$(STORES)/bin/python -m pytest $(SPREAD) $(STORE_TESTS) $(ARGS)
 
-matrix: test-newest ## all tests, on the newest and on the oldest
+test-pythons: ## the tests of make test-oldest on the newest set, with each supported Python that is on the PATH
+	@for version in $(PYTHONS); do \
+		if ! python$$version -c '' 2>/dev/null; then echo "python$$version is not on the PATH: left out" >&2; continue; fi; \
+		sh .ci/environment .matrix/python$$version constraints/newest.txt $$version 4.0 python$$version || exit; \
+		.matrix/python$$version/bin/python -m pytest $(SPREAD) $(QUICK) $(ARGS) || exit; \
+	done
+
+matrix: test-newest test-pythons ## all tests, on the newest and on the oldest; the quick ones on every supported Python
 	@$(oldest)
 	$(OLDEST)/bin/python -m pytest $(SPREAD) $(ARGS)
 

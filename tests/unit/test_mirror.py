@@ -149,7 +149,6 @@ OF_NO_SINGLE_MODULE = {
     "test_docs.py": "the pages of docs/",
     "test_import_cost.py": "the modules that an import loads",
     "test_mirror.py": "the places of the tests",
-    "test_packaging.py": "the wheel and its metadata",
     "test_parameters_table.py": "the docstrings of all public classes, and tools/ that turns them into tables",
     "test_public_modules.py": "the list of public modules and names",
     "tools/test_prose.py": "tools/prose.py, which is not in the package",

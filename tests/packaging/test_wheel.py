@@ -1,15 +1,12 @@
-"""The built and installed package: the files of the wheel, its metadata, its entry points and its dependencies."""
+"""The wheel: its files, its entry points, and the dependencies that it declares."""
 
 import ast
 import re
-import subprocess
 import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from configparser import ConfigParser
-from email.message import Message
-from email.parser import Parser
 from functools import cache
 from importlib.metadata import entry_points, packages_distributions, version
 from pathlib import Path
@@ -18,11 +15,10 @@ from typing import Any
 import pytest
 
 import anthropic_batches_provider
+from tests.packaging.conftest import ROOT, Built
 
-pytestmark = pytest.mark.heavy
-
-ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "provider" / "anthropic_batches_provider"
+EXAMPLES = PACKAGE.with_name("airflow_provider_anthropic_batches")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DISTRIBUTION = "airflow-provider-anthropic-batches"
 
@@ -30,28 +26,17 @@ DISTRIBUTION = "airflow-provider-anthropic-batches"
 BROUGHT_BY_THE_CALLER = {"pytest", "wtforms", "fsspec"}  # fsspec by the clients of object stores
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
-    """Return the wheel that is built from the source distribution, offline."""
-    out = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)]
-    built = subprocess.run(command, cwd=out, capture_output=True, text=True, check=False, timeout=120)
-    assert built.returncode == 0, built.stdout + built.stderr
-    (path,) = out.glob("*.whl")
-    with zipfile.ZipFile(path) as archive:
+@pytest.fixture
+def wheel(built: Built) -> Iterator[zipfile.ZipFile]:
+    with zipfile.ZipFile(built.wheel) as archive:
         yield archive
-
-
-@pytest.fixture(scope="module")
-def metadata(wheel: zipfile.ZipFile) -> Message:
-    (name,) = (each for each in wheel.namelist() if each.endswith(".dist-info/METADATA"))
-    return Parser().parsestr(wheel.read(name).decode())
 
 
 def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     source = {
         path.relative_to(PACKAGE.parent).as_posix()
-        for path in PACKAGE.rglob("*")
+        for folder in (PACKAGE, EXAMPLES, EXAMPLES / "example_dags")  # rglob follows no link
+        for path in folder.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     info = f"airflow_provider_anthropic_batches-{anthropic_batches_provider.__version__}.dist-info"
@@ -59,16 +44,6 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: zipfile.ZipFi
 
     assert set(wheel.namelist()) == source | described
     assert "anthropic_batches_provider/py.typed" in source
-
-
-def test_the_metadata_says_what_a_resolver_needs(metadata: Message) -> None:
-    assert metadata["Name"] == DISTRIBUTION
-    assert metadata["Version"] == anthropic_batches_provider.__version__
-    assert metadata["Requires-Python"] == ">=3.11"
-    assert metadata["License-Expression"] == "Apache-2.0"
-    required = metadata.get_all("Requires-Dist") or []
-    assert {"apache-airflow>=3.0", "anthropic>=1.0"} <= set(required)
-    assert not [each for each in required if "==" in each.partition(";")[0] or "<" in each.partition(";")[0]]
 
 
 def test_the_installed_distribution_is_the_one_under_test() -> None:
@@ -154,12 +129,3 @@ def distributions_by_package() -> Mapping[str, list[str]]:
 
 def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def test_the_description_on_a_package_index_holds_no_link_that_leads_nowhere(metadata: Message) -> None:
-    description = metadata.get_payload()
-    assert isinstance(description, str)
-    assert "# airflow-provider-anthropic-batches" in description
-    assert "What can still be paid twice, and when (`docs/spending.md` in the source distribution)" in description
-    relative = [link for link in re.findall(r"\]\(([^)]+)\)", description) if not link.startswith("https://")]
-    assert relative == []
