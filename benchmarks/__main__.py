@@ -14,7 +14,7 @@ from benchmarks.faults.cases import CASES
 from benchmarks.faults.table import as_table as faults_table
 from benchmarks.faults.table import run_cases
 from benchmarks.peers_environment import peers_python, versions
-from benchmarks.size import peers, prompts, shapes, whole_path
+from benchmarks.size import judging, peers, prompts, shapes, whole_path
 from benchmarks.size.processes import Processes
 from benchmarks.waiting import table as waiting
 from benchmarks.waiting.runs import Waits
@@ -74,6 +74,7 @@ def _size(python: str, home: Path, rounds: int) -> Iterator[report.Section]:
         yield report.Section("size", peers.as_table(peers.measure(processes, rounds)), rounds)
         yield report.Section("prompts", prompts.as_table(prompts.measure(processes, rounds)), rounds)
         yield report.Section("shapes", shapes.as_table(shapes.measure(processes, rounds)), rounds)
+        yield report.Section("judging", judging.as_table(judging.measure(processes, rounds)), rounds)
         yield report.Section("whole path", whole_path.as_table(whole_path.measure(processes)))
 
 

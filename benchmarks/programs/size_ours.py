@@ -8,8 +8,10 @@ from typing import Any
 
 import anthropic_batches_provider.batches.collection
 import anthropic_batches_provider.batches.further_rounds  # noqa: F401 - operators import the engine as they run
+from anthropic_batches_provider.batches.requests import OutputSchema
 from anthropic_batches_provider.hooks import MessageBatchHook
 from anthropic_batches_provider.operators import MessageBatchResultsOperator, MessageBatchSubmitOperator
+from benchmarks.programs.label_model import Label
 from benchmarks.programs.size_arguments import Arguments, run
 from benchmarks.programs.size_context import context
 
@@ -40,6 +42,35 @@ def _submit_rows(arguments: Arguments, keep: Sequence[str]) -> None:
     )
 
 
+def submit_labels(arguments: Arguments) -> None:
+    """Submit rows that ask for JSON, which nothing but its syntax is held against."""
+    form = OutputSchema(Label.model_json_schema()).form.schema
+    output_config = {"format": {"type": "json_schema", "schema": form}}
+    _submit_labels(arguments, message_params={"output_config": output_config})
+
+
+def submit_labels_by_schema(arguments: Arguments) -> None:
+    """Submit rows whose answers must fit a JSON Schema."""
+    _submit_labels(arguments, output_schema=Label.model_json_schema())
+
+
+def submit_labels_by_model(arguments: Arguments) -> None:
+    """Submit rows whose answers must fit a pydantic model."""
+    _submit_labels(arguments, output_schema=Label)
+
+
+def _submit_labels(arguments: Arguments, **form: Any) -> None:
+    _submit(
+        arguments,
+        rows=arguments.input.as_uri(),
+        key="id",
+        prompt="Label this passage:\n{{ row.text }}",
+        model="claude-haiku-4-5",
+        max_tokens=512,
+        **form,
+    )
+
+
 def _submit(arguments: Arguments, **source: Any) -> None:
     operator = MessageBatchSubmitOperator(task_id="submit", storage=(arguments.folder / "storage").as_uri(), **source)
     arguments.reference.write_text(json.dumps(operator.execute(context(operator))))
@@ -60,6 +91,9 @@ if __name__ == "__main__":
             "submit_rows": submit_rows,
             "submit_prices": submit_rows,
             "submit_kept_prices": submit_kept_prices,
+            "submit_labels": submit_labels,
+            "submit_labels_by_schema": submit_labels_by_schema,
+            "submit_labels_by_model": submit_labels_by_model,
             "collect": collect,
         }
     )
