@@ -8,8 +8,9 @@ comes next, with arguments, which forgets what was heard before: or how it ended
 
 from __future__ import annotations
 
-from collections import deque
+import gc
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -161,80 +162,124 @@ def explore(model: Model, *, most_states: int, stop_at: str | None = None) -> Fi
     :param stop_at: stop at the first state in which this is wrong.
     """
     search = _Search(model)
-    is_complete = search.run(most_states, stop_at)
+    with _no_garbage_collection():
+        is_complete = search.run(most_states, stop_at)
     if is_complete and (stuck := search.stuck()) is not None:
         search.wrong.setdefault(NO_WAY_TO_AN_END, stuck)
     traces = {wrong: search.way_to(state) for wrong, state in search.wrong.items()}
-    return Findings(states=len(search.came_from), endings=search.endings(), traces=traces, is_complete=is_complete)
+    return Findings(states=search.states, endings=search.endings(), traces=traces, is_complete=is_complete)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Let nobody look for cycles among millions of states, which have none: a quarter of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class _Step(NamedTuple):
+    """A step of a process: the numbers of the world and of the process's local state after it."""
+
+    label: str
+    world: int
+    local: int
+    is_final: bool
 
 
 class _Search:
+    """Numbers each state when it is first reached; the states from the current one on wait to be visited."""
+
     def __init__(self, model: Model) -> None:
         self._model = model
         self._locals = Processes()
         self._beginnings = tuple(self._locals.at(phase) for phase in model.processes)
-        # Processes that run the same program may change places.
-        self._twins = [
-            [place for place, phase in enumerate(model.processes) if phase == program]
-            for program in dict.fromkeys(model.processes)
-            if list(model.processes).count(program) > 1
-        ]
+        # Processes that run the same program may change places: of each such process, all places in a state.
+        programs = list(model.processes)
+        self._twins = {
+            place: [other for other, phase in enumerate(programs) if phase == program]
+            for place, program in enumerate(programs)
+            if programs.count(program) > 1
+        }
         self._worlds: list[Any] = []
         self._world_numbers: dict[Any, int] = {}
         self._around: dict[int, list[tuple[str, int]]] = {}
         self._death: dict[int, int | None] = {}
-        self._happenings: dict[tuple[int, int], list[tuple[str, int, int]]] = {}
-        self.came_from: dict[State, tuple[State | None, str]] = {}
-        self.wrong: dict[str, State] = {}
-        self._before: dict[State, list[State]] = {}
-        self._ends: list[State] = []
+        self._steps_of_one: dict[tuple[int, int], list[_Step]] = {}
+        self._steps_read_on: dict[tuple[int, int], list[_Step]] = {}
+        self._numbers: dict[State, int] = {}
+        self._states: list[State] = []
+        self._before: list[list[int]] = []
+        self._labels: list[tuple[int | None, str]] = []  # of the step from the first state in `_before`: who, and what
+        self._ends: list[int] = []
+        self.wrong: dict[str, int] = {}
 
     def run(self, most_states: int, stop_at: str | None) -> bool:
         """Visit the states; return whether these are all."""
-        first = (self._number(self._model.world), *self._beginnings)
-        self.came_from[first] = (None, "")
-        queue = deque([first])
-        while queue:
-            state = queue.popleft()
-            ended = tuple(self._locals.ended(local) for local in state[1:])
-            for wrong in self._model.violations(self._worlds[state[0]], ended):
-                self.wrong.setdefault(wrong, state)
+        self._reach((self._number(self._model.world), *self._beginnings))
+        for number, state in enumerate(self._states):  # it grows meanwhile
+            self._judge(number, state)
             if stop_at in self.wrong:
                 return False
-            if None not in ended:
-                self._ends.append(state)
-            for label, after in self._steps(state):
-                self._before.setdefault(after, []).append(state)
-                if after not in self.came_from:
-                    if len(self.came_from) >= most_states:
+            for place, label, after in self._steps(state):
+                known = self._numbers.get(after)
+                if known is None:
+                    if len(self._states) >= most_states:
                         return False
-                    self.came_from[after] = (state, label)
-                    queue.append(after)
+                    known = self._reach(after)
+                    self._labels.append((place, label))
+                self._before[known].append(number)
         return True
+
+    @property
+    def states(self) -> int:
+        """How many states were reached."""
+        return len(self._states)
 
     def endings(self) -> frozenset[str]:
         """Return how processes have ended."""
-        hows = (self._locals.ended(local) for state in self._ends for local in state[1:])
+        hows = (self._locals.ended(local) for number in self._ends for local in self._states[number][1:])
         return frozenset(how for how in hows if how is not None)
 
-    def stuck(self) -> State | None:
+    def stuck(self) -> int | None:
         """Return a state from which the processes can never end."""
-        good, waiting = set(self._ends), list(self._ends)
+        is_good, waiting = bytearray(len(self._states)), list(self._ends)
+        for end in waiting:
+            is_good[end] = True
         while waiting:
-            for before in self._before.get(waiting.pop(), ()):
-                if before not in good:
-                    good.add(before)
+            for before in self._before[waiting.pop()]:
+                if not is_good[before]:
+                    is_good[before] = True
                     waiting.append(before)
-        return next((state for state in self.came_from if state not in good), None)
+        found = is_good.find(False)
+        return None if found < 0 else found
 
-    def way_to(self, state: State) -> list[str]:
+    def way_to(self, number: int) -> list[str]:
         """Return the labels of the steps to a state."""
         way: list[str] = []
-        at: State | None = state
-        while at is not None:
-            at, label = self.came_from[at]
-            way.append(label)
-        return way[-2::-1]
+        while number:
+            place, label = self._labels[number - 1]
+            way.append(label if place is None else f"{_NAMES[place]}{label}")
+            number = self._before[number][0]
+        return way[::-1]
+
+    def _reach(self, state: State) -> int:
+        number = self._numbers[state] = len(self._states)
+        self._states.append(state)
+        self._before.append([])
+        return number
+
+    def _judge(self, number: int, state: State) -> None:
+        """Note what is wrong with a state, and whether all processes have ended in it."""
+        ended = [self._locals.ended(local) for local in state[1:]]
+        for wrong in self._model.violations(self._worlds[state[0]], ended):
+            self.wrong.setdefault(wrong, number)
+        if None not in ended:
+            self._ends.append(number)
 
     def _number(self, world: Any) -> int:
         number = self._world_numbers.setdefault(world, len(self._worlds))
@@ -242,20 +287,21 @@ class _Search:
             self._worlds.append(world)
         return number
 
-    def _steps(self, state: State) -> Iterator[tuple[str, State]]:
+    def _steps(self, state: State) -> Iterator[tuple[int | None, str, State]]:
+        """Yield each step from a state: the place of its process, its label, and the state after it."""
         world, processes = state[0], state[1:]
         for label, after in self._surroundings(world):
-            yield label, (after, *processes)
+            yield None, label, (after, *processes)
         after_a_death = self._after_a_death(world)
         for place, local in enumerate(processes):
             if self._locals.operation(local) is None:
                 continue
-            for label, after, next_local in self._happens(world, local):
-                yield f"{_NAMES[place]}: {label}", self._placed(after, processes, place, next_local)
+            for step in self._read_on(world, local):
+                yield place, f": {step.label}", self._placed(step.world, processes, place, step.local)
             beginning = self._beginnings[place]
             if local != beginning and after_a_death is not None:
-                label = f"{_NAMES[place]} dies, and is started again"
-                yield label, self._placed(after_a_death, processes, place, beginning)
+                after_it = self._placed(after_a_death, processes, place, beginning)
+                yield place, " dies, and is started again", after_it
 
     def _surroundings(self, world: int) -> list[tuple[str, int]]:
         if world not in self._around:
@@ -269,34 +315,45 @@ class _Search:
             self._death[world] = None if after is None else self._number(after)
         return self._death[world]
 
-    def _happens(self, world: int, local: int) -> list[tuple[str, int, int]]:
-        """Return what the next operation of a process may do: the world and the local state after it."""
-        found = self._happenings.get((world, local))
+    def _read_on(self, number: int, local: int) -> list[_Step]:
+        """Return what the next operation of a process may do, with the steps after it that nobody else influences."""
+        found = self._steps_read_on.get((number, local))
         if found is None:
-            operation = self._locals.operation(local)
+            found = self._steps_read_on[number, local] = []
+            for step in self._happens(number, local):
+                after = step.local
+                while self._locals.operation(after) is not None:
+                    further = self._happens(step.world, after)
+                    if len(further) != 1 or not further[0].is_final:
+                        break
+                    after = further[0].local
+                found.append(step if after == step.local else step._replace(local=after))
+        return found
+
+    def _happens(self, number: int, local: int) -> list[_Step]:
+        """Return what the next operation of a process may do."""
+        found = self._steps_of_one.get((number, local))
+        if found is None:
+            operation, world = self._locals.operation(local), self._worlds[number]
             assert operation is not None
-            found = self._happenings[world, local] = [
-                self._read_on(happening, self._locals.hears(local, happening.heard))
-                for happening in operation(self._worlds[world])
+            found = self._steps_of_one[number, local] = [
+                _Step(
+                    happening.label,
+                    number if happening.world is world else self._number(happening.world),
+                    self._locals.hears(local, happening.heard),
+                    happening.is_final,
+                )
+                for happening in operation(world)
             ]
         return found
 
-    def _read_on(self, happening: Happening, local: int) -> tuple[str, int, int]:
-        """Add to a step those after it that nobody else can influence."""
-        while (operation := self._locals.operation(local)) is not None:
-            further = list(operation(happening.world))
-            if len(further) != 1 or not further[0].is_final:
-                break
-            local = self._locals.hears(local, further[0].heard)
-        return happening.label, self._number(happening.world), local
-
     def _placed(self, world: int, processes: State, place: int, local: int) -> State:
-        after = [world, *processes[:place], local, *processes[place + 1 :]]
-        for places in self._twins:
-            if place in places:
-                for at, twin in zip(places, sorted(after[at + 1] for at in places), strict=True):
-                    after[at + 1] = twin
-        return tuple(after)
+        after = [*processes]
+        after[place] = local
+        if places := self._twins.get(place):
+            for at, twin in zip(places, sorted([after[at] for at in places]), strict=True):
+                after[at] = twin
+        return (world, *after)
 
 
 _NAMES = "ABCDE"
