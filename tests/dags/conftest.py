@@ -23,6 +23,14 @@ ROOT = Path(__file__).parents[2]
 LOGICAL_DATE = pendulum.datetime(2026, 3, 14, tz="UTC")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run all DAGs in one process: the first run in a process takes 20 s of a processor, each later one a second."""
+    for item in items:
+        if config.pluginmanager.hasplugin("xdist") and "dags_folder" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("DAGs in this process"))
+
+
 @dataclass(frozen=True)
 class Run:
     """A finished run: its state, the states of its tasks and access to their XComs."""
