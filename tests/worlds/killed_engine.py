@@ -79,8 +79,7 @@ class VirtualClock:
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        self._control.advance_clock(seconds)
-        self._now = self._control.now()
+        self._now = self._control.advance_clock(seconds)
 
 
 class Run:
