@@ -36,17 +36,7 @@ print("RESULT", json.dumps({"folder": str(found[sys.argv[1]]), "dags": sorted(ba
 def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder where the wheel alone is installed; its dependencies are those of this environment."""
     folder = tmp_path_factory.mktemp("installed")
-    command: list[str | Path] = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-index",
-        "--target",
-        folder,
-        built.wheel,
-    ]
+    command = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(folder), str(built.wheel)]
     subprocess.run([sys.executable, *command], check=True)
     return folder
 
