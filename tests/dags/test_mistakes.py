@@ -246,9 +246,7 @@ MISTAKES = {
         answered("max_tokens: 200000 > 128000", max_tokens=200_000),
         right={"max_tokens": 200_000, "betas": ["output-300k-2026-03-24"]},
     ),
-    "temperature": answered(
-        "temperature: Extra inputs", "parameters change", "no new edition", message_params={"temperature": 0.5}
-    ),
+    "temperature": answered("temperature", "parameters change", "no new edition", message_params={"temperature": 0.5}),
     "a thinking budget": replace(
         answered("thinking.type.adaptive", message_params={"thinking": {"type": "enabled", "budget_tokens": 1024}}),
         right={"message_params": {"thinking": {"type": "adaptive"}}},
@@ -257,7 +255,7 @@ MISTAKES = {
         answered("effort", model=HAIKU, message_params={"output_config": {"effort": "low"}}), right={"model": HAIKU}
     ),
     "a row that the API refuses": Mistake(
-        says=["top_k", "To accept the failures, raise max_failed_rows"],
+        says=["top_k", "raise max_failed_rows"],
         wrong={**BUILT, "request_builder": TOP_K_IN_ROW_3},
         right={**BUILT, "request_builder": TOP_K_IN_ROW_3, "max_failed_rows": 1},
         shows="answers",
