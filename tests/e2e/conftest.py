@@ -68,8 +68,19 @@ def airflow_stack(
         "AIRFLOW__ANTHROPIC_BATCHES__SPOOL": str(e2e_home / "spool"),
     }
     database = databases.create("airflow")
+    _let_the_scheduler_import_what_tasks_need(e2e_home / "airflow")
     with AirflowStack(e2e_home / "airflow", e2e_dags, env=env, database_url=database) as stack:
         yield stack
     assert not stack.processes.members()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(stack.url.rpartition(":")[2]))) != 0
+
+
+def _let_the_scheduler_import_what_tasks_need(home: Path) -> None:
+    """Let the scheduler import the SDK, which tasks then find imported: the LocalExecutor forks them from it.
+
+    The import takes more than a second of each task's processor time, and no test here is about it.
+    """
+    settings = home / "config" / "airflow_local_settings.py"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('import sys\n\nif "scheduler" in sys.argv:\n    import anthropic  # noqa: F401\n')
