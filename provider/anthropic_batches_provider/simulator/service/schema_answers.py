@@ -198,6 +198,8 @@ class SchemaAnswer:
             return str(_FORMATS[schema["format"]](self._random))
         lowest, suffix = int(schema.get("minLength", 0)), schema.get("suffix", "")
         highest = int(schema.get("maxLength", max(60, lowest)))
+        if lowest > highest:
+            raise NoValueError(f"no text has at least {lowest} and at most {highest} characters")
         text: str = self._words[: max(0, highest - len(suffix))] + suffix
         while len(text) < lowest:
             text = (text + " " + self._words)[:highest]

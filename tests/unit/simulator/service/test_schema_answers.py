@@ -198,3 +198,8 @@ def test_an_endless_reference_is_an_error() -> None:
 def test_a_pattern_that_is_not_understood_is_an_error() -> None:
     with pytest.raises(ValueError, match="cannot make a text"):
         SchemaAnswer({"type": "string", "pattern": "^(?=a)a$"}, words="", seed=1).value()
+
+
+def test_a_text_that_is_longer_than_it_may_be_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least 2 and at most 1 characters"):
+        SchemaAnswer({"type": "string", "minLength": 2, "maxLength": 1}, words="", seed=1).value()
