@@ -1,16 +1,18 @@
 """Holds an answer against the user's JSON Schema: by jsonschema-rs where it is installed, else by jsonschema.
 
-Invariant: both give the same verdict and the same reason, and a reason names places and demands of the schema, never
-what the answer says. So ``pattern`` and ``multipleOf`` are taught to the slower one as JSON Schema means them.
+Invariant: with either there is the same verdict and the same reason, and a reason names places and demands of the
+schema, never what the answer says. So jsonschema gives every reason, since the two name errors differently, and is
+taught ``pattern`` and ``multipleOf`` as JSON Schema means them.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 import jsonschema
@@ -47,44 +49,51 @@ def check_is_schema(schema: Mapping[str, Any]) -> None:
 
 def schema_check(schema: Mapping[str, Any]) -> Check:
     """Return the check of a JSON Schema."""
-    quick = _quick_check(schema)
-    return _slow_check(schema) if quick is None else quick
+    reason = _slow_check(schema)
+    fits = _quick_check(schema)
+    return reason if fits is None else lambda value: None if fits(value) else reason(value)
 
 
-def _quick_check(schema: Mapping[str, Any]) -> Check | None:
+def _quick_check(schema: Mapping[str, Any]) -> Callable[[Any], bool] | None:
     try:
         import jsonschema_rs
     except ImportError:
         _tell_of_the_slow_one()
         return None
+    if _is_read_otherwise(schema):
+        log.info("jsonschema judges instead of jsonschema-rs, which would decode what `contentMediaType` is of.")
+        return None
     try:
-        validator = jsonschema_rs.validator_for(_with_dialect(schema), validate_formats=False)
+        fits: Callable[[Any], bool] = jsonschema_rs.validator_for(
+            _with_dialect(schema), validate_formats=False
+        ).is_valid
     except ValueError as error:  # such as a pattern that its engine does not know
         log.info("jsonschema judges instead of jsonschema-rs: %s", error)
         return None
-    fits = validator.is_valid
-
-    def check(value: Any) -> str | None:
-        if fits(value):
-            return None
-        return _first_reason(
-            (error.instance_path, error.kind.name, _stated(schema, error.schema_path), error.instance)
-            for error in validator.iter_errors(value)
-        )
-
-    return check
+    return fits
 
 
 def _slow_check(schema: Mapping[str, Any]) -> Check:
     validator = _validator_class(schema)(dict(schema))
+    names = frozenset(_names_in(schema))
 
     def check(value: Any) -> str | None:
-        return _first_reason(
-            (list(error.absolute_path), str(error.validator), error.validator_value, error.instance)
+        reasons = [
+            (_path(_known(error.absolute_path, names)), error.validator or "", _demand(error))
             for error in validator.iter_errors(value)
-        )
+        ]
+        if not reasons:
+            return None
+        path, _, demand = min(reasons)
+        return f"at {path}, {demand}"
 
     return check
+
+
+def _is_read_otherwise(schema: Mapping[str, Any]) -> bool:
+    """Return whether jsonschema-rs may refuse what jsonschema takes: content that older drafts let it decode."""
+    dialect = str(schema.get("$schema", _DIALECT))
+    return "/draft/20" not in dialect and b'"content' in msgspec.json.encode(schema)
 
 
 def _with_dialect(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,27 +124,23 @@ def _ecma(pattern: str) -> re.Pattern[str]:
 _PIECES = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
 
 
-def _stated(schema: Mapping[str, Any], path: Sequence[str | int]) -> Any:
-    """Return what a schema says at a place."""
-    stated: Any = schema
-    for part in path:
-        stated = stated[part]
-    return stated
+def _names_in(schema: Any) -> Iterator[str]:
+    """Yield every name in a schema, those of properties among them."""
+    if isinstance(schema, Mapping):
+        yield from schema
+    for part in schema.values() if isinstance(schema, Mapping) else schema if isinstance(schema, list) else ():
+        yield from _names_in(part)
 
 
-def _first_reason(errors: Iterable[tuple[Sequence[str | int], str, Any, Any]]) -> str | None:
-    """Return the reason that comes first by place and keyword; None if there is no error.
-
-    :param errors: path in the answer, keyword, what the keyword states, and the value at that path.
-    """
-    reasons = [(_path(path), keyword, stated, value) for path, keyword, stated, value in errors]
-    if not reasons:
-        return None
-    path, keyword, stated, value = min(reasons, key=lambda reason: reason[:2])
-    return f"at {path}, {_demand(keyword, stated, value)}"
+def _known(path: Iterable[str | int], names: Collection[str]) -> Iterator[str | int]:
+    """Yield the parts of a path in an answer up to the first name that is the answer's own."""
+    return takewhile(lambda part: isinstance(part, int) or part in names, path)
 
 
-def _demand(keyword: str, stated: Any, value: Any) -> str:
+def _demand(error: jsonschema.ValidationError) -> str:
+    keyword, stated, value = error.validator, error.validator_value, error.instance
+    if not keyword:
+        return "there must be no value (`false`)"
     if keyword == "required" and isinstance(stated, list) and isinstance(value, Mapping):
         missing = next((name for name in stated if name not in value), "")
         return f"{shortened(missing)!r} is missing (`required`)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,12 +33,17 @@ REASONS = {
 
 
 @pytest.fixture(params=["jsonschema-rs", "jsonschema"])
-def check(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Check:
+def check_of(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], Check]:
     if request.param == "jsonschema":
         _without_the_quick_one(monkeypatch)
     else:
         pytest.importorskip("jsonschema_rs")
-    return schema_check(LABEL)
+    return schema_check
+
+
+@pytest.fixture
+def check(check_of: Callable[[dict[str, Any]], Check]) -> Check:
+    return check_of(LABEL)
 
 
 def _without_the_quick_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,6 +87,39 @@ def test_patterns_are_those_of_json_schema(check: Check, code: str, fits: bool) 
 @pytest.mark.parametrize(("price", "fits"), [(0.3, True), (1.1, True), (7, True), (0.35, False)])
 def test_a_multiple_is_one_of_the_number_as_it_is_written(check: Check, price: float, fits: bool) -> None:
     assert (check(FITS | {"price": price}) is None) == fits
+
+
+NAMED = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}}
+TUPLE = {"type": "array", "prefixItems": [{"type": "string"}], "items": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "reason"),
+    [
+        (TUPLE | {"items": False}, ["x", "y"], "at $, the value is not as `items` demands: false"),
+        ({"anyOf": [NAMED], "allOf": [False]}, {}, "at $, there must be no value (`false`)"),
+        (NAMED | {"propertyNames": {"maxLength": 5}}, {"SECRET": 1},
+         "at $, the value is not as `maxLength` demands: 5"),
+        (NAMED | {"dependentRequired": {"a": ["b"]}}, {"a": "x"},
+         "at $, the value is not as `dependentRequired` demands"),
+        (TUPLE | {"contains": {"const": "x"}, "minContains": 2}, ["x"],
+         "at $, the value is not as `minContains` demands: 2"),
+        (NAMED | {"required": ["b"], "allOf": [{"required": ["a"]}]}, {}, "at $, 'a' is missing (`required`)"),
+        (NAMED | {"additionalProperties": {"type": "integer"}}, {"SECRET": "x"},
+         'at $, the value is not as `type` demands: "integer"'),
+    ],
+    ids=["no more items", "nothing", "names", "needed beside another", "too few", "two of one keyword", "a new name"],
+)  # fmt: skip
+def test_a_reason_is_the_same_by_either(
+    check_of: Callable[[dict[str, Any]], Check], schema: dict[str, Any], value: Any, reason: str
+) -> None:
+    assert check_of(schema)(value) == reason
+
+
+def test_media_types_are_annotations_in_older_drafts_too(check_of: Callable[[dict[str, Any]], Check]) -> None:
+    text = {"type": "string", "contentMediaType": "application/json"}
+    assert check_of(text | {"$schema": "http://json-schema.org/draft-07/schema#"})("{") is None
+    assert check_of(text)("{") is None
 
 
 def test_numbers_of_any_size_are_judged(check: Check) -> None:
