@@ -10,7 +10,7 @@ passes a wrong one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from anthropic_batches_provider.batches.requests.output_schemas import (
     SUPPORTED_FORMATS,
     SUPPORTED_MIN_ITEMS,
     SUPPORTED_TYPES,
+    children_of,
     problems_of_decoded,
 )
 from anthropic_batches_provider.batches.requests.schema_places import (
@@ -119,7 +120,7 @@ class _Form:
         if any(not _is_condition(part) for part in as_list(schema.get("allOf"))):
             merged = self._merged(schema, path)
             return {} if merged is None else self._at(merged, path)
-        types = types_of(schema) or _implied_type(schema)
+        types = _held_types(schema, types_of(schema)) or _implied_type(schema)
         if len(types) > 1:
             return {"anyOf": [self._at(_of_type(schema, name), path) for name in types], **self._told(schema, (), path)}
         if (values := _values(schema, types)) is not None:
@@ -128,7 +129,7 @@ class _Form:
             return self._of_type(schema, types[0], path)
         for keyword in ("anyOf", "oneOf"):
             if as_list(schema.get(keyword)):
-                return self._any_of(schema[keyword], schema, path, rest=_rest(schema, {keyword}))
+                return self._any_of(keyword, schema, path)
         return self._refused(path, "type", "a schema without `type` takes any value", "name the type of the value")
 
     def _of_type(self, schema: Schema, name: str, path: str) -> dict[str, Any]:
@@ -195,9 +196,9 @@ class _Form:
 
     # --------------------------------------------------------------------------------------------------- combinations
 
-    def _any_of(self, variants: Sequence[Any], schema: Schema, path: str, *, rest: Sequence[str]) -> dict[str, Any]:
-        forms = [self._at(variant, f"{path}.anyOf[{index}]") for index, variant in enumerate(variants)]
-        return {"anyOf": forms, **self._told(schema, rest, path)}
+    def _any_of(self, keyword: str, schema: Schema, path: str) -> dict[str, Any]:
+        forms = [self._at(variant, f"{path}.{keyword}[{index}]") for index, variant in enumerate(schema[keyword])]
+        return {"anyOf": forms, **self._told(schema, _rest(schema, {keyword}), path)}
 
     def _merged(self, schema: Schema, path: str) -> dict[str, Any] | None:
         """Return one schema that states what a schema and the parts of its ``allOf`` demand together."""
@@ -226,20 +227,31 @@ class _Form:
 
     def _resolved(self, part: Any, path: str) -> Schema | None:
         """Return a part of ``allOf``, or the definition that it refers to; None if there is none, which is noted."""
-        followed: list[str] = []
         while isinstance(part, Mapping) and "$ref" in part:
             reference = part["$ref"]
-            if reference in followed or reference in self._open:
+            target = self._target(reference, path)
+            if target is None:
+                return None
+            if self._is_recursive(reference):
                 self._refuse_recursion(reference, path)
                 return None
-            followed.append(reference)
-            part = self._target(reference, path)
-            if part is None:
-                return None
+            part = target
         if isinstance(part, Mapping):
             return part
         self._refuse(path, "allOf", f"{shortened(repr(part))} is no schema", "give a schema")
         return None
+
+    def _is_recursive(self, reference: str) -> bool:
+        """Return whether what a reference leads to holds the same reference again, at any depth."""
+        waiting, seen = [reference], set[str]()
+        while waiting:
+            for found in _references_in(target_of(self.root, waiting.pop())):
+                if found == reference:
+                    return True
+                if _is_place(self.root, found) and found not in seen:
+                    seen.add(found)
+                    waiting.append(found)
+        return False
 
     def _reference(self, schema: Schema, path: str) -> dict[str, Any]:
         reference = schema["$ref"]
@@ -276,12 +288,11 @@ class _Form:
             return None
         if not isinstance(reference, str) or not reference.startswith("#/"):
             self._refuse(path, "$ref", f"{named} is no place in the schema", "put the definition into `$defs`")
-            return None
-        try:
-            return target_of(self.root, reference)
-        except LookupError:
+        elif not _is_place(self.root, reference):
             self._refuse(path, "$ref", f"{named} leads to nothing", "add the definition")
-            return None
+        else:
+            return target_of(self.root, reference)
+        return None
 
     # ----------------------------------------------------------------------------------------------------- what is told
 
@@ -302,18 +313,45 @@ class _Form:
 
     def _weaken(self, path: str, keywords: Iterable[str]) -> None:
         demands = [name for name in keywords if name not in _SILENT and name not in _HINTS]
-        if demands:
-            self.weakened.append(f"{path}: {', '.join(demands)}")
+        said = f"{path}: {', '.join(demands)}"
+        if demands and said not in self.weakened:
+            self.weakened.append(said)
 
     def _refuse_recursion(self, reference: str, path: str) -> None:
         self._refuse(path, "$ref", f"`$ref` {shortened(reference)!r} makes it recursive", "nest to a fixed depth")
 
     def _refuse(self, path: str, keyword: str, problem: str, fix: str) -> None:
-        self.problems.append(SchemaProblem(path, keyword, problem, fix))
+        found = SchemaProblem(path, keyword, problem, fix)
+        if found not in self.problems:  # a place is visited once for each of its types
+            self.problems.append(found)
 
     def _refused(self, path: str, keyword: str, problem: str, fix: str) -> dict[str, Any]:
         self._refuse(path, keyword, problem, fix)
         return {}
+
+
+def _references_in(schema: Any) -> Iterator[Any]:
+    """Yield the references in a schema, without following them."""
+    waiting = [schema]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict) and "$ref" in part:
+            yield part["$ref"]
+        elif isinstance(part, dict):
+            waiting += [child for child, _ in children_of(part, "")]
+
+
+def _is_place(root: Schema, reference: Any) -> bool:
+    try:
+        target_of(root, reference)
+    except (LookupError, AttributeError):
+        return False
+    return True
+
+
+def _held_types(schema: Schema, types: Sequence[str]) -> Sequence[str]:
+    """Return those of a schema's types of which ``enum`` or ``const`` has a value; all types if there is none."""
+    return [name for name in types if _values(schema, (name,)) != []] or types
 
 
 def _implied_type(schema: Schema) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ definitions that nothing refers to; the size of the compiled grammar; the schema
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -148,7 +148,7 @@ class _Check:
             self._check_keywords(schema, path)
             self._check_values(schema, path)
             self._count(schema)
-            for child, place in _children(schema, path):
+            for child, place in children_of(schema, path):
                 self._visit(child, place)
         self._open.discard(id(schema))
         self._done.add(id(schema))
@@ -211,7 +211,8 @@ class _Check:
         self._unions += sum(map(_is_union, properties.values()))
 
 
-def _children(schema: dict[str, Any], path: str) -> Iterator[tuple[Any, str]]:
+def children_of(schema: Mapping[str, Any], path: str) -> Iterator[tuple[Any, str]]:
+    """Yield the schemas within a schema that describe its values, each with its path."""
     properties = schema.get("properties")
     if isinstance(properties, dict):
         for name, child in properties.items():

@@ -87,6 +87,9 @@ def test_what_is_weakened_is_told_by_place() -> None:
             id="a list of types",
         ),
         pytest.param({"type": "string", "enum": ["a", None]}, {"enum": ["a"]}, id="values of another type"),
+        pytest.param(
+            {"type": ["string", "null"], "enum": ["a", "b"]}, {"enum": ["a", "b"]}, id="a type without values"
+        ),
         pytest.param({"oneOf": [TEXT, WHOLE]}, {"anyOf": [TEXT, WHOLE]}, id="oneOf"),
         pytest.param(
             {"properties": {"a": TEXT}, "required": ["a"], "anyOf": [{"required": ["a"]}]},
@@ -122,6 +125,17 @@ def test_what_is_weakened_is_told_by_place() -> None:
         ),
         pytest.param(
             closed(a=TEXT, b={"$ref": "#/properties/a"}), closed(a=TEXT, b=TEXT), id="a reference to a property"
+        ),
+        pytest.param(
+            {
+                "allOf": [
+                    {"$ref": "#/$defs/A"},
+                    {"properties": {"above": {"allOf": [{"$ref": "#/$defs/A"}]}}, "required": ["above"]},
+                ],
+                "$defs": {"A": {"type": "object", "properties": {"a": TEXT}, "required": ["a"]}},
+            },
+            closed(a=TEXT, above=closed(a=TEXT)),
+            id="allOf of one definition in another of the same",
         ),
         pytest.param({"type": "array", "items": TEXT, "minItems": 1}, None, id="minItems of 1"),
         pytest.param(closed(optional=True), None, id="an object that is always empty"),
@@ -162,6 +176,7 @@ class _Tree(BaseModel):
         ({"type": "object"}, "at $, an object without `properties` takes any"),
         ({"type": "array"}, "at $, an array without `items` takes any"),
         ({"type": "array", "items": {"$ref": "#"}}, "at $.items, `$ref` '#' makes it recursive"),
+        ({"oneOf": [TEXT, {}]}, "at $.oneOf[1], a schema without `type` takes any value"),
         ({"type": "text"}, "at $, `type` 'text' is no type"),
         ({"enum": [{"a": 1}]}, "at $, `enum` or `const` holds an object or an array"),
         ({"type": "string", "enum": [1]}, "at $, no value of `enum` or `const` has the `type`"),
@@ -180,6 +195,29 @@ def test_what_cannot_be_said_is_refused_by_place(schema: dict[str, Any], place: 
         api_schema(schema)
     assert place in str(caught.value)
     assert str(caught.value).endswith("No row was read.")
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"allOf": [{"$ref": "#/$defs/A"}]},
+        {"type": "object", "properties": {"a": {"allOf": [{"$ref": "#/$defs/A"}], "title": "A"}}},
+        {"type": "array", "items": {"allOf": [{"$ref": "#/$defs/B"}]}},
+    ],
+    ids=["itself", "a property", "another definition"],
+)
+def test_recursion_by_allof_is_refused_by_place(definition: dict[str, Any]) -> None:
+    defined = {"A": definition, "B": closed(a={"$ref": "#/$defs/A"})}
+    with pytest.raises(ConfigurationError, match=r"at \$\.allOf\[0\], `\$ref` '#/\$defs/A' makes it recursive"):
+        api_schema({"allOf": [{"$ref": "#/$defs/A"}], "$defs": defined})
+
+
+def test_a_place_is_named_once_whatever_its_types() -> None:
+    assert api_schema({"type": ["integer", "number"], "minimum": 1}).weakened == ("$: minimum",)
+    schema = {"type": ["object", "null"], "properties": {"a": TEXT}, "patternProperties": {}}
+    with pytest.raises(ConfigurationError) as caught:
+        api_schema(schema)
+    assert str(caught.value).count("patternProperties") == 1
 
 
 def test_a_schema_without_end_is_refused() -> None:
