@@ -2,7 +2,8 @@
 
 ``is_stuck`` is the rule that picks the batches to cancel: write your own. Batches that belong to a task of this
 provider are neither canceled nor collected here, because that task does it. ``job_of`` knows them from the ledger in
-``[anthropic_batches] storage``.
+``[anthropic_batches] storage``: not those of tasks with a ``storage=`` of their own, nor a batch whose create call has
+not been answered yet.
 
 Each batch is collected once: those with a manifest in the output are left out. The first run collects all batches
 whose results the API still has. If a batch cannot be collected, its mapped task alone fails, and the next run tries

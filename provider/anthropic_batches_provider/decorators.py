@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import DecoratedOperator, XComArg, dete
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
 from anthropic_batches_provider.edge.mapped_arguments import is_literal_function_argument
+from anthropic_batches_provider.edge.output_schemas import SchemaArgument
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.operators import MessageBatchOperator
@@ -125,6 +126,8 @@ def message_batch_task(python_callable: Callable[..., Any] | None = None, **kwar
     :param python_callable: the function; it may take context variables as arguments, as in any ``@task``.
     :param kwargs: parameters of :class:`MessageBatchOperator`, except for ``rows`` and ``requests``.
     """
+    if "output_schema" in kwargs:
+        kwargs["output_schema"] = SchemaArgument.of(kwargs["output_schema"])
     return task_decorator_factory(
         python_callable=python_callable, decorated_operator_class=MessageBatchDecoratedOperator, **kwargs
     )

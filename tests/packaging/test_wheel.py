@@ -23,7 +23,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 DISTRIBUTION = "airflow-provider-anthropic-batches"
 
 # Loaded only in the process of a tool that has them: pytest for our fixtures, Airflow below 3.2 for its forms.
-BROUGHT_BY_THE_CALLER = {"pytest", "wtforms", "fsspec"}  # fsspec by the clients of object stores
+BROUGHT_BY_THE_CALLER = {"pytest", "wtforms", "fsspec", "pydantic"}  # fsspec by the clients of object stores
 
 
 @pytest.fixture
@@ -91,7 +91,8 @@ def test_every_declared_dependency_is_imported() -> None:
 
 
 def declared(*, in_simulator: bool) -> set[str]:
-    requirements = PROJECT["dependencies"] + (PROJECT["optional-dependencies"]["simulator"] if in_simulator else [])
+    extra = "simulator" if in_simulator else "validation"
+    requirements = PROJECT["dependencies"] + PROJECT["optional-dependencies"][extra]
     return {normalized(re.split(r"[^\w.-]", each, maxsplit=1)[0]) for each in requirements}
 
 

@@ -33,6 +33,7 @@ LIGHT_ENGINE = {
     "batches.requests.sdk_types",
     "batches.requests.wording",
     "batches.requests.wrong_shapes",
+    "batches.verdicts",
 }
 
 SCRIPT = """

@@ -45,7 +45,7 @@ def _warn_of_answers(manifest: Manifest) -> None:
             "they count as failed rows" if manifest.output_schema is not None else "max_failed_rows ignores them"
         )
         log.warning(
-            "Succeeded rows whose answer may be of no use: %s; %s. See the column verdict.",
+            "Succeeded rows whose answer may be of no use: %s; %s. See verdict or stop_reason in the output.",
             ", ".join(f"{count:,} {verdict}" for verdict, count in found.items()), counts_as,
         )  # fmt: skip
 

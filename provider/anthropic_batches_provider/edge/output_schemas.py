@@ -19,7 +19,8 @@ class SchemaArgument:
     """Holds the value of ``output_schema=``, so that Airflow never looks at it.
 
     In a mapped task Airflow would write the source code of a model into its database, and make a new version of the DAG
-    whenever that changes. Of this object it writes a label.
+    whenever that changes. Of this object it writes a label. It still sees values of ``expand(output_schema=…)``, of
+    ``override`` and of ``default_args``.
 
     :param value: as the user gave it.
     :raises ConfigurationError: it is none of the forms, or a model that other tasks cannot find.
@@ -67,7 +68,9 @@ class SchemaArgument:
 
         try:
             model = imported_model(self.value)
-        except Exception as error:
+        except (ConnectionError, TimeoutError, MemoryError):
+            raise
+        except (Exception, SystemExit) as error:
             raise ConfigurationError(
                 f"output_schema={self.value!r} cannot be imported: {type(error).__name__}: {error}. Check the name, "
                 "and that the workers have the module. No row was read."

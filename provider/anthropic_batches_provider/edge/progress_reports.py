@@ -74,7 +74,7 @@ class ProgressReport:
         if self._first_prompt is None:
             try:
                 self._first_prompt = first_prompt_of(job, with_text=self._show_prompt)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - a failed display must stop nothing
                 log.warning("The first prompt of %s could not be read, and is not shown: %s", job.uri, error)
         return None if self._first_prompt is None else self._first_prompt.as_dict()
 

@@ -9,10 +9,15 @@ import pytest
 from airflow.sdk import DAG
 from pydantic import BaseModel
 
+from anthropic_batches_provider.decorators import message_batch_task
 from anthropic_batches_provider.edge.output_schemas import SchemaArgument
 from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.operators import MessageBatchOperator
 from tests.worlds.output_schemas import closed
+
+
+def _rows(number: int) -> list[dict[str, Any]]:
+    return [{"number": number}]
 
 
 class Label(BaseModel):
@@ -101,6 +106,8 @@ def test_airflow_writes_neither_source_code_nor_schema() -> None:
         MessageBatchOperator.partial(task_id="mapped", output_schema=Label, **common).expand(rows=["/a.jsonl"])
         schema = {"type": "string", "description": "SECRET"}
         MessageBatchOperator.partial(task_id="by_schema", output_schema=schema, **common).expand(rows=["/a.jsonl"])
+        decorated: Any = message_batch_task(_rows, output_schema=Label, **common)
+        decorated.expand(number=[1])
     written = json.dumps(serialized.to_dict(dag))
     assert "class Label" not in written
     assert "SECRET" not in written

@@ -91,9 +91,10 @@ class JobContext:
 def job_context_of(job: JobFolder, source: ResultsSource, settings: CollectionSettings) -> JobContext:
     """Return the context that the shards of a job share."""
     record, seal = job.description(), job.first_seal()
-    judge = judge_for(_output_schema_of(record), structured=seal.structured)
+    judge = judge_for(output_schema_of(record), structured=seal.structured)
     return JobContext(job, record, seal, source, settings, secrets.token_hex(4), judge)
 
 
-def _output_schema_of(record: JobRecord) -> OutputSchema | None:
+def output_schema_of(record: JobRecord) -> OutputSchema | None:
+    """Return what the answers of a job must fit; None if nothing judges them."""
     return None if record.output_schema is None else OutputSchema(record.output_schema, record.output_model)

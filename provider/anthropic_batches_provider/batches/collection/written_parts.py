@@ -1,6 +1,7 @@
 """Which parts of a job's output are written. The ledger records them, so an attempt resumes where the last was killed.
 
-Invariant: a part counts as written only for the same destination, format and version, and only while its file is there.
+Invariant: a part counts as written only for the same destination, format, judge and version, and only while its file is
+there.
 Nothing that was written in another way may have taken its name since.
 """
 
@@ -13,7 +14,9 @@ from collections.abc import Iterator
 import msgspec
 
 from anthropic_batches_provider import __version__
+from anthropic_batches_provider.batches.collection.job_context import output_schema_of
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
+from anthropic_batches_provider.batches.judging import judged_by
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, jobs_of
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import Destination
@@ -32,7 +35,8 @@ class WrittenParts:
         self._files = set(destination.storage.list(""))
         self._kept = {f"unusable/{name}" for name in job.storage.list(f"{job.path}/unusable")}
         self._known = job.parts()
-        self.written_as = _written_as(destination.uri, destination.output_format, settings.include_message)
+        how = judged_by(output_schema_of(job.description()))
+        self.written_as = _written_as(destination.uri, destination.output_format, settings.include_message, how)
         self._destination = destination
         self.collection = job.collection_count() + 1
         self.shards = sum(len(seal.shards) for seal in job.rounds())
@@ -54,9 +58,10 @@ class WrittenParts:
         The files of a job that cannot be read stay: that is no reason to withhold an output.
         """
         ways = {
-            _written_as(self._destination.uri, format_name, include_message)
+            _written_as(self._destination.uri, format_name, include_message, how)
             for format_name in format_names()
             for include_message in (False, True)
+            for how in ("", "model", "schema")
         }
         try:
             return {
@@ -119,6 +124,10 @@ class WrittenParts:
         )
 
 
-def _written_as(uri: str, format_name: str, include_message: bool) -> str:
-    described = msgspec.json.encode([uri, format_name, include_message, __version__])
+def _written_as(uri: str, format_name: str, include_message: bool, how: str) -> str:
+    """Return a name for how a part is written.
+
+    :param how: what judges the answers; "" for parts whose answers nothing judges.
+    """
+    described = msgspec.json.encode([uri, format_name, include_message, __version__, *([how] if how else [])])
     return hashlib.blake2b(described, digest_size=4).hexdigest()

@@ -1,16 +1,17 @@
 """Judges answers: what a succeeded row's message is worth, its JSON, and why it does not fit.
 
-Invariant: the same answer has the same verdict in every task, since a judge is made of nothing but the job's records
-and what the job's schema and model say.
+Invariant: the same answer has the same verdict in every task that judges by the same thing: the job's model, or its
+schema where the model is not there (:func:`judged_by`). An answer that cannot be judged stops nothing but itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Literal
 
 from anthropic_batches_provider.batches.judging.answer_json import AnswerJson, json_of
-from anthropic_batches_provider.batches.judging.model_checks import model_check
+from anthropic_batches_provider.batches.judging.model_checks import PASSING, model_check
 from anthropic_batches_provider.batches.judging.schema_checks import schema_check
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.requests.answer_schemas import OutputSchema
@@ -63,12 +64,28 @@ def _judge_by(output_schema: OutputSchema) -> Judge:
         if verdict != FITS:
             return AnsweredRow(columns, batch_id, result, verdict)
         found = json_of(result)
-        reason = NO_JSON if found is None else check(found)
+        reason = NO_JSON if found is None else _reason(check, found)
         if found is None or reason is not None:
             return AnsweredRow(columns, batch_id, result, INVALID_OUTPUT, reason=reason)
         return AnsweredRow(columns, batch_id, result, FITS, found.on_one_line())
 
     return judge
+
+
+def judged_by(output_schema: OutputSchema | None) -> Literal["", "model", "schema"]:
+    """Return what judges the answers here: the model, or the schema alone; "" if neither does."""
+    if output_schema is None:
+        return ""
+    return "schema" if model_check(output_schema) is None else "model"
+
+
+def _reason(check: Callable[[AnswerJson], str | None], found: AnswerJson) -> str | None:
+    try:
+        return check(found)
+    except PASSING:
+        raise
+    except Exception as error:  # noqa: BLE001 - such as a recursion that the library refuses
+        return f"the schema could not be applied to it ({type(error).__name__})"
 
 
 def _check(output_schema: OutputSchema) -> Callable[[AnswerJson], str | None]:

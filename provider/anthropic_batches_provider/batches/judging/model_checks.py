@@ -6,15 +6,19 @@ import importlib
 import logging
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 from anthropic_batches_provider.batches.requests.answer_schemas import OutputSchema, schema_of_model
-from anthropic_batches_provider.batches.requests.schema_places import path_below
+from anthropic_batches_provider.batches.requests.schema_places import names_in, path_below
 from anthropic_batches_provider.batches.requests.wording import shortened
 
 log = logging.getLogger(__name__)
+
+PASSING = (ConnectionError, TimeoutError, MemoryError)
+"""Errors of the user's code that may be over at the next try, and say nothing of an answer."""
 
 _OF_DAG_FILE = re.compile(r"unusual_prefix_[0-9a-f]+_")
 _DEMANDS = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "pattern", "expected", "field_type")
@@ -31,13 +35,16 @@ def model_check(output_schema: OutputSchema) -> Callable[[str], str | None] | No
     from pydantic import ValidationError
 
     validate = model.model_validate_json
+    names = frozenset(names_in(output_schema.schema))
 
     def check(text: str) -> str | None:
         try:
             validate(text, strict=True)
         except ValidationError as error:
-            return _reason(error.errors(include_url=False, include_input=False)[0])
-        except Exception as error:  # noqa: BLE001 - from the model's own code
+            return _reason(error.errors(include_url=False, include_input=False)[0], names)
+        except PASSING:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - from the model's own code
             return f"the model's own validator raised {type(error).__name__}"
         return None
 
@@ -50,7 +57,9 @@ def _model_of(name: str, schema_hash: str) -> Any:
     try:
         model = imported_model(name)
         is_the_same = OutputSchema(schema_of_model(model)).hash == schema_hash
-    except Exception as error:  # noqa: BLE001 - importing runs the user's code
+    except PASSING:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - importing runs the user's code
         why = f"cannot be imported here ({type(error).__name__}: {shortened(str(error), 200)})"
     else:
         if is_the_same:
@@ -93,14 +102,14 @@ def _module(name: str) -> Any:
     return importlib.import_module(name)
 
 
-def _reason(error: Mapping[str, Any]) -> str:
-    """Return one of pydantic's errors in words that say nothing of the answer."""
+def _reason(error: Mapping[str, Any], names: Collection[str]) -> str:
+    """Return one of pydantic's errors in words that say nothing of the answer.
+
+    :param names: those in the schema: another name in the error's path is the answer's own, and ends it.
+    """
     kind, context = str(error["type"]), error.get("ctx") or {}
-    place = list(error["loc"])
-    if kind == "extra_forbidden":
-        place = place[:-1]  # the last part is the answer's own
     path = "$"
-    for part in place:
+    for part in takewhile(lambda part: isinstance(part, int) or part in names, error["loc"]):
         path = f"{path}[{part}]" if isinstance(part, int) else path_below(path, str(part))
     demands = ", ".join(f"{name}={context[name]}" for name in _DEMANDS if name in context)
     return f"at {shortened(path, 120)}, `{kind}`" + (f" ({shortened(demands, 100)})" if demands else "")

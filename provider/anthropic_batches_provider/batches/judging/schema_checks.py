@@ -18,7 +18,7 @@ from typing import Any
 import jsonschema
 import msgspec
 
-from anthropic_batches_provider.batches.requests.schema_places import path_below
+from anthropic_batches_provider.batches.requests.schema_places import names_in, path_below
 from anthropic_batches_provider.batches.requests.wording import shortened
 from anthropic_batches_provider.errors import ConfigurationError
 
@@ -45,6 +45,13 @@ def check_is_schema(schema: Mapping[str, Any]) -> None:
             f"`output_schema` is no JSON Schema: at {_path(error.absolute_path)}, {shortened(error.message, 200)}. No "
             f"row was read."
         ) from None
+    for pattern in _patterns_in(schema):
+        try:
+            _ecma(pattern)
+        except (re.error, ValueError) as error:
+            raise ConfigurationError(
+                f"The `pattern` {shortened(pattern)!r} in `output_schema` cannot be applied: {error}. No row was read."
+            ) from None
 
 
 def schema_check(schema: Mapping[str, Any]) -> Check:
@@ -75,7 +82,7 @@ def _quick_check(schema: Mapping[str, Any]) -> Callable[[Any], bool] | None:
 
 def _slow_check(schema: Mapping[str, Any]) -> Check:
     validator = _validator_class(schema)(dict(schema))
-    names = frozenset(_names_in(schema))
+    names = frozenset(names_in(schema))
 
     def check(value: Any) -> str | None:
         reasons = [
@@ -124,12 +131,11 @@ def _ecma(pattern: str) -> re.Pattern[str]:
 _PIECES = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
 
 
-def _names_in(schema: Any) -> Iterator[str]:
-    """Yield every name in a schema, those of properties among them."""
-    if isinstance(schema, Mapping):
-        yield from schema
+def _patterns_in(schema: Any) -> Iterator[str]:
+    if isinstance(schema, Mapping) and isinstance(schema.get("pattern"), str):
+        yield schema["pattern"]
     for part in schema.values() if isinstance(schema, Mapping) else schema if isinstance(schema, list) else ():
-        yield from _names_in(part)
+        yield from _patterns_in(part)
 
 
 def _known(path: Iterable[str | int], names: Collection[str]) -> Iterator[str | int]:

@@ -52,11 +52,12 @@ def check_failed_rows(manifest: Manifest, max_failed_rows: int | float, *, again
     if failed <= allowed_failures(max_failed_rows, rows):
         return
     lack = "got no succeeded result" if manifest.output_schema is None else "got no answer that fits"
+    columns = "result_type and error_type" if manifest.output_schema is None else "result_type, verdict and error_type"
     where = "in this task's XCom" if manifest.destination == "xcom" else f"at {manifest.destination}"
     raise FailedRowsError(
         f"{failed:,} of {counted(rows, 'row')} {lack} ({_reasons(manifest)}); max_failed_rows is "
         f"{max_failed_rows!r}. {_advice(manifest, again)} To accept the failures, raise max_failed_rows. Every row is "
-        f"written {where}, with its result_type, verdict and error_type. {_billed(manifest)}{_unreadable(manifest)}",
+        f"written {where}, with its {columns}. {_billed(manifest)}{_unreadable(manifest)}",
         failed=failed,
         total=rows,
     )

@@ -11,8 +11,14 @@ from typing import Any
 import msgspec
 
 from anthropic_batches_provider.batches.requests.api_schemas import ApiSchema, api_schema
-from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_sorted, encode_values
+from anthropic_batches_provider.batches.requests.encoding import (
+    NotJsonError,
+    encode_arguments,
+    encode_sorted,
+    encode_values,
+)
 from anthropic_batches_provider.batches.requests.question_rules import check_no_format
+from anthropic_batches_provider.batches.requests.schema_places import without_titles
 from anthropic_batches_provider.batches.requests.sdk_types import is_omitted
 from anthropic_batches_provider.errors import ConfigurationError
 
@@ -35,9 +41,14 @@ class OutputSchema:
         return hash((self.hash, self.model_name))
 
     @cached_property
+    def demands(self) -> Any:
+        """The schema without its titles: what it asks for, whatever the model is called."""
+        return without_titles(self.schema)
+
+    @cached_property
     def hash(self) -> str:
-        """32 hex digits that change when the schema does."""
-        return hashlib.blake2b(encode_sorted(self.schema), digest_size=16).hexdigest()
+        """32 hex digits that change when the schema does, its titles apart."""
+        return hashlib.blake2b(encode_sorted(self.demands), digest_size=16).hexdigest()
 
     @cached_property
     def form(self) -> ApiSchema:
@@ -47,6 +58,16 @@ class OutputSchema:
         """
         return api_schema(self.schema)
 
+    @cached_property
+    def format(self) -> dict[str, Any]:
+        """The value of ``output_config.format``."""
+        return {"type": "json_schema", "schema": self.form.schema}
+
+    @cached_property
+    def sent(self) -> bytes:
+        """The bytes of :attr:`format` in each request."""
+        return encode_arguments(self.format)
+
     def added_to(self, output_config: Any) -> dict[str, Any]:
         """Return an ``output_config`` that asks for this form, beside what it says already.
 
@@ -55,7 +76,7 @@ class OutputSchema:
         if output_config is None or is_omitted(output_config):
             output_config = {}
         check_no_format(output_config)
-        return {**output_config, "format": {"type": "json_schema", "schema": self.form.schema}}
+        return {**output_config, "format": self.format}
 
 
 def json_schema_of(schema: Mapping[str, Any]) -> dict[str, Any]:

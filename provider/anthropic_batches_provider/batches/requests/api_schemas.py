@@ -41,6 +41,9 @@ _SILENT = frozenset(("$schema", "$id", "$anchor", "$comment", "$defs", "definiti
 _HINTS = frozenset(("default", "examples", "deprecated", "readOnly", "writeOnly", "format"))
 _OPEN = ("patternProperties", "unevaluatedItems", "additionalItems", "dependentSchemas")
 _CONDITIONS = frozenset(("if", "then", "else", "not", "dependentRequired"))
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_DATA = frozenset(("enum", "const", "default", "examples"))
+_MAX_DEPTH = 20
 _KEYWORDS_OF_TYPE = {
     "object": frozenset(("properties", "required", "additionalProperties", "unevaluatedProperties")),
     "array": frozenset(("items", "prefixItems", "minItems", "maxItems", "uniqueItems")),
@@ -107,6 +110,8 @@ class _Form:
     def made(self) -> dict[str, Any]:
         """Return the form of the whole schema, with the definitions that it needs."""
         made = self._at(self.root, "$")
+        for reference in () if self.problems else _references_anywhere(self.root):
+            self._target(reference, "$")
         return {"$defs": self._definitions, **made} if self._definitions else made
 
     # ------------------------------------------------------------------------------------------------------ one place
@@ -116,7 +121,9 @@ class _Form:
             problem = "`true` takes any value" if schema is True else f"{shortened(repr(schema))} is no schema"
             return self._refused(path, "type", problem, "name the type of the value")
         if "$ref" in schema:
-            return self._reference(schema, path)
+            if not _demands(_rest(schema, {"$ref"})):
+                return self._reference(schema, path)
+            schema = {**_without(schema, "$ref"), "allOf": [{"$ref": schema["$ref"]}, *as_list(schema.get("allOf"))]}
         if any(not _is_condition(part) for part in as_list(schema.get("allOf"))):
             merged = self._merged(schema, path)
             return {} if merged is None else self._at(merged, path)
@@ -164,6 +171,12 @@ class _Form:
         for name in (name for name in required if name not in properties):
             problem = f"`required` names {shortened(name)!r}, which is not in `properties`"
             self._refuse(path, "required", problem, "add the property")
+        for name in sorted(_named_by_conditions(self.root, schema) - properties.keys()):
+            problem = f"a condition on the object names {shortened(name)!r}, which is not in `properties`"
+            self._refuse(path, "properties", problem, "add the property, or give each variant whole in `anyOf`")
+        if isinstance(fewest := schema.get("minProperties"), int) and fewest > len(properties):
+            problem = f"`minProperties` is {fewest}, and there are {len(properties)} in `properties`"
+            self._refuse(path, "minProperties", problem, "lower it")
         form: dict[str, Any] = {
             "properties": {
                 name: self._at(child, path_below(f"{path}.properties", name)) for name, child in properties.items()
@@ -261,7 +274,6 @@ class _Form:
         if reference in self._open:
             self._refuse_recursion(reference, path)
             return {}
-        self._weaken(path, _rest(schema, {"$ref"}))
         name = self._definition_name(reference)
         if name is None or name not in self._definitions:
             self._open.append(reference)
@@ -312,7 +324,7 @@ class _Form:
         return told
 
     def _weaken(self, path: str, keywords: Iterable[str]) -> None:
-        demands = [name for name in keywords if name not in _SILENT and name not in _HINTS]
+        demands = _demands(keywords)
         said = f"{path}: {', '.join(demands)}"
         if demands and said not in self.weakened:
             self.weakened.append(said)
@@ -339,6 +351,39 @@ def _references_in(schema: Any) -> Iterator[Any]:
             yield part["$ref"]
         elif isinstance(part, dict):
             waiting += [child for child, _ in children_of(part, "")]
+
+
+def _references_anywhere(schema: Any) -> Iterator[Any]:
+    """Yield all references in a schema, those in conditions too, which nothing else looks at before an answer does."""
+    if isinstance(schema, Mapping):
+        yield from (schema[name] for name in _REFERENCES if isinstance(schema.get(name), str))
+        for name, part in schema.items():
+            yield from () if name in _DATA else _references_anywhere(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _references_anywhere(part)
+
+
+def _named_by_conditions(root: Schema, schema: Schema, depth: int = 0) -> set[str]:
+    """Return the properties that the conditions on an object describe or demand."""
+    found: set[str] = set()
+    for names in (schema.get("dependentRequired") or {}).values():
+        found |= {name for name in as_list(names) if isinstance(name, str)}
+    variants = [part for keyword in ("anyOf", "oneOf", "allOf") for part in as_list(schema.get(keyword))]
+    for part in (*variants, schema.get("then"), schema.get("else")):
+        if isinstance(part, Mapping) and isinstance(part.get("$ref"), str) and _is_place(root, part["$ref"]):
+            part = target_of(root, part["$ref"])
+        if isinstance(part, Mapping) and depth < _MAX_DEPTH:
+            described = part.get("properties")
+            found |= set(described) if isinstance(described, Mapping) else set()
+            found |= {name for name in as_list(part.get("required")) if isinstance(name, str)}
+            found |= _named_by_conditions(root, part, depth + 1)
+    return found
+
+
+def _demands(keywords: Iterable[str]) -> list[str]:
+    """Return the keywords that an answer can fail to meet."""
+    return [name for name in keywords if name not in _SILENT and name not in _HINTS]
 
 
 def _is_place(root: Schema, reference: Any) -> bool:

@@ -165,7 +165,7 @@ class Question:
             "defaults": self._given,
         }
         if self.output_schema is not None:  # itself, and not the form that this version makes of it
-            question["output_schema"] = self.output_schema.schema
+            question["output_schema"] = self.output_schema.demands
         try:
             encoded = encode_sorted(question)
         except NotJsonError:  # names of fields that are numbers, which become text when they are sent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -11,6 +11,8 @@ from urllib.parse import unquote
 from anthropic_batches_provider.batches.requests.wording import shortened
 
 _MAX_NAMED = 10
+_OF_NAMES = frozenset(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"))
+_DATA = frozenset(("enum", "const", "default", "examples"))
 _PLAIN_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
 
 
@@ -44,6 +46,31 @@ def types_of(schema: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names in ``type``, which holds one or a list."""
     type_ = schema.get("type")
     return tuple(name for name in (type_ if isinstance(type_, list) else [type_]) if isinstance(name, str))
+
+
+def names_in(schema: Any) -> Iterator[str]:
+    """Yield every name in a schema, those of properties among them."""
+    if isinstance(schema, Mapping):
+        yield from schema
+    for part in schema.values() if isinstance(schema, Mapping) else schema if isinstance(schema, list) else ():
+        yield from names_in(part)
+
+
+def without_titles(schema: Any) -> Any:
+    """Return a schema without the titles of its places, which say nothing of the values there."""
+    if isinstance(schema, list):
+        return [without_titles(part) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    return {
+        name: _without_titles_by_name(part) if name in _OF_NAMES else part if name in _DATA else without_titles(part)
+        for name, part in schema.items()
+        if not (name == "title" and isinstance(part, str))
+    }
+
+
+def _without_titles_by_name(parts: Any) -> Any:
+    return {name: without_titles(part) for name, part in parts.items()} if isinstance(parts, Mapping) else parts
 
 
 def as_list(value: Any) -> list[Any]:

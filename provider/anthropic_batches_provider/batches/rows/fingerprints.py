@@ -25,16 +25,20 @@ class RowsFingerprint:
     inputs look equal, and would then get the answers of the first again.
 
     Rows without a key are numbered, and the number is part of the row. The order of such rows therefore counts.
+
+    :param form: bytes of the params that are no part of a row: the form of the answers, which the question covers, and
+        which another version of this package may write in another way.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, form: bytes = b"") -> None:
         self._sum = 0
+        self._form = form
 
     def add(self, prepared: PreparedRow) -> None:
         """Add a row."""
         # Columns are one JSON object, so it is always clear where they end.
         row = xxhash.xxh3_128(prepared.columns)
-        row.update(prepared.params)
+        row.update(prepared.params.replace(self._form, b"", 1) if self._form else prepared.params)
         self._sum += row.intdigest()
 
     def add_invalid(self, columns: bytes) -> None:

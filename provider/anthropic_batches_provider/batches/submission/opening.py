@@ -54,7 +54,8 @@ log = logging.getLogger(__name__)
 
 _SHOWN_AFTER = pendulum.duration(minutes=10)  # a new batch may be unknown to parts of the service for a moment
 
-_LASTING = (PermissionError, NotADirectoryError, IsADirectoryError)  # a retry would only meet these again
+# A retry would only meet these again. A store's PermissionError may be over: a token that has expired, a clock.
+_LASTING = (NotADirectoryError, IsADirectoryError)
 
 OnChangedInput = Literal["fail", "restart"]
 
@@ -148,7 +149,7 @@ class JobOpener:
         job.check_whole()
         if _asks_the_same(job, description, plan):
             return job
-        return self.replace_changed(job, "the question (model, prompt, system or parameters)")
+        return self.replace_changed(job, "the question (model, prompt, system, parameters or output_schema)")
 
     def replace_changed(self, job: JobFolder, what: str) -> JobFolder:
         """Open a new job in place of one whose input changed, if the plan allows it.
@@ -339,7 +340,9 @@ def _usable(storage: Storage) -> Iterator[None]:
     """
     try:
         yield
-    except _LASTING as error:
+    except (*_LASTING, PermissionError) as error:
+        if isinstance(error, PermissionError) and not storage.uri.startswith("file:"):
+            raise
         raise ConfigurationError(
             f"The storage {storage.uri} cannot be used: {type(error).__name__}: {error}. Correct `storage=` or "
             "[anthropic_batches] storage, or the permissions there: a task reads, lists, writes and removes. This "

@@ -54,7 +54,7 @@ def sealed_job(
     )
     job = opener.open()
     if job.find_seal() is not None and job.is_finished() and not job.was_finished_by(plan.tries):
-        if not _has_changed(job, read_rows):
+        if not _has_changed(job, read_rows, plan):
             return job
         job = opener.replace_changed(job, "the rows")
     if job.find_seal() is None:
@@ -66,7 +66,13 @@ def sealed_job(
         if plan.max_columns_bytes is not None:
             rows = _within(rows, plan.max_columns_bytes)
         seal = seal_job(
-            job, rows, limits=plan.limits, spool_folder=spool_folder, limit=limit, show_prompt=plan.show_prompt
+            job,
+            rows,
+            limits=plan.limits,
+            spool_folder=spool_folder,
+            limit=limit,
+            show_prompt=plan.show_prompt,
+            form=_form_of(plan),
         )
         log.info("Sealed %s in %s at %s", counted(seal.rows, "row"), counted(len(seal.shards), "shard"), job.uri)
     return job
@@ -90,7 +96,11 @@ def _within(rows: Iterable[PreparedRow | InvalidRow], max_bytes: int) -> Iterato
         yield row
 
 
-def _has_changed(job: JobFolder, read_rows: Callable[[], Iterable[PreparedRow | InvalidRow]]) -> bool:
+def _form_of(plan: JobPlan) -> bytes:
+    return b"" if plan.output_schema is None else plan.output_schema.sent
+
+
+def _has_changed(job: JobFolder, read_rows: Callable[[], Iterable[PreparedRow | InvalidRow]], plan: JobPlan) -> bool:
     """Return whether the rows of a finished job have changed; rows of other rules that cannot be compared have not.
 
     :raises ConfigurationError: the rows cannot be read, there are none, or more of them are invalid than when the job
@@ -98,8 +108,8 @@ def _has_changed(job: JobFolder, read_rows: Callable[[], Iterable[PreparedRow | 
         accepted them.
     """
     seal = job.first_seal()
-    seen = _Seen()
     try:
+        seen = _Seen(_form_of(plan))
         for _ in seen.watch(read_rows()):
             pass
         _check_readable(job, seal, seen)
@@ -149,6 +159,7 @@ def seal_job(
     spool_folder: Path,
     limit: InvalidRowLimit | None = None,
     show_prompt: bool = False,
+    form: bytes = b"",
 ) -> SealRecord:
     """Write a job's shards and seal it; nothing is sent.
 
@@ -159,11 +170,12 @@ def seal_job(
     :param spool_folder: a local folder of this attempt alone.
     :param limit: judges the invalid rows; None allows none.
     :param show_prompt: whether the seal holds the text of the first prompt, and not its length and hash alone.
+    :param form: bytes of each request that ask for the form of the answers, and are no part of its row.
     :raises EmptyInputError: there are no rows.
     :raises InvalidRowError: more rows are invalid than allowed, or all are.
     """
     attempt = secrets.token_hex(4)
-    seen = _Seen()
+    seen = _Seen(form)
     limit = limit or InvalidRowLimit(0)
     nonce = job.description().nonce
     first_prompt: FirstPromptRecord | None = None
@@ -214,11 +226,11 @@ def _files(seal: SealRecord) -> set[str]:
 class _Seen:
     """Counts and fingerprints the rows as they pass by."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: bytes) -> None:
         self.rows = 0
         self.structured = False
         self.invalid = InvalidRows()
-        self.fingerprint = RowsFingerprint()
+        self.fingerprint = RowsFingerprint(form)
 
     def watch(self, rows: Iterable[PreparedRow | InvalidRow]) -> Iterator[PreparedRow | InvalidRow]:
         add = self.fingerprint.add

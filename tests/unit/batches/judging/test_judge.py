@@ -73,6 +73,16 @@ def test_parsed_is_the_answers_own_json_on_one_line(text: str, parsed: str) -> N
     assert said(judged(text)) == ("fits", parsed, None)
 
 
+@pytest.mark.parametrize("schema", [closed(rating={"type": "integer"}), {"type": "array", "uniqueItems": True}])
+def test_an_answer_that_cannot_be_judged_stops_nothing_but_itself(schema: dict[str, Any]) -> None:
+    deep = "[" * 500 + "]" * 500
+    message = {"content": [{"type": "text", "text": f"[{deep}, {deep}]"}], "model": "m", "stop_reason": "end_turn"}
+    line = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
+    row = judge_for(OutputSchema(schema), structured=True)(b"{}", "b", decode_result(json.dumps(line).encode()))
+    assert (row.verdict, row.parsed) == ("invalid_output", None)
+    assert row.reason is not None
+
+
 def test_nan_is_no_json() -> None:
     assert said(judged('{"rating": NaN}')) == ("invalid_output", None, "the answer holds no JSON")
 

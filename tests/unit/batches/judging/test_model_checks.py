@@ -38,6 +38,8 @@ class Label(BaseModel):
             raise ValueError(f"SECRET {rating}")
         if rating == 2:
             raise RuntimeError("SECRET")
+        if rating == 3:
+            raise SystemExit("SECRET")
         return rating
 
 
@@ -62,6 +64,7 @@ def _forgotten() -> None:
         ({"rating": "5"}, "at $.rating, `int_type`"),
         ({"rating": 4}, "at $.rating, `value_error`"),
         ({"rating": 2}, "the model's own validator raised RuntimeError"),
+        ({"rating": 3}, "the model's own validator raised SystemExit"),
         ({"mood": "SECRET"}, "at $.mood, `literal_error` (expected='good' or 'bad')"),
         ({"parts": [{"name": "a"}, {"name": "SECRETSECRET"}]}, "at $.parts[1].name, `string_too_long` (max_length=9)"),
         ({"SECRET": 1}, "at $, `extra_forbidden`"),

@@ -137,6 +137,13 @@ def test_what_is_weakened_is_told_by_place() -> None:
             closed(a=TEXT, above=closed(a=TEXT)),
             id="allOf of one definition in another of the same",
         ),
+        pytest.param(
+            {"$ref": "#/$defs/A", "properties": {"b": WHOLE}, "required": ["b"]}
+            | {"$defs": {"A": {"type": "object", "properties": {"a": TEXT}, "required": ["a"]}}},
+            {"type": "object", "properties": {"b": WHOLE, "a": TEXT}, "required": ["b", "a"]}
+            | {"additionalProperties": False},
+            id="demands beside a reference",
+        ),
         pytest.param({"type": "array", "items": TEXT, "minItems": 1}, None, id="minItems of 1"),
         pytest.param(closed(optional=True), None, id="an object that is always empty"),
     ],
@@ -186,6 +193,25 @@ class _Tree(BaseModel):
         (closed(a={"$ref": "#/$defs/A"}), "at $.properties.a, `$ref` '#/$defs/A' leads to nothing"),
         ({"allOf": [TEXT, WHOLE]}, "at $, the parts of `allOf` differ in `type`"),
         ({"allOf": [closed(a=TEXT), closed(b=TEXT)]}, "at $, a part of `allOf` is closed to the properties of another"),
+        ({"not": {"$ref": "#/$defs/missing"}, "type": "string"}, "at $, `$ref` '#/$defs/missing' leads to nothing"),
+        ({"not": {"$ref": "http://x/y"}, "type": "string"}, "at $, `$ref` 'http://x/y' is no place in the schema"),
+        (
+            {"type": "object", "properties": {"kind": TEXT}, "oneOf": [{"properties": {"x": TEXT}, "required": ["x"]}]},
+            "at $, a condition on the object names 'x', which is not in `properties`",
+        ),
+        (
+            {"type": "object", "properties": {"a": TEXT}, "dependentRequired": {"a": ["b"]}},
+            "at $, a condition on the object names 'b', which is not in `properties`",
+        ),
+        (
+            {"type": "object", "properties": {"a": TEXT}, "if": {"required": ["a"]}, "then": {"$ref": "#/$defs/B"}}
+            | {"$defs": {"B": {"required": ["b"]}}},
+            "at $, a condition on the object names 'b', which is not in `properties`",
+        ),
+        (
+            {"type": "object", "properties": {"a": TEXT}, "minProperties": 2},
+            "at $, `minProperties` is 2, and there are 1 in `properties`",
+        ),
         (closed(optional=True, **{f"p{n}": TEXT for n in range(25)}), "at $, 25 properties are not in `required`"),
     ],
     ids=lambda value: value.partition(", ")[2][:40] if isinstance(value, str) else "",
