@@ -19,7 +19,7 @@ from anthropic_batches_provider.batches.requests.output_schemas import problems_
 from anthropic_batches_provider.batches.results import Result, decode_result
 from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.simulator.service.schema_refusals import refused_schema
-from tests.worlds.random_user_schemas import MARKS, Schema, changed, made_answers, user_schemas
+from tests.worlds.random_user_schemas import MARKS, Schema, changed, made_answers, user_schemas, with_one_part_less
 
 QUICK = settings(deadline=None, database=None, derandomize=True, print_blob=True, max_examples=150)
 QUICK = settings(
@@ -164,9 +164,8 @@ def check_form_accepts(schema: Schema, answers: list[Any]) -> None:
 def schemas_and_named_answers(draw: st.DrawFn) -> tuple[Schema, list[Any]]:
     """Draw a schema and answers with no properties but those that the schema names for their place."""
     schema = draw(user_schemas())
-    return schema, [
-        answer for seed in draw(st.lists(SEEDS, min_size=4, max_size=4)) for answer in made_answers(schema, seed)
-    ]
+    answers = [*made_answers(schema, draw(SEEDS)), *made_answers(schema, draw(SEEDS))]
+    return schema, [*answers, *(lesser for answer in answers for lesser in with_one_part_less(answer))]
 
 
 @settings(QUICK)

@@ -181,22 +181,33 @@ def made_answers(schema: Schema, seed: int) -> list[Any]:
 
 
 @st.composite
-def changed(draw: st.DrawFn, answer: Any, *, value: Any = _JSON) -> Any:
+def changed(draw: st.DrawFn, answer: Any) -> Any:
     """Draw an answer with one part replaced, left out or added."""
     answer = copy.deepcopy(answer)
     holder, place = draw(st.sampled_from([(None, None), *_places(answer)]))
     if holder is None:
-        return draw(value)
+        return draw(_JSON)
     how = draw(st.sampled_from(["replace", "leave out", "add"]))
     if how == "replace":
-        holder[place] = draw(value)
+        holder[place] = draw(_JSON)
     elif how == "leave out":
         del holder[place]
     elif isinstance(holder, list):
-        holder.insert(place, draw(value | st.just(holder[place])))
+        holder.insert(place, draw(_JSON | st.just(holder[place])))
     else:
-        holder[draw(_NAMES | _TEXT)] = draw(value)
+        holder[draw(_NAMES | _TEXT)] = draw(_JSON)
     return answer
+
+
+def with_one_part_less(answer: Any) -> list[Any]:
+    """Return the answers that lack one property or item of another."""
+    answers = []
+    for number in range(len(list(_places(answer)))):
+        lesser = copy.deepcopy(answer)
+        holder, place = list(_places(lesser))[number]
+        del holder[place]
+        answers.append(lesser)
+    return answers
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
