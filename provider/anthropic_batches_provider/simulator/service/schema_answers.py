@@ -1,14 +1,16 @@
 """A JSON value that is valid for a JSON Schema, drawn from a seed.
 
 Supported: type (one or several), enum, const, properties, required, items, prefixItems, the bounds of arrays, strings
-and numbers, multipleOf, format, pattern, anyOf, oneOf, allOf, and $ref to any pointer into the schema. Not supported:
-not, if, dependent*, patternProperties, contains.
+and numbers, multipleOf, format, pattern, anyOf, oneOf, allOf, and $ref to any pointer into the schema. Bounds also
+count where a description ends with them, as in ``{maximum: 5, minimum: 1}``. Not supported: not, if, dependent*,
+patternProperties, contains.
 """
 
 from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import reduce
@@ -40,6 +42,14 @@ _TYPE_OF_KEYWORD = (
     ("string", ("minLength", "maxLength", "pattern", "format")),
     ("number", ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")),
 )
+
+# What the API has no keyword for stands at the end of a description, as the SDK's transform_schema writes it.
+_STATED = re.compile(r"\{([^{}]*)\}\Z")
+_STATED_BOUND = re.compile(
+    r"\b(minimum|maximum|exclusiveMinimum|exclusiveMaximum|minLength|maxLength|minItems|maxItems)"
+    r": (-?\d{1,9}(?:\.\d+)?)(?=,|\Z)"
+)
+MOST_STATED = 1000  # characters or items that a description can ask for
 
 Schema = dict[str, Any]
 
@@ -81,10 +91,10 @@ class SchemaAnswer:
         schema = self._flat(schema)
         name = next((name for name in ("anyOf", "oneOf") if schema.get(name)), None)
         if name is not None:
-            return self._one_of(_without(schema, name), schema[name], depth)
+            return self._one_of(_without(_without(schema, name), "description"), schema[name], depth)
         values = listed_values(schema)
         if values is None:
-            return self._makers[self._type_of(schema, depth)](schema, depth)
+            return self._makers[self._type_of(schema, depth)](_as_described(schema), depth)
         fitting = [value for value in values if not refuses(_without(schema, "enum"), value, self._root)]
         if not fitting:
             raise NoValueError(f"none of the values {values} fits")
@@ -225,6 +235,19 @@ class SchemaAnswer:
 
 def _without(schema: Schema, name: str) -> Schema:
     return {key: value for key, value in schema.items() if key != name}
+
+
+def _as_described(schema: Schema) -> Schema:
+    """Return the schema with the bounds that its description states, as a model heeds them; its own keywords win."""
+    stated = _STATED.search(str(schema.get("description", "")))
+    if stated is None:
+        return schema
+    bounds: dict[str, float] = {name: float(number) for name, number in _STATED_BOUND.findall(stated[1])}
+    described = bounds | schema
+    lengths = (("minLength", "maxLength"), ("minItems", "maxItems"))
+    if any(described.get(low, 0) > min(described.get(high, MOST_STATED), MOST_STATED) for low, high in lengths):
+        return schema
+    return described
 
 
 def _bounds(schema: Schema, *, whole: bool) -> tuple[float, float]:

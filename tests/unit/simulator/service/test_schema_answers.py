@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from anthropic_batches_provider.batches.requests.api_schemas import api_schema
 from anthropic_batches_provider.simulator.service.schema_answers import SchemaAnswer
 from anthropic_batches_provider.simulator.service.schema_refusals import refused_schema
 from tests.worlds.output_schemas import TAKEN, closed
@@ -80,6 +81,38 @@ def test_an_answer_is_valid_for_its_schema(schema: dict[str, Any], words: str, s
     value = SchemaAnswer(schema, words=words, seed=seed).value()
     jsonschema.Draft202012Validator(schema).validate(value)
     assert SchemaAnswer(schema, words=words, seed=seed).value() == value
+
+
+STATED: dict[str, dict[str, Any]] = {
+    "an integer": {"type": "integer", "minimum": 3, "maximum": 5},
+    "an integer below zero": {"type": "integer", "maximum": -200},
+    "a number": {"type": "number", "exclusiveMinimum": 0.5, "exclusiveMaximum": 0.75},
+    "a text": {"type": "string", "minLength": 7, "maxLength": 9},
+    "a list": {"type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4},
+    "an empty list": {"type": "array", "items": {"type": "integer"}, "maxItems": 0},
+    "described too": {"type": "integer", "description": "Stars", "minimum": 1, "maximum": 5},
+    "or null": {"description": "Stars", "anyOf": [{"type": "integer", "minimum": 1, "maximum": 5}, {"type": "null"}]},
+}
+
+
+@pytest.mark.parametrize("name", STATED)
+@pytest.mark.parametrize("seed", range(10))
+def test_bounds_that_the_form_states_in_a_description_are_met(name: str, seed: int) -> None:
+    schema = closed(value=STATED[name])
+    form = api_schema(schema).schema
+    assert refused_schema(form) is None
+    assert "{" in str(form)
+    validate(schema, SchemaAnswer(form, words="one two", seed=seed).value())
+
+
+@pytest.mark.parametrize(
+    "description",
+    ["{minItems: 5, maxItems: 2}", "{minItems: 100000}", "{maxItems: 0}", "{minItems: many}", "{}", "{maxItems: 1"],
+)
+def test_a_description_that_contradicts_the_schema_or_asks_too_much_is_ignored(description: str) -> None:
+    schema = {"type": "array", "items": {"type": "integer"}, "minItems": 1, "description": description}
+    plain = SchemaAnswer({**schema, "description": "Numbers"}, words="x", seed=1).value()
+    assert SchemaAnswer(schema, words="x", seed=1).value() == plain
 
 
 def validate(schema: Any, value: Any) -> None:
