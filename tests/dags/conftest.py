@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import sys
@@ -21,6 +23,16 @@ from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimul
 
 ROOT = Path(__file__).parents[2]
 LOGICAL_DATE = pendulum.datetime(2026, 3, 14, tz="UTC")
+
+
+def rows_in(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of every part, in order."""
+    rows: list[dict[str, Any]] = []
+    for part in sorted(folder.glob("part-*")):
+        content = part.read_bytes()
+        text = gzip.decompress(content) if part.suffix == ".gz" else content
+        rows += [json.loads(line) for line in text.split(b"\n") if line]
+    return rows
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ast
-import gzip
 import json
 import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import airflow
 import pendulum
@@ -18,20 +16,11 @@ import pytest
 from anthropic_batches_provider.hooks import MessageBatchHook
 from anthropic_batches_provider.simulator import Clock, Settings, Simulator, SimulatorControl, SimulatorServer
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
-from tests.dags.conftest import ROOT, DagRunner
+from tests.dags.conftest import ROOT, DagRunner, rows_in
+from tests.dags.test_schema_examples import EXAMPLES as EXAMPLES_WITH_SCHEMAS
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "dags").glob("*.py"))
 HOUR = 3600
-
-
-def rows_in(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of every part, in order."""
-    rows: list[dict[str, Any]] = []
-    for part in sorted(folder.glob("part-*")):
-        content = part.read_bytes()
-        text = gzip.decompress(content) if part.suffix == ".gz" else content
-        rows += [json.loads(line) for line in text.split(b"\n") if line]
-    return rows
 
 
 def test_there_is_a_test_for_every_example() -> None:
@@ -43,6 +32,7 @@ def test_there_is_a_test_for_every_example() -> None:
         "daily_partitions",
         "collect_ended_batches",
         "tidy_workspace",
+        *EXAMPLES_WITH_SCHEMAS,
     }
 
 

@@ -19,8 +19,7 @@ from anthropic_batches_provider.batches.ledger import UnitOfWork
 from anthropic_batches_provider.simulator import Simulator, SimulatorControl
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from anthropic_batches_provider.simulator.server import SimulatorServer
-from tests.dags.conftest import LOGICAL_DATE, ROOT, DagRunner
-from tests.dags.test_example_dags import rows_in
+from tests.dags.conftest import LOGICAL_DATE, ROOT, DagRunner, rows_in
 
 PAGE = ROOT / "docs/spending.md"
 WORDS = ["one", "two", "three", "four"]

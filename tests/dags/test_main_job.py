@@ -16,8 +16,7 @@ from anthropic_batches_provider.batches.pauses import GrowingPause
 from anthropic_batches_provider.batches.results import fetching
 from anthropic_batches_provider.batches.submission import submission
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
-from tests.dags.conftest import ROOT, DagRunner
-from tests.dags.test_example_dags import rows_in
+from tests.dags.conftest import ROOT, DagRunner, rows_in
 
 CORPUS = ROOT.parent / "shared" / "data" / "sotu_passages_1790_1933.jsonl.gz"
 

@@ -11,8 +11,7 @@ import pendulum
 import pytest
 
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
-from tests.dags.conftest import DagRunner, Run
-from tests.dags.test_example_dags import rows_in
+from tests.dags.conftest import DagRunner, Run, rows_in
 
 ROWS = 22
 IS_OLDEST = airflow.__version__.startswith("3.0.")

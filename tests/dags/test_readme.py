@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
-from tests.dags.conftest import LOGICAL_DATE, ROOT, DagRunner
-from tests.dags.test_example_dags import rows_in
+from tests.dags.conftest import LOGICAL_DATE, ROOT, DagRunner, rows_in
 
 _PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _DESTINATION = "file:///tmp/labels/"
