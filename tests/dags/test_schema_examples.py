@@ -14,7 +14,7 @@ import pytest
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import ROOT, DagRunner, rows_in
 
-EXAMPLES = ["feedback_labels"]
+EXAMPLES = ["feedback_labels", "extract_measures", "branch_on_outcomes"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -67,3 +67,75 @@ def test_one_row_in_a_hundred_may_have_no_label_and_no_more(
     assert run.tasks == {"label": "failed", "summarize": "upstream_failed"}
     (folder,) = (tmp_path / "out" / "feedback_labels").iterdir()
     assert Counter(row["verdict"] for row in rows_in(folder)) == {"fits": 45, "invalid_output": 5}
+
+
+def test_nested_json_becomes_a_table_with_a_line_for_each_measure(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
+) -> None:
+    first, second = passages()[:2]
+    money = {"amount": 4000.5, "currency": "USD"}
+    named = {"stance": "proposes", "subject": "a mint, at Philadelphia", "money": money}
+    two = {"summary": "A mint.", "measures": [named, named | {"stance": "reports", "money": None}]}
+    other_currency = {**two, "measures": [named | {"money": {"amount": 1, "currency": "gold"}}]}
+    control = message_batch_simulator.control
+    control.add_outcome("fenced", contains=first["text"][:60], text=json.dumps(two))
+    control.add_outcome("succeeded", contains=second["text"][:60], text=json.dumps(other_currency))
+    run = dags.run("extract_measures", {"output": str(tmp_path / "out")})
+    assert run.tasks == {"extract": "success", "flatten": "success"}
+    (folder,) = (tmp_path / "out" / "extract_measures").iterdir()
+    rows = rows_in(folder)
+    assert [row["verdict"] for row in rows] == ["fits", "invalid_output"] + ["fits"] * 238
+    assert rows[1]["error_message"].startswith("at $.measures[0].money.currency")
+    lines = lines_of(folder / "measures.csv")
+    assert lines[:2] == [
+        {
+            "passage_id": first["passage_id"], "year": "1790", "stance": "proposes",
+            "subject": "a mint, at Philadelphia", "amount": "4000.5", "currency": "USD",
+        },
+        {
+            "passage_id": first["passage_id"], "year": "1790", "stance": "reports",
+            "subject": "a mint, at Philadelphia", "amount": "", "currency": "",
+        },
+    ]  # fmt: skip
+    measures = [(row["passage_id"], each) for row in rows if row["parsed"] for each in row["parsed"]["measures"]]
+    assert [(line["passage_id"], line["stance"]) for line in lines] == [(key, each["stance"]) for key, each in measures]
+    assert run.xcom("flatten") == len(lines) == len(measures)
+
+
+def test_each_kind_of_outcome_goes_to_its_own_task(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
+) -> None:
+    control = message_batch_simulator.control
+    control.add_outcome("errored", contains="boils in two minutes", error_type="invalid_request_error")
+    control.add_outcome("errored", contains="is an idiot", error_type="overloaded_error", times=3)
+    control.add_outcome("errored", contains="Cheap watches", error_type="api_error", times=1)
+    control.add_outcome("refusal", contains="pick the lock", category="cyber")
+    control.add_outcome("invalid_output", contains="came off", times=1)
+    control.add_outcome("max_tokens", contains="555-0142", times=1)
+    run = dags.run("branch_on_outcomes", {"output": str(tmp_path / "out")})
+    assert run.tasks == dict.fromkeys(
+        ("label", "by_outcome", "store", "review", "correct", "send_again", "ask_larger_model"), "success"
+    )
+    (folder,) = (tmp_path / "out" / "branch_on_outcomes").iterdir()
+    written = {
+        name: [json.loads(line)["comment_id"] for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+        for name in ("store", "review", "correct")
+    }
+    assert written == {"store": [3, *range(7, 21)], "review": [5], "correct": [1]}
+    again, larger = rows_in(folder / "send_again"), rows_in(folder / "ask_larger_model")
+    assert [(row["comment_id"], row["verdict"], row["model"]) for row in again] == [(2, "fits", "claude-haiku-5-5")]
+    assert [(row["comment_id"], row["verdict"], row["model"]) for row in larger] == [
+        (4, "fits", "claude-opus-5-5"),
+        (6, "fits", "claude-opus-5-5"),
+    ]
+    assert control.billing().rows_billed == 20 - 2 + 1 + 2, "without two errors; one sent again, two asked again"
+
+
+def test_tasks_without_rows_are_skipped(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
+) -> None:
+    message_batch_simulator.control.add_outcome("refusal", contains="poison")
+    run = dags.run("branch_on_outcomes", {"output": str(tmp_path / "out")})
+    skipped = dict.fromkeys(("correct", "send_again", "ask_larger_model"), "skipped")
+    assert run.tasks == dict.fromkeys(("label", "by_outcome", "store", "review"), "success") | skipped
+    assert (run.xcom("store"), run.xcom("review")) == (19, 1)
