@@ -4,7 +4,8 @@
 a larger model. Only the tasks run that have rows. A server error gets here if it outlasts the operator's own rounds, of
 which there are three by default.
 
-``max_failed_rows`` is high, because here no row is a failure: each has its task.
+``max_failed_rows`` lets any number of rows fail in the first task, because each has a task that follows. Those that
+fail again there make the run fail.
 
 Needs the connection ``anthropic_default``.
 """
@@ -26,6 +27,7 @@ from anthropic_batches_provider.sources import read_rows
 
 COMMENTS = Path(__file__).parent / "data" / "comments.jsonl"
 FOLDER = "{{ params.output }}/branch_on_outcomes/{{ run_id }}"
+ANY_NUMBER = 1_000_000
 BAD_REQUESTS = {"invalid_request_error", "not_found_error", "request_too_large"}  # they fail again until corrected
 
 
@@ -82,9 +84,15 @@ with DAG(
         keep=["comment"],
         prompt="What is this comment about?\n\n{{ row.comment }}",
         output_schema=Topic,
-        max_failed_rows=0.99,
     )
-    label = ask(task_id="label", rows=str(COMMENTS), model="claude-haiku-5-5", max_tokens=200, destination=FOLDER)
+    label = ask(
+        task_id="label",
+        rows=str(COMMENTS),
+        model="claude-haiku-5-5",
+        max_tokens=200,
+        destination=FOLDER,
+        max_failed_rows=ANY_NUMBER,
+    )
     again = {"send_again": "claude-haiku-5-5", "ask_larger_model": "claude-opus-5-5"}
 
     branch = by_outcome(label.output)  # type: ignore[arg-type]

@@ -8,13 +8,21 @@ import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import ROOT, DagRunner, rows_in
 
-EXAMPLES = ["feedback_labels", "extract_measures", "branch_on_outcomes"]
+EXAMPLES = [
+    "feedback_labels",
+    "extract_measures",
+    "branch_on_outcomes",
+    "moderate_comments",
+    "evaluate_eras",
+    "compare_models",
+]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -139,3 +147,112 @@ def test_tasks_without_rows_are_skipped(
     skipped = dict.fromkeys(("correct", "send_again", "ask_larger_model"), "skipped")
     assert run.tasks == dict.fromkeys(("label", "by_outcome", "store", "review"), "success") | skipped
     assert (run.xcom("store"), run.xcom("review")) == (19, 1)
+
+
+def test_refusals_are_a_class_beside_those_of_the_schema(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
+) -> None:
+    control = message_batch_simulator.control
+    control.add_outcome("refusal", contains="pick the lock", category="cyber")
+    control.add_outcome("refusal", contains="strongest poison", category="bio")
+    control.add_outcome("succeeded", contains="is an idiot", text='{"class": "insult", "quote": "an idiot"}')
+    control.add_outcome("succeeded", contains="Cheap watches", text='{"class": "spam", "quote": "' + 81 * "x" + '"}')
+    control.add_outcome("succeeded", text='{"class": "fine", "quote": ""}')
+    run = dags.run("moderate_comments", {"output": str(tmp_path / "out")})
+    assert run.tasks == {"moderate": "success", "decide": "success"}
+    assert run.xcom("decide") == {"fine": 16, "insult": 1, "undecided": 1, "refused": 2}
+    (folder,) = (tmp_path / "out" / "moderate_comments").iterdir()
+    classes = {int(line["comment_id"]): line["class"] for line in lines_of(folder / "classes.csv")}
+    unlike_others = {2: "insult", 3: "undecided", 5: "refused", 13: "refused"}
+    assert classes == dict.fromkeys(range(1, 21), "fine") | unlike_others
+    manifest = json.loads((folder / "_manifest.json").read_text())
+    assert manifest["verdicts"] == {"fits": 17, "invalid_output": 1, "refusal": 2}
+
+
+def test_refusals_are_no_failure_but_too_many_comments_without_a_class_are(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
+) -> None:
+    control = message_batch_simulator.control
+    control.add_outcome("invalid_output", contains="It hums")
+    control.add_outcome("max_tokens", contains="strongest poison")
+    control.add_outcome("errored", contains="Five stars", error_type="invalid_request_error")
+    control.add_outcome("refusal", share=1.0)
+    run = dags.run("moderate_comments", {"output": str(tmp_path / "out")})
+    assert run.tasks == {"moderate": "success", "decide": "failed"}
+    (folder,) = (tmp_path / "out" / "moderate_comments").iterdir()
+    counted = Counter(line["class"] for line in lines_of(folder / "classes.csv"))
+    assert counted == {"refused": 17, "undecided": 3}
+
+
+def era_of(year: int) -> str:
+    if year < 1861:
+        return "1790-1829" if year < 1830 else "1830-1860"
+    return "1861-1900" if year < 1901 else "1901-1933"
+
+
+def test_accuracy_table_and_chart_are_those_of_the_answers(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
+) -> None:
+    control = message_batch_simulator.control
+    early = [each for each in passages() if each["year"] < 1830]
+    for passage in early[:-1]:  # all but one of the first era are dated right
+        control.add_outcome("succeeded", contains=passage["text"][:60], text='{"era": "1790-1829"}')
+    control.add_outcome("refusal", contains=early[-1]["text"][:60])
+    control.add_outcome("succeeded", contains="railroad", text='{"era": "1861-1900"}')
+    control.add_outcome("invalid_output", contains="electricity")
+    run = dags.run("evaluate_eras", {"output": str(tmp_path / "out")})
+    assert run.tasks == {"guess": "success", "evaluate": "success"}
+    (folder,) = (tmp_path / "out" / "evaluate_eras").iterdir()
+    rows = rows_in(folder / "answers")
+    answers = {row["passage_id"]: json.loads(row["text"])["era"] for row in rows if row["verdict"] == "fits"}
+    pairs = [(era_of(each["year"]), answers.get(each["passage_id"], "none")) for each in passages()]
+    eras = ["1790-1829", "1830-1860", "1861-1900", "1901-1933"]
+
+    right = [known for known, answer in pairs if known == answer]
+    assert run.xcom("evaluate") == len(right) / 240
+
+    table = {line.pop("known"): line for line in lines_of(folder / "confusion.csv")}
+    expected = {known: {answer: str(pairs.count((known, answer))) for answer in (*eras, "none")} for known in eras}
+    assert table == expected
+    assert table["1790-1829"] == {
+        "1790-1829": str(len(early) - 1), "1830-1860": "0", "1861-1900": "0", "1901-1933": "0", "none": "1",
+    }  # fmt: skip
+
+    chart = ElementTree.parse(folder / "recall.svg").getroot()  # noqa: S314 - the DAG has just written it
+    name_space = "{http://www.w3.org/2000/svg}"
+    recalls = [right.count(era) / sum(known == era for known, _ in pairs) for era in eras]
+    assert [float(bar.attrib["width"]) for bar in chart.iter(f"{name_space}rect")] == [
+        round(300 * recall, 1) for recall in recalls
+    ]
+    texts = [text.text for text in chart.iter(f"{name_space}text")]
+    assert texts[0] == f"Accuracy: {100 * len(right) / 240:.1f}%"
+    assert texts[1::2] == eras
+    assert texts[2::2] == [f"{100 * recall:.0f}%" for recall in recalls]
+
+
+def test_two_models_answer_the_same_rows_side_by_side(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
+) -> None:
+    refused = passages()[0]
+    message_batch_simulator.control.add_outcome("refusal", contains=refused["text"][:60], times=1)
+    run = dags.run("compare_models", {"output": str(tmp_path / "out")})
+    assert run.state == "success"
+    (folder,) = (tmp_path / "out" / "compare_models").iterdir()
+    small, large = (rows_in(folder / f"map_index={index}") for index in range(2))
+    assert {row["model"] for row in small} == {"claude-haiku-5-5"}, "one model a job, the small one first"
+    assert {row["model"] for row in large} == {"claude-sonnet-5-5"}
+    lines = lines_of(folder / "side_by_side.csv")
+    assert [line["passage_id"] for line in lines] == [passage["passage_id"] for passage in passages()]
+    assert [line["claude-haiku-5-5"] for line in lines[1:]] == [row["parsed"]["tone"] for row in small[1:]]
+    assert [line["claude-sonnet-5-5"] for line in lines] == [row["parsed"]["tone"] for row in large]
+    assert lines[0]["claude-haiku-5-5"] == "(refusal)"
+    agreed = sum(one["parsed"] == two["parsed"] for one, two in zip(small, large, strict=True))
+    assert 0 < agreed < 240
+    assert run.xcom("compare") == {
+        "agreement": agreed / 240,
+        "output_tokens": {
+            "claude-haiku-5-5": sum(row["usage"]["output_tokens"] for row in small),
+            "claude-sonnet-5-5": sum(row["usage"]["output_tokens"] for row in large),
+        },
+    }
+    assert message_batch_simulator.control.billing().rows_billed == 480
