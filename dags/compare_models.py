@@ -79,4 +79,4 @@ with DAG(
         tokens = dict(zip(MODELS, map(tokens_written, manifests), strict=True))
         return {"agreement": agreement, "output_tokens": tokens}
 
-    compare(ask.output, FOLDER)  # type: ignore[arg-type]
+    compare(ask.output, FOLDER)
