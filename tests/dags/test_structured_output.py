@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from anthropic_batches_provider.batches.requests import answer_schemas
+from anthropic_batches_provider.batches.requests.api_schemas import ApiSchema
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import DagRunner
 
@@ -95,4 +97,21 @@ def test_more_rows_that_do_not_fit_than_allowed_fail_the_task(
     assert "2 invalid_output, e.g. " in said
     assert "Truncated rows need a higher max_tokens." in said
     assert "Ask about corrected rows in a job of their own: this one keeps the answers that were billed." in said
+    assert message_batch_simulator.control.billing().rows_billed == 5 * 6
+
+
+def test_another_version_of_the_form_and_another_name_of_the_model_change_nothing_that_was_paid(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert dags.run("structured").state == "success"
+    made, dumped = answer_schemas.api_schema, answer_schemas.json_schema_of
+
+    def other_form(schema: Any) -> ApiSchema:
+        form = made(schema)
+        return ApiSchema({**form.schema, "description": "made by another version"}, form.weakened)
+
+    monkeypatch.setattr(answer_schemas, "api_schema", other_form)
+    monkeypatch.setattr(answer_schemas, "json_schema_of", lambda schema: {**dumped(schema), "title": "Renamed"})
+    again = dags.run("structured")
+    assert set(again.tasks.values()) == {"success"}
     assert message_batch_simulator.control.billing().rows_billed == 5 * 6

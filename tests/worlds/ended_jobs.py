@@ -29,6 +29,7 @@ from anthropic_batches_provider.batches.ledger import (
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import Destination
+from anthropic_batches_provider.batches.requests import OutputSchema
 from anthropic_batches_provider.errors import BatchNotFoundError, ResultsStreamError
 
 NOW = pendulum.datetime(2026, 11, 21, 6)
@@ -168,7 +169,12 @@ class EndedJob:
 
 
 def opened_job(
-    storage: Storage, unit: str = "dag/task/unit/-", *, nonce: str = NONCE, column_prefix: str = ""
+    storage: Storage,
+    unit: str = "dag/task/unit/-",
+    *,
+    nonce: str = NONCE,
+    column_prefix: str = "",
+    output_schema: OutputSchema | None = None,
 ) -> JobFolder:
     """Create a job without shards, as it is before its rows are read."""
     record = JobRecord(
@@ -181,6 +187,9 @@ def opened_job(
         opened_at=NOW.to_iso8601_string(),
         question="q",
         column_prefix=column_prefix,
+        output_schema=None if output_schema is None else dict(output_schema.schema),
+        output_schema_hash="" if output_schema is None else output_schema.hash,
+        output_model="" if output_schema is None else output_schema.model_name,
     )
     before = jobs_of(storage, unit)
     for job in before.jobs:  # as one that replaces them does
@@ -197,6 +206,7 @@ def ended_job(
     column_prefix: str = "",
     nonce: str = NONCE,
     unit: str = "dag/task/unit/-",
+    output_schema: OutputSchema | None = None,
 ) -> EndedJob:
     """Create a job with one shard for each of ``results``.
 
@@ -204,7 +214,7 @@ def ended_job(
     :param columns: the JSON objects of the rows of each shard.
     """
     storage = LocalStorage(root / "jobs")
-    folder = opened_job(storage, unit, nonce=nonce, column_prefix=column_prefix)
+    folder = opened_job(storage, unit, nonce=nonce, column_prefix=column_prefix, output_schema=output_schema)
     service = Service()
     shards: list[ShardRecord] = []
     for number, rows in enumerate(columns):

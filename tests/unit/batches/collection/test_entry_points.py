@@ -7,6 +7,7 @@ import json
 import random
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,23 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from anthropic_batches_provider.batches.collection import (
+    JobCollection,
     collect_batches,
     collect_job,
     rows_for_xcom,
 )
 from anthropic_batches_provider.batches.collection.unusable_rows import read_unusable_rows
-from anthropic_batches_provider.batches.ledger import LocalStorage, ShardRecord
+from anthropic_batches_provider.batches.judging import judge, model_checks
+from anthropic_batches_provider.batches.ledger import EndRecord, LocalStorage, ShardRecord
 from anthropic_batches_provider.batches.output.destination import (
     MANIFEST_NAME,
     OWNER_NAME,
 )
 from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.requests import OutputSchema
 from anthropic_batches_provider.errors import ConfigurationError, XComLimitError
 from tests.worlds.ended_jobs import (
     NONCE,
@@ -343,3 +348,36 @@ def test_a_destination_may_be_any_folder_of_a_storage(tmp_path: Path, job: Ended
     destination = replace(job.destination(), storage=LocalStorage(tmp_path / "deep" / "map_index=3"))
     manifest = collect_job(job.folder, job.service, destination, job.settings)
     assert manifest.destination == f"file://{tmp_path}/deep/map_index=3"
+
+
+class _Strict(BaseModel):
+    a: int
+
+
+@pytest.fixture
+def model_is(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[type | None], None]]:
+    """Yield a function that says which model a job's name leads to; None for none."""
+
+    def lead_to(model: type | None) -> None:
+        monkeypatch.setattr(model_checks, "_model_of", lambda name, schema_hash: model)
+        judge._judge_by.cache_clear()
+
+    yield lead_to
+    judge._judge_by.cache_clear()
+
+
+def test_parts_that_something_else_has_judged_are_written_again(
+    tmp_path: Path, model_is: Callable[[type | None], None]
+) -> None:
+    answers = [[succeeded(f"{NONCE}-{number}-{number}", '{"a": "bad"}')] for number in range(2)]
+    columns = [[b'{"id":0}'], [b'{"id":1}']]
+    schema = OutputSchema({"type": "object", "properties": {"a": {"type": "string"}}}, "gone:Model")
+    job = ended_job(tmp_path, answers, columns, structured=True, output_schema=schema)
+    job.folder.record_end(EndRecord.of(job.service.batches["msgbatch_0"], shard=0))
+    model_is(_Strict)
+    assert JobCollection(job.folder, job.service, job.destination(), job.settings).write_next() is not None
+    model_is(None)
+    manifest = JobCollection(job.folder, job.service, job.destination(), job.settings).publish()
+    assert manifest.verdicts == {"fits": 2}, "not one by the model and one by the schema"
+    assert (manifest.output_schema, manifest.failed_rows) == (schema.hash, 0)
+    assert sorted(job.files()) == sorted([MANIFEST_NAME, "_owner.json", *(part.name for part in manifest.parts)])

@@ -15,6 +15,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.requests import (
     MAX_PARAMS_BYTES,
+    OutputSchema,
     PromptTemplate,
     Question,
     encode_ready_request,
@@ -299,6 +300,15 @@ def test_the_same_question_has_the_same_fingerprint() -> None:
     other = question(prompt=prompt(), params={"b": {"d": 3, "c": 2}, "a": 1})
     assert one.fingerprint() == other.fingerprint()
     assert len(one.fingerprint()) == 32
+
+
+def test_the_fingerprint_of_a_schema_is_that_of_its_demands() -> None:
+    text = {"type": "string", "maxLength": 9}
+    schema = {"type": "object", "title": "A", "properties": {"title": text | {"title": "Title"}}, "required": ["title"]}
+    one = question(output_schema=OutputSchema(schema)).fingerprint()
+    assert question(output_schema=OutputSchema({**schema, "title": "B"}, "module:B")).fingerprint() == one
+    other = {**schema, "properties": {"title": text | {"maxLength": 8}}}
+    assert len({one, question(output_schema=OutputSchema(other)).fingerprint(), question().fingerprint()}) == 3
 
 
 def test_the_fingerprint_of_a_builder_is_its_name_source_and_arguments() -> None:
