@@ -25,6 +25,7 @@ _decode_digits = msgspec.json.Decoder(dict[str, Any], float_hook=FileFloat).deco
 _decode_value_digits = msgspec.json.Decoder(Any, float_hook=FileFloat).decode
 _encode_plainly = msgspec.json.Encoder().encode
 _ENDS = frozenset((b",", b"}"))
+_FEW_COLUMNS = 4
 _MAY_HOLD_FLOATS = frozenset((float, dict, list))
 _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -39,23 +40,24 @@ def object_decoder(digits_of: Collection[str] | None) -> Callable[[bytes], dict[
         return _decode_all_digits
     if not digits_of:
         return _decode_numbers
-    columns = tuple((name, msgspec.json.encode(name)) for name in digits_of)
+    columns = tuple((name, _Written(name)) for name in digits_of)
     holds_none = _MAY_HOLD_FLOATS.isdisjoint
+    are_many = len(columns) > _FEW_COLUMNS
 
     def decode(line: bytes) -> dict[str, Any]:
         try:
             row = _decode_plainly(line)
         except msgspec.ValidationError:
             return _decode_digits(line)
-        if holds_none(map(type, row.values())):
+        if are_many and holds_none(map(type, row.values())):
             return row
-        for name, quoted in columns:
+        for name, written in columns:
             value = row.get(name)
             kind = type(value)
             if kind is float:
                 plain = _encode_plainly(value)
                 # Python and msgspec write a float alike, unless it has an exponent.
-                if b"e" in plain or not _is_written(plain, line, quoted):
+                if b"e" in plain or not written.certainly(plain, line):
                     row[name] = FileFloat(bytes(_decode_raw(line)[name]).decode())
             elif (kind is dict or kind is list) and _has_float(value):
                 row[name] = _decode_value_digits(_decode_raw(line)[name])
@@ -64,26 +66,31 @@ def object_decoder(digits_of: Collection[str] | None) -> Callable[[bytes], dict[
     return decode
 
 
-def _is_written(digits: bytes, line: bytes, quoted: bytes) -> bool:
-    """Return whether a column certainly has these digits in a line, which is what most lines show at once.
+class _Written:
+    """How a column with a number is usually written in a line, which is what most lines show at once.
 
-    A nested object may have the same name, and a name may be written with escapes.
-
-    :param quoted: the name as JSON.
+    :param name: of the column.
     """
-    at = line.find(quoted)
-    begin = at + len(quoted) + 1
-    if at < 0 or line[begin - 1 : begin] != b":":
+
+    def __init__(self, name: str) -> None:
+        self._quoted = msgspec.json.encode(name)
+        self._heads = (self._quoted + b": ", self._quoted + b":")
+
+    def certainly(self, digits: bytes, line: bytes) -> bool:
+        """Return whether the column certainly has these digits in a line.
+
+        A nested object may have the same name, and a name may be written with escapes.
+        """
+        for head in self._heads:
+            at = line.find(head + digits)
+            if at >= 0:
+                end = at + len(head) + len(digits)
+                return (
+                    line[end : end + 1] in _ENDS
+                    and line.count(self._quoted) == 1
+                    and (line.find(b"{", 1) < 0 or b"\\" not in line)
+                )
         return False
-    if line[begin : begin + 1] == b" ":
-        begin += 1
-    end = begin + len(digits)
-    return (
-        line[begin:end] == digits
-        and line[end : end + 1] in _ENDS
-        and line.find(quoted, end) < 0
-        and (line.find(b"{", 1) < 0 or b"\\" not in line)
-    )
 
 
 def _decode_all_digits(line: bytes) -> dict[str, Any]:
