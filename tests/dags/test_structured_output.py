@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider.batches.requests import answer_schemas
-from anthropic_batches_provider.batches.requests.api_schemas import ApiSchema
+from anthropic_batches_provider.batches.requests.api_schemas import ApiSchema, api_schema
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import DagRunner
 
@@ -104,7 +104,7 @@ def test_another_version_of_the_form_and_another_name_of_the_model_change_nothin
     dags: DagRunner, message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert dags.run("structured").state == "success"
-    made, dumped = answer_schemas.api_schema, answer_schemas.json_schema_of
+    made, dumped = api_schema, answer_schemas.json_schema_of
 
     def other_form(schema: Any) -> ApiSchema:
         form = made(schema)
