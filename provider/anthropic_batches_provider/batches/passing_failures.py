@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from anthropic_batches_provider.errors import ApiConnectionError, ApiStatusError, SpendLimitReachedError
 
+PASSING_IN_USER_CODE = (ConnectionError, TimeoutError, MemoryError)
+"""Errors of a builder or a model that may be over at the next try, and say nothing of the row or the answer."""
+
 # A request that took too long, a conflict with one in progress, too many requests: the same that the SDK repeats.
 _PASSING_STATUSES = frozenset((408, 409, 429))
 

@@ -65,10 +65,11 @@ class SchemaArgument:
         if not isinstance(self.value, str):
             return self.value
         from anthropic_batches_provider.batches.judging import imported_model
+        from anthropic_batches_provider.batches.passing_failures import PASSING_IN_USER_CODE
 
         try:
             model = imported_model(self.value)
-        except (ConnectionError, TimeoutError, MemoryError):
+        except PASSING_IN_USER_CODE:
             raise
         except (Exception, SystemExit) as error:
             raise ConfigurationError(

@@ -11,9 +11,10 @@ from functools import lru_cache
 from typing import Literal
 
 from anthropic_batches_provider.batches.judging.answer_json import AnswerJson, json_of
-from anthropic_batches_provider.batches.judging.model_checks import PASSING, model_check
+from anthropic_batches_provider.batches.judging.model_checks import model_check, model_named
 from anthropic_batches_provider.batches.judging.schema_checks import schema_check
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
+from anthropic_batches_provider.batches.passing_failures import PASSING_IN_USER_CODE
 from anthropic_batches_provider.batches.requests.answer_schemas import OutputSchema
 from anthropic_batches_provider.batches.results import Result
 from anthropic_batches_provider.batches.verdicts import FITS, INVALID_OUTPUT, verdict_of_stop_reason
@@ -58,11 +59,9 @@ def _judge_by(output_schema: OutputSchema) -> Judge:
     check = _check(output_schema)
 
     def judge(columns: bytes, batch_id: str | None, result: Result) -> AnsweredRow:
-        if result.result_type != "succeeded":
-            return AnsweredRow(columns, batch_id, result, reason=result.error_message)
-        verdict = verdict_of_stop_reason(result.stop_reason)
-        if verdict != FITS:
-            return AnsweredRow(columns, batch_id, result, verdict)
+        row = judge_text(columns, batch_id, result)
+        if row.verdict != FITS:
+            return row
         found = json_of(result)
         reason = NO_JSON if found is None else _reason(check, found)
         if found is None or reason is not None:
@@ -76,13 +75,13 @@ def judged_by(output_schema: OutputSchema | None) -> Literal["", "model", "schem
     """Return what judges the answers here: the model, or the schema alone; "" if neither does."""
     if output_schema is None:
         return ""
-    return "schema" if model_check(output_schema) is None else "model"
+    return "schema" if model_named(output_schema) is None else "model"
 
 
 def _reason(check: Callable[[AnswerJson], str | None], found: AnswerJson) -> str | None:
     try:
         return check(found)
-    except PASSING:
+    except PASSING_IN_USER_CODE:
         raise
     except Exception as error:  # noqa: BLE001 - such as a recursion that the library refuses
         return f"the schema could not be applied to it ({type(error).__name__})"

@@ -11,14 +11,12 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
+from anthropic_batches_provider.batches.passing_failures import PASSING_IN_USER_CODE
 from anthropic_batches_provider.batches.requests.answer_schemas import OutputSchema, schema_of_model
 from anthropic_batches_provider.batches.requests.schema_places import names_in, path_below
 from anthropic_batches_provider.batches.requests.wording import shortened
 
 log = logging.getLogger(__name__)
-
-PASSING = (ConnectionError, TimeoutError, MemoryError)
-"""Errors of the user's code that may be over at the next try, and say nothing of an answer."""
 
 _OF_DAG_FILE = re.compile(r"unusual_prefix_[0-9a-f]+_")
 _DEMANDS = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "pattern", "expected", "field_type")
@@ -29,7 +27,7 @@ def model_check(output_schema: OutputSchema) -> Callable[[str], str | None] | No
 
     :returns: None if the model is not the one of the schema, or is not there; that is logged.
     """
-    model = _model_named(output_schema)
+    model = model_named(output_schema)
     if model is None:
         return None
     from pydantic import ValidationError
@@ -42,7 +40,7 @@ def model_check(output_schema: OutputSchema) -> Callable[[str], str | None] | No
             validate(text, strict=True)
         except ValidationError as error:
             return _reason(error.errors(include_url=False, include_input=False)[0], names)
-        except PASSING:
+        except PASSING_IN_USER_CODE:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - from the model's own code
             return f"the model's own validator raised {type(error).__name__}"
@@ -57,7 +55,7 @@ def _model_of(name: str, schema_hash: str) -> Any:
     try:
         model = imported_model(name)
         is_the_same = OutputSchema(schema_of_model(model)).hash == schema_hash
-    except PASSING:
+    except PASSING_IN_USER_CODE:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - importing runs the user's code
         why = f"cannot be imported here ({type(error).__name__}: {shortened(str(error), 200)})"
@@ -73,7 +71,8 @@ def _model_of(name: str, schema_hash: str) -> Any:
     return None
 
 
-def _model_named(output_schema: OutputSchema) -> Any:
+def model_named(output_schema: OutputSchema) -> Any:
+    """Return the model that a schema was made from, as :func:`model_check` uses it; None if it cannot be."""
     return _model_of(output_schema.model_name, output_schema.hash) if output_schema.model_name else None
 
 

@@ -22,6 +22,7 @@ from anthropic_batches_provider.batches.requests.output_schemas import (
     problems_of_decoded,
 )
 from anthropic_batches_provider.batches.requests.schema_places import (
+    DATA_KEYWORDS,
     SchemaProblem,
     as_list,
     listed_problems,
@@ -42,7 +43,6 @@ _HINTS = frozenset(("default", "examples", "deprecated", "readOnly", "writeOnly"
 _OPEN = ("patternProperties", "unevaluatedItems", "additionalItems", "dependentSchemas")
 _CONDITIONS = frozenset(("if", "then", "else", "not", "dependentRequired"))
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-_DATA = frozenset(("enum", "const", "default", "examples"))
 _MAX_DEPTH = 20
 _KEYWORDS_OF_TYPE = {
     "object": frozenset(("properties", "required", "additionalProperties", "unevaluatedProperties")),
@@ -358,7 +358,7 @@ def _references_anywhere(schema: Any) -> Iterator[Any]:
     if isinstance(schema, Mapping):
         yield from (schema[name] for name in _REFERENCES if isinstance(schema.get(name), str))
         for name, part in schema.items():
-            yield from () if name in _DATA else _references_anywhere(part)
+            yield from () if name in DATA_KEYWORDS else _references_anywhere(part)
     elif isinstance(schema, list):
         for part in schema:
             yield from _references_anywhere(part)

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from anthropic_batches_provider.batches.passing_failures import PASSING_IN_USER_CODE
 from anthropic_batches_provider.batches.requests.answer_schemas import OutputSchema
 from anthropic_batches_provider.batches.requests.encoding import (
     NotJsonError,
@@ -217,7 +218,7 @@ def _builder_encoder(
     def encode(row: Mapping[str, Any], number: int) -> bytes:
         try:
             built = builder(without_digits(row if type(row) is dict else dict(row)))
-        except (ConnectionError, TimeoutError, MemoryError):  # may be over at the next try, and says nothing of the row
+        except PASSING_IN_USER_CODE:
             raise
         except Exception as error:
             raise InvalidRowError(

@@ -12,7 +12,9 @@ from anthropic_batches_provider.batches.requests.wording import shortened
 
 _MAX_NAMED = 10
 _OF_NAMES = frozenset(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"))
-_DATA = frozenset(("enum", "const", "default", "examples"))
+DATA_KEYWORDS = frozenset(("enum", "const", "default", "examples"))
+"""Keywords that hold values, and no schemas."""
+
 _PLAIN_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
 
 
@@ -63,14 +65,18 @@ def without_titles(schema: Any) -> Any:
     if not isinstance(schema, Mapping):
         return schema
     return {
-        name: _without_titles_by_name(part) if name in _OF_NAMES else part if name in _DATA else without_titles(part)
+        name: _part_without_titles(name, part)
         for name, part in schema.items()
         if not (name == "title" and isinstance(part, str))
     }
 
 
-def _without_titles_by_name(parts: Any) -> Any:
-    return {name: without_titles(part) for name, part in parts.items()} if isinstance(parts, Mapping) else parts
+def _part_without_titles(keyword: str, part: Any) -> Any:
+    if keyword in DATA_KEYWORDS:
+        return part
+    if keyword not in _OF_NAMES:
+        return without_titles(part)
+    return {name: without_titles(each) for name, each in part.items()} if isinstance(part, Mapping) else part
 
 
 def as_list(value: Any) -> list[Any]:
