@@ -122,6 +122,8 @@ def row_failures() -> list[str]:
 
 def _row_failure(failure: RowFailure) -> Sequence[str]:
     again = "yes; it also stops the job until somebody acts" if failure.stops else "yes" if failure.again else "no"
+    if failure.repair:
+        again = f"only with `repair={{{failure.name!r}: {failure.repair}}}`, and paid for again"
     to_do = failure.advice or ("nothing" if failure.again else "ask again for these rows in a job of their own")
     return f"`{failure.kind}`", f"`{failure.name}`", failure.meaning, failure.billed, again, to_do
 

@@ -80,6 +80,7 @@ SECTIONS: Mapping[str, Section] = {
             "on_empty",
             "on_changed_input",
             "max_rounds",
+            "repair",
             "max_failed_rows",
             "on_kill",
             "unit",

@@ -1,8 +1,8 @@
 """The protocol by which shards get their batches, one atomic access after another.
 
-The text follows ``submission/shard_sender.py``, ``lost_answers.py``, ``settler.py``, ``outcomes.py``, ``opening.py``
-and ``ledger/replacement.py``. What is left out: rows and keys, refusals that ask for a pause, settling by hand, batches
-that cannot be proven, and the limit of five voids.
+The text follows ``submission/shard_sender.py``, ``lost_answers.py``, ``settler.py``, ``outcomes.py``, ``opening.py``,
+``ledger/replacement.py`` and ``further_rounds.py``. What is left out: keys, refusals that ask for a pause, settling by
+hand, batches that cannot be proven, and the limit of five voids.
 
 Time is an age of each intent: ``YOUNG``, its POST may start; ``AGING``, its POST may be under way or its batch may
 still appear; ``OLD``, nothing can appear any more. It becomes ``OLD`` only when no call is under way and no batch is
@@ -11,11 +11,11 @@ invisible: that is what ``docs/spending.md`` assumes. A process may stand still 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tests.models.exploration import Ended, Happening, Model, Next, Operation, Phase
 
@@ -63,16 +63,27 @@ class Intent(NamedTuple):
     call: Call = Call.NOT_MADE
 
 
+class Brought(Enum):
+    """What a batch brought for its rows."""
+
+    ANSWERS = "answers"
+    UNFIT = "answers that do not fit"
+    NOTHING = "no answers, and no bill"
+
+
 class Batch(NamedTuple):
     """A batch at the service; its number is its place, in order of creation."""
 
     shard: int
     intent: int
     is_listed: bool
-    has_ended: bool = False
+    brought: Brought | None = None
     claim: int | None = None
     is_canceled: bool = False
-    failed: bool = False
+
+    @property
+    def has_ended(self) -> bool:
+        return self.brought is not None
 
 
 class Misfortunes(NamedTuple):
@@ -91,6 +102,13 @@ class Misfortunes(NamedTuple):
 NOTHING_MORE = Misfortunes()
 
 
+class Collection(NamedTuple):
+    """A recorded collection: the shards whose results it holds, and whether the row may be sent again."""
+
+    shards: int
+    goes_again: bool
+
+
 class World(NamedTuple):
     """The ledger, the service, and what went wrong."""
 
@@ -101,6 +119,7 @@ class World(NamedTuple):
     is_abandoned: bool = False
     is_contested: bool = False
     verdict: bool | None = None  # whether the contested job is kept
+    collection: Collection | None = None  # the last one
     wrong: frozenset[str] = frozenset()
 
 
@@ -140,7 +159,8 @@ class Setting:
     :param shards: all of equal size.
     :param most_intents: of a shard; an attempt that needs more ends there.
     :param window: how many shards may be in flight.
-    :param rounds: the rows of shard 0 may fail, and are then sent again in a further round, as shard 1.
+    :param rounds: how often the rows of shard 0 may be sent: in further rounds, they are the shards after all others.
+    :param repair: answers to them may not fit, and a repair of these is asked for, or not; None if all fit.
     :param answers_get_lost: any answer may be lost.
     :param left: what else may happen.
     :param without: safeguards that are taken out: see the ``if`` where each is named.
@@ -153,7 +173,8 @@ class Setting:
     shards: int = 1
     most_intents: int = 3
     window: int | None = None
-    rounds: bool = False
+    rounds: int = 1
+    repair: Literal["asked", "not asked"] | None = None
     answers_get_lost: bool = True
     left: Misfortunes = NOTHING_MORE
     without: frozenset[str] = frozenset()
@@ -171,7 +192,7 @@ def model(setting: Setting) -> Model:
     processes = [Next(protocol.submit)] * setting.attempts
     if setting.replacing is not None:
         processes.append(Next(protocol.restart if setting.replacing == "restart" else protocol.contest))
-    shards = setting.shards + setting.rounds
+    shards = setting.shards + setting.rounds - 1
     world = World(intents=((),) * shards, batches=(), left=setting.left, sealed=setting.shards)
     return Model(
         world=world,
@@ -278,18 +299,42 @@ class ShardProtocol:
         return Next(self.advance, (rest, True, in_flight))
 
     def collect(self) -> Phase:
-        """Read the results of shard 0, and seal a further round if its rows failed."""
-        if not self._setting.rounds:
+        """Read the results of all rounds of the rows of shard 0, and record that: JobResults."""
+        if self._setting.rounds == 1:
             return Ended("done")
-        first, *further = yield list_ledger
-        if not (yield retrieve(first.batch)):
+        listed = yield list_ledger
+        batches = [state.batch for state in listed if self._is_of_the_rows(state.shard)]
+        for batch in batches:
+            if batch is None or not (yield retrieve(batch)):
+                return Next(self.submit)
+        found: tuple[Brought, ...] = ()
+        for batch in batches:
+            found = (*found, (yield read_results(batch)))
+        try:
+            yield from written(record_collection(Collection(len(listed), self._goes_again(found))))
+        except StoreFailedError:
             return Next(self.submit)
-        has_failed = yield read_results(first.batch)
-        if further or not has_failed:
+        return Next(self.next_round)
+
+    def next_round(self) -> Phase:
+        """Seal a further round if the last collection says so, and holds the results of all rounds: further_rounds."""
+        sealed = yield count_sealed
+        collection = yield read_collection
+        if collection.shards != sealed and "whole collection" not in self._setting.without:
+            return Next(self.submit)
+        if not collection.goes_again or sealed >= self._setting.shards + self._setting.rounds - 1:
             return Ended("done")
         with suppress(StoreFailedError):
-            yield from written(seal_round)
+            yield from written(seal_round(sealed))
         return Next(self.submit)
+
+    def _is_of_the_rows(self, shard: int) -> bool:
+        return shard == 0 or shard >= self._setting.shards
+
+    def _goes_again(self, brought: Sequence[Brought]) -> bool:
+        if Brought.ANSWERS in brought:
+            return False
+        return self._setting.repair == "asked" or Brought.UNFIT not in brought
 
     # ---- a task whose question has changed: JobOpener.replace_changed
 
@@ -461,15 +506,20 @@ class ShardProtocol:
             if not batch.is_listed:
                 yield Happening(f"batch {number} appears", _with_batch(world, number, batch._replace(is_listed=True)))
             if not batch.has_ended:
-                ended = batch._replace(has_ended=True)
-                yield Happening(f"batch {number} ends", _with_batch(world, number, ended))
-                if self._setting.rounds:
-                    failed = ended._replace(failed=True)
-                    yield Happening(f"batch {number} ends, its rows failed", _with_batch(world, number, failed))
+                for brought in self._may_bring(batch):
+                    ended = batch._replace(brought=brought)
+                    yield Happening(f"batch {number} ends with {brought.value}", _with_batch(world, number, ended))
         if world.left.strangers and any(world.intents):
             stranger = Batch(STRANGER, STRANGER, is_listed=True)
             after = _spent(world, "strangers")._replace(batches=(*world.batches, stranger))
             yield Happening("somebody else makes a batch of the same size", after)
+
+    def _may_bring(self, batch: Batch) -> Iterator[Brought]:
+        yield Brought.ANSWERS
+        if self._setting.rounds > 1 and self._is_of_the_rows(batch.shard):
+            yield Brought.NOTHING
+            if self._setting.repair is not None:
+                yield Brought.UNFIT
 
     def _time_of(self, world: World, shard: int, number: int, intent: Intent) -> Iterator[Happening]:
         is_of_no_interest = intent.outcome is not None and intent.call is not Call.UNDER_WAY
@@ -502,9 +552,12 @@ class ShardProtocol:
 
     def _committed(self, world: World, shard: int, intent: int, *, is_listed: bool) -> World:
         before = [batch for batch in world.batches if batch.shard == shard and batch.intent != intent]
-        before += [
-            batch for batch in world.batches if self._setting.rounds and batch.shard != shard and not batch.failed
-        ]
+        if self._is_of_the_rows(shard):
+            may_go_again = {Brought.NOTHING, Brought.UNFIT if self._setting.repair == "asked" else Brought.NOTHING}
+            others = (batch for batch in world.batches if batch.shard not in (shard, STRANGER))
+            before += [
+                batch for batch in others if self._is_of_the_rows(batch.shard) and batch.brought not in may_go_again
+            ]
         wrong = world.wrong
         if before:
             wrong |= {PAID_TWICE}
@@ -651,9 +704,25 @@ def claim(batch: int, shard: int) -> Operation:
     return _writing(f"claims batch {batch} for shard {shard}", change)
 
 
-def seal_round(world: World) -> Iterable[Happening]:
-    """Seal a further round with one shard."""
-    return _writing("seals a further round", lambda world: (world._replace(sealed=2), world.sealed < 2))(world)
+def record_collection(collection: Collection) -> Operation:
+    told = "may be sent again" if collection.goes_again else "is done"
+    return _writing(
+        f"records a collection of {collection.shards} shards: the row {told}",
+        lambda world: (world._replace(collection=collection), True),
+    )
+
+
+read_collection = _reading("reads the last collection", lambda world: (world.collection, False))
+count_sealed = _reading("counts the sealed shards", lambda world: (world.sealed, False))
+
+
+def seal_round(shards: int) -> Operation:
+    """Seal a further round, with one shard, of a job that had so many."""
+
+    def change(world: World) -> tuple[World, bool]:
+        return (world._replace(sealed=shards + 1), True) if world.sealed == shards else (world, False)
+
+    return _writing(f"seals a further round after {shards} shards", change)
 
 
 def read_claim(batch: int) -> Operation:
@@ -687,7 +756,7 @@ def prove(batch: int, shard: int) -> Operation:
 
 
 def read_results(batch: int) -> Operation:
-    return _reading(f"reads the results of batch {batch}", lambda world: (world.batches[batch].failed, True))
+    return _reading(f"reads the results of batch {batch}", lambda world: (world.batches[batch].brought, True))
 
 
 def retrieve(batch: int) -> Operation:

@@ -34,7 +34,14 @@ SAFE = {
         attempts=1, replacing="restart", most_intents=2, left=Misfortunes(deaths=1, failing_cancels=1)
     ),
     "a contest and a refusal": Setting(attempts=1, replacing="fail", most_intents=2, left=Misfortunes(refusals=1)),
-    "a further round and a death": Setting(attempts=1, rounds=True, most_intents=2, left=Misfortunes(deaths=1)),
+    "a further round and a death": Setting(attempts=1, rounds=2, most_intents=2, left=Misfortunes(deaths=1)),
+    "two rounds that repair answers, and a death": Setting(
+        attempts=1, rounds=3, repair="asked", most_intents=1, left=Misfortunes(deaths=1)
+    ),
+    "two attempts, and a round that repairs answers": Setting(
+        rounds=2, repair="asked", most_intents=1, answers_get_lost=False
+    ),
+    "answers that do not fit, and no repair": Setting(attempts=1, rounds=2, repair="not asked", most_intents=1),
     "a window of one shard and a death": Setting(
         attempts=1, shards=2, window=1, most_intents=2, left=Misfortunes(deaths=1)
     ),
@@ -57,8 +64,12 @@ SAFE_AND_LARGE = {
         attempts=1, replacing="fail", most_intents=2, left=Misfortunes(deaths=1, failing_writes=1)
     ),
     "a further round, a death and a refusal": Setting(
-        attempts=1, rounds=True, most_intents=2, left=Misfortunes(deaths=1, refusals=1)
+        attempts=1, rounds=2, most_intents=2, left=Misfortunes(deaths=1, refusals=1)
     ),
+    "two rounds that repair answers, and two deaths": Setting(
+        attempts=1, rounds=3, repair="asked", most_intents=1, left=Misfortunes(deaths=2)
+    ),
+    "two attempts, a round that repairs answers, and lost answers": Setting(rounds=2, repair="asked", most_intents=1),
     "a window, two deaths": Setting(attempts=1, shards=2, window=1, most_intents=2, left=Misfortunes(deaths=2)),
     "two equal shards": Setting(attempts=1, shards=2, most_intents=2, left=Misfortunes(deaths=1)),
     "two equal shards and two attempts": Setting(shards=2, most_intents=1),
@@ -70,6 +81,7 @@ NEEDED = {
     "abandon always": (REPLACED_JOB_WAS_SENT, Setting(attempts=1, replacing="restart", most_intents=2)),
     "settle": (RUNS_ON, Setting(attempts=1, replacing="restart", most_intents=2)),
     "contest first": (REPLACED_JOB_WAS_SENT, Setting(attempts=1, replacing="fail", most_intents=2)),
+    "whole collection": (PAID_TWICE, Setting(rounds=3, repair="asked", most_intents=1, answers_get_lost=False)),
 }
 HOLES = {
     "a POST that is frozen before its write": (

@@ -30,6 +30,7 @@ LIGHT_ENGINE = {
     "batches.requests",
     "batches.requests.prompt_syntax",
     "batches.requests.question_rules",
+    "batches.requests.repair_rules",
     "batches.requests.sdk_types",
     "batches.requests.wording",
     "batches.requests.wrong_shapes",

@@ -33,7 +33,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/collection/unreadable_lines.py": ("unit/batches/collection/test_faults.py",),
     "batches/collection/unusable_rows.py": ("unit/batches/collection/test_entry_points.py",),
     "batches/collection/written_parts.py": ("integration/test_one_job.py", "integration/test_resume_at_size.py"),
-    "batches/further_rounds.py": ("integration/test_rounds.py",),
+    "batches/further_rounds.py": ("integration/test_rounds.py", "integration/test_repair.py"),
     "batches/invalid_rows.py": ("unit/batches/test_sharding.py", "integration/test_invalid_rows.py"),
     "batches/job_advance.py": ("integration/test_one_job.py", "integration/test_windows.py"),
     "batches/ledger/batch_claims.py": ("unit/batches/ledger/test_job_folder.py", "integration/test_odd_answers.py"),

@@ -6,7 +6,7 @@ A wait ends as in the triggerer: when one of its batches has ended, or at its la
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -22,9 +22,13 @@ from anthropic_batches_provider.batches.further_rounds import Rounds
 from anthropic_batches_provider.batches.invalid_rows import InvalidRow, invalid_row
 from anthropic_batches_provider.batches.job_advance import JobAdvance
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, Storage
+from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.repairs import Repair
+from anthropic_batches_provider.batches.requests import OutputSchema
+from anthropic_batches_provider.batches.requests.encoding import encode_arguments
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import JobPlan, JobSignals, NextLook, Submission, ask_time
@@ -44,13 +48,20 @@ class Arguments:
     :param wrong_by: by how many seconds the worker's clock is ahead of the service's.
     :param may_send: whether the try still has time left.
     :param invalid: the numbers of rows from which no request can be made.
+    :param params_of: returns the params of a row, in place of a greeting with ``text``.
+    :param output_schema: what the answers must fit; it is not added to the params.
+    :param repair: verdicts, each with the params that a repair changes.
     """
 
     rows: int = 12
     invalid: frozenset[int] = frozenset()
+    params_of: Callable[[int], dict[str, Any]] | None = None
+    output_schema: OutputSchema | None = None
+    repair: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     max_failed_rows: int | float = 0
     text: str = "hello"
     rows_per_shard: int = ROWS_PER_SHARD
+    max_bytes: int = MAX_BYTES_PER_BATCH
     in_flight: int = 1_000_000
     max_rounds: int = 3
     tries: str = ""
@@ -152,7 +163,7 @@ class OneTask:
         asked = self.arguments
 
         def rows() -> Iterator[PreparedRow | InvalidRow]:
-            for row in prepared(asked.rows, asked.text):
+            for row in _prepared(asked):
                 is_invalid = row.number in asked.invalid
                 yield invalid_row(row.number, f"row {row.number} is bad", row.columns) if is_invalid else row
 
@@ -161,8 +172,14 @@ class OneTask:
     def _plan(self) -> JobPlan:
         asked = self.arguments
         plan = self.world.plan(asked.unit, asked.question, asked.edition, asked.on_changed_input)
-        limits = ShardLimits(max_requests=asked.rows_per_shard)
-        return replace(plan, tries=asked.tries, limits=limits, max_failed_rows=asked.max_failed_rows)
+        limits = ShardLimits(max_requests=asked.rows_per_shard, max_bytes=asked.max_bytes)
+        return replace(
+            plan,
+            tries=asked.tries,
+            limits=limits,
+            max_failed_rows=asked.max_failed_rows,
+            output_schema=asked.output_schema,
+        )
 
     def _submission(self, job: JobFolder, client: MessageBatchClient) -> Submission:
         return Submission(
@@ -172,12 +189,24 @@ class OneTask:
         )  # fmt: skip
 
     def _rounds(self, spool: Path) -> Rounds:
-        limits = ShardLimits(max_requests=self.arguments.rows_per_shard)
-        return Rounds(most=self.arguments.max_rounds, limits=limits, spool_folder=spool)
+        limits = ShardLimits(max_requests=self.arguments.rows_per_shard, max_bytes=self.arguments.max_bytes)
+        return Rounds(
+            most=self.arguments.max_rounds, limits=limits, spool_folder=spool, repair=Repair(self.arguments.repair),
+            models=self.world.client,
+        )  # fmt: skip
 
     @property
     def _clock(self) -> SimulatedClock:
         return self.world.clock(self.arguments.wrong_by)
+
+
+def _prepared(asked: Arguments) -> Iterator[PreparedRow]:
+    if asked.params_of is None:
+        yield from prepared(asked.rows, asked.text)
+        return
+    for number in range(asked.rows):
+        params = asked.params_of(number)
+        yield PreparedRow(number, b'{"key":%d}' % number, encode_arguments(params), "output_config" in params)
 
 
 class KilledError(BaseException):

@@ -1,14 +1,16 @@
 """Further rounds: which rows of a finished job are sent again, and in which shards.
 
-Only rows without a usable result are sent again, and only if their error allows it. Existing answers are kept. A job
-has a limited number of rounds, including the first. A round is not sent if its answers could not be joined with the
-earlier ones.
+Rows without a result are sent again if their error allows it. Rows whose answer was paid for and cannot be used are
+sent again only if a :class:`Repair` asks for it; they are the only rows that are paid for twice. Existing answers are
+kept. A job has a limited number of rounds, including the first. A round is not sent if its answers could not be joined
+with the earlier ones.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,42 +24,54 @@ from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolde
 from anthropic_batches_provider.batches.limits import LONGEST_LIFE, RESULTS_AVAILABLE_FOR
 from anthropic_batches_provider.batches.message_batch import moment
 from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.batches.repairs import NO_REPAIR, Repair
 from anthropic_batches_provider.batches.row_failures import may_go_again
-from anthropic_batches_provider.batches.service import RetrieveService
-from anthropic_batches_provider.batches.sharding import ShardLimits, cut_shards
-from anthropic_batches_provider.batches.submission import seal_round, upload_shard
+from anthropic_batches_provider.batches.service import ModelService, RetrieveService
+from anthropic_batches_provider.batches.sharding import ShardLimits, cut_shards, fits_alone
+from anthropic_batches_provider.batches.submission import check_model, seal_round, upload_shard
 from anthropic_batches_provider.errors import ResultsUnavailableError
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _GoingAgain:
-    """A row in the form that ``cut_shards`` takes. Its columns hold only its number; the first round holds the rest."""
+    """A row in the form that ``cut_shards`` takes. Its columns hold only its number; the first round holds the rest.
+
+    :param repairs: the verdict of the answer that it repairs; None if it has none.
+    :param is_sendable: whether its request fits into a shard.
+    """
 
     number: int
     columns: bytes
     params: bytes
+    repairs: str | None
+    is_sendable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounds:
-    """How rows without a usable result are sent again.
+    """How rows without a usable answer are sent again.
 
     :param most: the maximum number of rounds of a job, including the first.
     :param limits: how large a shard of a further round may become.
     :param spool_folder: a local folder for this attempt only.
+    :param repair: which answers are asked for again, and pay again.
+    :param models: looks up the models that a repair asks; None for none to be looked up.
     """
 
     most: int
     limits: ShardLimits
     spool_folder: Path
+    repair: Repair = NO_REPAIR
+    models: ModelService | None = None
 
 
 def count_rows_going_again(job: JobFolder, rounds: Rounds) -> int:
     """Return how many rows of a finished job a further round would send."""
     before = job.rounds()
-    return _count(job, _whole_collection(job, before), len(before), rounds)
+    collection = _whole_collection(job, before)
+    return 0 if collection is None else _count(_RowsAgain(job, collection, before, rounds))
 
 
 def seal_next_round(
@@ -70,27 +84,116 @@ def seal_next_round(
     :param now: the service's time.
     :returns: the round, or None if the job stays as it is.
     :raises ResultsUnavailableError: the results of a further round could not be joined with the earlier ones.
+    :raises ConfigurationError: the API does not know a model that a repair asks.
     """
     # Read the rounds first: a collection that is older than a round must not produce another round.
     before = job.rounds()
     collection = _whole_collection(job, before)
-    count = _count(job, collection, len(before), rounds)
-    if collection is None or not count:
+    if collection is None:
         return None
-    _check_results_remain(job, collection, len(before[0].shards), service=service, clock=clock, now=now)
+    rows = _RowsAgain(job, collection, before, rounds)
+    count = _count(rows)
+    if not count:
+        return None
+    _check_results_remain(rows, service=service, clock=clock, now=now)
+    if rounds.models is not None:
+        for model in rounds.repair.models:
+            check_model(rounds.models, model, now=now)
     attempt = secrets.token_hex(4)
-    rows = _going_again(job, collection)
     first_shard = sum(len(seal.shards) for seal in before)
     nonce = job.description().nonce
+    repaired: Counter[str] = Counter()
     shards = tuple(
         upload_shard(job, shard, attempt)
         for shard in cut_shards(
-            rows, nonce=nonce, limits=rounds.limits, folder=rounds.spool_folder, first_shard=first_shard
+            rows.counted(repaired),
+            nonce=nonce,
+            limits=rounds.limits,
+            folder=rounds.spool_folder,
+            first_shard=first_shard,
         )
     )
-    seal = SealRecord(rows=count, fingerprint="", round=len(before) + 1, structured=before[0].structured, shards=shards)
+    seal = SealRecord(
+        rows=count,
+        fingerprint="",
+        round=len(before) + 1,
+        structured=before[0].structured,
+        repair={verdict: dict(changes) for verdict, changes in rounds.repair.changes.items()},
+        repaired=dict(sorted(repaired.items())),
+        shards=shards,
+    )
     log.info("Round %d of %s sends rows again: %d of %d.", seal.round, job.uri, count, collection.rows)
+    if repaired:
+        log.info(
+            "Of these, %s were answered and paid for, and are paid for again, as repair= asks: %s.",
+            counted(repaired.total(), "row"), ", ".join(f"{n:,} {verdict}" for verdict, n in seal.repaired.items()),
+        )  # fmt: skip
     return seal_round(job, seal)
+
+
+def request_again(row: UnusableRow, repair: Repair, rounds: Sequence[SealRecord]) -> bytes | None:
+    """Return the Messages params with which a row is sent again; None if it is not.
+
+    :param repair: which answers are asked for again.
+    :param rounds: those so far.
+    """
+    may_be_over = may_go_again(row.result_type, row.error_type)
+    if not row.verdicts:
+        return bytes(row.params) if may_be_over else None
+    if row.verdicts[-1] not in repair:
+        return None
+    params = repair.params_after(row.params, row.verdicts, row.turns)
+    was_answered = row.result_type == "succeeded"
+    if may_be_over or not row.had_turns:
+        return params
+    # The request that was sent last would only bring the same again.
+    known_then = row.verdicts[:-1] if was_answered else row.verdicts
+    sent = Repair(rounds[row.round - 1].repair).params_after(row.params, known_then, row.turns)
+    return None if params == sent else params
+
+
+@dataclass(frozen=True, slots=True)
+class _RowsAgain:
+    """The rows of a finished job that a further round sends.
+
+    :param collection: the last one, which covers all rounds.
+    :param before: the rounds so far.
+    """
+
+    job: JobFolder
+    collection: CollectionRecord
+    before: Sequence[SealRecord]
+    rounds: Rounds
+
+    def __iter__(self) -> Iterator[_GoingAgain]:
+        # In row order: collecting relies on it, because it reads the shards of a round one after another.
+        for kept in sorted(self.collection.unusable, key=lambda kept: kept.shard):
+            yield from (row for row in self.of_file(kept.file) if row.is_sendable)
+
+    def of_file(self, file: str) -> Iterator[_GoingAgain]:
+        """Yield the rows of one file, those that are too long to be sent included."""
+        for row in read_unusable_rows(self.job, file):
+            params = request_again(row, self.rounds.repair, self.before)
+            if params is not None:
+                is_sendable = not row.turns or fits_alone(len(params), self.rounds.limits)
+                yield _GoingAgain(
+                    number=row.row,
+                    columns=b"%d" % row.row,
+                    params=params,
+                    repairs=row.verdicts[-1] if row.verdicts else None,
+                    is_sendable=is_sendable,
+                )
+
+    def counted(self, repaired: Counter[str]) -> Iterator[_GoingAgain]:
+        """Yield the rows, and count those that repair an answer, by its verdict."""
+        for row in self:
+            if row.repairs is not None:
+                repaired[row.repairs] += 1
+            yield row
+
+    def shards_written_anew(self) -> set[int]:
+        """Return the shards of the first round whose parts change."""
+        return {kept.shard for kept in self.collection.unusable if any(r.is_sendable for r in self.of_file(kept.file))}
 
 
 def _whole_collection(job: JobFolder, rounds: Sequence[SealRecord]) -> CollectionRecord | None:
@@ -101,28 +204,29 @@ def _whole_collection(job: JobFolder, rounds: Sequence[SealRecord]) -> Collectio
     return collection
 
 
-def _count(job: JobFolder, collection: CollectionRecord | None, rounds_so_far: int, rounds: Rounds) -> int:
-    count = 0 if collection is None else sum(1 for _ in _going_again(job, collection))
-    if count and rounds_so_far >= rounds.most:
+def _count(rows: _RowsAgain) -> int:
+    """Return how many rows are sent again, and say which are not although they could be."""
+    found = Counter(row.is_sendable for kept in rows.collection.unusable for row in rows.of_file(kept.file))
+    if found[False]:
+        log.warning(
+            "%s of %s cannot be repaired: together with the answer that it goes on from, the request is larger than a "
+            "batch may be here (max_bytes_per_shard).",
+            counted(found[False], "row"), rows.job.uri,
+        )  # fmt: skip
+    count = found[True]
+    if count and len(rows.before) >= rows.rounds.most:
         log.warning(
             "%s of %s can be sent again, but the job has used its %s. Raise max_rounds for another round.",
-            counted(count, "row"), job.uri, counted(rounds.most, "round"),
+            counted(count, "row"), rows.job.uri, counted(rows.rounds.most, "round"),
         )  # fmt: skip
         return 0
     return count
 
 
-def _check_results_remain(
-    job: JobFolder,
-    collection: CollectionRecord,
-    first_shards: int,
-    *,
-    service: RetrieveService,
-    clock: Clock,
-    now: pendulum.DateTime,
-) -> None:
+def _check_results_remain(rows: _RowsAgain, *, service: RetrieveService, clock: Clock, now: pendulum.DateTime) -> None:
     """Check that the parts can be written again when the round has ended, from results that the service still keeps."""
-    written_anew = {kept.shard for kept in collection.unusable if any(_rows_of_file(job, kept.file))}
+    job, first_shards = rows.job, len(rows.before[0].shards)
+    written_anew = rows.shards_written_anew()
     for state in job.shards():
         number, batch = state.shard.shard, state.batch
         if batch is None or not (number in written_anew or number >= first_shards):
@@ -138,19 +242,3 @@ def _check_results_remain(
                 "their own. Nothing was sent, and the output is unchanged. The new answers could not be joined with "
                 "the existing ones."
             )
-
-
-def _going_again(job: JobFolder, collection: CollectionRecord) -> Iterator[_GoingAgain]:
-    # In row order: collecting relies on it, because it reads the shards of a round one after another.
-    for kept in sorted(collection.unusable, key=lambda kept: kept.shard):
-        yield from _rows_of_file(job, kept.file)
-
-
-def _rows_of_file(job: JobFolder, file: str) -> Iterator[_GoingAgain]:
-    for row in read_unusable_rows(job, file):
-        if may_go_again(row.result_type, row.error_type):
-            yield _prepared(row)
-
-
-def _prepared(row: UnusableRow) -> _GoingAgain:
-    return _GoingAgain(number=row.row, columns=b"%d" % row.row, params=bytes(row.params))

@@ -25,6 +25,7 @@ class RowFailure:
     :param billed: whether the request is paid for.
     :param again: whether a further round sends the row, with the same request; never where it may have been billed.
     :param stops: whether every further request would fail the same way until somebody acts.
+    :param repair: of a verdict: what a repair of such answers may change, as Python; "" if there is no repair.
     :param advice: what to do; a sentence, or "" where a further round does it.
     """
 
@@ -34,6 +35,7 @@ class RowFailure:
     billed: Literal["no", "yes", "perhaps"] = "no"
     again: bool = False
     stops: bool = False
+    repair: str = ""
     advice: str = ""
 
 
@@ -111,6 +113,7 @@ FAILURES = (
         kind="verdict",
         meaning="the answer holds no JSON, or does not fit `output_schema`; `error_message` names the first place",
         billed="yes",
+        repair="{}",
         advice="Rows with invalid_output need a clearer prompt or description, or a weaker output_schema.",
     ),
     RowFailure(
@@ -118,6 +121,7 @@ FAILURES = (
         kind="verdict",
         meaning="the answer was cut at `max_tokens`",
         billed="yes",
+        repair="{'max_tokens': …}",
         advice="Truncated rows need a higher max_tokens.",
     ),
     RowFailure(
@@ -125,6 +129,7 @@ FAILURES = (
         kind="verdict",
         meaning="the model declined to answer",
         billed="yes",
+        repair="{'model': …}",
         advice="Refusals repeat: treat them as a class of their own, or ask another model.",
     ),
     RowFailure(
@@ -132,7 +137,8 @@ FAILURES = (
         kind="verdict",
         meaning="the model paused (`pause_turn`), or the context window was full",
         billed="yes",
-        advice="Unfinished rows need a shorter prompt, or fewer server tools.",
+        repair="{}",
+        advice="Unfinished rows need to be continued, or a shorter prompt, or fewer server tools.",
     ),
 )
 """All known ways. A row may also be errored with another type: a further round sends it, and it stops nothing."""

@@ -20,6 +20,7 @@ from anthropic_batches_provider.errors import InvalidRowError
 _HEAD = b'{"requests":['
 _TAIL = b"]}"
 _SHORTEST_BODY = len(_HEAD) + len(_TAIL) - 1  # the last request has no comma
+_MOST_AROUND_PARAMS = 100  # the rest of a body with one request; a custom_id has fewer than 64 characters
 _READ_BYTES = 1 << 18  # fits into the processor's cache: takes a third less time than 1 MiB
 _BUFFER_BYTES = 1 << 20
 
@@ -88,6 +89,11 @@ class Shard:
     body_bytes: int
     requests_path: Path
     rows_path: Path
+
+
+def fits_alone(params_bytes: int, limits: ShardLimits) -> bool:
+    """Return whether params of so many bytes certainly fit into a shard of their own."""
+    return params_bytes + _MOST_AROUND_PARAMS <= limits.max_bytes
 
 
 def custom_id(nonce: str, shard: int, row: int) -> str:

@@ -11,13 +11,16 @@ TRUNCATED = "truncated"
 REFUSAL = "refusal"
 UNFINISHED = "unfinished"
 
+PAUSED = "pause_turn"
+"""The stop reason of an answer that the model can go on with."""
+
 VERDICTS = (FITS, INVALID_OUTPUT, TRUNCATED, REFUSAL, UNFINISHED)
 
 _OF_STOP_REASON = {
     "refusal": REFUSAL,
     "max_tokens": TRUNCATED,
     "model_context_window_exceeded": UNFINISHED,
-    "pause_turn": UNFINISHED,
+    PAUSED: UNFINISHED,
 }
 
 

@@ -6,6 +6,7 @@ checks everything, because an error there fails the task without a retry.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from anthropic_batches_provider.batches.requests.question_rules import (
     check_source,
     check_system,
 )
+from anthropic_batches_provider.batches.requests.repair_rules import check_repair
 from anthropic_batches_provider.batches.requests.sdk_types import is_omitted
 from anthropic_batches_provider.edge.job_references import batch_ids_in, one_of_both, parts_of_job
 from anthropic_batches_provider.edge.mapped_arguments import is_unmapped
@@ -45,6 +47,7 @@ def check_row_arguments(operator: Any) -> None:
         return
     templates = Templates.of(operator)
     _check_question(operator, templates)
+    _check_repair(operator, templates)
     _check_prompt(operator)
     UserColumns.of(operator.key, operator.keep, operator.column_prefix)
     for rows in (operator.rows, operator.requests):
@@ -128,6 +131,26 @@ def _check_question(operator: Any, templates: Templates) -> None:
     check_params(known, has_prompt=has_prompt, has_requests=has_requests, to_come=to_come)
     if operator.output_schema is not None:
         check_output_schema(known, has_requests=has_requests)
+
+
+def _check_repair(operator: Any, templates: Templates) -> None:
+    repair = operator.repair
+    if repair is None or _is_to_come(repair, templates):
+        return
+    if isinstance(repair, Mapping):
+        repair = {verdict: _known_changes(changes, templates) for verdict, changes in repair.items()}
+    check_repair(repair, max_rounds=operator.max_rounds, max_tokens=operator.max_tokens)
+
+
+def _known_changes(changes: Any, templates: Templates) -> Any:
+    """Return what a repair changes; a value that only a run knows becomes a text, or a number of any size."""
+    if not isinstance(changes, Mapping):
+        return {"model": "to come"} if _is_to_come(changes, templates) else changes
+    stand_ins = {"max_tokens": sys.maxsize, "output_config": {}}
+    return {
+        name: stand_ins.get(name, "to come") if _is_to_come(value, templates) else value
+        for name, value in changes.items()
+    }
 
 
 def _is_to_come(value: object, templates: Templates) -> bool:

@@ -141,6 +141,12 @@ class MessageBatchOperator(RowsOperator):
         ObjectStoragePath takes, or an absolute path. It belongs to one unit of work: put ``{{ ds }}`` or
         ``{{ run_id }}`` into it. A mapped task adds ``map_index=N/``. Default: ``"xcom"``. (templated)
     :param output_format: ``"jsonl"`` or ``"jsonl.gz"``. Default: ``"jsonl"``.
+    :param repair: which answers to ask for again that were paid for and cannot be used, and what changes: verdicts
+        (``truncated``, ``invalid_output``, ``refusal``, ``unfinished``), each with a dict of Messages params, such as
+        ``{"truncated": {"max_tokens": 4096}, "invalid_output": {}, "refusal": {"model": …}, "unfinished": {}}``. Such
+        rows are paid for again in each further round, up to ``max_rounds``. An invalid answer is shown to the model
+        with the reason, a paused one is continued. Texts that hold ``{{``, ``{%`` or ``{#`` are templates, at any
+        depth. See ``docs/structured_output.md``. Default: nothing is repaired. (templated)
     :param max_failed_rows: how many rows may fail before the task fails: a number of rows (int), or a share of all rows
         (float from 0.0 and below 1). A task that sends rows counts those from which no request can be made, before
         anything is sent: up to the limit, it sends the others, and an invalid row stands in the output with
@@ -149,7 +155,7 @@ class MessageBatchOperator(RowsOperator):
         Default: ``0``. (templated)
     :param include_message: add the whole message to each row, in the column ``message``. Default: ``False``.
     :param keep_requests: keep the job's request files, which hold the prompts. Otherwise they are deleted as results
-        are written, except for the requests of rows without a succeeded result. Default: ``False``.
+        are written, except for the requests of rows without an answer that fits. Default: ``False``.
     :param xcom_max_bytes: for ``"xcom"``: the most bytes of rows, as JSON. Above it the task fails with
         ``XComLimitError``; nothing is lost. Default: ``1_000_000``.
     :param timeout: how long one try may take, building and waiting included, in seconds or as a timedelta. After it the

@@ -66,7 +66,7 @@ class MessageBatchResultsOperator(BaseOperator):
         Default: ``0``. (templated)
     :param include_message: add the whole message to each row, in the column ``message``. Default: ``False``.
     :param keep_requests: keep the job's request files, which hold the prompts. Otherwise they are deleted as results
-        are written, except for the requests of rows without a succeeded result. Default: ``False``.
+        are written, except for the requests of rows without an answer that fits. Default: ``False``.
     :param xcom_max_bytes: for ``"xcom"``: the most bytes of rows, as JSON. Above it the task fails with
         ``XComLimitError``; nothing is lost. Default: ``1_000_000``.
     :param conn_id: the Airflow connection. Default: the job's own, else ``anthropic_default``. (templated)

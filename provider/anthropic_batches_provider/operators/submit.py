@@ -74,6 +74,12 @@ class MessageBatchSubmitOperator(RowsOperator):
         without a usable result are sent again as a further round, and only they; never a bad request.
         ``MessageBatchOperator`` starts the round at once. ``MessageBatchSubmitOperator`` starts it when its finished
         job is cleared. Default: ``3``.
+    :param repair: which answers to ask for again that were paid for and cannot be used, and what changes: verdicts
+        (``truncated``, ``invalid_output``, ``refusal``, ``unfinished``), each with a dict of Messages params, such as
+        ``{"truncated": {"max_tokens": 4096}, "invalid_output": {}, "refusal": {"model": …}, "unfinished": {}}``. Such
+        rows are paid for again in each further round, up to ``max_rounds``. An invalid answer is shown to the model
+        with the reason, a paused one is continued. Texts that hold ``{{``, ``{%`` or ``{#`` are templates, at any
+        depth. See ``docs/structured_output.md``. Default: nothing is repaired. (templated)
     :param max_failed_rows: how many rows may fail before the task fails: a number of rows (int), or a share of all rows
         (float from 0.0 and below 1). A task that sends rows counts those from which no request can be made, before
         anything is sent: up to the limit, it sends the others, and an invalid row stands in the output with

@@ -92,7 +92,8 @@ class RoundResults:
         self._context = context
         self._sent = sent
         self._first_rows = [shard.first_row for shard, _ in sent]
-        self._at_hand: tuple[int, RoundShard] | None = None
+        self._known: tuple[int, RoundShard] | None = None  # its rows are read, its results perhaps not
+        self._open: tuple[int, RoundShard] | None = None
         self._failures: dict[int, ApiError | BatchOutcomeError] = {}
         self._spool: Path | None = None
         self.first_shard = sent[0][0].shard
@@ -119,7 +120,7 @@ class RoundResults:
         index = self._first_with_any_of(rows)
         if index is not None:
             with self._asked_once(index) as spool:
-                self._shard(index).fetched(spool)
+                self._opened_shard(index).fetched(spool)
 
     def result_of(self, row: int, rows: CountedRows, unreadable: UnreadableLines) -> tuple[str, Result] | None:
         """Return the batch in which this round sent a row, and the row's result; None if it did not send the row.
@@ -131,8 +132,10 @@ class RoundResults:
         index = bisect_right(self._first_rows, row) - 1
         if index < 0:
             return None
+        if not self._shard(index).holds_any_of(range(row, row + 1)):
+            return None  # without letting go of the shard that is open: most rows are in no further round
         with self._asked_once(index) as spool:
-            return self._shard(index).result_of(row, spool, rows, unreadable)
+            return self._opened_shard(index).result_of(row, spool, rows, unreadable)
 
     def _first_with_any_of(self, rows: range) -> int | None:
         following = bisect_right(self._first_rows, rows.start)
@@ -153,12 +156,20 @@ class RoundResults:
             raise
 
     def _shard(self, index: int) -> RoundShard:
-        if self._at_hand is None or self._at_hand[0] != index:
+        for held in (self._open, self._known):
+            if held is not None and held[0] == index:
+                return held[1]
+        self._known = index, RoundShard(self._context, *self._sent[index])
+        return self._known[1]
+
+    def _opened_shard(self, index: int) -> RoundShard:
+        if self._open is None or self._open[0] != index:
+            shard = self._shard(index)
             self._let_go()
-            self._at_hand = index, RoundShard(self._context, *self._sent[index])
-        return self._at_hand[1]
+            self._open = index, shard
+        return self._open[1]
 
     def _let_go(self) -> None:
-        if self._at_hand is not None:
-            self._at_hand[1].close()
-            self._at_hand = None
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None

@@ -1,6 +1,6 @@
 """The rows of one shard of the first round: in input order, with the key and kept columns of the job folder.
 
-A row has one result: from the latest round that gave it a usable one, else from the latest round that sent it.
+A row that was sent in several rounds has one result that counts (:mod:`.row_history`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import msgspec
 
 from anthropic_batches_provider.batches.collection.job_context import RESULTS_REMAIN, JobContext
 from anthropic_batches_provider.batches.collection.round_results import RoundResults
+from anthropic_batches_provider.batches.collection.row_history import RowHistory
 from anthropic_batches_provider.batches.collection.unreadable_lines import UnreadableLines, unreadable_file
-from anthropic_batches_provider.batches.collection.unusable_rows import UnusableReason, write_unusable_rows
+from anthropic_batches_provider.batches.collection.unusable_rows import write_unusable_rows
 from anthropic_batches_provider.batches.invalid_rows import InvalidRow, read_invalid_row
 from anthropic_batches_provider.batches.ledger import ShardRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
@@ -28,6 +29,7 @@ from anthropic_batches_provider.batches.results import (
     result_of_invalid_row,
     spooled_results,
 )
+from anthropic_batches_provider.batches.verdicts import FITS, PAUSED
 from anthropic_batches_provider.errors import CorruptLedgerError
 
 log = logging.getLogger(__name__)
@@ -74,26 +76,32 @@ class ShardPart:
         ):
             unreadable.keep(first.unnamed())
             rows.count_strays(foreign=first.foreign, duplicates=first.duplicates)
-            add, batch_id, judge = rows.add, self.batch.id, context.judge
+            add, batch_id, judge, has_further_rounds = rows.add, self.batch.id, context.judge, bool(self._later)
             decoded = first.decoded(with_message=context.settings.include_message)
             for position, (columns, found) in enumerate(zip(self._columns(), decoded, strict=True)):
                 if isinstance(columns, InvalidRow):
                     add(judge(bytes(columns.columns), None, result_of_invalid_row(columns.reason)))
                     rows.count_strays(foreign=int(found is not None), duplicates=0)
                     continue
-                if found is not None and found.result_type == "succeeded":
-                    add(judge(columns, batch_id, found))
-                    continue
-                if found is not None and found.result_type == UNREADABLE:
+                result = found or missing_result(self._expected.custom_id(position))
+                if result.stop_reason == PAUSED:
+                    result = first.decoded_at(position) or result  # with its message, to go on from
+                elif result.result_type == UNREADABLE:
                     unreadable.keep([first[position]])
-                first_result = batch_id, self._or_missing(found, position)
-                latest_id, latest = self._result_of_later_rounds(position, first_result, rows, unreadable)
-                if latest.result_type != "succeeded":
-                    unusable.write(msgspec.json.encode(_reason(self._rows[position], latest)) + b"\n")
-                add(judge(columns, latest_id, latest))
+                row = judge(columns, batch_id, result)
+                further = self._further_results(position, rows, unreadable) if has_further_rounds else ()
+                if row.verdict == FITS and not further:
+                    add(row)
+                    continue
+                history = RowHistory(judge, row)
+                for brought in further:
+                    history.add(*brought)
+                if history.has_failed:
+                    unusable.write(msgspec.json.encode(history.reason(self._rows[position])) + b"\n")
+                add(history.answered_row())
 
     def close(self, spool: Path) -> None:
-        """Keep the rows without a usable result, with their requests, and unreadable lines in the job folder."""
+        """Keep the rows without a usable answer, with their requests, and unreadable lines in the job folder."""
         reasons, kept, unreadable = self._reasons(spool), spool / "unusable", self._unreadable(spool)
         try:
             if reasons.stat().st_size:
@@ -107,24 +115,23 @@ class ShardPart:
 
     def _kept(self, reasons: Path, kept: Path) -> str | None:
         shard, context = self.shard, self._context
-        is_whole = write_unusable_rows(
+        gone = write_unusable_rows(
             context.job,
             reasons,
             kept,
             requests_file=shard.requests_file,
             kept_file=lambda: context.kept_before(shard.shard),
         )
-        if is_whole:
-            file = f"unusable/{shard.shard:05d}-{context.attempt}.jsonl"
-            context.job.storage.put_file(kept, f"{context.job.path}/{file}")
-            return file
-        before = context.kept_before(shard.shard)
-        if before is None:
+        if gone:
             log.warning(
-                "The requests of shard %d of %s are gone. Its rows without a usable result cannot be sent again.",
-                shard.shard, context.job.uri,
+                "%s of shard %d of %s without a usable answer cannot be sent again: the requests are gone.",
+                counted(gone, "row"), shard.shard, context.job.uri,
             )  # fmt: skip
-        return before
+        if not kept.stat().st_size:
+            return None
+        file = f"unusable/{shard.shard:05d}-{context.attempt}.jsonl"
+        context.job.storage.put_file(kept, f"{context.job.path}/{file}")
+        return file
 
     def _reasons(self, spool: Path) -> Path:
         return spool / f"reasons-{self.shard.shard}"
@@ -132,19 +139,13 @@ class ShardPart:
     def _unreadable(self, spool: Path) -> Path:
         return spool / f"unreadable-{self.shard.shard}"
 
-    def _or_missing(self, found: Result | None, position: int) -> Result:
-        return found or missing_result(self._expected.custom_id(position))
-
-    def _result_of_later_rounds(
-        self, position: int, first: tuple[str, Result], rows: CountedRows, unreadable: UnreadableLines
-    ) -> tuple[str, Result]:
-        """Return the result that counts in place of an unusable first one, and its batch."""
-        counts = first
-        for later in self._later:
-            brought = later.result_of(self._rows[position], rows, unreadable)
-            if brought is not None and counts[1].result_type != "succeeded":
-                counts = brought
-        return counts
+    def _further_results(
+        self, position: int, rows: CountedRows, unreadable: UnreadableLines
+    ) -> list[tuple[int, str, Result]]:
+        """Return what further rounds brought for a row: the round, its batch, and the result."""
+        row = self._rows[position]
+        brought = ((number, later.result_of(row, rows, unreadable)) for number, later in enumerate(self._later, 2))
+        return [(number, *found) for number, found in brought if found is not None]
 
     def _columns(self) -> Iterator[bytes | InvalidRow]:
         """Yield the rows' own columns, or the invalid row; exactly one for each row."""
@@ -169,7 +170,3 @@ class ShardPart:
             f"{counted(self.rows, 'row')} (see its line {found:,}). Restore the file, or collect with batch_ids= "
             f"instead of job=, without the rows' own columns. {RESULTS_REMAIN}"
         )
-
-
-def _reason(row: int, result: Result) -> UnusableReason:
-    return UnusableReason(row=row, result_type=result.result_type, error_type=result.error_type)

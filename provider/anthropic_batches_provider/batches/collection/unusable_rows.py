@@ -1,4 +1,4 @@
-"""Rows without a usable result, kept in the job folder together with their requests, to send them again.
+"""Rows without a usable result or answer, kept in the job folder together with their requests, to send them again.
 
 The files hold prompts. Each collection replaces the files of the one before it.
 """
@@ -19,27 +19,36 @@ from anthropic_batches_provider.errors import CorruptLedgerError
 _READ_BYTES = 1 << 20
 
 
-class UnusableRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that has no usable result.
+class UnusableReason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a row has no answer that can be used.
 
     :param row: its number in the whole input, from 0.
-    :param result_type: ``errored``, ``canceled``, ``expired`` or ``missing``.
+    :param result_type: of the latest round that sent it: ``errored``, ``canceled``, ``expired``, ``missing`` or
+        ``unreadable``; ``succeeded`` if that brought an answer that does not fit.
     :param error_type: the error type of an errored result, e.g. ``overloaded_error``.
-    :param params: the Messages params, as they were sent.
+    :param verdicts: of its answers so far, in order; none if its latest result leaves open whether it was billed.
+    :param round: the latest round that sent it, from 1.
+    :param turns: the messages that a request adds to the row's own to go on from its latest answer; none if it would
+        begin anew.
+    :param had_turns: whether its latest request had just these turns.
     """
 
     row: int
     result_type: str
     error_type: str | None
+    verdicts: tuple[str, ...] = ()
+    round: int = 1
+    turns: tuple[msgspec.Raw, ...] = ()
+    had_turns: bool = False
+
+
+class UnusableRow(UnusableReason, frozen=True, kw_only=True, omit_defaults=True):
+    """A row that has no answer that can be used, with its request.
+
+    :param params: the Messages params, as they were first sent.
+    """
+
     params: msgspec.Raw
-
-
-class UnusableReason(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a row has no usable result; fields as in :class:`UnusableRow`."""
-
-    row: int
-    result_type: str
-    error_type: str | None
 
 
 class _Request(msgspec.Struct, frozen=True):
@@ -70,17 +79,17 @@ def read_unusable_rows(job: JobFolder, file: str) -> Iterator[UnusableRow]:
 
 def write_unusable_rows(
     job: JobFolder, reasons: Path, target: Path, *, requests_file: str, kept_file: Callable[[], str | None]
-) -> bool:
-    """Write the rows of a shard that have no usable result, with their requests.
+) -> int:
+    """Write the rows of a shard that have no answer that can be used, with their requests.
 
     :param reasons: local file of :class:`UnusableReason`, JSON Lines in row order.
     :param target: local file to write.
     :param requests_file: the shard's requests, in the job folder.
     :param kept_file: returns the file that the latest collection kept for this shard, if the requests file is gone.
-    :returns: whether every row was written; False if requests are gone.
+    :returns: how many rows could not be written, because their requests are gone.
     """
     requests = _requests_of(job, requests_file, kept_file)
-    is_whole = True
+    gone = 0
     with reasons.open("rb") as lines, target.open("wb", buffering=_READ_BYTES) as file:
         row, params = next(requests, (None, None))
         for reason in (_DECODE_REASON.decode(line) for line in _split(lines)):
@@ -89,12 +98,12 @@ def write_unusable_rows(
             if row == reason.row and params is not None:
                 file.write(msgspec.json.encode(_with_params(reason, params)) + b"\n")
             else:
-                is_whole = False
-    return is_whole
+                gone += 1
+    return gone
 
 
 def _with_params(reason: UnusableReason, params: msgspec.Raw) -> UnusableRow:
-    return UnusableRow(row=reason.row, result_type=reason.result_type, error_type=reason.error_type, params=params)
+    return UnusableRow(**msgspec.structs.asdict(reason), params=params)
 
 
 def _requests_of(

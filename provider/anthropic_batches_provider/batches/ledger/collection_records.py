@@ -8,10 +8,10 @@ from anthropic_batches_provider.batches.ledger.record_format import Record
 
 
 class UnusableRows(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows of a shard that have no usable result, kept so that they can be sent again.
+    """The rows of a shard that have no usable result, or an answer that cannot be used, kept to be sent again.
 
     :param shard: the shard of the first round.
-    :param file: path in the job folder; JSON Lines with number, result type, error type and params of each row.
+    :param file: path in the job folder; JSON Lines, see :class:`~collection.unusable_rows.UnusableRow`.
     """
 
     shard: int
@@ -25,6 +25,7 @@ class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param error_examples: one message of each error type.
     :param usage: per model, the fields of :class:`Usage`.
     :param verdicts: number of succeeded rows by verdict; empty in parts of before this was recorded.
+    :param repairs: by verdict, the requests that were sent to repair such answers, and the rows that then fit.
     :param foreign_results: results that answered no request of the shard.
     :param duplicate_results: further results for a request that already had one.
     """
@@ -33,6 +34,7 @@ class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
     error_examples: dict[str, str] = {}
     usage: dict[str, dict[str, int]] = {}
     verdicts: dict[str, int] = {}
+    repairs: dict[str, tuple[int, int]] = {}
     foreign_results: int = 0
     duplicate_results: int = 0
 

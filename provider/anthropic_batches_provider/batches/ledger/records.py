@@ -166,6 +166,8 @@ class SealRecord(Record, frozen=True, kw_only=True):
     :param result_columns: the result's columns in each output row, so that a newer version adds none to parts that are
         there already; empty in jobs that were sealed before this was recorded.
     :param rules: the rules of the fingerprint, see :data:`~rows.fingerprints.RULES`; only those of equal rules compare.
+    :param repair: of a further round: for each verdict, the params that it changes where it repairs such answers.
+    :param repaired: of a further round: the number of its rows that repair an answer, by verdict.
     :param first_prompt: of the first round; None in further rounds, in jobs that were sealed before this was recorded,
         and if the first request has no user message.
     """
@@ -178,6 +180,8 @@ class SealRecord(Record, frozen=True, kw_only=True):
     structured: bool = False
     result_columns: tuple[str, ...] = ()
     rules: int = 1
+    repair: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    repaired: dict[str, int] = msgspec.field(default_factory=dict)
     first_prompt: FirstPromptRecord | None = None
     shards: tuple[ShardRecord, ...]
 

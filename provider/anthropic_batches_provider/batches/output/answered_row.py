@@ -10,6 +10,17 @@ NO_COLUMNS = b"{}"
 """The columns of a row of which only the custom_id is known."""
 
 
+class OtherResult(msgspec.Struct, frozen=True, gc=False):
+    """A result of a row that was sent more than once, beside the one that counts; fields as in the output."""
+
+    batch_id: str | None
+    result_type: str
+    verdict: str | None
+    stop_reason: str | None
+    model: str | None
+    usage: msgspec.Raw | None
+
+
 class AnsweredRow(msgspec.Struct, frozen=True, gc=False):
     """A row with the one result that counts. It is a Struct because there are millions, one at a time.
 
@@ -19,6 +30,8 @@ class AnsweredRow(msgspec.Struct, frozen=True, gc=False):
     :param verdict: one of :mod:`.verdicts` for a row that succeeded, else None.
     :param parsed: the answer's JSON if the job asked for it, else None.
     :param reason: why there is no usable answer: the API's error message, or what the answer does not fit.
+    :param earlier_rounds: its other results, in the order of the rounds; None for a row that was sent once, or never.
+    :param repairs: for each time that it was sent to repair an answer, the verdict of that answer.
     """
 
     columns: bytes
@@ -27,3 +40,5 @@ class AnsweredRow(msgspec.Struct, frozen=True, gc=False):
     verdict: str | None = None
     parsed: msgspec.Raw | None = None
     reason: str | None = None
+    earlier_rounds: tuple[OtherResult, ...] | None = None
+    repairs: tuple[str, ...] = ()

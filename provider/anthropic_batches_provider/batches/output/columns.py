@@ -132,6 +132,14 @@ COLUMNS = (
         "`cache_creation_input_tokens`, `cache_read_input_tokens`, … in tokens. Null unless succeeded.",
         value="result.usage",
     ),
+    ResultColumn(
+        name="earlier_rounds",
+        json_type="array or null",
+        meaning="The row's other results if it was sent more than once, in the order of the rounds: objects with "
+        "`batch_id`, `result_type`, `verdict`, `stop_reason`, `model` and `usage`, whose meaning is that of the "
+        "columns. Those with a `usage` were billed, too. Null if it was sent once.",
+        value="earlier_rounds",
+    ),
 )
 """The columns of the result, in this order."""
 
@@ -153,5 +161,5 @@ RESULT_COLUMNS = tuple(column.name for column in COLUMNS)
 MESSAGE_COLUMN = MESSAGE.name
 OUTPUT_COLUMNS = (*RESULT_COLUMNS, MESSAGE_COLUMN)
 
-FIRST_COLUMNS = tuple(name for name in RESULT_COLUMNS if name not in ("error_details", "verdict"))
+FIRST_COLUMNS = tuple(name for name in RESULT_COLUMNS if name not in ("error_details", "verdict", "earlier_rounds"))
 """The columns of jobs that were sealed before jobs recorded them; a later column is in none of their rows."""

@@ -69,7 +69,14 @@ def _advice(manifest: Manifest, again: str) -> str:
     judged = _judged_as_failed(manifest)
     found = {*manifest.errors, *judged} | ({INVALID_ROW} if counts.invalid_row else set())
     advice = [failure.advice for failure in FAILURES if failure.name in found and not failure.again and failure.advice]
-    if advice and counts.billed:
+    repairs = {f.name: f.repair for f in FAILURES if f.name in judged and f.repair and f.name not in manifest.repairs}
+    if repairs:
+        asked = ", ".join(f"{verdict!r}: {changes}" for verdict, changes in repairs.items())
+        advice.append(
+            f"To have them asked again, and pay for them again, give the task that sends the rows repair={{{asked}}}, "
+            "and clear it with what follows it."
+        )
+    if found - judged.keys() and advice and counts.billed:
         advice.append("Ask about corrected rows in a job of their own: this one keeps the answers that were billed.")
     may_be_over = [name for name in manifest.errors if may_go_again("errored", name)]
     if may_be_over or counts.canceled or counts.expired:

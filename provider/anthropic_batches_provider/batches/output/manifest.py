@@ -70,6 +70,17 @@ class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(f"{count:,} {name}" for name, count in types.items() if count) or "no rows"
 
 
+class RepairCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the repair of one verdict did.
+
+    :param requests: the requests that were sent to repair such an answer; those that were answered were billed.
+    :param fits: rows whose last such request brought an answer that fits.
+    """
+
+    requests: int
+    fits: int
+
+
 class Times(msgspec.Struct, frozen=True, kw_only=True):
     """The times of a collection; ISO 8601 in UTC.
 
@@ -92,10 +103,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     :param output_format: the format's name, such as ``jsonl``; None in XCom.
     :param stop_reasons: the number of succeeded rows by stop reason; ``refusal`` is one of the reasons.
     :param verdicts: the number of succeeded rows by verdict.
+    :param repairs: by verdict, what was asked again to repair such answers; paid for again.
     :param output_schema: hash of the JSON Schema that judged the answers; None if there was none.
     :param errors: the number of errored rows by error type.
     :param error_examples: one error message for each error type, and for ``unreadable``.
-    :param usage: per model, the fields of :class:`Usage`.
+    :param usage: per model, the fields of :class:`Usage`; of all rounds, results that do not count included.
     :param foreign_results: results that answer no request of the job; left out of the output.
     :param duplicate_results: further results for a request that has one; left out of the output.
     :param replaced: files of the previous manifest that this one makes obsolete; removed once it is in place.
@@ -112,6 +124,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     counts: RowCounts
     stop_reasons: dict[str, int]
     verdicts: dict[str, int] = {}
+    repairs: dict[str, RepairCounts] = {}
     output_schema: str | None = None
     errors: dict[str, int]
     error_examples: dict[str, str] = {}

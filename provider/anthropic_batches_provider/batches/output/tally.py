@@ -9,11 +9,11 @@ from collections import Counter
 
 from anthropic_batches_provider.batches.ledger import TallyRecord
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
-from anthropic_batches_provider.batches.output.manifest import RowCounts
+from anthropic_batches_provider.batches.output.manifest import RepairCounts, RowCounts
 from anthropic_batches_provider.batches.results import UNREADABLE
 from anthropic_batches_provider.batches.row_failures import INVALID_ROW
 from anthropic_batches_provider.batches.usage import UsageByModel
-from anthropic_batches_provider.batches.verdicts import INVALID_OUTPUT, VERDICTS, verdict_of_stop_reason
+from anthropic_batches_provider.batches.verdicts import FITS, INVALID_OUTPUT, VERDICTS, verdict_of_stop_reason
 
 UNKNOWN = "unknown"
 
@@ -26,6 +26,8 @@ class Tally:
     def __init__(self) -> None:
         self._kinds: Counter[tuple[str, str | None, str | None]] = Counter()
         self._verdicts: Counter[str] = Counter()
+        self._repairs: Counter[str] = Counter()
+        self._repaired: Counter[str] = Counter()
         self.error_examples: dict[str, str] = {}
         self.usage = UsageByModel()
         self.foreign_results = 0
@@ -47,6 +49,19 @@ class Tally:
         elif result.result_type == UNREADABLE:
             self.usage.add(None, None)  # it was paid for, and nobody knows how much
             self._keep_example(UNREADABLE, row)
+        if row.earlier_rounds is not None:
+            self._add_earlier(row)
+
+    def _add_earlier(self, row: AnsweredRow) -> None:
+        """Count what the row's other results cost, and what its repairs brought."""
+        for other in row.earlier_rounds or ():
+            if other.result_type == "succeeded":
+                self.usage.add(other.model, other.usage)
+            elif other.result_type == UNREADABLE:
+                self.usage.add(None, None)
+        self._repairs.update(row.repairs)
+        if row.repairs and row.verdict == FITS:
+            self._repaired[row.repairs[-1]] += 1
 
     def _keep_example(self, name: str, row: AnsweredRow) -> None:
         self.error_examples.setdefault(name, (row.reason or "")[:_EXAMPLE_LENGTH])
@@ -63,6 +78,7 @@ class Tally:
             error_examples=dict(sorted(self.error_examples.items())),
             usage=self.usage.as_dict(),
             verdicts=self.verdicts(),
+            repairs={kind: (counts.requests, counts.fits) for kind, counts in self.repairs().items()},
             foreign_results=self.foreign_results,
             duplicate_results=self.duplicate_results,
         )
@@ -74,6 +90,9 @@ class Tally:
         self.error_examples = {**counted.error_examples, **self.error_examples}
         self.usage.include(counted.usage)
         self._verdicts.update(counted.verdicts or _verdicts_of(counted))
+        for kind, (requests, fits) in counted.repairs.items():
+            self._repairs[kind] += requests
+            self._repaired[kind] += fits
         self.foreign_results += counted.foreign_results
         self.duplicate_results += counted.duplicate_results
 
@@ -91,6 +110,14 @@ class Tally:
     def verdicts(self) -> dict[str, int]:
         """Return the number of succeeded rows by verdict, in the order of :data:`.VERDICTS`."""
         return {verdict: self._verdicts[verdict] for verdict in VERDICTS if self._verdicts[verdict]}
+
+    def repairs(self) -> dict[str, RepairCounts]:
+        """Return what repairs asked again and brought, by verdict, in the order of :data:`.VERDICTS`."""
+        return {
+            verdict: RepairCounts(requests=self._repairs[verdict], fits=self._repaired[verdict])
+            for verdict in VERDICTS
+            if self._repairs[verdict]
+        }
 
     def stop_reasons(self) -> dict[str, int]:
         """Return the number of succeeded rows by stop reason."""

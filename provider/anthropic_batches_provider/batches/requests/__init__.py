@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.requests.params import MAX_PARAMS_BYTES
     from anthropic_batches_provider.batches.requests.questions import Question, RequestBuilder
     from anthropic_batches_provider.batches.requests.ready import ReadyLine, decode_ready_line, encode_ready_request
+    from anthropic_batches_provider.batches.requests.repair_values import repair_changes
     from anthropic_batches_provider.batches.requests.templates import PromptTemplate
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "decode_ready_line",
     "encode_ready_request",
     "json_schema_of",
+    "repair_changes",
     "schema_of_model",
 ]
 
@@ -42,6 +44,7 @@ _MODULES = {
     "decode_ready_line": "ready",
     "encode_ready_request": "ready",
     "json_schema_of": "answer_schemas",
+    "repair_changes": "repair_values",
     "schema_of_model": "answer_schemas",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from anthropic_batches_provider.batches.results.decode import (
+    MISSING,
     UNREADABLE,
     Result,
     decode_result,
@@ -15,6 +16,7 @@ from anthropic_batches_provider.batches.results.spool import SpooledResults
 from anthropic_batches_provider.batches.results.unreadable import read_loosely
 
 __all__ = [
+    "MISSING",
     "UNREADABLE",
     "ExpectedRows",
     "Result",

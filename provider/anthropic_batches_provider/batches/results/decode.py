@@ -17,6 +17,9 @@ _BEGINNING_BYTES = 200
 UNREADABLE = "unreadable"
 """This package's own result type: an answer that cannot be decoded. It was paid for; nobody knows how much."""
 
+MISSING = "missing"
+"""This package's own result type: no answer. Whether it was paid for, nobody knows."""
+
 
 class Result(msgspec.Struct, frozen=True, gc=False):
     """The API's answer to one request.
@@ -49,7 +52,7 @@ class Result(msgspec.Struct, frozen=True, gc=False):
 
 def missing_result(custom_id: str) -> Result:
     """Return the result for a request that the results do not answer."""
-    return Result(custom_id, "missing")
+    return Result(custom_id, MISSING)
 
 
 def result_of_invalid_row(reason: str) -> Result:

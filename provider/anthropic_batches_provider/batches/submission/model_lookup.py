@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -35,17 +35,19 @@ _decode_params = msgspec.json.Decoder(_Params).decode
 
 
 def with_known_model(
-    rows: Iterable[PreparedRow | InvalidRow], service: ModelService, *, now: pendulum.DateTime
+    rows: Iterable[PreparedRow | InvalidRow], service: ModelService, *, now: pendulum.DateTime, also: Sequence[str] = ()
 ) -> Iterator[PreparedRow | InvalidRow]:
     """Yield the rows unchanged; look up the model of the first that can be sent.
 
     :param now: the time, to tell whether the model is about to retire.
+    :param also: further models to look up.
     :raises ConfigurationError: the API does not know the model.
     """
     pending = iter(rows)
     for row in pending:
         if isinstance(row, PreparedRow):
-            check_model(service, _decode_params(row.params).model, now=now)
+            for model in dict.fromkeys((_decode_params(row.params).model, *also)):
+                check_model(service, model, now=now)
             yield row
             break
         yield row

@@ -74,6 +74,7 @@ class JobPlan:
         one of them finished. "" names none.
     :param max_failed_rows: how many rows may be invalid: an int is rows, a float below 1 a share of all rows.
     :param model: the model of every row; None if each row has its own.
+    :param repair_models: the models that repairs ask, later.
     :param max_columns_bytes: the most bytes of the rows' key and kept columns; None for no limit.
     :param output_schema: what each answer must fit; part of the question.
     :param show_prompt: whether the job records the text of its first prompt, and not its length and hash alone.
@@ -92,6 +93,7 @@ class JobPlan:
     tries: str = ""
     max_failed_rows: int | float = 0
     model: str | None = None
+    repair_models: tuple[str, ...] = ()
     max_columns_bytes: int | None = None
     output_schema: OutputSchema | None = None
     show_prompt: bool = False

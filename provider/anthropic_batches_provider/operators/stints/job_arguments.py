@@ -34,6 +34,7 @@ class JobArguments:
     on_empty: Literal["fail", "skip"]
     on_changed_input: Literal["fail", "restart"]
     max_rounds: int
+    repair: Mapping[str, Mapping[str, Any]] | None
     max_failed_rows: int | float | str
     unit: str | None
     edition: str

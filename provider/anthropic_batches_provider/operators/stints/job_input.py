@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.invalid_rows import InvalidRow
+    from anthropic_batches_provider.batches.repairs import Repair
     from anthropic_batches_provider.batches.requests import Question
     from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns
     from anthropic_batches_provider.batches.sharding import ShardLimits
@@ -77,10 +78,24 @@ class JobInput:
             tries=self.tries,
             max_failed_rows=failed_rows_limit(arguments.max_failed_rows),
             model=arguments.model if arguments.prompt is not None else None,
+            repair_models=self.repair.models,
             max_columns_bytes=arguments.max_columns_bytes,
             output_schema=question.output_schema,
             show_prompt=arguments.show_prompt,
         )
+
+    @cached_property
+    def repair(self) -> Repair:
+        """Which answers are asked for again.
+
+        :raises ConfigurationError: they cannot be.
+        """
+        from anthropic_batches_provider.batches.repairs import Repair
+        from anthropic_batches_provider.batches.requests import repair_changes
+
+        arguments = self.arguments
+        max_tokens = whole_number("max_tokens", arguments.max_tokens)
+        return Repair(repair_changes(arguments.repair, max_rounds=arguments.max_rounds, max_tokens=max_tokens))
 
     def check_new(self) -> None:
         """Check what only a job that is not submitted yet must fulfill.

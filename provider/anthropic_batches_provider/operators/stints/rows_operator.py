@@ -67,8 +67,8 @@ class RowsOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = (
-        "rows", "requests", "conn_id", "model", "system", "max_tokens", "message_params", "betas", "max_failed_rows",
-        "unit", "edition", "storage",
+        "rows", "requests", "conn_id", "model", "system", "max_tokens", "message_params", "betas", "repair",
+        "max_failed_rows", "unit", "edition", "storage",
     )  # fmt: skip
     template_ext: Sequence[str] = PROMPT_FILES
     uri_fields: Sequence[str] = ("storage",)
@@ -76,7 +76,7 @@ class RowsOperator(BaseOperator):
     ui_color = "#e8d5c4"
 
     shallow_copy_attrs: Sequence[str] = ("rows", "requests", "request_builder")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"system": "md", "message_params": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"system": "md", "message_params": "json", "repair": "json"}
 
     def __init__(
         self,
@@ -97,6 +97,7 @@ class RowsOperator(BaseOperator):
         on_empty: Literal["fail", "skip"] = "fail",
         on_changed_input: Literal["fail", "restart"] = "fail",
         max_rounds: int = DEFAULT_MAX_ROUNDS,
+        repair: Mapping[str, Mapping[str, Any]] | None = None,
         max_failed_rows: int | float | str = 0,
         on_kill: Policy = "leave",
         unit: str | None = None,
@@ -141,6 +142,7 @@ class RowsOperator(BaseOperator):
         self.on_empty = on_empty
         self.on_changed_input = on_changed_input
         self.max_rounds = max_rounds
+        self.repair = repair
         self.max_failed_rows = max_failed_rows
         self.kill_policy = on_kill
         self.unit = unit
@@ -196,8 +198,9 @@ class RowsOperator(BaseOperator):
     def render_template(
         self, content: Any, context: Context, jinja_env: Environment | None = None, seen_oids: set[int] | None = None
     ) -> Any:
-        """Render a template field as Airflow does; of ``message_params``, only the texts that are templates."""
-        if content is not self.message_params or isinstance(content, (str, ResolveMixin)) or content is None:
+        """Render a template field as Airflow does; of Messages params, only the texts that are templates."""
+        is_params = content is self.message_params or content is self.repair
+        if not is_params or isinstance(content, (str, ResolveMixin)) or content is None:
             return super().render_template(content, context, jinja_env, seen_oids)
         if seen_oids is not None and id(content) in seen_oids:  # the output of another task
             return content
@@ -294,7 +297,13 @@ class RowsOperator(BaseOperator):
                 clock=clock,
                 spool=spool,
                 progress=progress,
-                rounds=Rounds(most=self.max_rounds, limits=job_input.limits, spool_folder=spool),
+                rounds=Rounds(
+                    most=self.max_rounds,
+                    limits=job_input.limits,
+                    spool_folder=spool,
+                    repair=job_input.repair,
+                    models=client,
+                ),
             )
             try:
                 return self.advance(stint)

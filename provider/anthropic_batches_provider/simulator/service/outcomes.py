@@ -58,6 +58,8 @@ class OutcomeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     :param custom_id: a regular expression that is searched for in the custom_id.
     :param contains: a piece of the request's text (tools, system, messages).
     :param text_matches: a regular expression that is searched for in the request's text.
+    :param model: the request's model, as it names it.
+    :param max_tokens_below: the request's ``max_tokens`` are fewer.
     :param share: this share of the rows that meet the other conditions; the seed and the params decide which.
     :param first_submissions: only the first so many submissions of the same params. Params that differ in anything,
         such as ``max_tokens``, are counted for themselves.
@@ -74,6 +76,8 @@ class OutcomeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     custom_id: str | None = None
     contains: str | None = None
     text_matches: str | None = None
+    model: str | None = None
+    max_tokens_below: int | None = None
     share: float | None = None
     first_submissions: int | None = None
     times: int | None = None
@@ -150,6 +154,13 @@ class Row:
         self._params = params
         self._text: str | None = None
 
+    def meets(self, rule: OutcomeRule) -> bool:
+        """Return whether its params meet the rule's conditions on them."""
+        if rule.model is not None and self._params.get("model") != rule.model:
+            return False
+        max_tokens = self._params.get("max_tokens")
+        return rule.max_tokens_below is None or (isinstance(max_tokens, int) and max_tokens < rule.max_tokens_below)
+
     @property
     def text(self) -> str:
         """All text of the prompt (tools, system, messages), joined by newlines."""
@@ -208,6 +219,8 @@ class OutcomeRules:
     def _matches(self, active: _ActiveRule, row: Row) -> bool:
         rule = active.rule
         if rule.times is not None and active.applied >= rule.times:
+            return False
+        if not row.meets(rule):
             return False
         if active.custom_id is not None and active.custom_id.search(row.custom_id) is None:
             return False

@@ -33,7 +33,7 @@ def test_the_table_in_the_docs_is_that_of_the_list() -> None:
 def test_names_are_in_order_and_each_is_there_once() -> None:
     assert OUTPUT_COLUMNS == (
         "custom_id", "batch_id", "result_type", "text", "parsed", "verdict", "stop_reason", "error_type",
-        "error_message", "error_details", "model", "usage", "message",
+        "error_message", "error_details", "model", "usage", "earlier_rounds", "message",
     )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def test_a_further_column_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     old = RowEncoder(RowLayout(columns=RESULT_COLUMNS)).encode(row)
     assert "letters" not in json.loads(old), "a job that was sealed before the column came keeps its own"
     first = RowEncoder(RowLayout(columns=FIRST_COLUMNS)).encode(row)
-    assert {"error_details", "verdict"}.isdisjoint(json.loads(first)), (
+    assert {"error_details", "verdict", "earlier_rounds"}.isdisjoint(json.loads(first)), (
         "nor do jobs that were sealed before columns were recorded get any"
     )
     for include_message, expected in ((False, 3), (True, 6)):
@@ -55,5 +55,5 @@ def test_a_further_column_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
         found = json.loads(encoder.encode(row))
         assert found["answer_letters"] == expected
         assert list(found)[-2:] == (
-            ["answer_letters", "answer_message"] if include_message else ["answer_usage", "answer_letters"]
+            ["answer_letters", "answer_message"] if include_message else ["answer_earlier_rounds", "answer_letters"]
         )

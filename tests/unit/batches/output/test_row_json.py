@@ -53,6 +53,7 @@ def test_a_row_is_its_own_columns_then_those_of_the_result() -> None:
         "error_details": None,
         "model": "claude-haiku-5-5",
         "usage": {"input_tokens": 10, "output_tokens": 3, "service_tier": "batch"},
+        "earlier_rounds": None,
     }
 
 
