@@ -96,7 +96,7 @@ def test_more_rows_that_do_not_fit_than_allowed_fail_the_task(
     assert "5 of 6 rows got no answer that fits" in said
     assert "2 invalid_output, e.g. " in said
     assert "Truncated rows need a higher max_tokens." in said
-    assert "Ask about corrected rows in a job of their own: this one keeps the answers that were billed." in said
+    assert "give the task that sends the rows repair={'invalid_output': {}, 'truncated': {'max_tokens': …}, " in said
     assert message_batch_simulator.control.billing().rows_billed == 5 * 6
 
 
