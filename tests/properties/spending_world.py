@@ -33,6 +33,7 @@ from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import MANIFEST_NAME, Destination
 from anthropic_batches_provider.batches.output.manifest import Manifest, decode_manifest
+from anthropic_batches_provider.batches.repairs import Repair
 from anthropic_batches_provider.batches.results.decode import decode_custom_id
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.service import SubmissionService
@@ -51,6 +52,7 @@ from tests.properties.spending_moments import Moments, Objects, Store, Surprise
 
 LIMITS = ShardLimits(max_requests=3)
 IN_FLIGHT = 4
+ROOM_OF_REPAIRS = 64
 BOUNDS = SubmissionBounds()
 
 
@@ -205,7 +207,8 @@ class World:
         clock, service = self._clock(moments, wrong_by), Service(self, moments)
         job = self._sealed(unit, moments, service, clock, version)
         collection = JobCollection(job, service, self._destination(unit, moments), self._settings(clock))
-        rounds = Rounds(most=3, limits=self.limits, spool_folder=self._spool())
+        repair = Repair({"truncated": {"max_tokens": ROOM_OF_REPAIRS}})
+        rounds = Rounds(most=3, limits=self.limits, spool_folder=self._spool(), repair=repair)
         return JobAdvance(job, self._submission(job, service, clock), collection, rounds, clock=clock).advance()
 
     def collect(self, unit: str, moments: Moments) -> Manifest:

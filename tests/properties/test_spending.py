@@ -25,7 +25,7 @@ from anthropic_batches_provider.batches.submission import NextLook
 from anthropic_batches_provider.errors import ApiError, JobStoppedError, LedgerError, MessageBatchesError
 from anthropic_batches_provider.simulator.server import SimulatorServer
 from tests.properties.spending_moments import DiedError, StorageFailedError, Surprise
-from tests.properties.spending_world import World, beginning, world_client
+from tests.properties.spending_world import ROOM_OF_REPAIRS, World, beginning, world_client
 from tests.worlds.direct_service import DirectService
 from tests.worlds.interleaving import Step, interleave
 
@@ -190,6 +190,11 @@ class Spending(RuleBasedStateMachine):
             "errored", text_matches=f"{unit} {row}$", error_type=error_type, first_submissions=times
         )
 
+    @rule(unit=st.sampled_from(("a", "b", "c")), row=st.integers(0, 6), always=st.booleans())
+    def an_answer_will_be_cut(self, unit: str, row: int, always: bool) -> None:
+        until = {} if always else {"max_tokens_below": ROOM_OF_REPAIRS}
+        self.world.control.add_outcome("max_tokens", text_matches=f"{unit} {row}$", **until)
+
     @rule(unit=st.sampled_from(("a", "b", "c")), row=st.integers(0, 6), line=ODD_LINES)
     def an_answer_will_be_odd(self, unit: str, row: int, line: str | None) -> None:
         self.world.control.add_outcome("unreadable", text_matches=f"{unit} {row}$", **({"line": line} if line else {}))
@@ -305,7 +310,7 @@ class Spending(RuleBasedStateMachine):
         owned: dict[str, str] = {}
         surplus: set[str] = set()
         replaced: set[str] = set()
-        succeeded = 0
+        billed = 0
         for unit in units:
             at_home = unit in self.world.brought_home
             manifest = self._home(unit) if at_home else self.world.collect(unit, self.world.moments())
@@ -316,8 +321,10 @@ class Spending(RuleBasedStateMachine):
             owned |= dict.fromkeys(manifest.batch_ids, unit)
             surplus |= self._surplus(unit)
             replaced |= {batch_id for job in self.world.jobs(unit)[:-1] for batch_id in _recorded(job)}
-            succeeded += manifest.counts.succeeded + manifest.counts.unreadable
-        self._check_bill(owned, surplus, replaced, succeeded)
+            billed += sum(usage["requests"] for usage in manifest.usage.values())
+            if not at_home:
+                assert not manifest.repairs, "only the task that does it all is asked to repair"
+        self._check_bill(owned, surplus, replaced, billed)
         assert self.world.canceled <= surplus | replaced, "the engine cancels only duplicates and replaced batches"
 
     def _submitted(self, unit: str) -> None:
@@ -370,11 +377,11 @@ class Spending(RuleBasedStateMachine):
                 )
         return False
 
-    def _check_bill(self, owned: Mapping[str, str], surplus: set[str], replaced: set[str], succeeded: int) -> None:
+    def _check_bill(self, owned: Mapping[str, str], surplus: set[str], replaced: set[str], billed: int) -> None:
         billing = self.world.control.billing()
         bills = {bill.batch_id: bill for bill in billing.batches}
         assert all(bill.ended for bill in bills.values())
-        assert sum(bills[batch_id].rows_billed for batch_id in owned) == succeeded
+        assert sum(bills[batch_id].rows_billed for batch_id in owned) == billed, "the output tells all that was paid"
         for batch_id in bills.keys() - owned.keys() - self.world.foreign - replaced:
             assert self.world.beginning_of_batch(batch_id) in self.world.doubled, "the engine sent a shard twice"
         for content in billing.repeated:
