@@ -7,15 +7,17 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import AfterValidator, BaseModel, BeforeValidator
 
 from anthropic_batches_provider.batches.collection.row_history import CORRECTION
+from anthropic_batches_provider.batches.judging import judge
 from anthropic_batches_provider.batches.output.manifest import Manifest, RepairCounts
-from anthropic_batches_provider.batches.requests import OutputSchema
+from anthropic_batches_provider.batches.requests import OutputSchema, json_schema_of
 from anthropic_batches_provider.batches.requests.repair_rules import REPAIRABLE
-from anthropic_batches_provider.errors import ConfigurationError
+from anthropic_batches_provider.errors import ConfigurationError, JobStoppedError
 from tests.worlds.one_task_job import KilledError, OneTask, before_each, dies_at
 from tests.worlds.simulated_world import World
 
@@ -115,6 +117,18 @@ KINDS = {
     "invalid, then paused": Kind(
         rules=once("invalid_output", "pause_turn"), brings=("invalid_output", "unfinished", "fits")
     ),
+    "invalid, then cut with more room than a repair gives": Kind(
+        rules=once("invalid_output", "max_tokens"), brings=("invalid_output", "truncated"), max_tokens=MOST
+    ),
+    "invalid, then context full": Kind(
+        rules=once("invalid_output", "context_window"), brings=("invalid_output", "unfinished")
+    ),
+    "invalid in two ways by turns": Kind(
+        rules=once(*(rule("succeeded", text=text) for text in "abab")), brings=("invalid_output",) * 3
+    ),
+    "cut, then refused": Kind(rules=(SHORT, REFUSES), brings=("truncated", "refusal", "fits")),
+    "cut, then refused by all models": Kind(rules=(SHORT, rule("refusal")), brings=("truncated", "refusal", "refusal")),
+    "paused, then refused": Kind(rules=(*once("pause_turn"), REFUSES), brings=("unfinished", "refusal", "fits")),
     "a bad request": Kind(rules=(BAD,), brings=("invalid_request_error",)),
     "expired": Kind(rules=once("expired"), brings=("expired", "fits")),
     "missing": Kind(rules=(MISSING,), brings=("missing",)),
@@ -158,7 +172,8 @@ def as_told(brings: Sequence[str]) -> list[str]:
     """Return what a row of the output should tell of its rounds."""
     others = list(brings)
     answers = [n for n, result in enumerate(brings) if result == "fits" or result in REPAIRABLE]
-    counting = others.pop(answers[-1] if answers else -1)
+    no_refusals = [n for n in answers if brings[n] != "refusal"]
+    counting = others.pop((no_refusals or answers or [-1])[-1])
     return [counting, *("errored" if other.endswith("_error") else other for other in others)]
 
 
@@ -312,6 +327,133 @@ def test_a_repair_that_changes_more_goes_again_and_the_same_does_not(world: Worl
     assert len(results_of(rows["cut whatever its room"])) == 3
     assert len(results_of(rows["cut with more room than a repair gives"])) == 2
     assert manifest.repairs["truncated"].requests > 0
+
+
+def one_row(world: World, task: OneTask, *rules: Rule, **changes: Any) -> OneTask:
+    """Return a task with one row, whose answers end by these rules."""
+    for each in rules:
+        world.control.add_outcome(**each)
+    task.arguments = replace(
+        task.arguments, rows=1, params_of=lambda _: params_of(0), output_schema=SCHEMA, max_rounds=6, **changes
+    )
+    return task
+
+
+@pytest.mark.parametrize(
+    ("first", "repair", "changed"),
+    [
+        ("max_tokens", {"truncated": {"max_tokens": MORE}}, {"truncated": {"max_tokens": FEW}}),
+        ("refusal", {"refusal": {"model": OTHER_MODEL}}, {"refusal": {"model": MODEL}}),
+    ],
+)
+def test_a_request_that_was_answered_is_not_sent_again_after_one_that_was_not(
+    world: World, task: OneTask, first: str, repair: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    one_row(world, task, *once(first, "expired")).finish(repair=repair, max_rounds=2)
+    task.finish(repair=changed, max_rounds=6)
+    assert [len(task.job().rounds()), world.control.billing().max_times_billed] == [2, 1]
+    assert task.finish(repair=repair).verdicts == {"fits": 1}, "the repair that expired was not paid for"
+
+
+def test_a_repair_that_names_less_undoes_nothing(world: World, task: OneTask) -> None:
+    one_row(world, task, SHORT, *once("invalid_output")).finish(repair={"truncated": {"max_tokens": MORE}})
+    manifest = task.finish(repair={"invalid_output": {}}, keep_requests=True)
+    assert manifest.verdicts == {"fits": 1}
+    assert [seal.repair for seal in task.job().rounds()[1:]] == [
+        {"truncated": {"max_tokens": MORE}},
+        {"invalid_output": {}},
+    ]
+
+
+def test_changes_that_are_too_large_keep_no_other_row_from_being_repaired(
+    world: World, task: OneTask, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number, text in enumerate(("short", "long " * 60)):
+        world.control.add_outcome("invalid_output", contains=f"{number} {text}"[:20], times=1)
+
+    def params(number: int) -> dict[str, Any]:
+        text = f"{number} {('short', 'long ' * 60)[number]}"
+        return {**params_of(0), "messages": [{"role": "user", "content": text}]}
+
+    task.arguments = replace(task.arguments, rows=2, params_of=params, output_schema=SCHEMA, max_bytes=900)
+    manifest = task.finish(repair={"invalid_output": {"system": "Be brief. " * 15}})
+    assert manifest.verdicts == {"fits": 1, "invalid_output": 1}
+    assert manifest.repairs == {"invalid_output": RepairCounts(requests=1, fits=1)}
+    assert "with what the repair changes" in caplog.text
+
+
+def test_an_exhausted_credit_stops_repairs_too(world: World, task: OneTask) -> None:
+    one_row(world, task, *once("max_tokens", rule("errored", error_type="billing_error")))
+    with pytest.raises(JobStoppedError, match="1 with billing_error"):
+        task.finish(repair={"truncated": {"max_tokens": MORE}})
+    assert len(task.job().rounds()) == 2
+    assert [other["error_type"] for other in task.output()[0]["earlier_rounds"]] == ["billing_error"]
+    assert task.finish().verdicts == {"fits": 1}
+
+
+def test_a_repair_that_the_api_refuses_is_told_and_not_repeated(world: World, task: OneTask) -> None:
+    one_row(world, task, *once("max_tokens", {**BAD, "message": "max_tokens: too many"}))
+    manifest = task.finish(repair={"truncated": {"max_tokens": MORE}})
+    assert (manifest.verdicts, manifest.errors) == ({"truncated": 1}, {})
+    assert manifest.repair_errors == {"invalid_request_error": 1}
+    assert manifest.error_examples == {"invalid_request_error": "max_tokens: too many"}
+    assert task.finish(repair={"truncated": {"max_tokens": MORE + 1}}).verdicts == {"fits": 1}
+
+
+def test_a_model_of_a_repair_that_no_row_needs_stops_no_other_row(world: World, task: OneTask) -> None:
+    one_row(world, task, *once(OVERLOADED))
+    assert task.finish(repair={"refusal": {"model": "gone-1"}}).verdicts == {"fits": 1}
+
+
+class Strict(BaseModel):
+    """Demands more than its JSON Schema says."""
+
+    label: Annotated[str, AfterValidator(lambda value: value if value == "a" else Strict.model_validate({}).label)]
+    score: int
+
+
+class Lenient(BaseModel):
+    """Judges otherwise than its own JSON Schema: takes a number in a text."""
+
+    label: str
+    score: Annotated[int, BeforeValidator(lambda value: int(value) if isinstance(value, str) else value)]
+
+
+def test_what_another_judge_refuses_is_not_repaired_by_the_task_that_accepts_it(
+    world: World, task: OneTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_model = OutputSchema(json_schema_of(Lenient.model_json_schema()), f"{__name__}:Lenient")
+    one_row(world, task, rule("succeeded", text='{"label":"a","score":"5"}', times=1))
+    task.arguments = replace(task.arguments, output_schema=by_model, repair={"invalid_output": {}})
+    assert task.finish().verdicts == {"fits": 1}
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(judge, "model_named", lambda _: None)
+        elsewhere.setattr(judge, "model_check", lambda _: None)
+        judge._judge_by.cache_clear()
+        assert task.finish(destination="elsewhere", repair={}).verdicts == {"invalid_output": 1}
+    judge._judge_by.cache_clear()
+    assert task.finish(destination="out", repair={"invalid_output": {}}).verdicts == {"fits": 1}
+    assert world.control.billing().rows_billed == 1
+
+
+def test_what_another_judge_accepts_can_still_be_repaired(
+    world: World, task: OneTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_model = OutputSchema(json_schema_of(Strict.model_json_schema()), f"{__name__}:Strict")
+    one_row(world, task, rule("succeeded", text='{"label":"b","score":5}', times=1))
+    world.control.add_outcome("succeeded", text='{"label":"a","score":5}')
+    task.arguments = replace(task.arguments, output_schema=by_model)
+    assert task.finish().verdicts == {"invalid_output": 1}
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(judge, "model_named", lambda _: None)
+        elsewhere.setattr(judge, "model_check", lambda _: None)
+        judge._judge_by.cache_clear()
+        for _ in range(2):
+            assert task.finish(destination="elsewhere").verdicts == {"fits": 1}
+            assert world.control.billing().rows_billed == 1
+    judge._judge_by.cache_clear()
+    assert task.finish(destination="out", repair={"invalid_output": {}}).verdicts == {"fits": 1}
+    assert world.control.billing().rows_billed == 2
 
 
 def test_rounds_limit_what_is_paid_again(world: World, asking: OneTask) -> None:

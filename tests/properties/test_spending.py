@@ -79,6 +79,9 @@ ODD_LINES = st.sampled_from(
 )
 
 
+CUTS = st.sets(st.tuples(st.sampled_from(("a", "b", "c")), st.integers(0, 6), st.booleans()), max_size=3)
+
+
 class Spending(RuleBasedStateMachine):
     """Tasks of several units of work on one account, and everything that may happen to them."""
 
@@ -89,9 +92,17 @@ class Spending(RuleBasedStateMachine):
         self._folder = tempfile.TemporaryDirectory()
         self.world = World(server, client, Path(self._folder.name), self.rows, **sizes)
         self._lost: dict[str, bytes] = {}
+        self._cuts: list[dict[str, Any]] = []
 
-    @initialize(seconds=st.sampled_from(BATCH_SECONDS), incremental=st.booleans())
-    def the_service_takes_its_time(self, seconds: float, incremental: bool) -> None:
+    @initialize(seconds=st.sampled_from(BATCH_SECONDS), incremental=st.booleans(), cuts=CUTS)
+    def the_service_takes_its_time_and_cuts_answers(
+        self, seconds: float, incremental: bool, cuts: set[tuple[str, int, bool]]
+    ) -> None:
+        self._cuts = [
+            {"text_matches": f"{unit} {row}$"} | ({} if always else {"max_tokens_below": ROOM_OF_REPAIRS})
+            for unit, row, always in sorted(cuts)
+        ]
+        self._cut_answers()
         self.world.control.change_settings(batch_duration=seconds, incremental_counts=incremental, cancel_duration=60)
 
     @rule(
@@ -190,11 +201,6 @@ class Spending(RuleBasedStateMachine):
             "errored", text_matches=f"{unit} {row}$", error_type=error_type, first_submissions=times
         )
 
-    @rule(unit=st.sampled_from(("a", "b", "c")), row=st.integers(0, 6), always=st.booleans())
-    def an_answer_will_be_cut(self, unit: str, row: int, always: bool) -> None:
-        until = {} if always else {"max_tokens_below": ROOM_OF_REPAIRS}
-        self.world.control.add_outcome("max_tokens", text_matches=f"{unit} {row}$", **until)
-
     @rule(unit=st.sampled_from(("a", "b", "c")), row=st.integers(0, 6), line=ODD_LINES)
     def an_answer_will_be_odd(self, unit: str, row: int, line: str | None) -> None:
         self.world.control.add_outcome("unreadable", text_matches=f"{unit} {row}$", **({"line": line} if line else {}))
@@ -250,6 +256,10 @@ class Spending(RuleBasedStateMachine):
         finally:
             self._folder.cleanup()
 
+    def _cut_answers(self) -> None:
+        for cut in self._cuts:
+            self.world.control.add_outcome("max_tokens", **cut)
+
     def _attempt(
         self,
         unit: str,
@@ -301,6 +311,7 @@ class Spending(RuleBasedStateMachine):
     def _all_comes_to_its_end(self) -> None:
         self.world.control.clear_faults()
         self.world.control.clear_outcomes()
+        self._cut_answers()
         self.world.doubles = 0
         self.what_was_lost_is_restored()
         units = [unit for unit in self.rows if self.world.job(unit)]

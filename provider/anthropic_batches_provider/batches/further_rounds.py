@@ -13,13 +13,18 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import pendulum
 
 from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.collection import retrieve
-from anthropic_batches_provider.batches.collection.unusable_rows import UnusableRow, read_unusable_rows
+from anthropic_batches_provider.batches.collection.unusable_rows import (
+    UnusableRow,
+    digest_of_turns,
+    read_unusable_rows,
+)
 from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, SealRecord
 from anthropic_batches_provider.batches.limits import LONGEST_LIFE, RESULTS_AVAILABLE_FOR
 from anthropic_batches_provider.batches.message_batch import moment
@@ -28,7 +33,7 @@ from anthropic_batches_provider.batches.repairs import NO_REPAIR, Repair
 from anthropic_batches_provider.batches.row_failures import may_go_again
 from anthropic_batches_provider.batches.service import ModelService, RetrieveService
 from anthropic_batches_provider.batches.sharding import ShardLimits, cut_shards, fits_alone
-from anthropic_batches_provider.batches.submission import check_model, seal_round, upload_shard
+from anthropic_batches_provider.batches.submission import check_repair_models, seal_round, upload_shard
 from anthropic_batches_provider.errors import ResultsUnavailableError
 
 log = logging.getLogger(__name__)
@@ -38,14 +43,14 @@ log = logging.getLogger(__name__)
 class _GoingAgain:
     """A row in the form that ``cut_shards`` takes. Its columns hold only its number; the first round holds the rest.
 
-    :param repairs: the verdict of the answer that it repairs; None if it has none.
+    :param repairs: the verdict of the answer that it repairs; "" if it has none.
     :param is_sendable: whether its request fits into a shard.
     """
 
     number: int
     columns: bytes
     params: bytes
-    repairs: str | None
+    repairs: str
     is_sendable: bool
 
 
@@ -58,6 +63,8 @@ class Rounds:
     :param spool_folder: a local folder for this attempt only.
     :param repair: which answers are asked for again, and pay again.
     :param models: looks up the models that a repair asks; None for none to be looked up.
+    :param judged_by: what must have judged the answers that are repaired, see :func:`judging.judged_by`; None if
+        whatever judged them last decides.
     """
 
     most: int
@@ -65,13 +72,14 @@ class Rounds:
     spool_folder: Path
     repair: Repair = NO_REPAIR
     models: ModelService | None = None
+    judged_by: str | None = None
 
 
 def count_rows_going_again(job: JobFolder, rounds: Rounds) -> int:
     """Return how many rows of a finished job a further round would send."""
     before = job.rounds()
-    collection = _whole_collection(job, before)
-    return 0 if collection is None else _count(_RowsAgain(job, collection, before, rounds))
+    collection = _whole_collection(job, before, rounds)
+    return 0 if collection is None else _count(_RowsAgain(job, collection, before, rounds)).total()
 
 
 def seal_next_round(
@@ -88,25 +96,25 @@ def seal_next_round(
     """
     # Read the rounds first: a collection that is older than a round must not produce another round.
     before = job.rounds()
-    collection = _whole_collection(job, before)
+    collection = _whole_collection(job, before, rounds)
     if collection is None:
         return None
     rows = _RowsAgain(job, collection, before, rounds)
-    count = _count(rows)
-    if not count:
+    found = _count(rows)
+    if not found:
         return None
     _check_results_remain(rows, service=service, clock=clock, now=now)
+    repaired = {verdict: number for verdict, number in sorted(found.items()) if verdict}
     if rounds.models is not None:
-        for model in rounds.repair.models:
-            check_model(rounds.models, model, now=now)
+        for verdict in repaired:
+            check_repair_models(rounds.models, rounds.repair, verdict, now=now)
     attempt = secrets.token_hex(4)
     first_shard = sum(len(seal.shards) for seal in before)
     nonce = job.description().nonce
-    repaired: Counter[str] = Counter()
     shards = tuple(
         upload_shard(job, shard, attempt)
         for shard in cut_shards(
-            rows.counted(repaired),
+            rows,
             nonce=nonce,
             limits=rounds.limits,
             folder=rounds.spool_folder,
@@ -114,19 +122,20 @@ def seal_next_round(
         )
     )
     seal = SealRecord(
-        rows=count,
+        rows=found.total(),
         fingerprint="",
         round=len(before) + 1,
         structured=before[0].structured,
         repair={verdict: dict(changes) for verdict, changes in rounds.repair.changes.items()},
-        repaired=dict(sorted(repaired.items())),
+        repaired=repaired,
         shards=shards,
     )
-    log.info("Round %d of %s sends rows again: %d of %d.", seal.round, job.uri, count, collection.rows)
+    log.info("Round %d of %s sends rows again: %d of %d.", seal.round, job.uri, seal.rows, collection.rows)
     if repaired:
+        by_verdict = ", ".join(f"{number:,} {verdict}" for verdict, number in repaired.items())
         log.info(
             "Of these, %s were answered and paid for, and are paid for again, as repair= asks: %s.",
-            counted(repaired.total(), "row"), ", ".join(f"{n:,} {verdict}" for verdict, n in seal.repaired.items()),
+            counted(sum(repaired.values()), "row"), by_verdict,
         )  # fmt: skip
     return seal_round(job, seal)
 
@@ -137,19 +146,22 @@ def request_again(row: UnusableRow, repair: Repair, rounds: Sequence[SealRecord]
     :param repair: which answers are asked for again.
     :param rounds: those so far.
     """
-    may_be_over = may_go_again(row.result_type, row.error_type)
     if not row.verdicts:
-        return bytes(row.params) if may_be_over else None
+        return bytes(row.params) if may_go_again(row.result_type, row.error_type) else None
     if row.verdicts[-1] not in repair:
         return None
-    params = repair.params_after(row.params, row.verdicts, row.turns)
-    was_answered = row.result_type == "succeeded"
-    if may_be_over or not row.had_turns:
-        return params
-    # The request that was sent last would only bring the same again.
-    known_then = row.verdicts[:-1] if was_answered else row.verdicts
-    sent = Repair(rounds[row.round - 1].repair).params_after(row.params, known_then, row.turns)
-    return None if params == sent else params
+    now = repair.after(_asked_until(rounds))
+    params, turns = now.params_after(row.params, row.verdicts), digest_of_turns(row.turns, row.container)
+    for sent in row.sent:
+        then = _asked_until(rounds[: sent.round])
+        if sent.turns == turns and then.params_after(row.params, row.verdicts[: sent.verdicts]) == params:
+            return None  # it would only bring the same again
+    return now.params_after(row.params, row.verdicts, row.turns, row.container)
+
+
+def _asked_until(rounds: Sequence[SealRecord]) -> Repair:
+    """Return what the repairs of so many rounds have asked in all: what a later one does not name stays."""
+    return reduce(lambda earlier, seal: Repair(seal.repair).after(earlier), rounds, NO_REPAIR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,52 +187,56 @@ class _RowsAgain:
         for row in read_unusable_rows(self.job, file):
             params = request_again(row, self.rounds.repair, self.before)
             if params is not None:
-                is_sendable = not row.turns or fits_alone(len(params), self.rounds.limits)
+                is_sendable = params == bytes(row.params) or fits_alone(len(params), self.rounds.limits)
                 yield _GoingAgain(
                     number=row.row,
                     columns=b"%d" % row.row,
                     params=params,
-                    repairs=row.verdicts[-1] if row.verdicts else None,
+                    repairs=row.verdicts[-1] if row.verdicts else "",
                     is_sendable=is_sendable,
                 )
-
-    def counted(self, repaired: Counter[str]) -> Iterator[_GoingAgain]:
-        """Yield the rows, and count those that repair an answer, by its verdict."""
-        for row in self:
-            if row.repairs is not None:
-                repaired[row.repairs] += 1
-            yield row
 
     def shards_written_anew(self) -> set[int]:
         """Return the shards of the first round whose parts change."""
         return {kept.shard for kept in self.collection.unusable if any(r.is_sendable for r in self.of_file(kept.file))}
 
 
-def _whole_collection(job: JobFolder, rounds: Sequence[SealRecord]) -> CollectionRecord | None:
-    """Return the last collection if it covers these rounds, which are all sealed rounds; else None."""
+def _whole_collection(job: JobFolder, before: Sequence[SealRecord], rounds: Rounds) -> CollectionRecord | None:
+    """Return the last collection if it covers these rounds, which are all sealed rounds; else None.
+
+    One that was judged by something else does not say which answers to repair.
+
+    :param before: the rounds so far.
+    """
     collection = job.last_collection()
-    if collection is None or collection.shards != sum(len(seal.shards) for seal in rounds):
+    if collection is None or collection.shards != sum(len(seal.shards) for seal in before):
+        return None
+    if rounds.repair.changes and rounds.judged_by not in (None, collection.judged_by):
         return None
     return collection
 
 
-def _count(rows: _RowsAgain) -> int:
-    """Return how many rows are sent again, and say which are not although they could be."""
-    found = Counter(row.is_sendable for kept in rows.collection.unusable for row in rows.of_file(kept.file))
-    if found[False]:
+def _count(rows: _RowsAgain) -> Counter[str]:
+    """Return how many rows are sent again, by what they repair, and say which are not although they could be."""
+    found: Counter[str] = Counter()
+    too_long = 0
+    for kept in rows.collection.unusable:
+        for row in rows.of_file(kept.file):
+            found[row.repairs] += row.is_sendable
+            too_long += not row.is_sendable
+    if too_long:
         log.warning(
-            "%s of %s cannot be repaired: together with the answer that it goes on from, the request is larger than a "
-            "batch may be here (max_bytes_per_shard).",
-            counted(found[False], "row"), rows.job.uri,
+            "%s of %s cannot be repaired: with what the repair changes and the answer that it goes on from, the "
+            "request is larger than a batch may be here (max_bytes_per_shard).",
+            counted(too_long, "row"), rows.job.uri,
         )  # fmt: skip
-    count = found[True]
-    if count and len(rows.before) >= rows.rounds.most:
+    if found.total() and len(rows.before) >= rows.rounds.most:
         log.warning(
             "%s of %s can be sent again, but the job has used its %s. Raise max_rounds for another round.",
-            counted(count, "row"), rows.job.uri, counted(rows.rounds.most, "round"),
+            counted(found.total(), "row"), rows.job.uri, counted(rows.rounds.most, "round"),
         )  # fmt: skip
-        return 0
-    return count
+        return Counter()
+    return +found
 
 
 def _check_results_remain(rows: _RowsAgain, *, service: RetrieveService, clock: Clock, now: pendulum.DateTime) -> None:

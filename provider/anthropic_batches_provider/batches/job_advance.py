@@ -7,13 +7,17 @@ each round are published before more is spent, so that paid results are already 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import pendulum
 
 from anthropic_batches_provider.batches.clock import Clock
+from anthropic_batches_provider.batches.collection import output_schema_of
 from anthropic_batches_provider.batches.further_rounds import Rounds, count_rows_going_again, seal_next_round
+from anthropic_batches_provider.batches.judging import judged_by
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.plurals import counted
@@ -58,7 +62,8 @@ class JobAdvance:
         self._submission = submission
         self._signals = submission.signals
         self._collection = collection
-        self._rounds = rounds
+        # Only what its own collection judges is repaired: another one may judge by something else.
+        self._rounds = replace(rounds, judged_by=judged_by(output_schema_of(job.description())))
         self._clock = clock
         self._published = published
 
@@ -136,7 +141,7 @@ class JobAdvance:
     def _check_not_futile(self, manifest: Manifest) -> None:
         if len(self._job.rounds()) >= self._rounds.most:
             return
-        if found := stopping_errors(manifest.errors):
+        if found := stopping_errors(Counter(manifest.errors) + Counter(manifest.repair_errors)):
             named = ", ".join(f"{count:,} with {name}" for name, count in found.items())
             where = "in this task's XCom" if manifest.destination == "xcom" else f"at {manifest.destination}"
             examples = "; ".join(manifest.error_examples.get(name, "") for name in found)

@@ -31,13 +31,13 @@ class Repair:
     def __contains__(self, verdict: str) -> bool:
         return verdict in self.changes
 
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The models that repairs ask, each once."""
-        found = (changes.get("model") for changes in self.changes.values())
-        return tuple(dict.fromkeys(model for model in found if isinstance(model, str)))
+    def after(self, earlier: Repair) -> Repair:
+        """Return what holds if this is asked after another repair: that of each verdict which this does not name."""
+        return Repair({**earlier.changes, **self.changes})
 
-    def params_after(self, params: bytes, verdicts: Iterable[str], turns: Sequence[msgspec.Raw] = ()) -> bytes:
+    def params_after(
+        self, params: bytes, verdicts: Iterable[str], turns: Sequence[msgspec.Raw] = (), container: str | None = None
+    ) -> bytes:
         """Return the Messages params of a row whose answers had these verdicts.
 
         Whatever an earlier answer has changed stays changed, so that an answer that was cut, and then did not fit, is
@@ -46,6 +46,7 @@ class Repair:
         :param params: as the row was first sent.
         :param verdicts: of the row's answers so far, in order; those that are not repaired change nothing.
         :param turns: the messages that follow the row's own.
+        :param container: in which the answer was paused that they go on from.
         """
         fields = _decode_fields(params)
         for verdict in verdicts:
@@ -53,6 +54,10 @@ class Repair:
                 fields[name] = _changed(fields.get(name), name, value, verdict)
         if turns:
             fields["messages"] = msgspec.Raw(_encode([*_decode_messages(fields["messages"]), *turns]))
+        if container is not None:
+            own = msgspec.json.decode(fields.get("container", b"null"))
+            named = {**own, "id": container} if isinstance(own, dict) else container
+            fields["container"] = msgspec.Raw(_encode(named))
         return _encode(fields)
 
 
@@ -67,6 +72,6 @@ def _changed(before: msgspec.Raw | None, name: str, value: Any, verdict: str) ->
     old = None if before is None else msgspec.json.decode(before)
     if name == "output_config" and isinstance(old, dict):
         value = {**old, **value}
-    elif (verdict, name) == (TRUNCATED, "max_tokens") and isinstance(old, int):
+    elif (verdict, name) == (TRUNCATED, "max_tokens") and isinstance(old, int | float):
         value = max(old, value)
     return before if before is not None and value == old else msgspec.Raw(_encode(value))

@@ -139,7 +139,17 @@ def _check_repair(operator: Any, templates: Templates) -> None:
         return
     if isinstance(repair, Mapping):
         repair = {verdict: _known_changes(changes, templates) for verdict, changes in repair.items()}
-    check_repair(repair, max_rounds=operator.max_rounds, max_tokens=operator.max_tokens)
+    check_repair(repair, max_rounds=operator.max_rounds, known=_known_params(operator, templates))
+
+
+def _known_params(operator: Any, templates: Templates) -> dict[str, Any]:
+    """Return the params that every row has for certain; with a builder or ready requests, each row may have others."""
+    if operator.prompt is None:
+        return {}
+    params = operator.message_params
+    given = {**params} if isinstance(params, Mapping) else {}
+    given |= {"model": operator.model, "max_tokens": operator.max_tokens, "system": operator.system}
+    return {name: value for name, value in given.items() if value is not None and templates.is_literal(value)}
 
 
 def _known_changes(changes: Any, templates: Templates) -> Any:

@@ -52,8 +52,14 @@ def test_turns_follow_the_rows_own_messages() -> None:
     assert Repair({}).params_after(PARAMS, [], [turn]) == PARAMS.replace(b'12.10"}]', b'12.10"},' + bytes(turn) + b"]")
 
 
-def test_models_are_named_once() -> None:
-    changes: dict[str, dict[str, Any]] = {
-        "refusal": {"model": "b"}, "invalid_output": {"model": "b"}, "truncated": {"max_tokens": 1}
-    }  # fmt: skip
-    assert Repair(changes).models == ("b",)
+def test_the_container_of_a_paused_answer_is_named() -> None:
+    assert json.loads(Repair({}).params_after(PARAMS, [], [], "c_1"))["container"] == "c_1"
+    own = PARAMS[:-1] + b',"container":{"skills":[1]}}'
+    assert json.loads(Repair({}).params_after(own, [], [], "c_1"))["container"] == {"skills": [1], "id": "c_1"}
+
+
+def test_a_later_repair_keeps_what_it_does_not_name() -> None:
+    later = Repair({"refusal": {"model": "c"}}).after(
+        Repair({"refusal": {"model": "b"}, "truncated": {"max_tokens": 9}})
+    )
+    assert later == Repair({"refusal": {"model": "c"}, "truncated": {"max_tokens": 9}})

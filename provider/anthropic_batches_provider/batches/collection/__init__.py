@@ -14,6 +14,7 @@ from anthropic_batches_provider.batches.collection.entry_points import (
     rows_for_xcom,
 )
 from anthropic_batches_provider.batches.collection.job_collection import JobCollection
+from anthropic_batches_provider.batches.collection.job_context import output_schema_of
 
 __all__ = [
     "JobCollection",
@@ -21,6 +22,7 @@ __all__ = [
     "XComRows",
     "collect_batches",
     "collect_job",
+    "output_schema_of",
     "retrieve",
     "rows_for_xcom",
 ]

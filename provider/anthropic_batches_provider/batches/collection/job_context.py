@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from anthropic_batches_provider.batches.judging import Judge, judge_for
+from anthropic_batches_provider.batches.judging import Judge, judge_for, judged_by
 from anthropic_batches_provider.batches.ledger import JobFolder, JobRecord, SealRecord, ShardRecord
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.columns import FIRST_COLUMNS, RowLayout
@@ -28,6 +28,7 @@ class JobContext:
 
     :param attempt: part of the names of the files that this collection keeps.
     :param judge: judges the answers, and makes answered rows of them.
+    :param judged_by: names what it judges by, see :func:`judged_by`.
     """
 
     job: JobFolder
@@ -37,6 +38,7 @@ class JobContext:
     settings: CollectionSettings
     attempt: str
     judge: Judge
+    judged_by: str
     _has_looked: bool = False
 
     def kept_before(self, shard: int) -> str | None:
@@ -45,14 +47,21 @@ class JobContext:
         A file of the collection in progress takes precedence over one of the latest complete collection. If neither is
         known, the ledger is listed again, once for all shards: another attempt may have written one just now.
         """
-        found = self._kept_before(shard)
+        found = self.known_kept(shard)
         if found is None and not self._has_looked:
             self._has_looked = True
             self.job.parts()
-            found = self._kept_before(shard)
+            found = self.known_kept(shard)
         return found
 
-    def _kept_before(self, shard: int) -> str | None:
+    @property
+    def judges_anew(self) -> bool:
+        """Whether the latest complete collection was judged by something else."""
+        collection = self.job.last_collection()
+        return collection is not None and collection.judged_by != self.judged_by
+
+    def known_kept(self, shard: int) -> str | None:
+        """Return the same as :meth:`kept_before`, as far as it is known without listing the ledger."""
         number = self.job.collection_count() + 1
         for part in self.job.known_parts_of(shard):
             if part.collection == number and part.unusable_file is not None:
@@ -91,8 +100,9 @@ class JobContext:
 def job_context_of(job: JobFolder, source: ResultsSource, settings: CollectionSettings) -> JobContext:
     """Return the context that the shards of a job share."""
     record, seal = job.description(), job.first_seal()
-    judge = judge_for(output_schema_of(record), structured=seal.structured)
-    return JobContext(job, record, seal, source, settings, secrets.token_hex(4), judge)
+    output_schema = output_schema_of(record)
+    judge = judge_for(output_schema, structured=seal.structured)
+    return JobContext(job, record, seal, source, settings, secrets.token_hex(4), judge, judged_by(output_schema))
 
 
 def output_schema_of(record: JobRecord) -> OutputSchema | None:

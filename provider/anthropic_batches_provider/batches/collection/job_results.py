@@ -36,6 +36,7 @@ class JobResults:
         self.batches = ended_batches_of(job, source, settings.clock)
         self.job: str | None = job.uri
         self.owner = context.record.owner
+        self._judged_by = context.judged_by
         self.layout = context.layout
         self.output_schema = context.record.output_schema_hash or None
         self.short_id = context.record.nonce[:SHORT_ID_LENGTH]
@@ -83,6 +84,7 @@ class JobResults:
                 shards=len(self._shards),
                 unusable=unusable,
                 tries=self._settings.tries,
+                judged_by=self._judged_by,
                 billed_rows=manifest.counts.billed + manifest.foreign_results + manifest.duplicate_results,
             )
         )

@@ -104,7 +104,7 @@ class ShardPart:
         """Keep the rows without a usable answer, with their requests, and unreadable lines in the job folder."""
         reasons, kept, unreadable = self._reasons(spool), spool / "unusable", self._unreadable(spool)
         try:
-            if reasons.stat().st_size:
+            if reasons.stat().st_size or self._context.known_kept(self.shard.shard) is not None:
                 self.unusable_file = self._kept(reasons, kept)
             if unreadable.exists():
                 job = self._context.job
@@ -121,6 +121,7 @@ class ShardPart:
             kept,
             requests_file=shard.requests_file,
             kept_file=lambda: context.kept_before(shard.shard),
+            keep_others=context.judges_anew,
         )
         if gone:
             log.warning(

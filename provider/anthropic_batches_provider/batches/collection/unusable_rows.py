@@ -5,18 +5,41 @@ The files hold prompts. Each collection replaces the files of the one before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
 from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.ledger import JobFolder
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
+from anthropic_batches_provider.batches.verdicts import FITS
 from anthropic_batches_provider.errors import CorruptLedgerError
 
 _READ_BYTES = 1 << 20
+
+
+class SentRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A request of a row that would bring nothing new: it was answered, or refused for good.
+
+    :param round: that sent it, from 1.
+    :param verdicts: how many answers of the row were known then.
+    :param turns: what it added to the row's own messages, see :func:`digest_of_turns`.
+    """
+
+    round: int = 1
+    verdicts: int = 0
+    turns: str = ""
+
+
+def digest_of_turns(turns: Sequence[msgspec.Raw], container: str | None) -> str:
+    """Return 16 hex digits that change with what a request adds to a row's own messages; "" if that is nothing."""
+    if not turns:
+        return ""
+    return hashlib.blake2b(msgspec.json.encode([turns, container]), digest_size=8).hexdigest()
 
 
 class UnusableReason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -27,19 +50,19 @@ class UnusableReason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         ``unreadable``; ``succeeded`` if that brought an answer that does not fit.
     :param error_type: the error type of an errored result, e.g. ``overloaded_error``.
     :param verdicts: of its answers so far, in order; none if its latest result leaves open whether it was billed.
-    :param round: the latest round that sent it, from 1.
+    :param sent: its requests so far, but for those whose failure may be over.
     :param turns: the messages that a request adds to the row's own to go on from its latest answer; none if it would
         begin anew.
-    :param had_turns: whether its latest request had just these turns.
+    :param container: the container in which the latest answer was paused; None if it names none.
     """
 
     row: int
     result_type: str
-    error_type: str | None
+    error_type: str | None = None
     verdicts: tuple[str, ...] = ()
-    round: int = 1
+    sent: tuple[SentRequest, ...] = ()
     turns: tuple[msgspec.Raw, ...] = ()
-    had_turns: bool = False
+    container: str | None = None
 
 
 class UnusableRow(UnusableReason, frozen=True, kw_only=True, omit_defaults=True):
@@ -78,7 +101,13 @@ def read_unusable_rows(job: JobFolder, file: str) -> Iterator[UnusableRow]:
 
 
 def write_unusable_rows(
-    job: JobFolder, reasons: Path, target: Path, *, requests_file: str, kept_file: Callable[[], str | None]
+    job: JobFolder,
+    reasons: Path,
+    target: Path,
+    *,
+    requests_file: str,
+    kept_file: Callable[[], str | None],
+    keep_others: bool = False,
 ) -> int:
     """Write the rows of a shard that have no answer that can be used, with their requests.
 
@@ -86,37 +115,56 @@ def write_unusable_rows(
     :param target: local file to write.
     :param requests_file: the shard's requests, in the job folder.
     :param kept_file: returns the file that the latest collection kept for this shard, if the requests file is gone.
+    :param keep_others: whether rows stay that were kept before and are not among the reasons now, because they fit by
+        what judges here: something else may judge next.
     :returns: how many rows could not be written, because their requests are gone.
     """
     requests = _requests_of(job, requests_file, kept_file)
     gone = 0
     with reasons.open("rb") as lines, target.open("wb", buffering=_READ_BYTES) as file:
-        row, params = next(requests, (None, None))
-        for reason in (_DECODE_REASON.decode(line) for line in _split(lines)):
-            while row is not None and row < reason.row:
-                row, params = next(requests, (None, None))
-            if row == reason.row and params is not None:
-                file.write(msgspec.json.encode(_with_params(reason, params)) + b"\n")
-            else:
+
+        def keep(reason: UnusableReason, params: msgspec.Raw) -> None:
+            row = UnusableRow(**{name: getattr(reason, name) for name in reason.__struct_fields__}, params=params)
+            file.write(msgspec.json.encode(row) + b"\n")
+
+        request = next(requests, None)
+        for reason in chain((_DECODE_REASON.decode(line) for line in _split(lines)), (None,)):
+            while request is not None and (reason is None or request.row < reason.row):
+                if request.stays or (keep_others and request.was_kept):
+                    keep(UnusableReason(row=request.row, result_type="succeeded", verdicts=(FITS,)), request.params)
+                request = next(requests, None)
+            if reason is not None and request is not None and request.row == reason.row:
+                keep(reason, request.params)
+                request = next(requests, None)
+            elif reason is not None:
                 gone += 1
     return gone
 
 
-def _with_params(reason: UnusableReason, params: msgspec.Raw) -> UnusableRow:
-    return UnusableRow(**msgspec.structs.asdict(reason), params=params)
+class _SentParams(NamedTuple):
+    """A row's params as they were first sent.
+
+    :param was_kept: whether an earlier collection has kept them.
+    :param stays: whether that did so for another judge alone.
+    """
+
+    row: int
+    params: msgspec.Raw
+    was_kept: bool
+    stays: bool = False
 
 
-def _requests_of(
-    job: JobFolder, requests_file: str, kept_file: Callable[[], str | None]
-) -> Iterator[tuple[int, msgspec.Raw]]:
+def _requests_of(job: JobFolder, requests_file: str, kept_file: Callable[[], str | None]) -> Iterator[_SentParams]:
     try:
         for line in job.lines_of(requests_file):
             request = _DECODE_REQUEST.decode(line)
-            yield int(request.custom_id.rpartition("-")[2]), request.params
+            yield _SentParams(int(request.custom_id.rpartition("-")[2]), request.params, was_kept=False)
     except FileNotFoundError:
         kept = kept_file()
         if kept is not None:
-            yield from ((row.row, row.params) for row in read_unusable_rows(job, kept))
+            for row in read_unusable_rows(job, kept):
+                fits = row.verdicts == (FITS,)
+                yield _SentParams(row.row, row.params, was_kept=True, stays=fits)
 
 
 def _split(lines: BinaryIO) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param usage: per model, the fields of :class:`Usage`.
     :param verdicts: number of succeeded rows by verdict; empty in parts of before this was recorded.
     :param repairs: by verdict, the requests that were sent to repair such answers, and the rows that then fit.
+    :param repair_errors: rows whose latest request, which was to repair an answer, errored, by error type.
     :param foreign_results: results that answered no request of the shard.
     :param duplicate_results: further results for a request that already had one.
     """
@@ -35,6 +36,7 @@ class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
     usage: dict[str, dict[str, int]] = {}
     verdicts: dict[str, int] = {}
     repairs: dict[str, tuple[int, int]] = {}
+    repair_errors: dict[str, int] = {}
     foreign_results: int = 0
     duplicate_results: int = 0
 
@@ -74,6 +76,8 @@ class CollectionRecord(Record, frozen=True, kw_only=True):
     :param shards: number of shards, of all rounds, whose results it holds.
     :param unusable: where the other rows are kept.
     :param tries: identifies the tries of the task that wrote them, if that task also submits; otherwise "".
+    :param judged_by: what judged the answers: ``model``, ``schema``, or "" without an ``output_schema``, and in records
+        of before this was recorded.
     :param billed_rows: rows that were billed, or may have been: succeeded, missing or unreadable, and results without
         a row of their own; None in records of before this was recorded.
     """
@@ -87,4 +91,5 @@ class CollectionRecord(Record, frozen=True, kw_only=True):
     shards: int
     unusable: tuple[UnusableRows, ...] = ()
     tries: str = ""
+    judged_by: str = ""
     billed_rows: int | None = None

@@ -17,6 +17,8 @@ class OtherResult(msgspec.Struct, frozen=True, gc=False):
     result_type: str
     verdict: str | None
     stop_reason: str | None
+    error_type: str | None
+    error_message: str | None
     model: str | None
     usage: msgspec.Raw | None
 
@@ -31,6 +33,7 @@ class AnsweredRow(msgspec.Struct, frozen=True, gc=False):
     :param parsed: the answer's JSON if the job asked for it, else None.
     :param reason: why there is no usable answer: the API's error message, or what the answer does not fit.
     :param earlier_rounds: its other results, in the order of the rounds; None for a row that was sent once, or never.
+    :param is_latest: whether the result that counts is that of the latest round that sent the row.
     :param repairs: for each time that it was sent to repair an answer, the verdict of that answer.
     """
 
@@ -41,4 +44,5 @@ class AnsweredRow(msgspec.Struct, frozen=True, gc=False):
     parsed: msgspec.Raw | None = None
     reason: str | None = None
     earlier_rounds: tuple[OtherResult, ...] | None = None
+    is_latest: bool = True
     repairs: tuple[str, ...] = ()

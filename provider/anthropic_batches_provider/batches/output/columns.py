@@ -136,8 +136,8 @@ COLUMNS = (
         name="earlier_rounds",
         json_type="array or null",
         meaning="The row's other results if it was sent more than once, in the order of the rounds: objects with "
-        "`batch_id`, `result_type`, `verdict`, `stop_reason`, `model` and `usage`, whose meaning is that of the "
-        "columns. Those with a `usage` were billed, too. Null if it was sent once.",
+        "`batch_id`, `result_type`, `verdict`, `stop_reason`, `error_type`, `error_message`, `model` and `usage`, with "
+        "the meaning of the columns. Those with a `usage` were billed, too. Null if it was sent once.",
         value="earlier_rounds",
     ),
 )

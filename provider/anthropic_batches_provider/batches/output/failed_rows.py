@@ -70,6 +70,11 @@ def _advice(manifest: Manifest, again: str) -> str:
     found = {*manifest.errors, *judged} | ({INVALID_ROW} if counts.invalid_row else set())
     advice = [failure.advice for failure in FAILURES if failure.name in found and not failure.again and failure.advice]
     repairs = {f.name: f.repair for f in FAILURES if f.name in judged and f.repair and f.name not in manifest.repairs}
+    if repaired := [verdict for verdict in judged if verdict in manifest.repairs]:
+        advice.append(
+            f"Rows with {', '.join(repaired)} were asked again without success: let repair= change more, or raise "
+            "max_rounds, and clear the task that sends the rows."
+        )
     if repairs:
         asked = ", ".join(f"{verdict!r}: {changes}" for verdict, changes in repairs.items())
         advice.append(

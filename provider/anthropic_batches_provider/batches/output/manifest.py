@@ -104,6 +104,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     :param stop_reasons: the number of succeeded rows by stop reason; ``refusal`` is one of the reasons.
     :param verdicts: the number of succeeded rows by verdict.
     :param repairs: by verdict, what was asked again to repair such answers; paid for again.
+    :param repair_errors: rows whose latest request, which was to repair an answer, errored, by error type.
     :param output_schema: hash of the JSON Schema that judged the answers; None if there was none.
     :param errors: the number of errored rows by error type.
     :param error_examples: one error message for each error type, and for ``unreadable``.
@@ -125,6 +126,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     stop_reasons: dict[str, int]
     verdicts: dict[str, int] = {}
     repairs: dict[str, RepairCounts] = {}
+    repair_errors: dict[str, int] = {}
     output_schema: str | None = None
     errors: dict[str, int]
     error_examples: dict[str, str] = {}

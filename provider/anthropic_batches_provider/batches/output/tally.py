@@ -28,6 +28,7 @@ class Tally:
         self._verdicts: Counter[str] = Counter()
         self._repairs: Counter[str] = Counter()
         self._repaired: Counter[str] = Counter()
+        self._repair_errors: Counter[str] = Counter()
         self.error_examples: dict[str, str] = {}
         self.usage = UsageByModel()
         self.foreign_results = 0
@@ -59,6 +60,11 @@ class Tally:
                 self.usage.add(other.model, other.usage)
             elif other.result_type == UNREADABLE:
                 self.usage.add(None, None)
+        latest = None if row.is_latest or not row.earlier_rounds else row.earlier_rounds[-1]
+        if latest is not None and latest.result_type == "errored":
+            name = latest.error_type or UNKNOWN
+            self._repair_errors[name] += 1
+            self.error_examples.setdefault(name, (latest.error_message or "")[:_EXAMPLE_LENGTH])
         self._repairs.update(row.repairs)
         if row.repairs and row.verdict == FITS:
             self._repaired[row.repairs[-1]] += 1
@@ -79,6 +85,7 @@ class Tally:
             usage=self.usage.as_dict(),
             verdicts=self.verdicts(),
             repairs={kind: (counts.requests, counts.fits) for kind, counts in self.repairs().items()},
+            repair_errors=self.repair_errors(),
             foreign_results=self.foreign_results,
             duplicate_results=self.duplicate_results,
         )
@@ -93,6 +100,7 @@ class Tally:
         for kind, (requests, fits) in counted.repairs.items():
             self._repairs[kind] += requests
             self._repaired[kind] += fits
+        self._repair_errors.update(counted.repair_errors)
         self.foreign_results += counted.foreign_results
         self.duplicate_results += counted.duplicate_results
 
@@ -118,6 +126,10 @@ class Tally:
             for verdict in VERDICTS
             if self._repairs[verdict]
         }
+
+    def repair_errors(self) -> dict[str, int]:
+        """Return the number of rows whose latest request, which was to repair an answer, errored, by error type."""
+        return dict(sorted(self._repair_errors.items()))
 
     def stop_reasons(self) -> dict[str, int]:
         """Return the number of succeeded rows by stop reason."""

@@ -10,7 +10,8 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from anthropic_batches_provider.batches.requests.question_rules import params_problem
+from anthropic_batches_provider.batches.requests.question_rules import check_system, params_problem
+from anthropic_batches_provider.batches.requests.wording import listed
 from anthropic_batches_provider.batches.verdicts import INVALID_OUTPUT, REFUSAL, TRUNCATED, UNFINISHED
 from anthropic_batches_provider.errors import ConfigurationError
 
@@ -23,12 +24,12 @@ _NEEDS_A_CHANGE = {
 }
 
 
-def check_repair(repair: object, *, max_rounds: int, max_tokens: object = None) -> None:
+def check_repair(repair: object, *, max_rounds: int, known: Mapping[str, Any]) -> None:
     """Check which answers are to be repaired, and how.
 
     :param repair: verdicts, each with the Messages params that it changes; values that are not known yet are left out.
     :param max_rounds: how often a row may be sent in total.
-    :param max_tokens: of every row, if it is known.
+    :param known: the params that every row has, as far as they are known; a builder may override them, so then none.
     :raises ConfigurationError: names the verdict and what it should be.
     """
     if not isinstance(repair, Mapping) or not all(isinstance(kind, str) for kind in repair):
@@ -39,7 +40,7 @@ def check_repair(repair: object, *, max_rounds: int, max_tokens: object = None) 
     for kind, changes in repair.items():
         _check_kind(kind)
         _check_changes(kind, changes)
-        _check_raises(kind, changes, max_tokens)
+        _check_helps(kind, changes, known)
     if repair and max_rounds < 2:  # the first, and one that repairs it
         raise ConfigurationError(
             f"`repair` needs a round after the first, but max_rounds is {max_rounds}. Set max_rounds=2 or more."
@@ -78,15 +79,23 @@ def _check_changes(kind: str, changes: object) -> None:
             f"`repair[{kind!r}]` holds `output_config.format`, but every row of a job asks for the same form. Leave it "
             "out; other keys of `output_config` may change."
         )
+    check_system(changes.get("system"), changes.get("system"))
     if not changes and kind in _NEEDS_A_CHANGE:
         raise ConfigurationError(f"`repair[{kind!r}]` changes nothing: {_NEEDS_A_CHANGE[kind]}.")
 
 
-def _check_raises(kind: str, changes: Mapping[str, Any], max_tokens: object) -> None:
-    if kind != TRUNCATED or set(changes) != {"max_tokens"} or not isinstance(max_tokens, int):
+def _check_helps(kind: str, changes: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Check that something changes for a row that has the known params."""
+    if kind not in _NEEDS_A_CHANGE:
         return
-    if changes["max_tokens"] <= max_tokens:
+    if kind == TRUNCATED and set(changes) == {"max_tokens"} and isinstance(known.get("max_tokens"), int):
+        if changes["max_tokens"] <= known["max_tokens"]:
+            raise ConfigurationError(
+                f"`repair[{kind!r}]` has max_tokens={changes['max_tokens']}, but each row has {known['max_tokens']} "
+                "already: it would be cut no later. Give more."
+            )
+    elif all(name in known and known[name] == value for name, value in changes.items()):
         raise ConfigurationError(
-            f"`repair[{kind!r}]` has max_tokens={changes['max_tokens']}, but each row has {max_tokens} already: it "
-            "would be cut no later. Give more."
+            f"`repair[{kind!r}]` changes nothing, because each row has {listed(changes)} as it says: "
+            f"{_NEEDS_A_CHANGE[kind]}."
         )

@@ -14,18 +14,18 @@ from anthropic_batches_provider.errors import ConfigurationError
 
 
 def repair_changes(
-    repair: Mapping[str, Mapping[str, Any]] | None, *, max_rounds: int, max_tokens: int | None
+    repair: Mapping[str, Mapping[str, Any]] | None, *, max_rounds: int, known: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Return for each verdict the Messages params that its repair changes, as plain JSON values.
 
     :param repair: as the task asks for it; None repairs nothing.
     :param max_rounds: how often a row may be sent in total.
-    :param max_tokens: of every row; None if each has its own.
+    :param known: the params that every row has; none if a builder may override them.
     :raises ConfigurationError: it cannot be asked for; names the verdict and what it should be.
     """
     if repair is None:
         return {}
-    check_repair(repair, max_rounds=max_rounds, max_tokens=max_tokens)
+    check_repair(repair, max_rounds=max_rounds, known=known)
     try:
         changes: dict[str, dict[str, Any]] = msgspec.json.decode(encode_arguments(repair))
     except (NotJsonError, FileValueError) as error:

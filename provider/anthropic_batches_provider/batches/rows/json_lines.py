@@ -5,8 +5,10 @@ CRLF, blank lines and a last line without a line end are accepted. Lines end onl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,81 +23,66 @@ from anthropic_batches_provider.errors import InvalidRowError
 
 _Decoded = TypeVar("_Decoded")
 _decode_plainly = msgspec.json.Decoder(dict[str, Any]).decode
-_decode_digits = msgspec.json.Decoder(dict[str, Any], float_hook=FileFloat).decode
-_decode_value_digits = msgspec.json.Decoder(Any, float_hook=FileFloat).decode
-_encode_plainly = msgspec.json.Encoder().encode
-_ENDS = frozenset((b",", b"}"))
-_FEW_COLUMNS = 4
+_MANY_FLOATS = 8
 _MAY_HOLD_FLOATS = frozenset((float, dict, list))
+# At most 15 digits, none of them for nothing and no exponent: Python writes such a float with the same digits.
+_same_as_float = re.compile(r"-?(?:[1-9][0-9]{0,7}|0)\.(?:0|(?!0000)[0-9]{0,6}[1-9])").fullmatch
+
+
+def _number(digits: str) -> float:
+    """Return a float that is printed with the digits of a file."""
+    if _same_as_float(digits):
+        return float(digits)
+    number = float(digits)
+    return number if repr(number) == digits and "e" not in digits else FileFloat(digits)
+
+
+_decode_digits = msgspec.json.Decoder(dict[str, Any], float_hook=_number).decode
+_decode_value_digits = msgspec.json.Decoder(Any, float_hook=_number).decode
 _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def object_decoder(digits_of: Collection[str] | None) -> Callable[[bytes], dict[str, Any]]:
     """Return a decoder of JSON objects that keeps the digits of numbers, as :class:`.FileFloat`.
 
-    :param digits_of: the columns whose digits count; None for all. Only where one of these holds a float, the line is
-        looked at a second time.
+    :param digits_of: the columns whose digits count; None for all. If the first object holds many floats, only those of
+        these columns are looked at.
     """
     if digits_of is None:
-        return _decode_all_digits
+        return _decode_digits
     if not digits_of:
         return _decode_numbers
-    columns = tuple((name, _Written(name)) for name in digits_of)
-    holds_none = _MAY_HOLD_FLOATS.isdisjoint
-    are_many = len(columns) > _FEW_COLUMNS
+    columns = tuple(digits_of)
+    decode_by_column = partial(_decode_columns, columns)
+    chosen: Callable[[bytes], dict[str, Any]] | None = None
 
     def decode(line: bytes) -> dict[str, Any]:
-        try:
-            row = _decode_plainly(line)
-        except msgspec.ValidationError:
-            return _decode_digits(line)
-        if are_many and holds_none(map(type, row.values())):
-            return row
-        for name, written in columns:
-            value = row.get(name)
-            kind = type(value)
-            if kind is float:
-                plain = _encode_plainly(value)
-                # Python and msgspec write a float alike, unless it has an exponent.
-                if b"e" in plain or not written.certainly(plain, line):
-                    row[name] = FileFloat(bytes(_decode_raw(line)[name]).decode())
-            elif (kind is dict or kind is list) and _has_float(value):
-                row[name] = _decode_value_digits(_decode_raw(line)[name])
-        return row
+        nonlocal chosen
+        if chosen is None:
+            has_many = _count_floats(_decode_numbers(line)) > _MANY_FLOATS
+            chosen = decode_by_column if has_many else _decode_digits
+        return chosen(line)
 
     return decode
 
 
-class _Written:
-    """How a column with a number is usually written in a line, which is what most lines show at once.
-
-    :param name: of the column.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._quoted = msgspec.json.encode(name)
-        self._heads = (self._quoted + b": ", self._quoted + b":")
-
-    def certainly(self, digits: bytes, line: bytes) -> bool:
-        """Return whether the column certainly has these digits in a line.
-
-        A nested object may have the same name, and a name may be written with escapes.
-        """
-        for head in self._heads:
-            at = line.find(head + digits)
-            if at >= 0:
-                end = at + len(head) + len(digits)
-                return (
-                    line[end : end + 1] in _ENDS
-                    and line.count(self._quoted) == 1
-                    and (line.find(b"{", 1) < 0 or b"\\" not in line)
-                )
-        return False
-
-
-def _decode_all_digits(line: bytes) -> dict[str, Any]:
+def _decode_columns(columns: Sequence[str], line: bytes) -> dict[str, Any]:
+    """Decode a line of many floats; only those of a few columns are looked at a second time."""
     row = _decode_numbers(line)
-    return _decode_digits(line) if _has_float(row) else row
+    found = [name for name in columns if type(row.get(name)) in _MAY_HOLD_FLOATS]
+    if found:
+        written = _decode_raw(line)
+        for name in found:
+            row[name] = _decode_value_digits(written[name])
+    return row
+
+
+def _count_floats(value: Any) -> int:
+    if type(value) is float:
+        return 1
+    if type(value) is dict:
+        return sum(map(_count_floats, value.values()))
+    return sum(map(_count_floats, value)) if type(value) is list else 0
 
 
 def _decode_numbers(line: bytes) -> dict[str, Any]:
@@ -104,19 +91,6 @@ def _decode_numbers(line: bytes) -> dict[str, Any]:
         return _decode_plainly(line)
     except msgspec.ValidationError:
         return _decode_digits(line)
-
-
-def _holds_float(value: Any) -> bool:
-    kind = type(value)
-    return kind is float or ((kind is dict or kind is list) and _has_float(value))
-
-
-def _has_float(value: Any) -> bool:
-    for item in value.values() if type(value) is dict else value:
-        kind = type(item)
-        if kind is float or ((kind is dict or kind is list) and _has_float(item)):
-            return True
-    return False
 
 
 def read_objects(file: RowFile) -> Iterator[dict[str, Any] | InvalidRowError]:

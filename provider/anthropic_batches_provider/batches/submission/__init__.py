@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anthropic_batches_provider.batches.submission.job_signals import JobSignals
-from anthropic_batches_provider.batches.submission.model_lookup import check_model
+from anthropic_batches_provider.batches.submission.model_lookup import check_repair_models
 from anthropic_batches_provider.batches.submission.next_look import NextLook
 from anthropic_batches_provider.batches.submission.opening import JobPlan, OnChangedInput, reopened_job
 from anthropic_batches_provider.batches.submission.running_batches import RunningBatches, running_ids
@@ -23,7 +23,7 @@ __all__ = [
     "SubmissionBounds",
     "SubmissionStoppedError",
     "ask_time",
-    "check_model",
+    "check_repair_models",
     "reopened_job",
     "running_ids",
     "seal_round",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from anthropic_batches_provider.batches.create_answers import is_the_apis_not_fo
 from anthropic_batches_provider.batches.invalid_rows import InvalidRow
 from anthropic_batches_provider.batches.limits import LONGEST_LIFE
 from anthropic_batches_provider.batches.message_batch import moment
+from anthropic_batches_provider.batches.repairs import NO_REPAIR, Repair
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.service import ModelService
 from anthropic_batches_provider.errors import ApiError, ApiStatusError, ConfigurationError
@@ -35,27 +36,44 @@ _decode_params = msgspec.json.Decoder(_Params).decode
 
 
 def with_known_model(
-    rows: Iterable[PreparedRow | InvalidRow], service: ModelService, *, now: pendulum.DateTime, also: Sequence[str] = ()
+    rows: Iterable[PreparedRow | InvalidRow],
+    service: ModelService,
+    *,
+    now: pendulum.DateTime,
+    repair: Repair = NO_REPAIR,
 ) -> Iterator[PreparedRow | InvalidRow]:
     """Yield the rows unchanged; look up the model of the first that can be sent.
 
     :param now: the time, to tell whether the model is about to retire.
-    :param also: further models to look up.
+    :param repair: names further models to look up.
     :raises ConfigurationError: the API does not know the model.
     """
     pending = iter(rows)
     for row in pending:
         if isinstance(row, PreparedRow):
-            for model in dict.fromkeys((_decode_params(row.params).model, *also)):
-                check_model(service, model, now=now)
+            check_model(service, _decode_params(row.params).model, now=now)
+            for verdict in repair.changes:
+                check_repair_models(service, repair, verdict, now=now)
             yield row
             break
         yield row
     yield from pending
 
 
-def check_model(service: ModelService, model: str, *, now: pendulum.DateTime) -> None:
+def check_repair_models(service: ModelService, repair: Repair, verdict: str, *, now: pendulum.DateTime) -> None:
+    """Look up the model that the repair of a verdict asks, if it names one.
+
+    :raises ConfigurationError: the API does not know it.
+    """
+    model = repair.changes[verdict].get("model")
+    if isinstance(model, str):
+        check_model(service, model, now=now, argument=f"repair[{verdict!r}]['model']")
+
+
+def check_model(service: ModelService, model: str, *, now: pendulum.DateTime, argument: str = "model") -> None:
     """Look up a model.
+
+    :param argument: that names it, for the message.
 
     :raises ConfigurationError: the API does not know it; the message has the nearest names that it does know.
     """
@@ -63,7 +81,7 @@ def check_model(service: ModelService, model: str, *, now: pendulum.DateTime) ->
         info = service.model(model)
     except ApiError as error:
         if isinstance(error, ApiStatusError) and is_the_apis_not_found(error):
-            _refuse_unless_listed(service, model)
+            _refuse_unless_listed(service, model, argument)
         else:
             _warn(model, error)
         return
@@ -76,7 +94,7 @@ def check_model(service: ModelService, model: str, *, now: pendulum.DateTime) ->
         )  # fmt: skip
 
 
-def _refuse_unless_listed(service: ModelService, model: str) -> None:
+def _refuse_unless_listed(service: ModelService, model: str, argument: str) -> None:
     try:
         known = [name for info in service.models() if isinstance(name := info.get("id"), str)]
     except ApiError as error:
@@ -87,7 +105,7 @@ def _refuse_unless_listed(service: ModelService, model: str) -> None:
         return
     near = difflib.get_close_matches(model, known, n=_NEAR_NAMES) or known[:_NEAR_NAMES]
     raise ConfigurationError(
-        f"The API does not know the model {model!r}. Correct `model`; near names are: {', '.join(near)}. "
+        f"The API does not know the model {model!r}. Correct `{argument}`; near names are: {', '.join(near)}. "
         "Perhaps the key's workspace may not use it, or it is retired. Nothing was sent."
     )
 

@@ -33,6 +33,7 @@ from anthropic_batches_provider.batches.limits import EXPIRY_GRACE
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.pauses import once_known
 from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.batches.repairs import NO_REPAIR, Repair
 from anthropic_batches_provider.batches.requests import OutputSchema
 from anthropic_batches_provider.batches.service import ModelService, SubmissionService
 from anthropic_batches_provider.batches.sharding import ShardLimits
@@ -74,7 +75,7 @@ class JobPlan:
         one of them finished. "" names none.
     :param max_failed_rows: how many rows may be invalid: an int is rows, a float below 1 a share of all rows.
     :param model: the model of every row; None if each row has its own.
-    :param repair_models: the models that repairs ask, later.
+    :param repair: what later rounds may ask again; no part of the question.
     :param max_columns_bytes: the most bytes of the rows' key and kept columns; None for no limit.
     :param output_schema: what each answer must fit; part of the question.
     :param show_prompt: whether the job records the text of its first prompt, and not its length and hash alone.
@@ -93,7 +94,7 @@ class JobPlan:
     tries: str = ""
     max_failed_rows: int | float = 0
     model: str | None = None
-    repair_models: tuple[str, ...] = ()
+    repair: Repair = NO_REPAIR
     max_columns_bytes: int | None = None
     output_schema: OutputSchema | None = None
     show_prompt: bool = False

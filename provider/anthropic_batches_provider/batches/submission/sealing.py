@@ -62,7 +62,7 @@ def sealed_job(
         limit = InvalidRowLimit(plan.max_failed_rows)
         rows = read_rows()
         if models is not None:
-            rows = with_known_model(rows, models, now=clock.now(), also=plan.repair_models)
+            rows = with_known_model(rows, models, now=clock.now(), repair=plan.repair)
         if plan.max_columns_bytes is not None:
             rows = _within(rows, plan.max_columns_bytes)
         seal = seal_job(

@@ -78,7 +78,7 @@ class JobInput:
             tries=self.tries,
             max_failed_rows=failed_rows_limit(arguments.max_failed_rows),
             model=arguments.model if arguments.prompt is not None else None,
-            repair_models=self.repair.models,
+            repair=self.repair,
             max_columns_bytes=arguments.max_columns_bytes,
             output_schema=question.output_schema,
             show_prompt=arguments.show_prompt,
@@ -94,8 +94,8 @@ class JobInput:
         from anthropic_batches_provider.batches.requests import repair_changes
 
         arguments = self.arguments
-        max_tokens = whole_number("max_tokens", arguments.max_tokens)
-        return Repair(repair_changes(arguments.repair, max_rounds=arguments.max_rounds, max_tokens=max_tokens))
+        known = self._question.defaults if arguments.prompt is not None else {}
+        return Repair(repair_changes(arguments.repair, max_rounds=arguments.max_rounds, known=known))
 
     def check_new(self) -> None:
         """Check what only a job that is not submitted yet must fulfill.

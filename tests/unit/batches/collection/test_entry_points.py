@@ -111,6 +111,7 @@ def test_the_manifest_counts_what_was_written(job: EndedJob) -> None:
         "stop_reasons": {"end_turn": 1},
         "verdicts": {"fits": 1},
         "repairs": {},
+        "repair_errors": {},
         "output_schema": None,
         "errors": {"invalid_request_error": 1},
         "error_examples": {"invalid_request_error": manifest.error_examples["invalid_request_error"]},

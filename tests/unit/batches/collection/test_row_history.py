@@ -18,12 +18,13 @@ from anthropic_batches_provider.batches.results import Result, decode_result, mi
 JUDGE = judge_for(OutputSchema({"type": "object", "required": ["a"]}), structured=True)
 
 
-def answer(text: str | None, stop_reason: str = "end_turn") -> Result:
-    content = [] if text is None else [{"type": "text", "text": text}]
-    message = {"content": content, "model": "m", "stop_reason": stop_reason, "usage": {"output_tokens": 1}}
-    return decode_result(
-        json.dumps({"custom_id": "n-0-7", "result": {"type": "succeeded", "message": message}}).encode()
-    )
+def message(content: list[Any], stop_reason: str = "end_turn", **more: Any) -> Result:
+    found = {"content": content, "model": "m", "stop_reason": stop_reason, "usage": {"output_tokens": 1}, **more}
+    return decode_result(json.dumps({"custom_id": "n-0-7", "result": {"type": "succeeded", "message": found}}).encode())
+
+
+def answer(text: str | None, stop_reason: str = "end_turn", **more: Any) -> Result:
+    return message([] if text is None else [{"type": "text", "text": text}], stop_reason, **more)
 
 
 FITS = answer('{"a":1}')
@@ -33,6 +34,7 @@ REFUSED = answer(None, "refusal")
 PAUSED = answer('{"a"', "pause_turn")
 REST = answer(":1}")
 OVERLOADED = Result("n-0-7", "errored", error_type="overloaded_error")
+BAD = Result("n-0-7", "errored", error_type="invalid_request_error", error_message="no")
 MISSING = missing_result("n-0-7")
 UNREADABLE = Result("n-0-7", "unreadable")
 ALL = [FITS, INVALID, CUT, REFUSED, PAUSED, OVERLOADED, MISSING, UNREADABLE]
@@ -86,7 +88,6 @@ def test_every_result_is_told_once_and_costs_are_none_of_them_lost(results: list
     if results[-1] in (MISSING, UNREADABLE):
         assert (reason.verdicts, reason.result_type) == ((), results[-1].result_type)
     else:
-        assert reason.round == len(results)
         assert len(reason.verdicts) == sum(result.result_type == "succeeded" for result in results)
 
 
@@ -131,18 +132,67 @@ def test_a_paused_answer_to_a_correction_goes_on_behind_it() -> None:
     ]
 
 
+def test_requests_are_told_from_each_other_by_their_round_and_by_what_they_added() -> None:
+    sent = history(INVALID, OVERLOADED, answer("fine"), CUT, BAD).reason(7).sent
+    assert [(request.round, request.verdicts) for request in sent] == [(1, 0), (3, 1), (4, 2), (5, 3)]
+    assert [request.turns == "" for request in sent] == [True, False, False, True]
+    assert sent[1].turns != sent[2].turns
+
+
+def test_the_container_of_the_latest_answer_goes_with_it_while_it_is_paused() -> None:
+    paused = answer("{", "pause_turn", container={"id": "c_1", "expires_at": "2026-11-28T00:00:00Z"})
+    assert history(paused).reason(7).container == "c_1"
+    assert history(paused, OVERLOADED).reason(7).container == "c_1"
+    assert history(paused, INVALID).reason(7).container is None
+    assert history(answer("{", "pause_turn", container="odd")).reason(7).container is None
+
+
+def test_blocks_that_the_api_does_not_take_back_are_left_out() -> None:
+    content = [
+        {"type": "text", "text": ""},
+        {"type": "thinking", "thinking": "", "signature": "s"},
+        {"type": "text", "text": "a \n"},
+    ]
+    (turn,) = turns(message(content, "pause_turn"))
+    assert turn["content"] == [content[1], {"type": "text", "text": "a"}]
+    assert turns(message([{"type": "text", "text": " "}], "pause_turn")) == []
+
+
+def test_text_that_is_no_utf8_does_not_make_a_request_that_no_service_can_read() -> None:
+    block = b'{"type":"text","text":"a","x":"\xff"}'
+    content = b'{"content":[%b],"stop_reason":"pause_turn"}' % block
+    line = b'{"custom_id":"n-0-7","result":{"type":"succeeded","message":%b}}' % content
+    (turn,) = turns(decode_result(line))
+    assert turn["content"] == [{"type": "text", "text": "a", "x": "\ufffd"}]
+
+
 @pytest.mark.parametrize(
-    ("results", "had_turns"),
+    ("parts", "parsed"),
     [
-        ([CUT], True),
-        ([INVALID], False),
-        ([INVALID, INVALID], True),
-        ([INVALID, answer('{"c":1}')], False),
-        ([INVALID, answer("fine")], False),
-        ([PAUSED], False),
-        ([PAUSED, OVERLOADED], True),
-        ([PAUSED, PAUSED], False),
+        ((["I look it up.", '{"a":1}'], []), '{"a":1}'),
+        ((["I look it up.", '{"a":'], ["1}"]), '{"a":1}'),
+        ((["I look it up."], ['{"a":1}']), '{"a":1}'),
+        ((["I look it up."], ["Here it is:", '{"a":1}']), '{"a":1}'),
+        (([], ['{"a":1}']), '{"a":1}'),
     ],
 )
-def test_turns_that_were_sent_are_told_from_new_ones(results: list[Result], had_turns: bool) -> None:
-    assert history(*results).reason(7).had_turns is had_turns
+def test_json_is_found_wherever_the_answer_paused(parts: tuple[list[str], list[str]], parsed: str) -> None:
+    first, second = ([{"type": "text", "text": text} for text in texts] for texts in parts)
+    row = history(message(first, "pause_turn"), message(second)).answered_row()
+    assert (row.verdict, bytes(row.parsed or b"").decode()) == ("fits", parsed)
+
+
+def test_a_refusal_does_not_go_on_and_does_not_count_before_an_answer() -> None:
+    for results in ([PAUSED, REFUSED], [CUT, REFUSED], [REFUSED, CUT]):
+        row = history(*results).answered_row()
+        assert row.verdict in ("unfinished", "truncated")
+        assert row.is_latest == (results[-1] is CUT)
+    assert history(PAUSED, answer("No.", "refusal")).answered_row().result.text == '{"a"'
+    assert history(OVERLOADED, REFUSED).answered_row().verdict == "refusal"
+
+
+def test_what_came_of_a_repair_that_was_refused_is_told() -> None:
+    row = history(CUT, BAD).answered_row()
+    (other,) = row.earlier_rounds or ()
+    assert (row.verdict, row.is_latest) == ("truncated", False)
+    assert (other.result_type, other.error_type, other.error_message) == ("errored", "invalid_request_error", "no")

@@ -171,13 +171,36 @@ def test_numbers_of_a_file_compute_as_floats() -> None:
         ('{"k":"1.10"}', '"1.10"'),
     ],
 )
-def test_digits_of_named_columns_are_kept_and_of_others_not(line: str, digits: str) -> None:
-    data = line.encode()
-    for names, expected in ((["k", "gone"], digits), (None, digits)):
-        (row,) = read_row_file(io.BytesIO(data), name="rows.jsonl", digits_of=names)
-        assert RowColumns(key="k").key_of(row, 0).decode() == f'{{"k":{expected}}}'
-    (row,) = read_row_file(io.BytesIO(data), name="rows.jsonl", digits_of=["text"])
-    assert type(row["k"]) in (float, list, str)
+@pytest.mark.parametrize("floats", [0, 8, 9])  # of the first line: with many, only the named columns are looked at
+def test_digits_of_named_columns_are_kept(line: str, digits: str, floats: int) -> None:
+    first = {"k": 1, "vector": [0.5] * floats}
+    data = f"{json.dumps(first)}\n{line}".encode()
+    for names in (["k", "gone"], None):
+        _, row = read_row_file(io.BytesIO(data), name="rows.jsonl", digits_of=names)
+        assert RowColumns(key="k").key_of(row, 0).decode() == f'{{"k":{digits}}}'
+    _, row = read_row_file(io.BytesIO(data), name="rows.jsonl", digits_of=["text"])
+    assert row["k"] == json.loads(line)["k"]
+    if floats > 8:
+        assert type(row["k"]) in (float, list, str), "the others cost nothing"
+
+
+@pytest.mark.parametrize(
+    ("digits", "is_float"),
+    [
+        ("0.0", True), ("-0.0", True), ("5.0", True), ("12.1", True), ("-12.1", True), ("99999999.9999999", True),
+        ("0.0001", True), ("123456789.5", True), ("0.123456789012345", True), ("0.30000000000000004", True),
+        ("12.10", False), ("0.00001", False), ("00.5", None), ("1e2", False), ("1E+16", False), ("1e+16", False),
+        ("0.1000000000000000055", False), ("123456789012345678.91", False), ("1e400", False),
+    ],
+)  # fmt: skip
+def test_a_number_is_a_plain_float_where_it_is_printed_with_the_same_digits(digits: str, is_float: bool | None) -> None:
+    (row,) = read_row_file(io.BytesIO(f'{{"k":{digits}}}'.encode()), name="rows.jsonl", digits_of=["k"])
+    if is_float is None:
+        assert isinstance(row, InvalidRowError)
+        return
+    assert (type(row["k"]) is float) == is_float
+    assert str(row["k"]) == digits
+    assert RowColumns(key="k").key_of(row, 0).decode() == f'{{"k":{digits}}}'
 
 
 @pytest.mark.parametrize("name", ["a.b", 'say "it"', "ä", "back\\slash", "(x)", "\u2028"])
