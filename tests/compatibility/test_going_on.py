@@ -173,7 +173,8 @@ def test_a_sensor_sees_the_end_of_the_batches_and_the_stored_reference_leads_to_
     stored = case.kept("results", "ended", "collected")["xcoms"]["return_value"]
     unlike = {"times": None, "provider_version": None}
     stored["counts"] = with_new_counts(stored["counts"])
-    stored |= {"verdicts": {"fits": stored["counts"]["succeeded"]}, "output_schema": None}
+    stored |= {"verdicts": {"fits": stored["counts"]["succeeded"]}, "repairs": {}, "repair_errors": {}}
+    stored |= {"output_schema": None}
     assert {**ran.xcom("results"), **unlike} == {**stored, **unlike}
 
 
