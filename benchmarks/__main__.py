@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from benchmarks.size.processes import Processes
 from benchmarks.waiting import table as waiting
 from benchmarks.waiting.runs import Waits
 
-_BENCHMARKS = ("faults", "size", "waiting", "imports")
+_BENCHMARKS = ("faults", "size", "judging", "waiting", "imports")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -27,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("what", nargs="*", help=f"benchmarks to run, of {', '.join(_BENCHMARKS)}; default: all")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/benchmarks.md")
     parser.add_argument("--only", metavar="TEXT", help="run only the faults whose name contains TEXT; not written")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds of the size benchmark; default 3")
+    parser.add_argument(
+        "--rounds", type=int, default=3, metavar="N", help="rounds of the benchmarks size and judging; default 3"
+    )
     parser.add_argument("--home", type=Path, metavar="FOLDER", help="keep all files of the runs in this new folder")
     options = parser.parse_args(arguments)
     if unknown := set(options.what) - set(_BENCHMARKS):
@@ -40,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _measure(options: argparse.Namespace, home: Path) -> None:
     load_before = report.load()
-    python = peers_python()
     for what in options.what or _BENCHMARKS:
+        python = sys.executable if what == "judging" else peers_python()
         sections = _sections(what, python, home, options)
         started = time.monotonic()
         for section in sections:
@@ -57,6 +60,8 @@ def _sections(what: str, python: str, home: Path, options: argparse.Namespace) -
         return _faults(python, home, options.only)
     if what == "imports":
         return iter([report.Section("imports", imports.as_table(imports.measure(python)))])
+    if what == "judging":
+        return _judging(home, options.rounds)
     return _size(python, home, options.rounds) if what == "size" else _waiting(python, home)
 
 
@@ -74,8 +79,15 @@ def _size(python: str, home: Path, rounds: int) -> Iterator[report.Section]:
         yield report.Section("size", peers.as_table(peers.measure(processes, rounds)), rounds)
         yield report.Section("prompts", prompts.as_table(prompts.measure(processes, rounds)), rounds)
         yield report.Section("shapes", shapes.as_table(shapes.measure(processes, rounds)), rounds)
-        yield report.Section("judging", judging.as_table(judging.measure(processes, rounds)), rounds)
         yield report.Section("whole path", whole_path.as_table(whole_path.measure(processes)))
+
+
+def _judging(home: Path, rounds: int) -> Iterator[report.Section]:
+    folder = home / "judging"
+    folder.mkdir()
+    with SimulatorProcess(folder / "simulator") as simulator:
+        processes = Processes(sys.executable, folder, simulator.control)
+        yield report.Section("judging", judging.as_table(judging.measure(processes, rounds)), rounds)
 
 
 def _waiting(python: str, home: Path) -> Iterator[report.Section]:

@@ -5,10 +5,8 @@ CRLF, blank lines and a last line without a line end are accepted. Lines end onl
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,17 +21,17 @@ from anthropic_batches_provider.errors import InvalidRowError
 
 _Decoded = TypeVar("_Decoded")
 _decode_plainly = msgspec.json.Decoder(dict[str, Any]).decode
-_MANY_FLOATS = 8
-_MAY_HOLD_FLOATS = frozenset((float, dict, list))
-# At most 15 digits, none of them for nothing and no exponent: Python writes such a float with the same digits.
-_same_as_float = re.compile(r"-?(?:[1-9][0-9]{0,7}|0)\.(?:0|(?!0000)[0-9]{0,6}[1-9])").fullmatch
+_FEW_FLOATS = 4
+_SHORT = 16
+_SMALL = 0.0001  # Python writes smaller numbers with an exponent
 
 
 def _number(digits: str) -> float:
     """Return a float that is printed with the digits of a file."""
-    if _same_as_float(digits):
-        return float(digits)
     number = float(digits)
+    # Up to 15 digits, the last of them not 0, and no exponent: repr() would only say the same.
+    if digits[-1] != "0" and len(digits) < _SHORT and number > _SMALL and "e" not in digits and "E" not in digits:
+        return number
     return number if repr(number) == digits and "e" not in digits else FileFloat(digits)
 
 
@@ -42,39 +40,30 @@ _decode_value_digits = msgspec.json.Decoder(Any, float_hook=_number).decode
 _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def object_decoder(digits_of: Collection[str] | None) -> Callable[[bytes], dict[str, Any]]:
+def object_decoder(digits_of: Collection[str] | None, first: bytes) -> Callable[[bytes], dict[str, Any]]:
     """Return a decoder of JSON objects that keeps the digits of numbers, as :class:`.FileFloat`.
 
-    :param digits_of: the columns whose digits count; None for all. If the first object holds many floats, only those of
-        these columns are looked at.
+    :param digits_of: the columns whose digits count; None for all.
+    :param first: the first line: if it holds many floats, those of other columns are not looked at.
     """
     if digits_of is None:
         return _decode_digits
     if not digits_of:
         return _decode_numbers
     columns = tuple(digits_of)
-    decode_by_column = partial(_decode_columns, columns)
-    chosen: Callable[[bytes], dict[str, Any]] | None = None
+    with suppress(*UNDECODABLE):  # which is reported when the line is read
+        if _count_floats(_decode_numbers(first)) <= _FEW_FLOATS:
+            return _decode_digits
 
     def decode(line: bytes) -> dict[str, Any]:
-        nonlocal chosen
-        if chosen is None:
-            has_many = _count_floats(_decode_numbers(line)) > _MANY_FLOATS
-            chosen = decode_by_column if has_many else _decode_digits
-        return chosen(line)
+        row = _decode_numbers(line)
+        for name in columns:
+            kind = type(row.get(name))
+            if kind is float or kind is dict or kind is list:
+                row[name] = _decode_value_digits(_decode_raw(line)[name])
+        return row
 
     return decode
-
-
-def _decode_columns(columns: Sequence[str], line: bytes) -> dict[str, Any]:
-    """Decode a line of many floats; only those of a few columns are looked at a second time."""
-    row = _decode_numbers(line)
-    found = [name for name in columns if type(row.get(name)) in _MAY_HOLD_FLOATS]
-    if found:
-        written = _decode_raw(line)
-        for name in found:
-            row[name] = _decode_value_digits(written[name])
-    return row
 
 
 def _count_floats(value: Any) -> int:
@@ -99,20 +88,29 @@ def read_objects(file: RowFile) -> Iterator[dict[str, Any] | InvalidRowError]:
     :raises BrokenFileError: as in :meth:`.RowFile.lines`.
     :raises ConfigurationError: the file has another format, or is cut short; see :mod:`.wrong_formats`.
     """
-    return _read(file, object_decoder(file.digits_of))
+    return _read(file, lambda first: object_decoder(file.digits_of, first))
 
 
 def read_ready_requests(file: RowFile) -> Iterator[ReadyLine | dict[str, Any] | InvalidRowError]:
     """Yield the ready requests of a JSON Lines file; yield and raise the same errors as :func:`read_objects`."""
-    return _read(file, decode_ready_line)
+    return _read(file, lambda _: decode_ready_line)
 
 
-def _read(file: RowFile, decode: Callable[[bytes], _Decoded]) -> Iterator[_Decoded | InvalidRowError]:
+def _read(
+    file: RowFile, decoder_for: Callable[[bytes], Callable[[bytes], _Decoded]]
+) -> Iterator[_Decoded | InvalidRowError]:
+    """Yield what the lines hold.
+
+    :param decoder_for: takes the first line and returns what decodes all of them.
+    """
     row_number = file.first_row_number
     lines = file.lines()
+    decode: Callable[[bytes], _Decoded] | None = None
     for line_number, line in enumerate(lines, 1):
         if line.isspace():
             continue
+        if decode is None:
+            decode = decoder_for(line)
         try:
             row: _Decoded | InvalidRowError = decode(line)
         except UNDECODABLE as error:
