@@ -14,7 +14,7 @@ from benchmarks import imports, report
 from benchmarks.faults.cases import CASES
 from benchmarks.faults.table import as_table as faults_table
 from benchmarks.faults.table import run_cases
-from benchmarks.peers_environment import peers_python, versions
+from benchmarks.peers_environment import DISTRIBUTIONS, peers_python, versions
 from benchmarks.size import judging, peers, prompts, shapes, whole_path
 from benchmarks.size.processes import Processes
 from benchmarks.waiting import table as waiting
@@ -44,15 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _measure(options: argparse.Namespace, home: Path) -> None:
     load_before = report.load()
     for what in options.what or _BENCHMARKS:
-        python = sys.executable if what == "judging" else peers_python()
+        python, distributions = _environment(what)
         sections = _sections(what, python, home, options)
         started = time.monotonic()
         for section in sections:
-            lines = report.measured(section, versions(python), time.monotonic() - started, load_before)
+            lines = report.measured(section, versions(python, distributions), time.monotonic() - started, load_before)
             started = time.monotonic()
             print("", *lines, sep="\n", flush=True)
             if options.write and not options.only:
                 report.write(section.name, lines)
+
+
+def _environment(what: str) -> tuple[str, Sequence[str]]:
+    """Return the Python that a benchmark runs in, and the distributions whose versions count."""
+    if what == "judging":  # it compares this package with itself alone
+        return sys.executable, ("airflow-provider-anthropic-batches", "pydantic", "jsonschema-rs", "msgspec")
+    return peers_python(), DISTRIBUTIONS
 
 
 def _sections(what: str, python: str, home: Path, options: argparse.Namespace) -> Iterator[report.Section]:

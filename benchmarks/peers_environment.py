@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 _FOLDER = ".matrix/peers"
 _PINS = "constraints/peers.txt"
 _WANTED = "constraints/peers.in"
-_DISTRIBUTIONS = (
+DISTRIBUTIONS = (
     "airflow-provider-anthropic-batches",
     "apache-airflow-providers-anthropic",
     "apache-airflow-providers-common-ai",
@@ -34,12 +35,12 @@ def peers_python() -> str:
     return python
 
 
-def versions(python: str) -> dict[str, str]:
+def versions(python: str, distributions: Sequence[str] = DISTRIBUTIONS) -> dict[str, str]:
     """Return the versions that are installed there, by distribution, and the version of Python."""
     program = (
         "import sys; from importlib.metadata import version; print(sys.version.split()[0]);"
         " print(*map(version, sys.argv[1:]), sep='\\n')"
     )
-    answer = subprocess.run([python, "-c", program, *_DISTRIBUTIONS], capture_output=True, text=True, check=True)
+    answer = subprocess.run([python, "-c", program, *distributions], capture_output=True, text=True, check=True)
     own, *others = answer.stdout.split()
-    return {**dict(zip(_DISTRIBUTIONS, others, strict=True)), "Python": own}
+    return {**dict(zip(distributions, others, strict=True)), "Python": own}

@@ -21,8 +21,8 @@ from benchmarks.size.processes import Processes
 from benchmarks.size.prompts import TEXT_BYTES
 
 _PROGRAM = "size_ours"
-_COUNTING = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
-_COUNTED = re.compile(r"I\s+refs:\s+([\d,]+)")
+COUNTING = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
+COUNTED = re.compile(r"I\s+refs:\s+([\d,]+)")
 _ROWS = (1_000, 10_000)
 
 
@@ -49,7 +49,7 @@ def _instructions(tree: Path, rows: int) -> dict[str, int]:
         SimulatorProcess(Path(name, "simulator")) as simulator,
     ):
         home = Path(name)
-        processes = Processes(sys.executable, home, simulator.control, tree=tree, under=_COUNTING)
+        processes = Processes(sys.executable, home, simulator.control, tree=tree, under=COUNTING)
         texts = Shape("rows", "rows", rows, TEXT_BYTES)
         sources = {
             "submit": write_requests_of(home / "requests.jsonl", rows, REQUEST_BYTES),
@@ -66,7 +66,7 @@ def _instructions(tree: Path, rows: int) -> dict[str, int]:
 
 
 def _counted(log: Path) -> int:
-    (count,) = _COUNTED.findall(log.read_text(errors="replace"))
+    (count,) = COUNTED.findall(log.read_text(errors="replace"))
     return int(count.replace(",", ""))
 
 

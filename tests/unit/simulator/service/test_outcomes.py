@@ -5,8 +5,8 @@ import pytest
 from anthropic_batches_provider.simulator.service.outcomes import OutcomeRules, Row, parse_rule
 
 
-def row(custom_id: str = "a", text: str = "hello", content: bytes = b"x", occurrence: int = 1) -> Any:
-    params = {"messages": [{"role": "user", "content": text}]}
+def row(custom_id: str = "a", text: str = "hello", content: bytes = b"x", occurrence: int = 1, **params: Any) -> Any:
+    params = {"messages": [{"role": "user", "content": text}], **params}
     return Row(custom_id, params, content, occurrence)
 
 
@@ -23,6 +23,9 @@ def rules(*values: Any, seed: int = 1) -> Any:
         ({"custom_id": "-7$"}, row("r-7"), row("r-71")),
         ({"contains": "ell"}, row(text="hello"), row(text="goodbye")),
         ({"text_matches": "^h.*o$"}, row(text="hello"), row(text="hello!")),
+        ({"model": "a-1"}, row(model="a-1"), row(model="a-1-x")),
+        ({"max_tokens_below": 8}, row(max_tokens=7), row(max_tokens=8)),
+        ({"max_tokens_below": 8}, row(max_tokens=7), row()),
         ({"custom_id": "^a$", "contains": "x"}, row("a", "x"), row("a", "y")),
     ],
 )
