@@ -41,8 +41,8 @@ class MessageBatchSubmitOperator(RowsOperator):
         ``template_searchpath``. Not a template field.
     :param system: the system prompt: text, or a list of content blocks. Rendered once per run. (templated)
     :param model: id of the model, such as ``claude-haiku-5-5``. Required with ``prompt``. (templated)
-    :param max_tokens: most tokens of one answer, 1 or more; a template renders digits. Required with ``prompt``.
-        (templated)
+    :param max_tokens: maximum number of tokens in one answer, 1 or more; a template must render digits. Required with
+        ``prompt``. (templated)
     :param message_params: dict of further `Messages params <https://platform.claude.com/docs/en/api/messages>`__ for
         every request, such as ``{"output_config": {…}}``. Not ``params``: that is Airflow's own argument, for the DAG's
         parameters, and Messages params in it are an error when the DAG is parsed. A value that the model does not
@@ -55,10 +55,10 @@ class MessageBatchSubmitOperator(RowsOperator):
         and ``message_params``. They may hold the SDK's models (such as ``response.content``), ``anthropic.omit``, and
         a path or an open file as the ``data`` of a base64 source. It must be a plain function, not async.
     :param output_schema: the form of each answer: a pydantic model, a JSON Schema (a dict), or ``"module:Model"``. The
-        API is asked for it in ``output_config.format``, as far as that takes it, and each answer is held against the
-        whole of it: ``parsed`` holds the JSON of those that fit, and ``verdict`` says why others do not.
-        ``max_failed_rows`` then counts all rows whose answer does not fit. A model is found by its name, so it is
-        defined at the top of a module, and judges strictly. See ``docs/structured_output.md``.
+        request asks for it in ``output_config.format``, as far as the API supports it, and each answer is checked
+        against the whole of it: ``parsed`` holds the JSON of those that fit, and ``verdict`` says why others do not.
+        ``max_failed_rows`` then counts all rows whose answer does not fit. A model must be defined at the top level of
+        a module, because it is found by its name. It judges in strict mode. See ``docs/structured_output.md``.
     :param requests: ready ``{"custom_id": …, "params": {…}}`` dicts, from the same sources as ``rows``, and instead of
         ``rows``. Your custom_id (a unique string or whole number) comes back in the column ``key``. The request that is
         sent has a custom_id of ours, which proves that a batch is ours. ``key``, ``keep`` and the parameters of the
@@ -74,18 +74,18 @@ class MessageBatchSubmitOperator(RowsOperator):
         without a usable result are sent again as a further round, and only they; never a bad request.
         ``MessageBatchOperator`` starts the round at once. ``MessageBatchSubmitOperator`` starts it when its finished
         job is cleared. Default: ``3``.
-    :param repair: which answers to ask for again that were paid for and cannot be used, and what changes: verdicts
-        (``truncated``, ``invalid_output``, ``refusal``, ``unfinished``), each with a dict of Messages params, such as
+    :param repair: which unusable answers to ask for again, although they were paid for: a dict of verdicts
+        (``truncated``, ``invalid_output``, ``refusal``, ``unfinished``), each with the Messages params to change, like
         ``{"truncated": {"max_tokens": 4096}, "invalid_output": {}, "refusal": {"model": …}, "unfinished": {}}``. Such
         rows are paid for again in each further round, up to ``max_rounds``. An invalid answer is shown to the model
-        with the reason, a paused one is continued. Texts that hold ``{{``, ``{%`` or ``{#`` are templates, at any
+        with the reason, and a paused one is continued. Texts that hold ``{{``, ``{%`` or ``{#`` are templates, at any
         depth. See ``docs/structured_output.md``. Default: nothing is repaired. (templated)
     :param max_failed_rows: how many rows may fail before the task fails: a number of rows (int), or a share of all rows
-        (float from 0.0 and below 1). A task that sends rows counts those from which no request can be made, before
-        anything is sent: up to the limit, it sends the others, and an invalid row stands in the output with
+        (float, at least 0.0 and below 1). Before a task sends anything, it counts the invalid rows: those from which no
+        request can be made. Up to the limit, it sends the others, and each invalid row appears in the output with
         ``result_type`` ``invalid_row``. A task that collects results counts all rows without a succeeded result, after
-        everything is written. A template renders digits for a number, or a decimal fraction (``0.01``) for a share.
-        Default: ``0``. (templated)
+        everything is written. A template must render digits for a number, or a decimal fraction (``0.01``) for a
+        share. Default: ``0``. (templated)
     :param on_kill: what to do with the job's batches when the task is killed: ``"leave"`` them running, or ``"cancel"``
         them once the task is confirmed to be over (marked failed or success, or its run ended). After a clear or a
         restart, or if the state cannot be read, they are left running. Canceling while the task is deferred requires
@@ -95,18 +95,18 @@ class MessageBatchSubmitOperator(RowsOperator):
     :param edition: names a deliberate new job of the same unit, which is paid for again. Default: ``""``. (templated)
     :param storage: URI or absolute path of the folder that holds all jobs. Default: ``[anthropic_batches] storage``.
         (templated)
-    :param max_requests_per_shard: most requests of one message batch: 1 to 100,000. Shards hold up to 1.5% fewer
-        (pseudo-random), so that two batches of an account rarely have equal counts. Default: ``100_000``.
-    :param max_bytes_per_shard: most bytes of one message batch: 1 to 256,000,000. Default: ``256_000_000``.
-    :param max_requests_in_flight: most requests of the job in batches that have not ended: its *window*. The other
-        requests wait, deferred. The default is the queue limit of the smallest tier; all jobs of an account share that
-        queue. No shard is larger than the window. A 429 lowers the window to the requests in flight, for 15 minutes or
-        until a batch ends. The 429 does not say for certain which limit was exceeded: the queue, or the rate of calls.
-        Default: ``200_000``.
+    :param max_requests_per_shard: maximum number of requests in one message batch: 1 to 100,000. Shards hold up to 1.5%
+        fewer (pseudo-random), so that two batches of an account rarely have equal counts. Default: ``100_000``.
+    :param max_bytes_per_shard: maximum size of one message batch in bytes: 1 to 256,000,000. Default: ``256_000_000``.
+    :param max_requests_in_flight: maximum number of the job's requests in batches that have not ended: its *window*.
+        The other requests wait, deferred. The default is the queue limit of the smallest tier; all jobs of an account
+        share that queue. No shard is larger than the window. A 429 lowers the window to the requests in flight, for 15
+        minutes or until a batch ends. The 429 does not say for certain which limit was exceeded: the queue, or the rate
+        of calls. Default: ``200_000``.
     :param poll_interval: longest time between two checks while the task waits, in seconds or as a timedelta. Young
         batches are checked sooner: after a tenth of their age, at least 2 s apart. Default: ``60``.
-    :param deferrable: wait in the triggerer, and hold no worker slot. With ``False`` the task waits on its worker: with
-        the same checks, deadline and guarantees, it needs no triggerer, and honors ``execution_timeout``. Default:
+    :param deferrable: wait in the triggerer, and hold no worker slot. With ``False`` the task waits on its worker, with
+        the same checks, deadline and guarantees; it then needs no triggerer, and honors ``execution_timeout``. Default:
         ``True``, unless the environment sets ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE``.
     :param show_prompt: whether the XCom ``progress`` shows the text of the job's first prompt (its first 2,000
         characters), besides its length and hash. Prompts hold data: XCom and the job folder then hold this text, too.
