@@ -15,16 +15,16 @@ from pathlib import Path
 from benchmarks.peers_environment import REPOSITORY
 from benchmarks.size.inputs import Shape, write_priced_rows
 from benchmarks.size.instructions import COUNTED, COUNTING
-from benchmarks.size.prompts import TEXT_BYTES
 
 _PROGRAM = REPOSITORY / "benchmarks" / "programs" / "build_rows.py"
 _FEW, _MANY = 1_000, 9_000
+_TEXT_BYTES = 300
 _KINDS = {"a number that is kept": "price", "a number that is not kept": ""}
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="digits-") as name:
-        file = write_priced_rows(Path(name, "rows.jsonl"), Shape("rows", "rows", _MANY, TEXT_BYTES))
+        file = write_priced_rows(Path(name, "rows.jsonl"), Shape("rows", "rows", _MANY, _TEXT_BYTES))
         print("| rows with | instructions a row, without digits | with | |", "|---|---|---|---|", sep="\n")
         for kind, keep in _KINDS.items():
             before, after = (_instructions_a_row(file, keep, digits_of) for digits_of in ("", f"id,text,{keep}"))
