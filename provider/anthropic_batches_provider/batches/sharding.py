@@ -20,7 +20,7 @@ from anthropic_batches_provider.errors import InvalidRowError
 _HEAD = b'{"requests":['
 _TAIL = b"]}"
 _SHORTEST_BODY = len(_HEAD) + len(_TAIL) - 1  # the last request has no comma
-_MOST_AROUND_PARAMS = 100  # the rest of a body with one request; a custom_id has fewer than 64 characters
+_MOST_AROUND_PARAMS = 41 + 64  # the rest of a body with one request, and its custom_id
 _READ_BYTES = 1 << 18  # fits into the processor's cache: takes a third less time than 1 MiB
 _BUFFER_BYTES = 1 << 20
 

@@ -57,10 +57,12 @@ def object_decoder(digits_of: Collection[str] | None, first: bytes) -> Callable[
 
     def decode(line: bytes) -> dict[str, Any]:
         row = _decode_numbers(line)
+        written: dict[str, msgspec.Raw] = {}
         for name in columns:
             kind = type(row.get(name))
             if kind is float or kind is dict or kind is list:
-                row[name] = _decode_value_digits(_decode_raw(line)[name])
+                written = written or _decode_raw(line)
+                row[name] = _decode_value_digits(written[name])
         return row
 
     return decode
