@@ -1,15 +1,42 @@
-"""Sources of rows besides text and lists: the published output of an earlier task.
+"""Sources of rows besides text and lists: files with options, and the published output of an earlier task.
 
-It is imported when DAGs are parsed, so it imports Airflow and the engine only when rows are read.
+It is imported when DAGs are parsed; what reads rows is imported only when rows are read.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["read_rows"]
+from anthropic_batches_provider.batches.file_options import FileOptions
+from anthropic_batches_provider.edge.row_sources import FileRows, RowSource
+from anthropic_batches_provider.edge.uris import Uri
+
+__all__ = ["files", "read_rows"]
+
+
+def files(
+    uri: Uri | Sequence[Uri] | Any,
+    *,
+    format: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    null_values: Sequence[str] = (),
+) -> RowSource:
+    """Return the rows of files, for ``rows=`` or ``requests=``. All arguments are templated.
+
+    :param uri: a URI or an absolute path, as ``rows=`` takes it, also with wildcards; or a list of them, or the output
+        of another task. A file that several of them name is read once.
+    :param format: ``"jsonl"``; without it, the suffix of each file decides.
+    :param encoding: of text, by Python's name, such as ``"cp1252"``; without it UTF-8, with or without a byte order
+        mark.
+    :param delimiter: of CSV, one character; without it a comma, or a tab in TSV.
+    :param null_values: texts of cells that stand for a missing value, such as ``"NULL"``; the cell then holds None.
+    :raises ConfigurationError: an argument can never be right.
+    """
+    options = FileOptions(format=format, encoding=encoding, delimiter=delimiter, null_values=tuple(null_values))
+    return FileRows(uri, options)
 
 
 def read_rows(output: Mapping[str, Any] | Iterable[Any] | str | os.PathLike[str]) -> Iterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ LIGHT_ENGINE = {
     "batches",
     "batches.batch_ids",
     "batches.cancellation",
+    "batches.file_options",
     "batches.limits",
     "batches.output",
     "batches.output.columns",

@@ -30,6 +30,7 @@ from anthropic_batches_provider.edge.mapped_arguments import is_unmapped
 from anthropic_batches_provider.edge.prompt_files import PROMPT_FILES
 from anthropic_batches_provider.edge.rendered_values import beta_headers
 from anthropic_batches_provider.edge.row_arguments import RowsArgument, refuse_source
+from anthropic_batches_provider.edge.row_sources import RowSource
 from anthropic_batches_provider.edge.templates import Templates
 from anthropic_batches_provider.edge.uris import local_path
 from anthropic_batches_provider.errors import ConfigurationError
@@ -187,6 +188,8 @@ def _check_prompt(operator: Any) -> None:
 def _check_rows(rows: RowsArgument, templates: Templates) -> None:
     if isinstance(rows.source, str):
         _check_path(rows.source, rows.name, templates)
+    elif isinstance(rows.source, RowSource):
+        rows.source.check(templates)
     elif rows.source is not None and not isinstance(rows.source, ResolveMixin) and not callable(rows.source):
         refuse_source(rows.source)
 

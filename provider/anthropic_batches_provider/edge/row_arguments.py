@@ -1,6 +1,7 @@
-"""The source of rows: a list, an XComArg, a callable or a URI. Airflow wires and resolves it, but never shows the data.
+"""The source of rows: a list, an XComArg, a callable, a URI, or a source with arguments of its own.
 
-Data is never rendered as a template and never stored among the rendered fields: only a URI is templated.
+Airflow wires and resolves it, but never shows the data. Data is never rendered as a template and never stored among
+the rendered fields: only a URI is templated, and what a source's author wrote into its arguments.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
+from anthropic_batches_provider.batches.file_options import FileOptions
 from anthropic_batches_provider.batches.requests.wrong_shapes import way_to_rows
 from anthropic_batches_provider.edge.mapped_arguments import is_literal_argument
 from anthropic_batches_provider.edge.row_files import read_row_files
+from anthropic_batches_provider.edge.row_sources import FileRows, RowSource, is_list_of_uris
 from anthropic_batches_provider.edge.uris import as_uri, is_path, shown_uri
 from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from anthropic_batches_provider.batches.rows import SourceSchema
 
 
 class RowsArgument(ResolveMixin):
@@ -27,8 +32,8 @@ class RowsArgument(ResolveMixin):
     As a plain attribute, an XComArg would be neither wired nor resolved. As an ordinary template field, callables would
     be called with unsuitable arguments, and data would be rendered and stored. So the field holds this object.
 
-    :param source: a URI or a path, an XComArg or an argument of a mapped task group, a callable, or an iterable of
-        rows.
+    :param source: a URI or a path, or a list of these; an XComArg or an argument of a mapped task group; a callable; a
+        source of :mod:`.row_sources`; or an iterable of rows.
     :param name: the name of the argument, for errors.
     :raises ConfigurationError: it is a task, or a ``@task`` function that was not called, in place of its output; or a
         path that :func:`.as_uri` refuses.
@@ -36,7 +41,11 @@ class RowsArgument(ResolveMixin):
 
     def __init__(self, source: Any, name: str = "rows", *, is_resolved: bool = False) -> None:
         _refuse_task(source, name)
-        self.source = as_uri(source, name) if is_path(source) else source
+        if is_path(source):
+            source = as_uri(source, name)
+        elif is_list_of_uris(source):
+            source = FileRows(source, FileOptions())
+        self.source = source
         self.name = name
         self._is_resolved = is_resolved
 
@@ -48,7 +57,9 @@ class RowsArgument(ResolveMixin):
     def resolve(self, context: Context, *_: Any, **__: Any) -> RowsArgument:
         """Return a copy with an XComArg resolved and a URI rendered; Airflow calls this for each task instance."""
         source = self.source
-        if isinstance(source, ResolveMixin):
+        if isinstance(source, RowSource):
+            source = source.resolve(context, may_render=self._may_be_rendered(context))
+        elif isinstance(source, ResolveMixin):
             source = source.resolve(context)
         elif isinstance(source, str) and self._may_be_rendered(context):
             task: Any = context["task"]
@@ -75,23 +86,35 @@ class RowsArgument(ResolveMixin):
         return self.serialize()
 
     def read(
-        self, context: Context, *, ready_requests: bool = False, digits_of: Collection[str] | None = None
+        self,
+        context: Context,
+        *,
+        ready_requests: bool = False,
+        digits_of: Collection[str] | None = None,
+        schema: SourceSchema | None = None,
     ) -> Iterator[Any]:
         """Iterate over the rows, from the start at each call.
 
         :param ready_requests: whether the rows are ready requests; a file may then yield :class:`.ReadyLine` instead of
             dicts.
         :param digits_of: the columns whose numbers must keep the digits of their file; None for all.
+        :param schema: takes the types of columns that the source itself tells.
         :raises FileNotFoundError: a URI without wildcards names no object.
         :raises ConfigurationError: rows cannot be read from a source of this kind, or a folder is missing.
         """
         source = self.source
         if callable(source):
             source = _call(source, context)
-        if is_path(source):
-            source = as_uri(source, self.name)
-        if isinstance(source, str):
-            return read_row_files(source, ready_requests=ready_requests, digits_of=digits_of)
+        if is_path(source) or isinstance(source, str):
+            uri = as_uri(source, self.name)
+            return read_row_files([uri], ready_requests=ready_requests, digits_of=digits_of, schema=schema)
+        if is_list_of_uris(source):
+            source = FileRows(source, FileOptions())
+        if isinstance(source, RowSource):
+            from anthropic_batches_provider.batches.rows import SourceSchema
+
+            schema = schema or SourceSchema()
+            return source.read(context, ready_requests=ready_requests, digits_of=digits_of, schema=schema)
         refuse_source(source)
         return iter(source)
 

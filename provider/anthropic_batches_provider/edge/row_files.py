@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
 import fnmatch
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from anthropic_batches_provider.batches.file_options import FileDetails, FileOptions
 from anthropic_batches_provider.edge.object_storage import folder_entries, object_path, open_object
 from anthropic_batches_provider.edge.uris import local_path, shown_uri, split_scheme
 from anthropic_batches_provider.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from anthropic_batches_provider.batches.rows import SourceSchema
 
 log = logging.getLogger(__name__)
 
@@ -18,12 +24,23 @@ _GLOB_CHARACTERS = frozenset("*?[")
 _HIDDEN = (".", "_")
 
 
-def read_row_files(uri: str, *, ready_requests: bool, digits_of: Collection[str] | None) -> Iterator[Any]:
-    """Yield the rows of all files that a URI names; the parameters are those of :meth:`.RowsArgument.read`."""
+def read_row_files(
+    uris: Sequence[str],
+    *,
+    ready_requests: bool,
+    digits_of: Collection[str] | None,
+    options: FileOptions | None = None,
+    schema: SourceSchema | None = None,
+) -> Iterator[Any]:
+    """Yield the rows of all files that URIs name; the parameters are those of :meth:`.RowsArgument.read`.
+
+    :param uris: their files are read in this order, each of them once.
+    :param options: what the DAG says of the files.
+    """
     from anthropic_batches_provider.batches.rows import read_row_file
 
     row_number = 0
-    for file in find_files(uri):
+    for file in dict.fromkeys(file for uri in uris for file in find_files(uri)):
         with _open(file) as stream:
             row_number = yield from read_row_file(
                 stream,
@@ -31,6 +48,9 @@ def read_row_files(uri: str, *, ready_requests: bool, digits_of: Collection[str]
                 first_row_number=row_number,
                 ready_requests=ready_requests,
                 digits_of=digits_of,
+                options=options,
+                details=partial(_details, file),
+                schema=schema,
             )
 
 
@@ -120,3 +140,24 @@ def _open(uri: str) -> BinaryIO:
             f"{shown_uri(uri)} is a folder. Name its files, for example with {uri.rstrip('/') + '/*.jsonl'!r}. "
             "Nothing was sent."
         ) from None
+
+
+def _details(uri: str) -> FileDetails:
+    """Return what the store says of a file."""
+    path = _local_path(uri)
+    if path is not None:
+        found = path.stat()
+        return FileDetails(
+            size=found.st_size, modified=datetime.datetime.fromtimestamp(found.st_mtime, tz=datetime.UTC)
+        )
+    remote = object_path(uri)
+    info = remote.fs.info(remote.path)
+    modified = next(
+        (info[name] for name in ("LastModified", "last_modified", "mtime", "updated") if info.get(name)), None
+    )
+    if isinstance(modified, str):
+        modified = datetime.datetime.fromisoformat(modified)
+    return FileDetails(
+        size=info["size"],
+        modified=modified.astimezone(datetime.UTC) if isinstance(modified, datetime.datetime) else None,
+    )

@@ -6,6 +6,7 @@ from anthropic_batches_provider.batches.rows.fingerprints import RULES, RowsFing
 from anthropic_batches_provider.batches.rows.formats import read_row_file
 from anthropic_batches_provider.batches.rows.keys import UniqueKeys
 from anthropic_batches_provider.batches.rows.prepared import PreparedRow, prepare_requests, prepare_rows
+from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
 
 __all__ = [
     "READY_KEY_COLUMN",
@@ -14,6 +15,7 @@ __all__ = [
     "PreparedRow",
     "RowColumns",
     "RowsFingerprint",
+    "SourceSchema",
     "UniqueKeys",
     "prepare_requests",
     "prepare_rows",

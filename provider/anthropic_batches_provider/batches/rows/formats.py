@@ -9,10 +9,12 @@ from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from anthropic_batches_provider.batches.file_options import FileOptions, ReadDetails, no_details
 from anthropic_batches_provider.batches.requests import ReadyLine
 from anthropic_batches_provider.batches.rows import json_lines
 from anthropic_batches_provider.batches.rows.plain_bytes import BrokenFileError, RowFile
-from anthropic_batches_provider.errors import InvalidRowError
+from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
+from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 RowReader = Callable[[RowFile], Iterator[dict[str, Any] | InvalidRowError]]
 ReadyRequestReader = Callable[[RowFile], Iterator[ReadyLine | dict[str, Any] | InvalidRowError]]
@@ -29,15 +31,21 @@ class RowFormat:
     that error if the rows after it cannot be read either.
 
     :ivar name: the name in errors.
+    :ivar option: the value of ``format=``.
+    :ivar options: which other options of :class:`.FileOptions` the reader uses.
+    :ivar is_table: whether folders named ``name=value`` add columns.
     :ivar suffixes: suffixes of file names, in lower case and with a dot; ``.gz`` may follow them.
     :ivar read_rows: yields the rows of a file as dicts.
     :ivar read_ready_requests: yields ready requests faster than as dicts; None if there is no faster way.
     """
 
     name: str
+    option: str
     suffixes: tuple[str, ...]
     read_rows: RowReader
     read_ready_requests: ReadyRequestReader | None = None
+    options: frozenset[str] = frozenset()
+    is_table: bool = False
 
     def reader(self, *, ready_requests: bool) -> RowReader | ReadyRequestReader:
         if ready_requests and self.read_ready_requests is not None:
@@ -47,6 +55,7 @@ class RowFormat:
 
 JSON_LINES = RowFormat(
     name="JSON Lines",
+    option="jsonl",
     suffixes=(".jsonl", ".ndjson"),
     read_rows=json_lines.read_objects,
     read_ready_requests=json_lines.read_ready_requests,
@@ -54,8 +63,13 @@ JSON_LINES = RowFormat(
 ROW_FORMATS: tuple[RowFormat, ...] = (JSON_LINES,)
 
 
-def find_format(file_name: str) -> RowFormat:
-    """Return the format that a file's name indicates; an unknown suffix counts as JSON Lines."""
+def find_format(file_name: str, option: str | None = None) -> RowFormat:
+    """Return the format that a file's name indicates; an unknown suffix counts as JSON Lines.
+
+    :param option: the value of ``format=``, which decides if it is given.
+    """
+    if option is not None:
+        return next(each for each in ROW_FORMATS if each.option == option)
     plain_name = file_name.lower().removesuffix(_ZIPPED_SUFFIX)
     return next((each for each in ROW_FORMATS if plain_name.endswith(each.suffixes)), JSON_LINES)
 
@@ -67,6 +81,9 @@ def read_row_file(
     first_row_number: int = 0,
     ready_requests: bool = False,
     digits_of: Collection[str] | None = None,
+    options: FileOptions | None = None,
+    details: ReadDetails = no_details,
+    schema: SourceSchema | None = None,
 ) -> Generator[Any, None, int]:
     """Yield the rows of an open file, and return the number of the row that would come next.
 
@@ -77,16 +94,24 @@ def read_row_file(
     :param first_row_number: number of rows before this file, so that errors number the rows of the whole input.
     :param ready_requests: whether the rows are ready requests; they may then come as :class:`.ReadyLine`.
     :param digits_of: the columns whose numbers must keep the digits of the file; None for all.
+    :param options: what the DAG says of the file.
+    :param details: asks the store for the file's size and age.
+    :param schema: takes the types of columns that the file itself tells.
     :raises InvalidRowError: the file is damaged. The message names file and place.
     :raises ConfigurationError: the file has another format, or its end is missing. The message names the way in.
     """
-    file_format = find_format(name)
+    options = options or FileOptions()
+    file_format = find_format(name, options.format)
+    _check_options(name, file_format, options)
     file = RowFile(
         stream=stream,
         name=name,
         format_name=file_format.name,
         first_row_number=first_row_number,
         digits_of=digits_of,
+        options=options,
+        details=details,
+        schema=schema or SourceSchema(),
     )
     read = file_format.reader(ready_requests=ready_requests)
     row_number = first_row_number
@@ -98,3 +123,16 @@ def read_row_file(
         place = name if error.after_line is None else f"{name}, after line {error.after_line}"
         raise InvalidRowError(f"{place}: {error}", row_number=row_number) from error
     return row_number
+
+
+def _check_options(name: str, file_format: RowFormat, options: FileOptions) -> None:
+    """Refuse options that a file's format does not use: the DAG means another file, or another format.
+
+    :raises ConfigurationError: names the file and the option.
+    """
+    unused = options.given().keys() - {"format"} - file_format.options
+    if unused:
+        raise ConfigurationError(
+            f"{name} is read as {file_format.name}, which does not use {min(unused)}=. Leave it out, or give these "
+            "files and others each a files(…) of their own. Nothing was sent."
+        )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO
 
 from anthropic_batches_provider.batches.byte_lines import LineTooLongError, grouped_lines
+from anthropic_batches_provider.batches.file_options import FileOptions, ReadDetails, no_details
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.requests.wording import shortened
+from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
 from anthropic_batches_provider.batches.rows.wrong_formats import RECOGNIZED_BYTES, check_bytes
 
 MAX_LINE_BYTES = MAX_BYTES_PER_BATCH
@@ -42,6 +44,9 @@ class RowFile:
     :ivar format_name: the name of its format, used in errors.
     :ivar first_row_number: number of rows before this file, so that errors number the rows of the whole input.
     :ivar digits_of: the columns whose numbers must keep the digits of the file; None for all.
+    :ivar options: what the DAG says of the file.
+    :ivar details: asks the store for the file's size and age.
+    :ivar schema: takes the types of columns that the file itself tells.
     """
 
     stream: BinaryIO
@@ -49,6 +54,9 @@ class RowFile:
     format_name: str
     first_row_number: int = 0
     digits_of: Collection[str] | None = None
+    options: FileOptions = field(default_factory=FileOptions)
+    details: ReadDetails = no_details
+    schema: SourceSchema = field(default_factory=SourceSchema)
 
     def plain_chunks(self) -> Iterator[bytes]:
         """Yield the bytes in bounded chunks, unzipped if needed, without a byte order mark.

@@ -46,7 +46,9 @@ def read_counted(file: RowFile) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def second_format(monkeypatch: pytest.MonkeyPatch) -> None:
-    tab_separated = RowFormat(name="tab-separated", suffixes=(".tsv", ".tab"), read_rows=read_tab_separated)
+    tab_separated = RowFormat(
+        name="tab-separated", option="tab", suffixes=(".tsv", ".tab"), read_rows=read_tab_separated
+    )
     monkeypatch.setattr(formats, "ROW_FORMATS", (*formats.ROW_FORMATS, tab_separated))
 
 
@@ -128,7 +130,7 @@ def test_ready_requests_come_as_dicts_where_a_format_has_no_faster_way(tmp_path:
     (tmp_path / "a.jsonl").write_text(json.dumps({"custom_id": "a", "params": params}))
     (tmp_path / "b.tsv").write_text(f"id\tparams\nb\t{json.dumps(params)}\n")
     with pytest.MonkeyPatch.context() as patch:
-        of_requests = RowFormat(name="tab-separated", suffixes=(".tsv",), read_rows=read_requests)
+        of_requests = RowFormat(name="tab-separated", option="tab", suffixes=(".tsv",), read_rows=read_requests)
         patch.setattr(formats, "ROW_FORMATS", (JSON_LINES, of_requests))
         requests = read(f"{tmp_path}/*", ready_requests=True)
         as_rows = read(f"{tmp_path}/*")
@@ -140,7 +142,7 @@ def test_ready_requests_come_as_dicts_where_a_format_has_no_faster_way(tmp_path:
 
 
 def test_a_format_may_seek_in_the_raw_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = RowFormat(name="counted", suffixes=(".counted",), read_rows=read_counted)
+    counted = RowFormat(name="counted", option="counted", suffixes=(".counted",), read_rows=read_counted)
     monkeypatch.setattr(formats, "ROW_FORMATS", (JSON_LINES, counted))
     (tmp_path / "a.counted").write_bytes(b"123" + struct.pack("<I", 3))
     assert read(f"{tmp_path}/a.counted") == [{"n": "1"}, {"n": "2"}, {"n": "3"}]

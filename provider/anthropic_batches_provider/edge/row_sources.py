@@ -1,0 +1,144 @@
+"""What `rows=` takes besides data, text and callables: sources with arguments of their own, which Airflow renders.
+
+Airflow wires the output of other tasks inside a source and renders its templates, but shows and stores only a label.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import XComArg
+from airflow.sdk.definitions._internal.mixins import ResolveMixin
+
+from anthropic_batches_provider.batches.file_options import FileOptions
+from anthropic_batches_provider.edge.uris import as_uri, is_path, local_path, shown_uri
+from anthropic_batches_provider.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from anthropic_batches_provider.batches.rows import SourceSchema
+    from anthropic_batches_provider.edge.templates import Templates
+
+
+class RowSource(ResolveMixin):
+    """A source of rows with arguments of its own.
+
+    :cvar templated: the names of the attributes that Airflow renders.
+    """
+
+    templated: tuple[str, ...] = ()
+
+    def iter_references(self) -> Iterable[tuple[Any, str]]:
+        """Yield the references to the upstream tasks whose output is among the arguments."""
+        for name in self.templated:
+            yield from XComArg.iter_xcom_references(getattr(self, name))
+
+    def resolve(self, context: Context, *_: Any, may_render: bool = True, **__: Any) -> RowSource:
+        """Return a copy with its arguments rendered, and the output of other tasks in place.
+
+        :param may_render: whether the DAG's author wrote the arguments; the output of another task is never rendered.
+        """
+        resolved = copy(self)
+        task: Any = context["task"]
+        for name in self.templated:
+            value = getattr(self, name)
+            if isinstance(value, ResolveMixin):
+                value = value.resolve(context)
+            elif may_render:
+                value = task.render_template(value, context)
+            setattr(resolved, name, value)
+        return resolved
+
+    @abstractmethod
+    def check(self, templates: Templates) -> None:
+        """Check when the DAG is parsed, as far as no run is needed.
+
+        :raises ConfigurationError: an argument can never be right.
+        """
+
+    @abstractmethod
+    def label(self) -> str:
+        """Return what Airflow shows and stores of this source; never data."""
+
+    @abstractmethod
+    def read(
+        self, context: Context, *, ready_requests: bool, digits_of: Collection[str] | None, schema: SourceSchema
+    ) -> Iterator[Any]:
+        """Yield the rows, from the start at each call; the parameters are those of :meth:`.RowsArgument.read`."""
+
+    def serialize(self) -> str:
+        """Return the label, as Airflow's serialized DAG."""
+        return self.label()
+
+    def __str__(self) -> str:
+        return self.label()
+
+    __repr__ = __str__
+
+
+class FileRows(RowSource):
+    """The rows of files; :func:`.files` describes the arguments."""
+
+    templated = ("uri", "options")
+
+    def __init__(self, uri: Any, options: FileOptions) -> None:
+        self.uri = _as_uris(uri)
+        self.options: Any = options.given()
+
+    def check(self, templates: Templates) -> None:
+        if templates.is_literal(self.options):
+            self._options().check()
+        for uri in [self.uri] if isinstance(self.uri, str) else self.uri if isinstance(self.uri, list) else []:
+            if isinstance(uri, str) and not templates.in_text(uri):
+                local_path(uri)
+
+    def label(self) -> str:
+        if isinstance(self.uri, str):
+            return f"files({shown_uri(self.uri)})"
+        return f"files({self.uri})" if isinstance(self.uri, ResolveMixin) else f"files({len(self.uri)} URIs)"
+
+    def read(
+        self, context: Context, *, ready_requests: bool, digits_of: Collection[str] | None, schema: SourceSchema
+    ) -> Iterator[Any]:
+        from anthropic_batches_provider.edge.row_files import read_row_files
+
+        uris = _as_uris(self.uri)
+        options = self._options()
+        options.check()
+        return read_row_files(
+            [uris] if isinstance(uris, str) else uris,
+            ready_requests=ready_requests,
+            digits_of=digits_of,
+            options=options,
+            schema=schema,
+        )
+
+    def _options(self) -> FileOptions:
+        return FileOptions(**self.options)
+
+
+def is_list_of_uris(value: Any) -> bool:
+    """Return whether a value is a list of URIs and paths, and not of rows."""
+    return (
+        isinstance(value, (list, tuple))
+        and bool(value)
+        and all(isinstance(each, str) or is_path(each) for each in value)
+    )
+
+
+def _as_uris(value: Any) -> Any:
+    """Return a URI or a list of URIs as text; another task's output as it is.
+
+    :raises ConfigurationError: it is none of these.
+    """
+    if isinstance(value, ResolveMixin) or (isinstance(value, str) and value) or is_path(value):
+        return as_uri(value, "files")
+    if isinstance(value, Sequence) and is_list_of_uris(value):
+        return [as_uri(each, "files") for each in value]
+    raise ConfigurationError(
+        f"files(…) takes a URI, an absolute path, or a list of these, not a value of type {type(value).__name__}."
+    )

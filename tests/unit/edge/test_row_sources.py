@@ -1,0 +1,120 @@
+"""`files(…)`: what it takes, when each argument is checked, and what Airflow shows of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from airflow.sdk import DAG, task
+
+from anthropic_batches_provider.batches import file_options
+from anthropic_batches_provider.batches.rows.formats import ROW_FORMATS
+from anthropic_batches_provider.edge.row_arguments import RowsArgument
+from anthropic_batches_provider.errors import ConfigurationError
+from anthropic_batches_provider.operators import MessageBatchOperator
+from anthropic_batches_provider.sources import files
+
+NO_CONTEXT = cast("Any", {})
+
+
+class Renderer:
+    """A task whose templates are rendered by replacing ``{{ ds }}``."""
+
+    dag = None
+    task_id = "renderer"
+
+    def render_template(self, value: Any, context: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace("{{ ds }}", "2026-11-29")
+        if isinstance(value, dict):
+            return {name: self.render_template(each, context) for name, each in value.items()}
+        return type(value)(self.render_template(each, context) for each in value)
+
+
+def numbered(tmp_path: Path, *names: str) -> Path:
+    for number, name in enumerate(names):
+        (tmp_path / name).write_text(f'{{"n": {number}}}\n')
+    return tmp_path
+
+
+def read(source: Any) -> list[Any]:
+    return list(RowsArgument(source).read(NO_CONTEXT))
+
+
+def operator(**arguments: Any) -> MessageBatchOperator:
+    with DAG("d"):
+        return MessageBatchOperator(
+            task_id="t", key="n", prompt="{{ row.n }}", model="m", max_tokens=1, destination="/out", **arguments
+        )
+
+
+def test_the_names_of_formats_are_those_of_the_list() -> None:
+    assert sorted(each.option for each in ROW_FORMATS) == sorted(file_options.FORMAT_NAMES)
+
+
+def test_several_patterns_are_read_in_order_and_each_file_once(tmp_path: Path) -> None:
+    lake = numbered(tmp_path, "a.jsonl", "b.jsonl", "c.jsonl")
+    patterns = [f"{lake}/c.jsonl", lake / "[ab].jsonl", f"file://{lake}/a.jsonl"]
+    assert [row["n"] for row in read(files(patterns))] == [2, 0, 1, 0]
+    assert [row["n"] for row in read([f"{lake}/b*", lake / "*.jsonl"])] == [1, 0, 2]
+    assert [row["n"] for row in read(lambda: files(f"{lake}/*", format="jsonl"))] == [0, 1, 2]
+
+
+def test_format_decides_whatever_the_name_of_the_file_says(tmp_path: Path) -> None:
+    lake = numbered(tmp_path, "export.csv")
+    assert read(files(f"{lake}/export.csv", format="jsonl")) == [{"n": 0}]
+
+
+def test_an_option_that_the_format_does_not_use_is_refused(tmp_path: Path) -> None:
+    lake = numbered(tmp_path, "a.jsonl")
+    with pytest.raises(ConfigurationError, match=r"a\.jsonl is read as JSON Lines, which does not use delimiter="):
+        read(files(f"{lake}/*", delimiter=";"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"uri": "/lake/*", "format": "exel"}, r"files\(format='exel'\): the formats are 'jsonl'"),
+        ({"uri": "/lake/*", "encoding": "utf-9"}, r"files\(encoding='utf-9'\): Python knows no such encoding"),
+        ({"uri": "/lake/*", "encoding": "base64"}, r"files\(encoding='base64'\): Python knows no such encoding"),
+        ({"uri": "/lake/*", "delimiter": "::"}, r"files\(delimiter='::'\): give one character"),
+        ({"uri": "lake/*"}, r"'lake/\*' is not an absolute path"),
+        ({"uri": ["/lake/a", "lake/b"]}, r"'lake/b' is not an absolute path"),
+        ({"uri": Path("lake")}, "relative path"),
+        ({"uri": 7}, "not a value of type int"),
+        ({"uri": []}, "not a value of type list"),
+        ({"uri": ["/lake/a", 7]}, "not a value of type list"),
+    ],
+)
+def test_what_can_never_be_right_fails_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        operator(rows=files(**arguments))
+
+
+def test_templates_are_checked_once_they_are_rendered(tmp_path: Path) -> None:
+    lake = numbered(tmp_path, "2026-11-29.jsonl")
+    rows = operator(rows=files("{{ ds }}.jsonl", format="{{ ds }}")).rows
+    with pytest.raises(ConfigurationError, match=r"files\(format='2026-11-29'\)"):
+        rows.resolve(cast("Any", {"task": Renderer()})).read(NO_CONTEXT)
+    for uri in (f"{lake}/{{{{ ds }}}}.jsonl", [f"{lake}/{{{{ ds }}}}.jsonl"]):
+        assert list(RowsArgument(uri).resolve(cast("Any", {"task": Renderer()})).read(NO_CONTEXT)) == [{"n": 0}]
+
+
+def test_the_output_of_other_tasks_is_wired_and_never_rendered() -> None:
+    @task
+    def exported() -> list[str]:
+        return ["/lake/{{ ds }}.jsonl"]
+
+    with DAG("d"):
+        upstream = exported()
+        waiting = MessageBatchOperator(
+            task_id="t", rows=files(upstream), key="n", prompt="{{ row.n }}", model="m", max_tokens=1, destination="/o"
+        )
+    assert waiting.upstream_task_ids == {"exported"}
+
+
+def test_airflow_shows_a_label_and_no_options() -> None:
+    assert RowsArgument(files("/lake/a.jsonl", encoding="cp1252")).serialize() == "files('/lake/a.jsonl')"
+    assert RowsArgument(files(["/lake/a.jsonl", "/lake/b.jsonl"])).serialize() == "files(2 URIs)"
+    assert RowsArgument(files('{"a": "data"}')).serialize() == "files(A text of 13 characters)"
