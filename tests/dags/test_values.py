@@ -26,3 +26,6 @@ def test_values_come_out_as_they_went_in_and_a_missing_one_is_refused_before_it_
     assert written[1].startswith('{"id":123456789012345678.91,"tags":[],"custom_id":')
     assert [json.loads(row)["result_type"] for row in written] == ["succeeded", "succeeded"]
     assert not (tmp_path / "strict" / "_manifest.json").exists()
+    job = json.loads((tmp_path / "lenient" / "_manifest.json").read_text())["job"]
+    sealed = json.loads(Path(job.removeprefix("file://"), "sealed.json").read_text())
+    assert sealed["columns"] == [{"name": "id", "type": "json"}, {"name": "tags", "type": "json"}]

@@ -123,6 +123,18 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.requests + self.invalid_rows
 
 
+class ColumnRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of the user's in the output rows.
+
+    :param name: its name.
+    :param type: its type, as Arrow writes it, such as ``timestamp[us, tz=UTC]``; ``null`` if all rows lack it, and
+        ``json`` if its values have no common type, so that only their JSON text has one.
+    """
+
+    name: str
+    type: str
+
+
 class FirstPromptRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The first prompt of a job: the text of the first user message of its first request.
 
@@ -165,6 +177,8 @@ class SealRecord(Record, frozen=True, kw_only=True):
     :param structured: whether requests ask for JSON by ``output_config.format``, so that answers are parsed.
     :param result_columns: the result's columns in each output row, so that a newer version adds none to parts that are
         there already; empty in jobs that were sealed before this was recorded.
+    :param columns: of the first round: the user's columns in each output row, in order, with the types of the source;
+        empty in further rounds, and in jobs that were sealed before this was recorded.
     :param rules: the rules of the fingerprint, see :data:`~rows.fingerprints.RULES`; only those of equal rules compare.
     :param repair: of a further round: for each verdict, the params that it changes where it repairs such answers.
     :param repaired: of a further round: the number of its rows that repair an answer, by verdict.
@@ -179,6 +193,7 @@ class SealRecord(Record, frozen=True, kw_only=True):
     round: int = 1
     structured: bool = False
     result_columns: tuple[str, ...] = ()
+    columns: tuple[ColumnRecord, ...] = ()
     rules: int = 1
     repair: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     repaired: dict[str, int] = msgspec.field(default_factory=dict)

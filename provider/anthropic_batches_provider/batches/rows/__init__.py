@@ -1,6 +1,7 @@
 """Turns the user's rows into prepared rows: reads them, takes key and kept columns, and checks across rows."""
 
 from anthropic_batches_provider.batches.output.user_columns import ROW_NUMBER_COLUMN
+from anthropic_batches_provider.batches.rows.column_types import ColumnTypes
 from anthropic_batches_provider.batches.rows.columns import READY_KEY_COLUMN, RowColumns
 from anthropic_batches_provider.batches.rows.fingerprints import RULES, RowsFingerprint
 from anthropic_batches_provider.batches.rows.formats import read_row_file
@@ -12,6 +13,7 @@ __all__ = [
     "READY_KEY_COLUMN",
     "ROW_NUMBER_COLUMN",
     "RULES",
+    "ColumnTypes",
     "PreparedRow",
     "RowColumns",
     "RowsFingerprint",

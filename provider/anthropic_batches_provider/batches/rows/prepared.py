@@ -13,6 +13,7 @@ from anthropic_batches_provider.batches.requests import ReadyLine, encode_ready_
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_values
 from anthropic_batches_provider.batches.requests.wording import row_name
 from anthropic_batches_provider.batches.requests.wrong_shapes import way_to_mapping
+from anthropic_batches_provider.batches.rows.column_types import ColumnTypes
 from anthropic_batches_provider.batches.rows.columns import RowColumns
 from anthropic_batches_provider.batches.rows.keys import UniqueKeys
 from anthropic_batches_provider.errors import InvalidRowError
@@ -39,6 +40,7 @@ def prepare_rows(
     columns: RowColumns,
     encode: Callable[[Mapping[str, Any], int], bytes],
     spool_folder: Path,
+    types: ColumnTypes | None = None,
 ) -> Iterator[PreparedRow | InvalidRow]:
     """Check rows and encode them as bytes, one by one. One that is no mapping, lacks a column or cannot be sent is
     yielded as an :class:`.InvalidRow`.
@@ -50,6 +52,7 @@ def prepare_rows(
     :param columns: the columns that each row keeps.
     :param encode: encodes the params of a row, given its number; see :meth:`.Question.encode_params`.
     :param spool_folder: local folder for the keys, see :class:`UniqueKeys`.
+    :param types: takes the types of key and kept columns.
     :raises InvalidRowError: two rows have the same key.
     :raises ConfigurationError: a row's column has the name of an output column.
     """
@@ -63,8 +66,12 @@ def prepare_rows(
                 key_json = columns.key_of(row, number)
                 # Encoded before the user's code sees the row: nothing that a builder or a template does to it counts.
                 kept = columns.with_kept_columns(key_json, row, number)
+                if types is not None:
+                    types.observe(row)
                 params = encode(row, number)
             except InvalidRowError as error:
+                if types is not None and not kept:
+                    types.observe_invalid(row)
                 prepared = invalid_row(number, error, kept or columns.known_columns_of(row, number))
             else:
                 prepared = PreparedRow(number, kept, params, _ASKS_FOR_JSON in params)
@@ -75,7 +82,10 @@ def prepare_rows(
 
 
 def prepare_requests(
-    requests: Iterable[Mapping[str, Any] | ReadyLine | InvalidRowError], *, spool_folder: Path
+    requests: Iterable[Mapping[str, Any] | ReadyLine | InvalidRowError],
+    *,
+    spool_folder: Path,
+    types: ColumnTypes | None = None,
 ) -> Iterator[PreparedRow | InvalidRow]:
     """Check ready requests and encode them as bytes, one by one; each custom_id becomes a column ``key``.
 
@@ -84,6 +94,7 @@ def prepare_requests(
     :param requests: ``{"custom_id", "params"}`` dicts, or file lines decoded by :func:`decode_ready_line`; errors as in
         :func:`prepare_rows`.
     :param spool_folder: as in :func:`prepare_rows`.
+    :param types: takes the types of the custom_ids.
     :raises InvalidRowError: two requests have the same custom_id.
     """
     prepared: PreparedRow | InvalidRow
@@ -103,11 +114,15 @@ def prepare_requests(
                     key_json = _KEY_COLUMN % custom_id
                     prepared = PreparedRow(number, key_json, params, asks_for_json)
             keys.add(key_json)
+            if types is not None:
+                has_key = key_json.startswith(_BEFORE_KEY)
+                types.observe_custom_id(key_json[len(_BEFORE_KEY) : -1] if has_key else b"null")
             yield prepared
         keys.check()
 
 
-_KEY_COLUMN = b'{"key":%b}'  # READY_KEY_COLUMN
+_BEFORE_KEY = b'{"key":'  # READY_KEY_COLUMN
+_KEY_COLUMN = _BEFORE_KEY + b"%b}"
 _ASKS_FOR_JSON = b'"output_config"'
 _UNIQUE_ROWS = "Name further columns in `key` until it is unique, or leave `key` out"
 _UNIQUE_REQUESTS = "Give each request a custom_id of its own"

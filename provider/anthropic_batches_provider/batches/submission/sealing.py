@@ -11,7 +11,14 @@ from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.first_prompt import described_prompt
 from anthropic_batches_provider.batches.invalid_rows import InvalidRow
-from anthropic_batches_provider.batches.ledger import FirstPromptRecord, JobFolder, SealRecord, ShardRecord, Storage
+from anthropic_batches_provider.batches.ledger import (
+    ColumnRecord,
+    FirstPromptRecord,
+    JobFolder,
+    SealRecord,
+    ShardRecord,
+    Storage,
+)
 from anthropic_batches_provider.batches.output.columns import RESULT_COLUMNS
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.rows import RULES, PreparedRow, RowsFingerprint
@@ -36,6 +43,7 @@ def sealed_job(
     spool_folder: Path,
     models: ModelService | None = None,
     check_new: Callable[[], None] = lambda: None,
+    columns: Callable[[], tuple[ColumnRecord, ...]] = tuple,
 ) -> JobFolder:
     """Return the job of a plan with its shards sealed; nothing is sent.
 
@@ -45,6 +53,7 @@ def sealed_job(
     :param read_rows: reads and prepares the rows from their beginning.
     :param models: looks up the model of a new job; None for none to be looked up.
     :param check_new: checks the question of a job that is not sealed yet; raises a ``ConfigurationError``.
+    :param columns: returns the user's columns with their types, once the rows are read.
     :param spool_folder: a local folder of this attempt alone.
     :raises ConfigurationError: bad rows, no rows, changed input, another account, an unknown model.
     :raises XComLimitError: the rows' own columns are too large for the output.
@@ -73,6 +82,7 @@ def sealed_job(
             limit=limit,
             show_prompt=plan.show_prompt,
             form=_form_of(plan),
+            columns=columns,
         )
         log.info("Sealed %s in %s at %s", counted(seal.rows, "row"), counted(len(seal.shards), "shard"), job.uri)
     return job
@@ -160,6 +170,7 @@ def seal_job(
     limit: InvalidRowLimit | None = None,
     show_prompt: bool = False,
     form: bytes = b"",
+    columns: Callable[[], tuple[ColumnRecord, ...]] = tuple,
 ) -> SealRecord:
     """Write a job's shards and seal it; nothing is sent.
 
@@ -171,6 +182,7 @@ def seal_job(
     :param limit: judges the invalid rows; None allows none.
     :param show_prompt: whether the seal holds the text of the first prompt, and not its length and hash alone.
     :param form: bytes of each request that ask for the form of the answers, and are no part of its row.
+    :param columns: as in :func:`sealed_job`.
     :raises EmptyInputError: there are no rows.
     :raises InvalidRowError: more rows are invalid than allowed, or all are.
     """
@@ -194,6 +206,7 @@ def seal_job(
         fingerprint=seen.fingerprint.hexdigest(),
         structured=seen.structured,
         result_columns=RESULT_COLUMNS,
+        columns=columns(),
         rules=RULES,
         first_prompt=first_prompt,
         shards=tuple(shards),

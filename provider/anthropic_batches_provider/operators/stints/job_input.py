@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.invalid_rows import InvalidRow
+    from anthropic_batches_provider.batches.ledger import ColumnRecord
     from anthropic_batches_provider.batches.repairs import Repair
     from anthropic_batches_provider.batches.requests import Question
-    from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns
+    from anthropic_batches_provider.batches.rows import ColumnTypes, PreparedRow, RowColumns
     from anthropic_batches_provider.batches.sharding import ShardLimits
     from anthropic_batches_provider.batches.submission import JobPlan
     from anthropic_batches_provider.operators.stints.job_arguments import JobArguments
@@ -30,6 +31,7 @@ class JobInput:
     def __init__(self, arguments: JobArguments, context: Context) -> None:
         self.arguments = arguments
         self.context = context
+        self._types: ColumnTypes | None = None
 
     @property
     def source(self) -> RowsArgument:
@@ -109,13 +111,26 @@ class JobInput:
 
         :param spool: a local folder of this attempt alone.
         """
-        from anthropic_batches_provider.batches.rows import prepare_requests, prepare_rows
+        from anthropic_batches_provider.batches.rows import (
+            READY_KEY_COLUMN,
+            ColumnTypes,
+            prepare_requests,
+            prepare_rows,
+        )
 
         if self._question.ready_requests:
+            types = self._types = ColumnTypes(None, READY_KEY_COLUMN)
             requests = self.arguments.requests.read(self.context, ready_requests=True)
-            return prepare_requests(requests, spool_folder=spool)
-        rows = self.arguments.rows.read(self.context, digits_of=self._columns_with_digits())
-        return prepare_rows(rows, columns=self._columns, encode=self._question.encode_params, spool_folder=spool)
+            return prepare_requests(requests, spool_folder=spool, types=types)
+        types = self._types = ColumnTypes(self._columns)
+        rows = self.arguments.rows.read(self.context, digits_of=self._columns_with_digits(), schema=types.schema)
+        return prepare_rows(
+            rows, columns=self._columns, encode=self._question.encode_params, spool_folder=spool, types=types
+        )
+
+    def column_records(self) -> tuple[ColumnRecord, ...]:
+        """Return the user's columns in the output, with their types, once the prepared rows are read."""
+        return () if self._types is None else self._types.records()
 
     def _columns_with_digits(self) -> frozenset[str] | None:
         """Return the columns whose numbers are written or printed as they are; None for all."""
