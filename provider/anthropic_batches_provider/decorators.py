@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.bases.decorator import TaskDecorator
 
-    from anthropic_batches_provider.batches.rows import SourceSchema
+    from anthropic_batches_provider.batches.rows import Reading
 
 __all__ = ["message_batch_task"]
 
@@ -50,14 +50,7 @@ class FunctionRows(RowsArgument):
         }
         return FunctionRows(self.source, args, kwargs)
 
-    def read(
-        self,
-        context: Context,
-        *,
-        ready_requests: bool = False,
-        digits_of: Collection[str] | None = None,
-        schema: SourceSchema | None = None,
-    ) -> Iterator[Any]:
+    def read(self, context: Context, reading: Reading | None = None) -> Iterator[Any]:
         """Call the function and iterate over its rows; see :meth:`RowsArgument.read`.
 
         :raises ConfigurationError: it returned something that cannot be read as rows.
@@ -65,7 +58,7 @@ class FunctionRows(RowsArgument):
         known = {**cast("Mapping[str, Any]", context), **self._kwargs}
         kwargs = determine_kwargs(self.source, self._args, known)
         rows = RowsArgument(self.source(*self._args, **kwargs))
-        return rows.read(context, ready_requests=ready_requests, digits_of=digits_of, schema=schema)
+        return rows.read(context, reading)
 
 
 def _resolved(value: Any, context: Context, *, may_render: bool) -> Any:

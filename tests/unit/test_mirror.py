@@ -78,6 +78,8 @@ WHERE: dict[str, tuple[str, ...]] = {
     ),
     "batches/requests/sdk_types.py": ("unit/batches/requests/test_sdk_values.py",),
     "batches/requests/wording.py": ("unit/batches/requests/test_templates.py",),
+    "batches/rows/reading.py": ("unit/batches/rows/test_formats.py",),
+    "batches/rows/splices.py": ("properties/test_splices.py",),
     "batches/rows/source_schema.py": ("unit/batches/rows/test_formats.py",),
     "batches/results/expected.py": ("unit/batches/results/test_spool.py",),
     "batches/results/fetching.py": ("unit/batches/results/test_spool.py",),

@@ -6,7 +6,7 @@ the rendered fields: only a URI is templated, and what a source's author wrote i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import XComArg
@@ -23,7 +23,7 @@ from anthropic_batches_provider.errors import ConfigurationError
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from anthropic_batches_provider.batches.rows import SourceSchema
+    from anthropic_batches_provider.batches.rows import Reading
 
 
 class RowsArgument(ResolveMixin):
@@ -85,36 +85,25 @@ class RowsArgument(ResolveMixin):
     def __str__(self) -> str:
         return self.serialize()
 
-    def read(
-        self,
-        context: Context,
-        *,
-        ready_requests: bool = False,
-        digits_of: Collection[str] | None = None,
-        schema: SourceSchema | None = None,
-    ) -> Iterator[Any]:
+    def read(self, context: Context, reading: Reading | None = None) -> Iterator[Any]:
         """Iterate over the rows, from the start at each call.
 
-        :param ready_requests: whether the rows are ready requests; a file may then yield :class:`.ReadyLine` instead of
-            dicts.
-        :param digits_of: the columns whose numbers must keep the digits of their file; None for all.
-        :param schema: takes the types of columns that the source itself tells.
+        :param reading: what the job needs of them; None for nothing but dicts.
         :raises FileNotFoundError: a URI without wildcards names no object.
         :raises ConfigurationError: rows cannot be read from a source of this kind, or a folder is missing.
         """
+        from anthropic_batches_provider.batches.rows import Reading
+
+        reading = reading or Reading()
         source = self.source
         if callable(source):
             source = _call(source, context)
         if is_path(source) or isinstance(source, str):
-            uri = as_uri(source, self.name)
-            return read_row_files([uri], ready_requests=ready_requests, digits_of=digits_of, schema=schema)
+            return read_row_files([as_uri(source, self.name)], reading)
         if is_list_of_uris(source):
             source = FileRows(source, FileOptions())
         if isinstance(source, RowSource):
-            from anthropic_batches_provider.batches.rows import SourceSchema
-
-            schema = schema or SourceSchema()
-            return source.read(context, ready_requests=ready_requests, digits_of=digits_of, schema=schema)
+            return source.read(context, reading)
         refuse_source(source)
         return iter(source)
 

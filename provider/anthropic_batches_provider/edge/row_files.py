@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import fnmatch
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -16,7 +16,7 @@ from anthropic_batches_provider.edge.uris import local_path, shown_uri, split_sc
 from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from anthropic_batches_provider.batches.rows import SourceSchema
+    from anthropic_batches_provider.batches.rows import Reading
 
 log = logging.getLogger(__name__)
 
@@ -24,15 +24,8 @@ _GLOB_CHARACTERS = frozenset("*?[")
 _HIDDEN = (".", "_")
 
 
-def read_row_files(
-    uris: Sequence[str],
-    *,
-    ready_requests: bool,
-    digits_of: Collection[str] | None,
-    options: FileOptions | None = None,
-    schema: SourceSchema | None = None,
-) -> Iterator[Any]:
-    """Yield the rows of all files that URIs name; the parameters are those of :meth:`.RowsArgument.read`.
+def read_row_files(uris: Sequence[str], reading: Reading, options: FileOptions | None = None) -> Iterator[Any]:
+    """Yield the rows of all files that URIs name; the errors are those of :meth:`.RowsArgument.read`.
 
     :param uris: their files are read in this order, each of them once.
     :param options: what the DAG says of the files.
@@ -46,11 +39,12 @@ def read_row_files(
                 stream,
                 name=file,
                 first_row_number=row_number,
-                ready_requests=ready_requests,
-                digits_of=digits_of,
+                ready_requests=reading.ready_requests,
+                digits_of=reading.digits_of,
                 options=options,
                 details=partial(_details, file),
-                schema=schema,
+                schema=reading.schema,
+                splice=reading.splice,
             )
 
 

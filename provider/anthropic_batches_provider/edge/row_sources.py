@@ -6,7 +6,7 @@ Airflow wires the output of other tasks inside a source and renders its template
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from anthropic_batches_provider.errors import ConfigurationError
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from anthropic_batches_provider.batches.rows import SourceSchema
+    from anthropic_batches_provider.batches.rows import Reading
     from anthropic_batches_provider.edge.templates import Templates
 
 
@@ -65,10 +65,8 @@ class RowSource(ResolveMixin):
         """Return what Airflow shows and stores of this source; never data."""
 
     @abstractmethod
-    def read(
-        self, context: Context, *, ready_requests: bool, digits_of: Collection[str] | None, schema: SourceSchema
-    ) -> Iterator[Any]:
-        """Yield the rows, from the start at each call; the parameters are those of :meth:`.RowsArgument.read`."""
+    def read(self, context: Context, reading: Reading) -> Iterator[Any]:
+        """Yield the rows, from the start at each call."""
 
     def serialize(self) -> str:
         """Return the label, as Airflow's serialized DAG."""
@@ -101,21 +99,13 @@ class FileRows(RowSource):
             return f"files({shown_uri(self.uri)})"
         return f"files({self.uri})" if isinstance(self.uri, ResolveMixin) else f"files({len(self.uri)} URIs)"
 
-    def read(
-        self, context: Context, *, ready_requests: bool, digits_of: Collection[str] | None, schema: SourceSchema
-    ) -> Iterator[Any]:
+    def read(self, context: Context, reading: Reading) -> Iterator[Any]:
         from anthropic_batches_provider.edge.row_files import read_row_files
 
         uris = _as_uris(self.uri)
         options = self._options()
         options.check()
-        return read_row_files(
-            [uris] if isinstance(uris, str) else uris,
-            ready_requests=ready_requests,
-            digits_of=digits_of,
-            options=options,
-            schema=schema,
-        )
+        return read_row_files([uris] if isinstance(uris, str) else uris, reading, options)
 
     def _options(self) -> FileOptions:
         return FileOptions(**self.options)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from anthropic_batches_provider.batches.rows import Reading
 from anthropic_batches_provider.edge import row_files
 from anthropic_batches_provider.edge.row_files import find_files, read_row_files
 from anthropic_batches_provider.errors import ConfigurationError
@@ -73,7 +74,7 @@ def test_a_file_or_folder_of_exactly_that_name_takes_precedence(tmp_path: Path) 
 
 def test_a_folder_in_place_of_a_file_is_told(lake: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"is a folder\. Name its files, for example with '.*/dt=1/\*\.jsonl'"):
-        list(read_row_files([f"{lake}/dt=1/"], ready_requests=False, digits_of=None))
+        list(read_row_files([f"{lake}/dt=1/"], Reading()))
 
 
 def test_a_broken_link_is_no_file_and_a_link_is_what_it_leads_to(tmp_path: Path) -> None:
@@ -82,10 +83,10 @@ def test_a_broken_link_is_no_file_and_a_link_is_what_it_leads_to(tmp_path: Path)
     (tmp_path / "link").symlink_to(tmp_path / "data")
     (tmp_path / "one.jsonl").symlink_to(tmp_path / "data" / "a.jsonl")
     assert find_files(f"{tmp_path}/l*/*.jsonl") == [f"{tmp_path}/link/a.jsonl"]
-    assert list(read_row_files([f"{tmp_path}/*.jsonl"], ready_requests=False, digits_of=None)) == [{"n": 1}]
+    assert list(read_row_files([f"{tmp_path}/*.jsonl"], Reading())) == [{"n": 1}]
     (tmp_path / "lost.jsonl").symlink_to(tmp_path / "gone")
     with pytest.raises(FileNotFoundError, match=r"There is no file .*lost\.jsonl"):
-        list(read_row_files([f"{tmp_path}/lost*.jsonl"], ready_requests=False, digits_of=None))
+        list(read_row_files([f"{tmp_path}/lost*.jsonl"], Reading()))
 
 
 def test_a_name_that_is_both_an_object_and_a_folder_is_both(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         schema_of_model,
     )
     from anthropic_batches_provider.batches.requests.params import MAX_PARAMS_BYTES
-    from anthropic_batches_provider.batches.requests.questions import Question, RequestBuilder
+    from anthropic_batches_provider.batches.requests.questions import Question, RequestBuilder, SplicedParams
     from anthropic_batches_provider.batches.requests.ready import ReadyLine, decode_ready_line, encode_ready_request
     from anthropic_batches_provider.batches.requests.repair_values import repair_changes
     from anthropic_batches_provider.batches.requests.templates import PromptTemplate
@@ -27,6 +27,7 @@ __all__ = [
     "Question",
     "ReadyLine",
     "RequestBuilder",
+    "SplicedParams",
     "decode_ready_line",
     "encode_ready_request",
     "json_schema_of",
@@ -41,6 +42,7 @@ _MODULES = {
     "Question": "questions",
     "ReadyLine": "ready",
     "RequestBuilder": "questions",
+    "SplicedParams": "questions",
     "decode_ready_line": "ready",
     "encode_ready_request": "ready",
     "json_schema_of": "answer_schemas",

@@ -34,7 +34,7 @@ from anthropic_batches_provider.batches.requests.question_rules import (
 )
 from anthropic_batches_provider.batches.requests.sdk_types import is_omitted
 from anthropic_batches_provider.batches.requests.sdk_values import FileValueError, sent_value
-from anthropic_batches_provider.batches.requests.templates import PromptTemplate
+from anthropic_batches_provider.batches.requests.templates import PrintedColumn, PromptTemplate
 from anthropic_batches_provider.batches.requests.wording import reason, row_name
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
@@ -149,6 +149,16 @@ class Question:
         """The columns that the prompt may print; None if that may be any."""
         return self.prompt.columns if self.prompt is not None else frozenset()
 
+    def spliced_params(self) -> SplicedParams | None:
+        """Return the params with gaps for the columns that the prompt prints; None if a row needs more than that.
+
+        :raises ConfigurationError: as :meth:`validate`.
+        """
+        if self.prompt is None or self.prompt.pieces is None:
+            return None
+        self.validate()
+        return _spliced(self.prompt.pieces, _head_of(self.defaults))
+
     def fingerprint(self) -> str:
         """Return 32 hex digits that change when the question does.
 
@@ -183,10 +193,49 @@ class Question:
         raise ConfigurationError("Ready requests are not made from rows; this is a mistake in the calling code.")
 
 
+@dataclass(frozen=True, slots=True)
+class SplicedParams:
+    """The Messages params of all rows of a prompt, which differ only in the JSON text of columns.
+
+    :ivar literals: what stands before, between and after the columns; one more than there are columns.
+    :ivar columns: the columns, in the order in which they are printed.
+    :ivar may_be_blank: whether the prompt is blank where all its columns are.
+    """
+
+    literals: tuple[bytes, ...]
+    columns: tuple[str, ...]
+    may_be_blank: bool
+
+
+_TAIL = b"}]}"
+
+
+def _head_of(defaults: dict[str, Any]) -> bytes:
+    """Return the beginning of all params, up to the content of the user's message."""
+    fixed = encode_arguments({**defaults, "messages": []})
+    return fixed.removesuffix(b"]}") + b'{"role":"user","content":'
+
+
+def _spliced(pieces: Sequence[str | PrintedColumn], head: bytes) -> SplicedParams | None:
+    literals, columns = [head + b'"'], []
+    may_be_blank = True
+    for piece in pieces:
+        if isinstance(piece, PrintedColumn):
+            columns.append(piece.name)
+            literals.append(b"")
+            continue
+        try:
+            literals[-1] += encode_text(piece)[1:-1]
+        except NotJsonError:
+            return None  # it is the fault of every row, and told there
+        may_be_blank = may_be_blank and piece.isspace()
+    literals[-1] += b'"' + _TAIL
+    return SplicedParams(tuple(literals), tuple(columns), may_be_blank)
+
+
 def _prompt_encoder(prompt: PromptTemplate, defaults: dict[str, Any]) -> Callable[[Mapping[str, Any], int], bytes]:
     """Encode everything except the user's message once; per row, render and encode only that message."""
-    fixed = encode_arguments({**defaults, "messages": []})
-    head = fixed.removesuffix(b"]}") + b'{"role":"user","content":'
+    head = _head_of(defaults)
     render = prompt.render
 
     def encode(row: Mapping[str, Any], number: int) -> bytes:
@@ -205,7 +254,7 @@ def _prompt_encoder(prompt: PromptTemplate, defaults: dict[str, Any]) -> Callabl
             raise InvalidRowError(
                 f"{row_name(number)}: {where} cannot be sent: {error}. Clean the row's text.", row_number=number
             ) from error
-        encoded = b"%b%b}]}" % (head, content)
+        encoded = b"%b%b%b" % (head, content, _TAIL)
         check_size(encoded, number)
         return encoded
 

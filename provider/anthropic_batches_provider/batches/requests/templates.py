@@ -7,9 +7,9 @@ behind in it are cleared before the next row, so that no row ever sees another's
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, TemplateSyntaxError, Undefined, UndefinedError, nodes
 from jinja2.runtime import Context
@@ -28,6 +28,12 @@ from anthropic_batches_provider.errors import InvalidRowError
 _TOP_LEVEL_NAME = re.compile(r"'(\w+)' is undefined")
 
 
+class PrintedColumn(NamedTuple):
+    """A column of the row that a prompt prints as it is."""
+
+    name: str
+
+
 class PromptTemplate:
     """A prompt, rendered once per row with ``row`` and the run's context.
 
@@ -38,6 +44,7 @@ class PromptTemplate:
     Not thread-safe.
 
     :ivar columns: the columns that the template mentions; None if it may print any.
+    :ivar pieces: literal text and columns that are printed as they are, in order; None if it holds anything else.
     :param source: the template's text.
     :param environment: compiles and sandboxes; its filters, globals and loader are kept. It is not changed.
     :param context: the names that the template sees in addition to ``row``; copied.
@@ -57,11 +64,14 @@ class PromptTemplate:
             prints_any = _prints_any_column(parsed, named=len(self._columns))
             self.columns = None if prints_any else frozenset(name for _, name in self._columns)
             self._template = overlay.from_string(source)
+            prints_plainly = environment.finalize is None and overlay.autoescape is False
+            pieces = _pieces(parsed) if prints_plainly else None
         except TemplateSyntaxError as error:
             raise no_template(error) from error
         self._values = dict(context)
         self._root = self._template.root_render_func
         self._context = self._new_context()
+        self.pieces = pieces if pieces is not None and self._prints(pieces) else None
 
     def render(self, row: Mapping[str, Any], number: int) -> str:
         """Return the prompt of one row.
@@ -81,6 +91,17 @@ class PromptTemplate:
             return "".join(self._root(context))
         except Exception as error:
             raise InvalidRowError(self._failure(error, row, number), row_number=number) from error
+
+    def _prints(self, pieces: Sequence[str | PrintedColumn]) -> bool:
+        """Return whether the template prints what its pieces say; an environment may print in ways of its own."""
+        row = {
+            piece.name: f"<{number} & 'x'>" for number, piece in enumerate(pieces) if isinstance(piece, PrintedColumn)
+        }
+        try:
+            printed_row = self.render(row, 0)
+        except InvalidRowError:
+            return False
+        return printed_row == "".join(piece if isinstance(piece, str) else row[piece.name] for piece in pieces)
 
     def unsendable_column(self, row: Mapping[str, Any]) -> str | None:
         """Return the first column that the prompt may print and whose text no encoding allows; None if none is."""
@@ -148,6 +169,28 @@ def _columns_by_line(template: nodes.Template) -> list[tuple[int, str]]:
         if _is_row(node.node) and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str)
     ]
     return attributes + items
+
+
+def _pieces(template: nodes.Template) -> tuple[str | PrintedColumn, ...] | None:
+    """Return literal text and printed columns, in order; None if a template holds anything else."""
+    pieces: list[str | PrintedColumn] = []
+    for output in template.body:
+        if not isinstance(output, nodes.Output):
+            return None
+        for node in output.nodes:
+            piece = node.data if isinstance(node, nodes.TemplateData) else _printed_column(node)
+            if piece is None:
+                return None
+            pieces.append(piece)
+    return tuple(pieces)
+
+
+def _printed_column(node: nodes.Expr) -> PrintedColumn | None:
+    if isinstance(node, nodes.Getattr) and _is_row(node.node):
+        return PrintedColumn(node.attr)
+    if isinstance(node, nodes.Getitem) and _is_row(node.node) and isinstance(node.arg, nodes.Const):
+        return PrintedColumn(node.arg.value) if isinstance(node.arg.value, str) else None
+    return None
 
 
 def _prints_any_column(template: nodes.Template, *, named: int) -> bool:

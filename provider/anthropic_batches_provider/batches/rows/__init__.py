@@ -7,7 +7,9 @@ from anthropic_batches_provider.batches.rows.fingerprints import RULES, RowsFing
 from anthropic_batches_provider.batches.rows.formats import read_row_file
 from anthropic_batches_provider.batches.rows.keys import UniqueKeys
 from anthropic_batches_provider.batches.rows.prepared import PreparedRow, prepare_requests, prepare_rows
+from anthropic_batches_provider.batches.rows.reading import Reading
 from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
+from anthropic_batches_provider.batches.rows.splices import Splice, can_splice, splicer
 
 __all__ = [
     "READY_KEY_COLUMN",
@@ -15,11 +17,15 @@ __all__ = [
     "RULES",
     "ColumnTypes",
     "PreparedRow",
+    "Reading",
     "RowColumns",
     "RowsFingerprint",
     "SourceSchema",
+    "Splice",
     "UniqueKeys",
+    "can_splice",
     "prepare_requests",
     "prepare_rows",
     "read_row_file",
+    "splicer",
 ]

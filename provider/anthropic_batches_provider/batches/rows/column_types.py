@@ -42,16 +42,16 @@ class ColumnTypes:
         self._columns = columns
         self._key_column = key_column
         self._keys = () if columns is None or columns.key is None else columns.key_columns
-        self._seen = {name: _Values() for name in self._keys}
+        self._seen = {name: SeenValues() for name in self._keys}
         if columns is not None and columns.keep != "*":
-            self._seen |= {name: _Values() for name in columns.kept_columns}
+            self._seen |= {name: SeenValues() for name in columns.kept_columns}
 
     def observe(self, row: Mapping[str, Any]) -> None:
         """Take the values of a row that can be sent."""
         seen = self._seen
         if self._columns is not None and self._columns.keep == "*":
             for name, value in row.items():
-                values = seen.get(name) or seen.setdefault(name, _Values())
+                values = seen.get(name) or seen.setdefault(name, SeenValues())
                 if type(value) is str:
                     values.kinds.add("string")
                 else:
@@ -64,6 +64,10 @@ class ColumnTypes:
             else:
                 values.add(value)
 
+    def values_of(self, name: str) -> SeenValues:
+        """Return what takes the values of a key column or a kept column, for those who have no whole row."""
+        return self._seen[name]
+
     def observe_invalid(self, row: Mapping[str, Any]) -> None:
         """Take the values of a row that cannot be sent: what it lacks, or is no JSON, is null in the output."""
         if self._columns is None:
@@ -73,7 +77,7 @@ class ColumnTypes:
 
     def observe_custom_id(self, custom_id: bytes) -> None:
         """Take the custom_id of a ready request, as JSON."""
-        values = self._seen.setdefault(self._key_column, _Values())
+        values = self._seen.setdefault(self._key_column, SeenValues())
         if custom_id.startswith(b'"'):
             values.kinds.add("string")
         else:
@@ -91,8 +95,8 @@ class ColumnTypes:
             yield str(name), values.type()
 
 
-class _Values:
-    """What was seen of a column's values.
+class SeenValues:
+    """What was seen of the values of a column.
 
     :ivar kinds: the types of its values.
     """

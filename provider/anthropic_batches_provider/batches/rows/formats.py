@@ -14,9 +14,10 @@ from anthropic_batches_provider.batches.requests import ReadyLine
 from anthropic_batches_provider.batches.rows import json_lines
 from anthropic_batches_provider.batches.rows.plain_bytes import BrokenFileError, RowFile
 from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
+from anthropic_batches_provider.batches.rows.splices import Splice, SplicedRow
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
-RowReader = Callable[[RowFile], Iterator[dict[str, Any] | InvalidRowError]]
+RowReader = Callable[[RowFile], Iterator[dict[str, Any] | SplicedRow | InvalidRowError]]
 ReadyRequestReader = Callable[[RowFile], Iterator[ReadyLine | dict[str, Any] | InvalidRowError]]
 
 _ZIPPED_SUFFIX = ".gz"
@@ -84,6 +85,7 @@ def read_row_file(
     options: FileOptions | None = None,
     details: ReadDetails = no_details,
     schema: SourceSchema | None = None,
+    splice: Splice | None = None,
 ) -> Generator[Any, None, int]:
     """Yield the rows of an open file, and return the number of the row that would come next.
 
@@ -97,6 +99,7 @@ def read_row_file(
     :param options: what the DAG says of the file.
     :param details: asks the store for the file's size and age.
     :param schema: takes the types of columns that the file itself tells.
+    :param splice: makes a row of a line of JSON, where it can; None if no row can be made so.
     :raises InvalidRowError: the file is damaged. The message names file and place.
     :raises ConfigurationError: the file has another format, or its end is missing. The message names the way in.
     """
@@ -112,6 +115,7 @@ def read_row_file(
         options=options,
         details=details,
         schema=schema or SourceSchema(),
+        splice=splice,
     )
     read = file_format.reader(ready_requests=ready_requests)
     row_number = first_row_number

@@ -15,6 +15,7 @@ from anthropic_batches_provider.batches.requests import ReadyLine, decode_ready_
 from anthropic_batches_provider.batches.requests.exact_values import FileFloat
 from anthropic_batches_provider.batches.requests.wording import shortened
 from anthropic_batches_provider.batches.rows.plain_bytes import RowFile
+from anthropic_batches_provider.batches.rows.splices import SplicedRow
 from anthropic_batches_provider.batches.rows.wrong_formats import check_undecodable, encoding_problem
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import InvalidRowError
@@ -84,13 +85,21 @@ def _decode_numbers(line: bytes) -> dict[str, Any]:
         return _decode_digits(line)
 
 
-def read_objects(file: RowFile) -> Iterator[dict[str, Any] | InvalidRowError]:
+def read_objects(file: RowFile) -> Iterator[dict[str, Any] | SplicedRow | InvalidRowError]:
     """Yield the objects of a JSON Lines file; an error in place of a line that is not a JSON object or not UTF-8.
+
+    A line that the job can splice is yielded as a :class:`.SplicedRow`.
 
     :raises BrokenFileError: as in :meth:`.RowFile.lines`.
     :raises ConfigurationError: the file has another format, or is cut short; see :mod:`.wrong_formats`.
     """
-    return _read(file, lambda first: object_decoder(file.digits_of, first))
+    splice = file.splice
+
+    def decoder_for(first: bytes) -> Callable[[bytes], dict[str, Any] | SplicedRow]:
+        decode = object_decoder(file.digits_of, first)
+        return decode if splice is None else lambda line: splice(line) or decode(line)
+
+    return _read(file, decoder_for)
 
 
 def read_ready_requests(file: RowFile) -> Iterator[ReadyLine | dict[str, Any] | InvalidRowError]:

@@ -13,6 +13,7 @@ from anthropic_batches_provider.batches.file_options import FileOptions, ReadDet
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.requests.wording import shortened
 from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
+from anthropic_batches_provider.batches.rows.splices import Splice
 from anthropic_batches_provider.batches.rows.wrong_formats import RECOGNIZED_BYTES, check_bytes
 
 MAX_LINE_BYTES = MAX_BYTES_PER_BATCH
@@ -47,6 +48,7 @@ class RowFile:
     :ivar options: what the DAG says of the file.
     :ivar details: asks the store for the file's size and age.
     :ivar schema: takes the types of columns that the file itself tells.
+    :ivar splice: makes a row of a line of JSON, where it can; None if no row can be made so.
     """
 
     stream: BinaryIO
@@ -57,6 +59,7 @@ class RowFile:
     options: FileOptions = field(default_factory=FileOptions)
     details: ReadDetails = no_details
     schema: SourceSchema = field(default_factory=SourceSchema)
+    splice: Splice | None = None
 
     def plain_chunks(self) -> Iterator[bytes]:
         """Yield the bytes in bounded chunks, unzipped if needed, without a byte order mark.

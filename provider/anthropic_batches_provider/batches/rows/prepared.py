@@ -16,6 +16,7 @@ from anthropic_batches_provider.batches.requests.wrong_shapes import way_to_mapp
 from anthropic_batches_provider.batches.rows.column_types import ColumnTypes
 from anthropic_batches_provider.batches.rows.columns import RowColumns
 from anthropic_batches_provider.batches.rows.keys import UniqueKeys
+from anthropic_batches_provider.batches.rows.splices import SplicedRow
 from anthropic_batches_provider.errors import InvalidRowError
 
 
@@ -35,7 +36,7 @@ class PreparedRow(msgspec.Struct, frozen=True, gc=False):
 
 
 def prepare_rows(
-    rows: Iterable[Mapping[str, Any] | InvalidRowError],
+    rows: Iterable[Mapping[str, Any] | SplicedRow | InvalidRowError],
     *,
     columns: RowColumns,
     encode: Callable[[Mapping[str, Any], int], bytes],
@@ -59,6 +60,14 @@ def prepare_rows(
     prepared: PreparedRow | InvalidRow
     with UniqueKeys(spool_folder, advice=_UNIQUE_ROWS) as keys:
         for number, given in enumerate(rows):
+            if type(given) is SplicedRow:
+                kept = (
+                    given.columns if given.key else b'{"row_number":%d%b' % (number, given.columns)
+                )  # ROW_NUMBER_COLUMN
+                if given.key:
+                    keys.add(given.key)
+                yield PreparedRow(number, kept, given.params, given.asks_for_json)
+                continue
             row: dict[str, Any] = {}
             key_json = kept = b""
             try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.ledger import ColumnRecord
     from anthropic_batches_provider.batches.repairs import Repair
     from anthropic_batches_provider.batches.requests import Question
-    from anthropic_batches_provider.batches.rows import ColumnTypes, PreparedRow, RowColumns
+    from anthropic_batches_provider.batches.rows import ColumnTypes, PreparedRow, RowColumns, Splice
     from anthropic_batches_provider.batches.sharding import ShardLimits
     from anthropic_batches_provider.batches.submission import JobPlan
     from anthropic_batches_provider.operators.stints.job_arguments import JobArguments
@@ -114,19 +114,28 @@ class JobInput:
         from anthropic_batches_provider.batches.rows import (
             READY_KEY_COLUMN,
             ColumnTypes,
+            Reading,
             prepare_requests,
             prepare_rows,
         )
 
         if self._question.ready_requests:
             types = self._types = ColumnTypes(None, READY_KEY_COLUMN)
-            requests = self.arguments.requests.read(self.context, ready_requests=True)
+            reading = Reading(ready_requests=True, schema=types.schema)
+            requests = self.arguments.requests.read(self.context, reading)
             return prepare_requests(requests, spool_folder=spool, types=types)
         types = self._types = ColumnTypes(self._columns)
-        rows = self.arguments.rows.read(self.context, digits_of=self._columns_with_digits(), schema=types.schema)
+        reading = Reading(digits_of=self._columns_with_digits(), schema=types.schema, splice=self._splice(types))
+        rows = self.arguments.rows.read(self.context, reading)
         return prepare_rows(
             rows, columns=self._columns, encode=self._question.encode_params, spool_folder=spool, types=types
         )
+
+    def _splice(self, types: ColumnTypes) -> Splice | None:
+        from anthropic_batches_provider.batches.rows import can_splice, splicer
+
+        params = self._question.spliced_params() if can_splice(self._columns) else None
+        return None if params is None else splicer(self._columns, params, types)
 
     def column_records(self) -> tuple[ColumnRecord, ...]:
         """Return the user's columns in the output, with their types, once the prepared rows are read."""

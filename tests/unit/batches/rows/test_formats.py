@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from anthropic_batches_provider.batches.requests import ReadyLine
-from anthropic_batches_provider.batches.rows import formats, prepare_requests, read_row_file
+from anthropic_batches_provider.batches.rows import Reading, formats, prepare_requests, read_row_file
 from anthropic_batches_provider.batches.rows.formats import JSON_LINES, RowFormat, find_format
 from anthropic_batches_provider.batches.rows.plain_bytes import RowFile
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
@@ -53,7 +53,7 @@ def second_format(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read(uri: str, **options: Any) -> list[Any]:
-    return list(read_rows(RowsArgument(uri).read(cast("Any", {}), **options)))
+    return list(read_rows(RowsArgument(uri).read(cast("Any", {}), Reading(**options))))
 
 
 @pytest.mark.parametrize(
