@@ -14,7 +14,7 @@ from tests.packaging.conftest import ROOT, Built
 
 EXAMPLES = "provider/airflow_provider_anthropic_batches/example_dags"  # a link, which becomes files
 
-QUICK = ["tests/unit/test_docs.py", "tests/unit/test_mirror.py", "tests/unit/test_public_modules.py"]
+QUICK = "test_docs.py or test_mirror.py or test_public_modules.py"
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,7 @@ def test_it_holds_every_file_of_the_project(unpacked: Path) -> None:
 
 
 def test_its_unit_tests_are_whole_and_run(unpacked: Path) -> None:
-    collected = run_pytest(unpacked, "--collect-only", "tests/unit")
-    assert collected.returncode == 0, collected.stdout[-2000:] + collected.stderr
-    done = run_pytest(unpacked, *QUICK)
+    done = run_pytest(unpacked, "tests/unit", "-k", QUICK)  # a file that cannot be collected fails the run, too
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
 
 

@@ -5,7 +5,6 @@ Each is forked from a process that has imported the engine already, so that doze
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import time
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from anthropic_batches_provider.batches.submission import (
     sealed_job,
 )
 from anthropic_batches_provider.errors import MessageBatchesError
+from tests.worlds.forkserver import forkserver
 
 # The service's Date is whole seconds: with less than two of them to settle, two processes could disagree about the end.
 BOUNDS = SubmissionBounds(
@@ -38,8 +38,7 @@ BOUNDS = SubmissionBounds(
     settle_time=pendulum.duration(seconds=3),
 )
 LONGEST_LOOK = 0.5  # seconds between two looks of an attempt
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([__name__])
+PROCESSES = forkserver(__name__, "tests.worlds.warm_client")
 
 
 @dataclass(frozen=True, kw_only=True)

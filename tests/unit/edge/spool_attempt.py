@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Iterator
@@ -12,10 +11,10 @@ from pathlib import Path
 
 from anthropic_batches_provider.edge.configuration import SPOOL
 from anthropic_batches_provider.edge.spools import task_spool
+from tests.worlds.forkserver import forkserver
 
 LONGEST_START = 60  # seconds
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload([__name__, "airflow.configuration"])
+_PROCESSES = forkserver(__name__, "airflow.configuration")
 
 
 class Attempt:
