@@ -1,4 +1,4 @@
-"""Anthropic Message Batches for Apache Airflow: rows in, answers out, nothing paid twice, nothing lost.
+"""Anthropic Message Batches for Apache Airflow: rows in, answers out, nothing paid for twice, nothing lost.
 
 Import from these modules. All others are private and may change with any release.
 

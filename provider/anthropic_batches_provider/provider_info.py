@@ -36,7 +36,7 @@ def get_provider_info() -> dict[str, Any]:
         "description": (
             "Rows in, Claude's answers out, through Anthropic's "
             f"`Message Batches API <{DOCUMENTATION}>`__ at half price: "
-            "nothing is paid twice, nothing is lost, and size does not matter.\n"
+            "nothing is paid for twice, nothing is lost, and size does not matter.\n"
         ),
         "versions": [__version__],
         "integrations": [

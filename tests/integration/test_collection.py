@@ -183,7 +183,7 @@ def test_a_stream_that_is_always_cut_publishes_nothing_and_a_later_run_completes
     control.end_batches()
     billed = control.billing()
     control.add_fault("results", "cut_after_lines", lines=5, nth=2, times=None)
-    with pytest.raises(ResultsStreamError, match="nothing is paid again"):
+    with pytest.raises(ResultsStreamError, match="nothing is paid for again"):
         collect(job, client)
     assert "_manifest.json" not in job.files()
     control.clear_faults()

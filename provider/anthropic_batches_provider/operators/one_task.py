@@ -49,7 +49,7 @@ class MessageBatchOperator(RowsOperator):
     """Sends rows to the Message Batches API, waits for the answers, and writes one output row for each input row.
 
     The task is deferred while there is nothing to do, and can resume at every point. After a retry, a clear or a crash
-    it continues where the last attempt stopped, and pays nothing twice.
+    it continues where the last attempt stopped, and pays for nothing twice.
 
     No more than ``max_requests_in_flight`` requests are in flight, however many rows there are. Results are written as
     batches end, and request files are deleted shard by shard (see ``keep_requests``). Rows without a usable result are
@@ -308,8 +308,8 @@ class MessageBatchOperator(RowsOperator):
             done = "are not canceled: they run on, and their results are billed and kept for 29 days"
         raise BatchesNotEndedError(
             f"The job at {stint.job.uri} was not done within {self.timeout}: {counted(len(running), 'batch')} had not "
-            "ended. Retry or clear this task to continue from here; nothing is paid twice. Batches that had not ended "
-            f"{done}: {', '.join(running[:20])}",
+            "ended. Retry or clear this task to continue from here; nothing is paid for twice. Batches that had not "
+            f"ended {done}: {', '.join(running[:20])}",
             batch_ids=running,
         )
 

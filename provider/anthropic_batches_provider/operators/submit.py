@@ -16,7 +16,7 @@ class MessageBatchSubmitOperator(RowsOperator):
 
     The task first writes the rows to the job folder as shards. From then on a retry continues from the shards and never
     reads the rows again. It records an intent before each create call, and settles a call whose answer was lost from
-    the batches that the service lists. So a retry, a clear or a crash pays nothing twice.
+    the batches that the service lists. So a retry, a clear or a crash pays for nothing twice.
 
     The task is deferred while a lost answer is being settled, and while the account's queue or
     ``max_requests_in_flight`` is full. It ends when all is submitted.

@@ -150,7 +150,7 @@ def crash_advice(destination: Destination) -> Iterator[None]:
         raise
     except Exception as error:
         error.add_note(
-            f"Writing to {destination.uri} was interrupted. Run the task again: nothing is paid again, because the "
+            f"Writing to {destination.uri} was interrupted. Run the task again: nothing is paid for again, because the "
             "results stay at Anthropic for 29 days after submission. Either the previous output or the new one is "
             f"there, complete; {MANIFEST_NAME} shows which."
         )

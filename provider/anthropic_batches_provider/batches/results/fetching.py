@@ -87,7 +87,7 @@ def _fetch(
                 raise ResultsStreamError(
                     f"The results of batch {batch.id} ({counted(batch.request_counts.total, 'request')}) broke off "
                     f"{len(PAUSES_SECONDS) + 1} times, most recently: {error}. Retry the task: a retry fetches the "
-                    "results again, and nothing is paid again. If it happens every time, check for a proxy or a "
+                    "results again, and nothing is paid for again. If it happens every time, check for a proxy or a "
                     "timeout between Airflow and the API. Nothing was published. The results stay at Anthropic until "
                     f"{_last_day(batch)}.",
                     request_id=error.request_id,

@@ -163,7 +163,7 @@ def test_a_store_that_fails_leaves_the_previous_output_as_it_was(
     failing = replace(job.destination(), storage=FailingStorage(job.output, fails))
     with pytest.raises(OSError, match="bad day") as raised:
         collect_job(job.folder, job.service, failing, replace(job.settings, include_message=True))
-    assert "nothing is paid again" in raised.value.__notes__[0]
+    assert "nothing is paid for again" in raised.value.__notes__[0]
     assert before.items() <= job.files().items()
     assert is_clean(job)
     collect_job(job.folder, job.service, failing, replace(job.settings, include_message=True))

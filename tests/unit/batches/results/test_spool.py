@@ -134,7 +134,7 @@ def test_a_stream_that_always_stops_early_is_given_up_and_says_what_is_true(tmp_
     service, slept = service_of(LINES), [0.0]
     service.faults["b"] = [-60] * 9
     with pytest.raises(
-        ResultsStreamError, match=r"msgbatch|b \(3 requests\).*nothing is paid again.*Nothing was published"
+        ResultsStreamError, match=r"msgbatch|b \(3 requests\).*nothing is paid for again.*Nothing was published"
     ):
         spool(tmp_path, service, slept=slept)
     assert slept == [0.0, 2.0, 10.0, 30.0]
