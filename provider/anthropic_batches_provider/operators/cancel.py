@@ -42,7 +42,8 @@ class MessageBatchCancelOperator(BaseOperator):
         (``"{{ params.batch_ids }}"``: the text of a list is read as a list). A word such as ``None``, a URL or a path
         is refused at once. Either this or ``job``. (templated)
     :param conn_id: the Airflow connection. Default: the job's own, else ``anthropic_default``. (templated)
-    :returns: ``{"canceled": [ids asked to cancel now], "untouched": [ids that had ended, or were canceling or gone]}``.
+    :returns: ``{"canceled": [ids whose cancellation was requested now], "untouched": [ids that had ended, were
+        canceling or are gone]}``.
     """
 
     template_fields: Sequence[str] = ("conn_id", "job", "batch_ids")

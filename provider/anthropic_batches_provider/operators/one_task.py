@@ -158,10 +158,10 @@ class MessageBatchOperator(RowsOperator):
         are written, except for the requests of rows without an answer that fits. Default: ``False``.
     :param xcom_max_bytes: for ``"xcom"``: the most bytes of rows, as JSON. Above it the task fails with
         ``XComLimitError``; nothing is lost. Default: ``1_000_000``.
-    :param timeout: how long one try may take, building and waiting included, in seconds or as a timedelta. After it the
-        task submits nothing more. Unless all is done, it fails with ``BatchesNotEndedError``, and a retry continues. It
-        is checked each time the task starts on a worker; it does not interrupt a running worker. Default: no limit
-        beyond the 24 h that each batch has.
+    :param timeout: how long one try may take, building and waiting included, in seconds or as a timedelta. After that,
+        the task submits nothing more. Unless all is done, it fails with ``BatchesNotEndedError``, and a retry
+        continues. The limit is checked each time the task starts on a worker; it does not interrupt a running worker.
+        Default: no limit beyond the 24 h that each batch has.
     :param on_timeout: what to do with batches that have not ended at the ``timeout``: ``"leave"`` them running, or
         ``"cancel"`` them, which keeps and bills what they have finished. Default: ``"leave"``.
     :returns: the manifest; for ``"xcom"`` the list of rows. The XCom ``manifest`` holds the manifest in both cases. The
