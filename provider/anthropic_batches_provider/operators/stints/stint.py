@@ -81,6 +81,7 @@ def open_job(
             spool_folder=spool,
             models=client,
             check_new=job_input.check_new,
+            contents=job_input.contents,
         )
     except EmptyInputError as error:
         if job_input.arguments.on_empty == "skip":
