@@ -32,6 +32,16 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "",
             "By this age a batch has ended and can be read. A further round starts only if earlier results outlast it.",
         ),
+        "MAX_IMAGE_BYTES": ("bytes", "The API's limit of one image, counted in base64."),
+        "MAX_IMAGE_PIXELS": ("pixels", "The API's limit of each side of an image."),
+        "MANY_IMAGES": ("images", "In a request of more images, the next limit applies to each of them."),
+        "MAX_PIXELS_OF_MANY_IMAGES": ("pixels", "The API's limit of each side of an image among many."),
+        "MAX_IMAGES_PER_REQUEST": ("images", "The API's limit of one request."),
+        "MAX_IMAGES_IN_SMALL_CONTEXT": ("images", "The same for models with a context of 200,000 tokens."),
+        "MAX_MESSAGE_BYTES": (
+            "bytes",
+            "The API's limit of one request with images or documents, in the stricter reading of MB.",
+        ),
     },
     "batches.requests.output_schemas": {
         "MAX_OPTIONAL_PROPERTIES": ("properties", "The API's limit of properties that a schema does not require."),
@@ -211,6 +221,9 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "",
             "How long after its end a batch may first appear as ended; reported ends are remembered this long.",
         ),
+    },
+    "batches.rows.whole_files": {
+        "MAX_WHOLE_BYTES": ("bytes", "The largest file, unzipped, that can be a row."),
     },
     "batches.requests.params": {
         "MAX_PARAMS_BYTES": ("bytes", "The largest params of one row: they still fit if they are alone in a batch."),

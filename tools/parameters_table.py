@@ -62,6 +62,8 @@ SECTIONS: Mapping[str, Section] = {
         names=(
             "rows",
             "prompt",
+            "images",
+            "documents",
             "system",
             "model",
             "max_tokens",

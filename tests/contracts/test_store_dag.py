@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from anthropic_batches_provider.edge.object_storage import open_storage
+from anthropic_batches_provider.edge.cell_files import read_cell_file
+from anthropic_batches_provider.edge.object_storage import object_path, open_storage
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.contracts.store_servers import Store
 from tests.dags.conftest import ROOT, DagRunner
+from tests.worlds.pictures import jpeg, png
 
 PASSAGES = (ROOT / "dags/data/sotu_passages.jsonl").read_bytes().splitlines(keepends=True)[:30]
 
@@ -38,3 +40,30 @@ def test_a_dag_reads_keeps_its_ledger_and_writes_on_s3_and_a_second_run_pays_not
     assert open_storage(jobs).list("") == ["claims", "main_job"]
     billing = message_batch_simulator.control.billing()
     assert (billing.rows_billed, billing.max_times_billed) == (30, 1)
+
+
+def test_images_are_read_from_the_store_and_one_that_is_missing_or_no_image_is_a_bad_row(
+    store: Store,
+    dags: DagRunner,
+    message_batch_simulator: MessageBatchSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    lake, jobs = store.folder(), store.folder()
+    photos = {"one.png": png(30, 20), "scan.jpg": b"II*\0\x08\0\0\0", "two.jpg": jpeg()}
+    for name, content in photos.items():
+        (tmp_path / "file").write_bytes(content)
+        open_storage(lake, holds_ledger=False).put_file(tmp_path / "file", f"photos/{name}")
+    monkeypatch.setenv("AIRFLOW__ANTHROPIC_BATCHES__STORAGE", jobs)
+    run = dags.run("pictures", {"folder": lake})
+    assert (run.tasks["one_task"], run.tasks["mapped"]) == ("success", "success")
+    output = open_storage(f"{lake}/one_task")
+    (part,) = (output.read(name) for name in output.list("") if name.startswith("part-"))
+    rows = [json.loads(line) for line in part.splitlines()]
+    assert [(row["name"], row["size"]) for row in rows] == [(name, len(content)) for name, content in photos.items()]
+    assert [row["error_message"] is None for row in rows] == [True, False, True]
+    assert f"column 'path' ({lake}/photos/scan.jpg) seems to be a TIFF image" in rows[1]["error_message"]
+    assert message_batch_simulator.control.billing().rows_billed == 2 + 2
+    with pytest.raises(FileNotFoundError):
+        read_cell_file(f"{lake}/photos/none.png", 100)
+    assert read_cell_file(object_path(f"{lake}/photos/two.jpg"), 20) == jpeg()[:20]

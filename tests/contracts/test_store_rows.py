@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import random
 import zlib
@@ -16,6 +17,7 @@ from anthropic_batches_provider.edge.object_storage import object_path, open_sto
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.edge.row_files import find_files
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
+from anthropic_batches_provider.sources import files
 from tests.contracts.store_proxy import Request
 from tests.contracts.store_servers import Store
 from tests.worlds.strict_rows import read_rows
@@ -49,6 +51,18 @@ def test_wildcards_find_objects_in_order_and_never_cross_a_folder(lake: str) -> 
     assert read(f"{lake}/dt=*/a.jsonl") == [1, 5]
     assert read(f"{lake}/dt=[2-9]/?.jsonl") == [5]
     assert find_files(f"{lake}/*.jsonl") == []
+
+
+def test_whole_objects_come_with_the_size_and_the_age_that_the_store_says(lake: str) -> None:
+    before = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    note, zipped = RowsArgument(files([f"{lake}/dt=1/*.txt", f"{lake}/dt=1/*.gz"], format="whole")).read(
+        cast("Any", {})
+    )
+    assert (note["path"], note["name"], note["size"]) == (f"{lake}/dt=1/note.txt", "note.txt", 7)
+    assert (note["text"], zipped["text"]) == ("no rows", '{"n": 3}\n{"n": 4}\n')
+    assert zipped["size"] == len(LAKE["dt=1/c.jsonl.gz"])
+    assert note["modified"].utcoffset() == datetime.timedelta(0)
+    assert before < note["modified"] < before + datetime.timedelta(days=2)
 
 
 def test_an_object_that_is_missing_is_no_empty_input(lake: str) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from anthropic_batches_provider.batches.invalid_rows import InvalidRow
 from anthropic_batches_provider.batches.ledger import ColumnRecord
-from anthropic_batches_provider.batches.requests import PromptTemplate, Question
+from anthropic_batches_provider.batches.requests import FileColumns, PromptTemplate, Question
 from anthropic_batches_provider.batches.rows import (
     ColumnTypes,
     PreparedRow,
@@ -162,6 +163,13 @@ def test_which_rows_are_spliced(line: str, is_spliced: bool) -> None:
 )
 def test_other_prompts_have_no_pieces(prompt: str, environment: dict[str, Any]) -> None:
     assert question(prompt, **environment).spliced_params() is None
+
+
+def test_a_prompt_beside_images_has_no_pieces() -> None:
+    plain = question("{{ row.text }}")
+    images = FileColumns(images=("path",), documents=(), read_file=lambda *_: b"")
+    assert plain.spliced_params() is not None
+    assert replace(plain, files=images).spliced_params() is None
 
 
 def test_an_environment_that_prints_in_its_own_way_is_found_by_trying() -> None:

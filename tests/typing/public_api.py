@@ -26,7 +26,7 @@ from anthropic_batches_provider.operators import (
 )
 from anthropic_batches_provider.sensors import MessageBatchSensor
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
-from anthropic_batches_provider.sources import read_rows
+from anthropic_batches_provider.sources import files, read_rows
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
 
@@ -37,6 +37,13 @@ def rows() -> Iterator[dict[str, Any]]:
 def operators() -> None:
     MessageBatchOperator(task_id="a", rows=rows, prompt="{{ row.id }}", model="m", max_tokens=1, max_failed_rows=0.5)
     MessageBatchOperator(task_id="b", rows=[{"id": 1}], key=["id"], request_builder=lambda row: row, timeout=60)
+    MessageBatchOperator(
+        task_id="pictures",
+        rows=files("/photos/*.jpg", format="whole"),
+        prompt="What is this?",
+        images="path",
+        documents=["terms"],
+    )
     MessageBatchOperator(
         task_id="templates",
         rows=rows,

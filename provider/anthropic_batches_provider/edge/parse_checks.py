@@ -17,11 +17,13 @@ from anthropic_batches_provider.batches.output.user_columns import UserColumns
 from anthropic_batches_provider.batches.requests.prompt_syntax import check_syntax, checked_source
 from anthropic_batches_provider.batches.requests.question_rules import (
     check_builder,
+    check_file_columns,
     check_mapping,
     check_output_schema,
     check_params,
     check_source,
     check_system,
+    file_columns,
 )
 from anthropic_batches_provider.batches.requests.repair_rules import check_repair
 from anthropic_batches_provider.batches.requests.sdk_types import is_omitted
@@ -114,6 +116,8 @@ def _check_question(operator: Any, templates: Templates) -> None:
     has_prompt, has_requests = operator.prompt is not None, operator.requests.source is not None
     check_source(has_prompt=has_prompt, has_builder=operator.request_builder is not None, has_requests=has_requests)
     check_builder(operator.request_builder)
+    images, documents = file_columns("images", operator.images), file_columns("documents", operator.documents)
+    check_file_columns(images, documents, has_prompt=has_prompt)
     named = {name: getattr(operator, name) for name in ("model", "max_tokens", "system")}
     named = {name: value for name, value in named.items() if value is not None and not is_omitted(value)}
     to_come = {name for name, value in named.items() if _is_to_come(value, templates)}

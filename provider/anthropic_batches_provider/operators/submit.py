@@ -39,6 +39,11 @@ class MessageBatchSubmitOperator(RowsOperator):
         are errors that name row and column; ``{{ row.items | default('') }}`` allows for them. A text that ends in
         ``.jinja`` or ``.j2`` names a file, found as Airflow finds templates: next to the DAG, or in
         ``template_searchpath``. Not a template field.
+    :param images: the column, or list of columns, whose images go before the prompt's text in the message. A value is
+        a path or URI, an ``https://`` URL (which the API fetches), bytes, or a list of these; an empty list means no
+        image. JPEG, PNG, GIF and WebP are recognized by their content. What the API would refuse is an invalid row
+        before anything is sent. Only with ``prompt``. See ``docs/images_and_documents.md``. Default: ``()``.
+    :param documents: the same for PDF documents and plain text in UTF-8, which follow the images. Default: ``()``.
     :param system: the system prompt: text, or a list of content blocks. Rendered once per run. (templated)
     :param model: id of the model, such as ``claude-haiku-5-5``. Required with ``prompt``. (templated)
     :param max_tokens: maximum number of tokens in one answer, 1 or more; a template must render digits. Required with
@@ -51,9 +56,10 @@ class MessageBatchSubmitOperator(RowsOperator):
     :param betas: list of values of the ``anthropic-beta`` header, for the whole batch; or a template that renders them,
         separated by commas. Default: ``()``. (templated)
     :param request_builder: a callable, used instead of ``prompt``, that takes a row (a dict) and returns Messages
-        params, for images, tools or several turns. The params it returns override ``model``, ``system``, ``max_tokens``
-        and ``message_params``. They may hold the SDK's models (such as ``response.content``), ``anthropic.omit``, and
-        a path or an open file as the ``data`` of a base64 source. It must be a plain function, not async.
+        params, for tools, several turns or other blocks. The params it returns override ``model``, ``system``,
+        ``max_tokens`` and ``message_params``. They may hold the SDK's models (such as ``response.content``),
+        ``anthropic.omit``, and a path or an open file as the ``data`` of a base64 source. It must be a plain function,
+        not async.
     :param output_schema: the form of each answer: a pydantic model, a JSON Schema (a dict), or ``"module:Model"``. The
         request asks for it in ``output_config.format``, as far as the API supports it, and each answer is checked
         against the whole of it: ``parsed`` holds the JSON of those that fit, and ``verdict`` says why others do not.

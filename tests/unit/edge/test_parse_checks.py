@@ -99,6 +99,18 @@ NEVER_RIGHT: list[tuple[dict[str, Any], str]] = [
     ({"betas": [1]}, r"^betas= must be a list of values"),
     ({"max_failed_rows": "0.01"}, r"^max_failed_rows= must be a number or a share"),
     ({"max_failed_rows": 1.5}, r"^max_failed_rows= must be a number or a share"),
+    ({"images": 5}, r"^`images` is 5; give the name of a column whose values are paths"),
+    ({"images": [""]}, r"^`images` is \[''\]; give the name of a column"),
+    ({"images": None}, r"^`images` is None; give the name of a column"),
+    ({"documents": output()}, r"^`documents` is .*; give the name of a column"),
+    ({"images": "{{ params.column }}"}, r"^`images` is '{{ params.column }}', but it is not templated"),
+    (
+        {"images": "s3://photos/*.jpg"},
+        r"^`images` is 's3://photos/\*.jpg'; give the name of the column that holds such",
+    ),
+    ({"images": ["a", "b"], "documents": "a"}, r"^`images` and `documents` name the column 'a' twice"),
+    ({"prompt": None, "request_builder": dict, "documents": "a"}, r"^`documents` goes with `prompt` alone"),
+    ({"prompt": None, "rows": None, "requests": [], "images": "a"}, r"^`images` goes with `prompt` alone"),
     ({"prompt": None, "rows": None, "requests": []}, r"^Ready `requests` are sent as they are: put `model`"),
     (
         {"prompt": None, "rows": None, "model": None, "max_tokens": None, "requests": "requests.jsonl"},

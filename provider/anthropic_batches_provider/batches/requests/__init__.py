@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         json_schema_of,
         schema_of_model,
     )
+    from anthropic_batches_provider.batches.requests.content_blocks import FileColumns
     from anthropic_batches_provider.batches.requests.params import MAX_PARAMS_BYTES
     from anthropic_batches_provider.batches.requests.questions import Question, RequestBuilder, SplicedParams
     from anthropic_batches_provider.batches.requests.ready import ReadyLine, decode_ready_line, encode_ready_request
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_PARAMS_BYTES",
+    "FileColumns",
     "OutputSchema",
     "PromptTemplate",
     "Question",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "FileColumns": "content_blocks",
     "MAX_PARAMS_BYTES": "params",
     "OutputSchema": "answer_schemas",
     "PromptTemplate": "templates",

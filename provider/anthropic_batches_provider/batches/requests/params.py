@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
+from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH, MAX_MESSAGE_BYTES
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_arguments
 from anthropic_batches_provider.batches.requests.output_schemas import named_problems, problems_of_params
 from anthropic_batches_provider.batches.requests.question_rules import params_problem
@@ -89,5 +89,19 @@ def check_size(encoded: bytes, number: int) -> None:
             f"{row_name(number)}: its request has {len(encoded):,} bytes, but a batch holds at most "
             f"{MAX_BYTES_PER_BATCH:,}. Shorten the row's content, or refer to large content by URL or file id. "
             f"This row cannot be sent as it is.",
+            row_number=number,
+        )
+
+
+def check_message_size(encoded: bytes, number: int) -> None:
+    """Refuse a request with images or documents that is larger than one request may be.
+
+    :raises InvalidRowError: names the size and the limit, in bytes.
+    """
+    if len(encoded) > MAX_MESSAGE_BYTES:
+        raise InvalidRowError(
+            f"{row_name(number)}: its request has {len(encoded):,} bytes with its images and documents in base64, but "
+            f"the API takes at most {MAX_MESSAGE_BYTES:,} in one request. Make several rows of it, make the files "
+            "smaller, or give https:// URLs.",
             row_number=number,
         )

@@ -27,6 +27,46 @@ def check_source(*, has_prompt: bool, has_builder: bool, has_requests: bool) -> 
         )
 
 
+def file_columns(argument: str, given: object) -> tuple[str, ...]:
+    """Return the names of the columns that ``images`` or ``documents`` names.
+
+    :param argument: its name, for errors.
+    :raises ConfigurationError: it is neither a name nor a list of names.
+    """
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) and name for name in names):
+        raise ConfigurationError(
+            f"`{argument}` is {given!r:.80}; give the name of a column whose values are paths, URIs, https:// URLs or "
+            f"bytes, or a list of names: {argument}='path'."
+        )
+    for name in names:
+        if "{{" in name or "{%" in name:
+            raise ConfigurationError(f"`{argument}` is {name!r:.80}, but it is not templated. Give the column's name.")
+        if "://" in name or name.startswith("/"):
+            raise ConfigurationError(
+                f"`{argument}` is {name!r:.80}; give the name of the column that holds such paths, not a path. To make "
+                "a row of each file of a folder, give rows=files(…, format=\"whole\") and the column 'path'."
+            )
+    return tuple(names)
+
+
+def check_file_columns(images: Sequence[str], documents: Sequence[str], *, has_prompt: bool) -> None:
+    """Check that the columns of images and documents go with the other arguments.
+
+    :raises ConfigurationError: there is no prompt that they could precede, or a column is named twice.
+    """
+    names = [*images, *documents]
+    if names and not has_prompt:
+        argument = "images" if images else "documents"
+        raise ConfigurationError(
+            f"`{argument}` goes with `prompt` alone: its blocks come before the prompt's text. A `request_builder` and "
+            "ready `requests` make content blocks of their own. Leave it out."
+        )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigurationError(f"`images` and `documents` name the column {twice!r} twice. Name it once.")
+
+
 def check_builder(builder: object) -> None:
     """Check that a builder, if there is one, can be called.
 

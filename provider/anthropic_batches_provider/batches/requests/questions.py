@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 
+from anthropic_batches_provider.batches.limits import most_images
 from anthropic_batches_provider.batches.passing_failures import PASSING_IN_USER_CODE
 from anthropic_batches_provider.batches.requests.answer_schemas import OutputSchema
+from anthropic_batches_provider.batches.requests.content_blocks import FileColumns
 from anthropic_batches_provider.batches.requests.encoding import (
     NotJsonError,
     encode_arguments,
@@ -23,9 +25,10 @@ from anthropic_batches_provider.batches.requests.encoding import (
 )
 from anthropic_batches_provider.batches.requests.exact_values import without_digits
 from anthropic_batches_provider.batches.requests.output_schemas import named_problems, problems_of_params
-from anthropic_batches_provider.batches.requests.params import check_size, encode_checked_params
+from anthropic_batches_provider.batches.requests.params import check_message_size, check_size, encode_checked_params
 from anthropic_batches_provider.batches.requests.question_rules import (
     check_builder,
+    check_file_columns,
     check_mapping,
     check_output_schema,
     check_params,
@@ -62,6 +65,7 @@ class Question:
     :param max_tokens: 1 or more.
     :param params: further Messages params.
     :param output_schema: what each answer must fit; the API is asked for it in ``output_config.format``.
+    :param files: the columns of images and documents, whose blocks come before the prompt's text; None for none.
     """
 
     prompt: PromptTemplate | None = None
@@ -72,6 +76,7 @@ class Question:
     max_tokens: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     output_schema: OutputSchema | None = None
+    files: FileColumns | None = None
 
     def validate(self) -> None:
         """Check everything that is known before the first row.
@@ -83,6 +88,8 @@ class Question:
             has_prompt=has_prompt, has_builder=self.request_builder is not None, has_requests=self.ready_requests
         )
         check_builder(self.request_builder)
+        if self.files is not None:
+            check_file_columns(self.files.images, self.files.documents, has_prompt=has_prompt)
         check_mapping(self.params, self._named)
         if self.system is not None:
             check_system(self.system, self._given.get("system"))
@@ -154,7 +161,7 @@ class Question:
 
         :raises ConfigurationError: as :meth:`validate`.
         """
-        if self.prompt is None or self.prompt.pieces is None:
+        if self.prompt is None or self.prompt.pieces is None or self.files is not None:
             return None
         self.validate()
         return _spliced(self.prompt.pieces, _head_of(self.defaults))
@@ -162,9 +169,9 @@ class Question:
     def fingerprint(self) -> str:
         """Return 32 hex digits that change when the question does.
 
-        They cover model, system, max_tokens, params and the prompt's source, or the builder's qualified name and
-        source. Templates that a prompt includes, and functions that a builder calls, change the rows' fingerprint
-        instead.
+        They cover model, system, max_tokens, params, the columns of files, and the prompt's source or the builder's
+        qualified name and source. Templates that a prompt includes, and functions that a builder calls, change the
+        rows' fingerprint instead.
 
         :raises ConfigurationError: as :meth:`validate`.
         """
@@ -177,6 +184,8 @@ class Question:
         }
         if self.output_schema is not None:  # itself, and not the form that this version makes of it
             question["output_schema"] = self.output_schema.demands
+        if self.files is not None:
+            question["files"] = {"images": self.files.images, "documents": self.files.documents}
         try:
             encoded = encode_sorted(question)
         except NotJsonError:  # names of fields that are numbers, which become text when they are sent
@@ -187,7 +196,7 @@ class Question:
     def _encode(self) -> Callable[[Mapping[str, Any], int], bytes]:
         self.validate()
         if self.prompt is not None:
-            return _prompt_encoder(self.prompt, self.defaults)
+            return _prompt_encoder(self.prompt, self.defaults, self.files)
         if self.request_builder is not None:
             return _builder_encoder(self.request_builder, self.defaults, self.output_schema)
         raise ConfigurationError("Ready requests are not made from rows; this is a mistake in the calling code.")
@@ -233,12 +242,14 @@ def _spliced(pieces: Sequence[str | PrintedColumn], head: bytes) -> SplicedParam
     return SplicedParams(tuple(literals), tuple(columns), may_be_blank)
 
 
-def _prompt_encoder(prompt: PromptTemplate, defaults: dict[str, Any]) -> Callable[[Mapping[str, Any], int], bytes]:
+def _prompt_encoder(
+    prompt: PromptTemplate, defaults: dict[str, Any], files: FileColumns | None
+) -> Callable[[Mapping[str, Any], int], bytes]:
     """Encode everything except the user's message once; per row, render and encode only that message."""
     head = _head_of(defaults)
     render = prompt.render
 
-    def encode(row: Mapping[str, Any], number: int) -> bytes:
+    def encode_prompt(row: Mapping[str, Any], number: int) -> bytes:
         text = render(row, number)
         if not text or text.isspace():
             raise InvalidRowError(
@@ -247,18 +258,31 @@ def _prompt_encoder(prompt: PromptTemplate, defaults: dict[str, Any]) -> Callabl
                 row_number=number,
             )
         try:
-            content = encode_text(text)
+            return encode_text(text)
         except NotJsonError as error:
             column = prompt.unsendable_column(row)
             where = "its prompt" if column is None else f"its prompt, which prints column {column!r},"
             raise InvalidRowError(
                 f"{row_name(number)}: {where} cannot be sent: {error}. Clean the row's text.", row_number=number
             ) from error
-        encoded = b"%b%b%b" % (head, content, _TAIL)
+
+    def encode(row: Mapping[str, Any], number: int) -> bytes:
+        encoded = b"%b%b%b" % (head, encode_prompt(row, number), _TAIL)
         check_size(encoded, number)
         return encoded
 
-    return encode
+    if files is None:
+        return encode
+    most = most_images(defaults.get("model"))
+
+    def encode_with_files(row: Mapping[str, Any], number: int) -> bytes:
+        text = b'{"type":"text","text":%b}' % encode_prompt(row, number)
+        blocks = files.blocks(row, number, most_images=most)
+        encoded = b"".join((head, b"[", b",".join((*blocks, text)), b"]", _TAIL))
+        check_message_size(encoded, number)
+        return encoded
+
+    return encode_with_files
 
 
 def _builder_encoder(

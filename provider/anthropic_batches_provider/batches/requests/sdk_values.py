@@ -128,7 +128,7 @@ def _content(file: Any, path: str) -> bytes:
 
 
 def _read(file: Any) -> bytes:
-    if _is_path(file):
+    if is_path(file):
         # A path's own open() knows object stores; another os.PathLike has none.
         path = file if hasattr(type(file), "open") else Path(os.fsdecode(file))
         with path.open("rb") as opened:
@@ -152,17 +152,18 @@ def _rest(opened: Any) -> bytes:
 
 def _is_file(value: object) -> bool:
     with suppress(Exception):  # an object that refuses the question is none
-        return _is_path(value) or callable(getattr(value, "read", None))
+        return is_path(value) or callable(getattr(value, "read", None))
     return False
 
 
-def _is_path(value: object) -> bool:
+def is_path(value: object) -> bool:
+    """Return whether a value is a path: of the standard library, of an object store, or another that can be opened."""
     kind = type(value)
     return isinstance(value, os.PathLike) or (hasattr(kind, "open") and hasattr(kind, "read_bytes"))
 
 
 def _shown(file: object) -> str:
-    return f" ({shortened(str(file))})" if _is_path(file) else ""
+    return f" ({shortened(str(file))})" if is_path(file) else ""
 
 
 def _place(path: str) -> str:

@@ -26,6 +26,7 @@ _UNPACK = "Decompress it, or compress it with gzip instead."
 _UTF8 = "Save it as UTF-8, for example with `iconv -f {name} -t UTF-8`."
 _CALLABLE = "Instead of its path, give a function that yields its rows: `{rows}`."
 _BATCHES = _CALLABLE.format(rows="for batch in {batches}: yield from batch.to_pylist()")
+_DOCUMENT = 'To ask about each document, give `files(path, format="whole")` as rows and `documents="path"`.'
 _WORKBOOK = 'For a workbook, give a function: `yield from pandas.read_excel(path).to_dict("records")`.'
 
 _BINARY = rb"(?=.{0,64}[\x00-\x08\x0e-\x1f])"
@@ -70,7 +71,7 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
             "Set `connection.row_factory = sqlite3.Row` before."
         ),
     ),
-    (rb"%PDF-", "a PDF document", "Instead of its path, give a function that yields dicts with the document's text."),
+    (rb"%PDF-", "a PDF document", _DOCUMENT),
     (rb"(?=.{0,256}\x00).{257}ustar", "a tar archive", "Unpack it, and give the path of the files in it."),
     (rb"\xff\xfe\x00\x00|\x00\x00\xfe\xff", "UTF-32 text", _UTF8.format(name="UTF-32")),
     (rb"\xff\xfe|\xfe\xff", "UTF-16 text, as PowerShell's `>` writes it", _UTF8.format(name="UTF-16")),

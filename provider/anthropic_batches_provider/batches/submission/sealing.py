@@ -31,6 +31,8 @@ from anthropic_batches_provider.errors import ConfigurationError, EmptyInputErro
 
 log = logging.getLogger(__name__)
 
+_LARGE_SHARD_BYTES = 32 << 20  # writing so much takes seconds: the log says so before it begins
+
 
 def sealed_job(
     storage: Storage,
@@ -44,6 +46,7 @@ def sealed_job(
     models: ModelService | None = None,
     check_new: Callable[[], None] = lambda: None,
     columns: Callable[[], tuple[ColumnRecord, ...]] = tuple,
+    contents: Callable[[], str] = lambda: "",
 ) -> JobFolder:
     """Return the job of a plan with its shards sealed; nothing is sent.
 
@@ -54,6 +57,7 @@ def sealed_job(
     :param models: looks up the model of a new job; None for none to be looked up.
     :param check_new: checks the question of a job that is not sealed yet; raises a ``ConfigurationError``.
     :param columns: returns the user's columns with their types, once the rows are read.
+    :param contents: says what else the requests of a new job hold, such as images: named in the log.
     :param spool_folder: a local folder of this attempt alone.
     :raises ConfigurationError: bad rows, no rows, changed input, another account, an unknown model.
     :raises XComLimitError: the rows' own columns are too large for the output.
@@ -85,6 +89,13 @@ def sealed_job(
             columns=columns,
         )
         log.info("Sealed %s in %s at %s", counted(seal.rows, "row"), counted(len(seal.shards), "shard"), job.uri)
+        if held := contents():
+            size = sum(shard.body_bytes for shard in seal.shards)
+            log.info(
+                "The requests hold %s. The store holds %s bytes of requests until their rows are written.",
+                held,
+                f"{size:,}",
+            )
     return job
 
 
@@ -265,6 +276,14 @@ def upload_shard(job: JobFolder, shard: Shard, attempt: str) -> ShardRecord:
 
     :param attempt: names the files, so that two attempts at once do not mix their rows.
     """
+    if shard.body_bytes >= _LARGE_SHARD_BYTES:
+        log.info(
+            "Writing shard %d with %s and %s bytes to %s",
+            shard.number,
+            counted(shard.requests, "request"),
+            f"{shard.body_bytes:,}",
+            job.uri,
+        )
     requests_file = f"requests/{shard.number:05d}-{attempt}.jsonl"
     rows_file = f"rows/{shard.number:05d}-{attempt}.jsonl"
     job.storage.put_file(shard.requests_path, f"{job.path}/{requests_file}")

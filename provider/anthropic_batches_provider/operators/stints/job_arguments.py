@@ -23,6 +23,8 @@ class JobArguments:
     key: str | Sequence[str] | None
     keep: str | Sequence[str]
     prompt: str | None
+    images: str | Sequence[str]
+    documents: str | Sequence[str]
     system: str | Sequence[Mapping[str, Any]] | None
     model: str | None
     max_tokens: int | str | None

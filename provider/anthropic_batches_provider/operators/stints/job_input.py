@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.invalid_rows import InvalidRow
     from anthropic_batches_provider.batches.ledger import ColumnRecord
     from anthropic_batches_provider.batches.repairs import Repair
-    from anthropic_batches_provider.batches.requests import Question
+    from anthropic_batches_provider.batches.requests import FileColumns, Question
     from anthropic_batches_provider.batches.rows import ColumnTypes, PreparedRow, RowColumns, Splice
     from anthropic_batches_provider.batches.sharding import ShardLimits
     from anthropic_batches_provider.batches.submission import JobPlan
@@ -99,6 +99,10 @@ class JobInput:
         known = self._question.defaults if arguments.prompt is not None else {}
         return Repair(repair_changes(arguments.repair, max_rounds=arguments.max_rounds, known=known))
 
+    def contents(self) -> str:
+        """Return how many images and documents the rows had that were read, for the log; "" without such columns."""
+        return "" if self._files is None else str(self._files.contents)
+
     def check_new(self) -> None:
         """Check what only a job that is not submitted yet must fulfill.
 
@@ -163,9 +167,23 @@ class JobInput:
             max_tokens=whole_number("max_tokens", arguments.max_tokens),
             params=params,
             output_schema=None if arguments.output_schema is None else arguments.output_schema.resolved(),
+            files=self._files,
         )
         question.validate()
         return question
+
+    @cached_property
+    def _files(self) -> FileColumns | None:
+        """The columns of images and documents; None if there are none."""
+        from anthropic_batches_provider.batches.requests import FileColumns
+        from anthropic_batches_provider.batches.requests.question_rules import file_columns
+        from anthropic_batches_provider.edge.cell_files import read_cell_file
+
+        images = file_columns("images", self.arguments.images)
+        documents = file_columns("documents", self.arguments.documents)
+        if not images and not documents:
+            return None
+        return FileColumns(images=images, documents=documents, read_file=read_cell_file)
 
     @cached_property
     def _columns(self) -> RowColumns:

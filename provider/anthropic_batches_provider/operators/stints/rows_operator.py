@@ -85,6 +85,8 @@ class RowsOperator(BaseOperator):
         key: str | Sequence[str] | None = None,
         keep: str | Sequence[str] = (),
         prompt: str | None = None,
+        images: str | Sequence[str] = (),
+        documents: str | Sequence[str] = (),
         system: str | Sequence[Mapping[str, Any]] | None = None,
         model: str | None = None,
         max_tokens: int | str | None = None,
@@ -130,6 +132,8 @@ class RowsOperator(BaseOperator):
         self.key = key
         self.keep = keep
         self.prompt = prompt
+        self.images = images
+        self.documents = documents
         self.system = system
         self.model = model
         self.max_tokens = max_tokens

@@ -82,6 +82,7 @@ def open_job(
             models=client,
             check_new=job_input.check_new,
             columns=job_input.column_records,
+            contents=job_input.contents,
         )
     except EmptyInputError as error:
         if job_input.arguments.on_empty == "skip":

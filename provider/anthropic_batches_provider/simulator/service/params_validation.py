@@ -11,6 +11,7 @@ from anthropic_batches_provider.simulator.service.model_catalog import (
     Model,
     find_model,
 )
+from anthropic_batches_provider.simulator.service.picture_refusals import refused_picture
 from anthropic_batches_provider.simulator.service.prompt_contents import MAX_BREAKPOINTS, Params, breakpoints
 from anthropic_batches_provider.simulator.service.schema_refusals import refused_schema
 from anthropic_batches_provider.simulator.service.service_settings import VERSION_WITHOUT_SAMPLING
@@ -59,6 +60,7 @@ def find_fault(params: Params, circumstances: Circumstances) -> ParamsFault | No
         or _wrong_thinking(params, model)
         or _wrong_output_config(params, model)
         or _refused_by_model(params, model)
+        or refused_picture(params)
         or _wrong_caching(params)
     )
     return None if message is None else ParamsFault("invalid_request_error", message)

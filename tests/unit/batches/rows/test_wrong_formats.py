@@ -82,7 +82,7 @@ BINARY: dict[str, tuple[bytes, str, str]] = {
     "zip, empty": (b"PK\x05\x06" + bytes(18), "a zip file (perhaps an Excel workbook)", "pandas.read_excel(path)"),
     "old Excel": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "an old Excel workbook", "pandas.read_excel(path)"),
     "SQLite": (database(), "an SQLite database", "`dict(row)`"),
-    "PDF": (b"%PDF-1.7\n%\xe2\xe3", "a PDF document", "text"),
+    "PDF": (b"%PDF-1.7\n%\xe2\xe3", "a PDF document", "documents="),
     "tar": (archived(), "a tar archive", "Unpack it"),
     "UTF-32": ("\ufeff{}\n".encode("utf-32-le"), "UTF-32 text", "`iconv -f UTF-32 -t UTF-8`"),
     "UTF-32, big": ("\ufeff{}\n".encode("utf-32-be"), "UTF-32 text", "`iconv -f UTF-32 -t UTF-8`"),

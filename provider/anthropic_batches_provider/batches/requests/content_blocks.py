@@ -1,0 +1,259 @@
+"""The images and documents of a row, as content blocks: read, checked by content, and encoded once.
+
+What the API would certainly refuse is a bad row here, before anything is sent. A document's pages are not counted, and
+what an ``https://`` URL leads to is not looked at: the API fetches it when it answers the request.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from anthropic_batches_provider.batches import limits
+from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.batches.requests.encoding import encode_text
+from anthropic_batches_provider.batches.requests.exact_values import is_missing
+from anthropic_batches_provider.batches.requests.file_kinds import (
+    PDF,
+    PLAIN_TEXT,
+    is_encrypted_pdf,
+    is_svg,
+    media_type_of,
+    plain_text,
+    seeming,
+)
+from anthropic_batches_provider.batches.requests.image_headers import image_dimensions
+from anthropic_batches_provider.batches.requests.sdk_values import is_path
+from anthropic_batches_provider.batches.requests.wording import in_other_form, listed, reason, row_name, shortened
+from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
+
+ReadFile = Callable[[Any, int], bytes]
+"""Reads the file that a text or a path object names, up to so many bytes; further bytes need not be read."""
+
+_URL = "https://"
+_ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, ConfigurationError)
+_MOST_READ = limits.MAX_MESSAGE_BYTES + 1
+
+
+class _BadFileError(Exception):
+    """An image or a document that cannot be sent; the message continues its place, with the way out."""
+
+
+@dataclass
+class Contents:
+    """Counts what goes into the requests of one pass over the rows."""
+
+    images: int = 0
+    documents: int = 0
+    urls: int = 0
+    bytes: int = 0
+
+    def __str__(self) -> str:
+        urls = f", {self.urls:,} of them by URL" if self.urls else ""
+        what = f"{counted(self.images, 'image')} and {counted(self.documents, 'document')}"
+        return f"{what}{urls}, with {self.bytes:,} bytes as they are sent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileColumns:
+    """The columns that hold images and documents.
+
+    :param images: names of columns, in the order in which their images are sent.
+    :param documents: the same for documents, which follow the images.
+    :param read_file: reads the file that a cell names.
+    :param contents: counts what is encoded.
+    """
+
+    images: tuple[str, ...]
+    documents: tuple[str, ...]
+    read_file: ReadFile
+    contents: Contents = field(default_factory=Contents, compare=False)
+
+    def blocks(self, row: Mapping[str, Any], number: int, *, most_images: int) -> list[bytes]:
+        """Return the content blocks of a row as JSON: the images, then the documents.
+
+        :param most_images: how many images the model takes in one request.
+        :raises InvalidRowError: a cell holds none, or something that the API refuses.
+        :raises OSError: a store cannot be read now; a retry may read it.
+        """
+        images = list(_cells(row, self.images, number))
+        documents = list(_cells(row, self.documents, number))
+        if len(images) > most_images:
+            raise InvalidRowError(
+                f"{row_name(number)}: it has {len(images):,} images, but this model takes at most {most_images:,} in "
+                "one request. Make several rows of it.",
+                row_number=number,
+            )
+        many = len(images) > limits.MANY_IMAGES
+        pixels = limits.MAX_PIXELS_OF_MANY_IMAGES if many else limits.MAX_IMAGE_PIXELS
+        blocks: list[bytes] = []
+        size = 0
+        for index, (place, value) in enumerate([*images, *documents]):
+            try:
+                block = self._image(value, pixels) if index < len(images) else self._document(value)
+            except _BadFileError as error:
+                raise InvalidRowError(f"{row_name(number)}: {place} {error}", row_number=number) from error
+            blocks.append(block)
+            size += len(block) + 1
+            _check_total(size, number)
+        self.contents.images += len(images)
+        self.contents.documents += len(documents)
+        self.contents.urls += sum(_is_url(value) for _, value in (*images, *documents))
+        self.contents.bytes += size
+        return blocks
+
+    def _image(self, value: Any, pixels: int) -> bytes:
+        if _is_url(value):
+            return b'{"type":"image","source":{"type":"url","url":%b}}' % encode_text(value)
+        content = self._content(value)
+        media_type = media_type_of(content)
+        if media_type in (None, PDF, PLAIN_TEXT):
+            raise _BadFileError(_no_image(content, media_type))
+        data = b2a_base64(content, newline=False)
+        if len(data) > limits.MAX_IMAGE_BYTES:
+            raise _BadFileError(
+                f"has {len(content):,} bytes, which are {len(data):,} in base64; the API takes at most "
+                f"{limits.MAX_IMAGE_BYTES:,} for one image. Make the image smaller."
+            )
+        found = image_dimensions(content)
+        if found is not None and max(found) > pixels:
+            beside = (
+                f" in a request of more than {limits.MANY_IMAGES} images" if pixels < limits.MAX_IMAGE_PIXELS else ""
+            )
+            raise _BadFileError(
+                f"has {found[0]:,} x {found[1]:,} pixels; the API takes at most {pixels:,} on each side{beside}. Make "
+                "the image smaller."
+            )
+        return b'{"type":"image","source":%b}' % _base64_source(str(media_type), data)
+
+    def _document(self, value: Any) -> bytes:
+        if _is_url(value):
+            return b'{"type":"document","source":{"type":"url","url":%b}}' % encode_text(value)
+        content = self._content(value)
+        media_type = media_type_of(content)
+        if media_type == PLAIN_TEXT:
+            text = encode_text(plain_text(content) or "")
+            source = b'{"type":"text","media_type":"text/plain","data":%b}' % text
+        elif media_type == PDF:
+            if is_encrypted_pdf(content):
+                raise _BadFileError(
+                    "is an encrypted PDF document, which the API cannot read. Save it without a password."
+                )
+            source = _base64_source(PDF, b2a_base64(content, newline=False))
+        else:
+            raise _BadFileError(_no_document(content, media_type))
+        return b'{"type":"document","source":%b}' % source
+
+    def _content(self, value: Any) -> bytes:
+        """Return the content of a file, or the bytes themselves.
+
+        :raises _BadFileError: there is no such file, it is empty, or too large for a request.
+        """
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            content = bytes(value)
+        elif isinstance(value, str) or is_path(value):
+            content = self._read(value)
+        else:
+            raise _BadFileError(
+                f"has type {type(value).__name__}. Give a path, a URI, an https:// URL, bytes, or a list of these."
+            )
+        if not content:
+            raise _BadFileError("holds no bytes. Fix the file, or leave the row out.")
+        if len(content) > limits.MAX_MESSAGE_BYTES:
+            raise _BadFileError(
+                f"has more than {limits.MAX_MESSAGE_BYTES:,} bytes, which is all that the API takes in one request. "
+                "Split it, make it smaller, or give an https:// URL."
+            )
+        return content
+
+    def _read(self, value: Any) -> bytes:
+        if isinstance(value, str) and value.startswith(("http://", "data:")):
+            raise _BadFileError(
+                f"is a URL that begins with {value.partition(':')[0]}:. The API fetches https:// URLs alone; give the "
+                "content as bytes."
+            )
+        try:
+            return self.read_file(value, _MOST_READ)
+        except _ABSENT as error:
+            text = str(error) if isinstance(error, ConfigurationError) else _absent(error)
+            raise _BadFileError(f"cannot be read: {text} Fix the row, or leave it out.") from error
+
+
+def _check_total(size: int, number: int) -> None:
+    if size > limits.MAX_MESSAGE_BYTES:
+        raise InvalidRowError(
+            f"{row_name(number)}: its images and documents have more than {limits.MAX_MESSAGE_BYTES:,} bytes as they "
+            "are sent (base64 makes four bytes of three), and the API takes no more in one request. Make several rows "
+            "of it, make the files smaller, or give https:// URLs.",
+            row_number=number,
+        )
+
+
+def _cells(row: Mapping[str, Any], columns: Sequence[str], number: int) -> Iterator[tuple[str, Any]]:
+    """Yield each image or document of a row: its place, to begin a sentence, and its value.
+
+    :raises InvalidRowError: a column or a value is missing.
+    """
+    for column in columns:
+        if column not in row:
+            other = in_other_form(column, row)
+            hint = f" {other!a} is another Unicode form of that name." if other is not None else ""
+            raise InvalidRowError(
+                f"{row_name(number)}: there is no column {column!r}.{hint} The row's columns are: {listed(row)}.",
+                row_number=number,
+            )
+        cell = row[column]
+        if not isinstance(cell, (bytes, bytearray, memoryview)) and hasattr(cell, "tolist"):
+            cell = cell.tolist()  # an array of numpy
+        is_list = isinstance(cell, (list, tuple))
+        for index, value in enumerate(cell if is_list else [cell]):
+            place = f"item {index + 1} of column {column!r}" if is_list else f"column {column!r}"
+            if is_missing(value) or (isinstance(value, str) and not value.strip()):
+                raise InvalidRowError(
+                    f"{row_name(number)}: {place} is empty. Fix the row, leave it out, or give an empty list if it "
+                    "has none.",
+                    row_number=number,
+                )
+            yield _named(place, value), value
+
+
+def _named(place: str, value: Any) -> str:
+    """Return the place with the path that it holds; a text that looks like no path is data, and is not shown."""
+    if isinstance(value, str):
+        is_path_like = value.startswith("/") or "://" in value[:20]
+        return f"{place} ({shortened(value, 200)})" if is_path_like and not _is_url(value) else place
+    return f"{place} ({shortened(str(value), 200)})" if is_path(value) else place
+
+
+def _is_url(value: Any) -> bool:
+    return isinstance(value, str) and value[: len(_URL)].lower() == _URL
+
+
+def _base64_source(media_type: str, data: bytes) -> bytes:
+    return b'{"type":"base64","media_type":"%b","data":"%b"}' % (media_type.encode(), data)
+
+
+def _no_image(content: bytes, media_type: str | None) -> str:
+    if media_type == PDF:
+        return "is a PDF document, not an image. Name its column in documents= instead."
+    if media_type == PLAIN_TEXT:
+        what = "a drawing in SVG" if is_svg(content) else "text"
+        way = "Convert it to PNG." if is_svg(content) else "Name its column in documents=, or print it in the prompt."
+    else:
+        what, way = seeming(content)
+    return f"seems to be {what}; the API takes images in JPEG, PNG, GIF and WebP. {way}"
+
+
+def _no_document(content: bytes, media_type: str | None) -> str:
+    if media_type is not None:
+        return "is an image, not a document. Name its column in images= instead."
+    what, way = seeming(content)
+    return f"seems to be {what}; the API takes documents in PDF and plain text. {way}"
+
+
+def _absent(error: BaseException) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file."
+    return f"it is no file ({reason(error)})."
