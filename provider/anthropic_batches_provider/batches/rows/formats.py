@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 
 from anthropic_batches_provider.batches.file_options import FileOptions, ReadDetails, no_details
 from anthropic_batches_provider.batches.requests import ReadyLine
-from anthropic_batches_provider.batches.rows import json_lines
+from anthropic_batches_provider.batches.rows import arrow_files, json_lines, parquet_files
+from anthropic_batches_provider.batches.rows.arrow_streams import refuse_ready_requests
 from anthropic_batches_provider.batches.rows.plain_bytes import BrokenFileError, RowFile
 from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
@@ -60,7 +61,23 @@ JSON_LINES = RowFormat(
     read_rows=json_lines.read_objects,
     read_ready_requests=json_lines.read_ready_requests,
 )
-ROW_FORMATS: tuple[RowFormat, ...] = (JSON_LINES,)
+PARQUET = RowFormat(
+    name="Parquet",
+    option="parquet",
+    suffixes=(".parquet", ".pq"),
+    read_rows=parquet_files.read_rows,
+    read_ready_requests=refuse_ready_requests,
+    is_table=True,
+)
+ARROW = RowFormat(
+    name="Arrow",
+    option="arrow",
+    suffixes=(".arrow", ".feather", ".ipc", ".arrows"),
+    read_rows=arrow_files.read_rows,
+    read_ready_requests=refuse_ready_requests,
+    is_table=True,
+)
+ROW_FORMATS: tuple[RowFormat, ...] = (JSON_LINES, PARQUET, ARROW)
 
 
 def find_format(file_name: str, option: str | None = None) -> RowFormat:
