@@ -28,7 +28,8 @@ def files(
 
     :param uri: a URI or an absolute path, as ``rows=`` takes it, also with wildcards; or a list of them, or the output
         of another task. A file that several of them name is read once.
-    :param format: ``"jsonl"``, or ``"whole"`` for one row of each file; without it, the suffix of each file decides.
+    :param format: ``"jsonl"``, ``"parquet"`` or ``"arrow"``, or ``"whole"`` for one row of each file; without it, the
+        suffix of each file decides.
     :param encoding: of text, by Python's name, such as ``"cp1252"``; without it UTF-8, with or without a byte order
         mark.
     :param delimiter: of CSV, one character; without it a comma, or a tab in TSV.

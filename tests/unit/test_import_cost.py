@@ -20,6 +20,7 @@ LIGHT_ENGINE = {
     "batches.batch_ids",
     "batches.cancellation",
     "batches.file_options",
+    "batches.frame_kinds",
     "batches.limits",
     "batches.output",
     "batches.output.columns",

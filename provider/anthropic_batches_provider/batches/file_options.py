@@ -10,7 +10,7 @@ from typing import Any
 
 from anthropic_batches_provider.errors import ConfigurationError
 
-FORMAT_NAMES = ("jsonl", "whole")
+FORMAT_NAMES = ("jsonl", "parquet", "arrow", "whole")
 """The valid values of ``format=``: the names in :data:`.ROW_FORMATS`."""
 
 

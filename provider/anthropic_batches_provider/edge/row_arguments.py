@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
 from anthropic_batches_provider.batches.file_options import FileOptions
+from anthropic_batches_provider.batches.frame_kinds import is_frame
 from anthropic_batches_provider.batches.requests.wrong_shapes import way_to_rows
 from anthropic_batches_provider.edge.mapped_arguments import is_literal_argument
 from anthropic_batches_provider.edge.row_files import read_row_files
@@ -40,7 +41,8 @@ class RowsArgument(ResolveMixin):
     """
 
     def __init__(self, source: Any, name: str = "rows", *, is_resolved: bool = False) -> None:
-        _refuse_task(source, name)
+        if not is_frame(source):  # whose columns are attributes
+            _refuse_task(source, name)
         if is_path(source):
             source = as_uri(source, name)
         elif is_list_of_uris(source):
@@ -48,6 +50,7 @@ class RowsArgument(ResolveMixin):
         self.source = source
         self.name = name
         self._is_resolved = is_resolved
+        self._is_used_up = False
 
     def iter_references(self) -> Iterable[tuple[Any, str]]:
         """Yield the references to the upstream tasks that produce this value."""
@@ -92,7 +95,7 @@ class RowsArgument(ResolveMixin):
         :raises FileNotFoundError: a URI without wildcards names no object.
         :raises ConfigurationError: rows cannot be read from a source of this kind, or a folder is missing.
         """
-        from anthropic_batches_provider.batches.rows import Reading
+        from anthropic_batches_provider.batches.rows import Reading, read_items
 
         reading = reading or Reading()
         source = self.source
@@ -105,7 +108,23 @@ class RowsArgument(ResolveMixin):
         if isinstance(source, RowSource):
             return source.read(context, reading)
         refuse_source(source)
-        return iter(source)
+        self._use(source)
+        items = [source] if is_frame(source) else source
+        return read_items(items, ready_requests=reading.ready_requests, schema=reading.schema)
+
+    def _use(self, source: Any) -> None:
+        """Refuse to read an iterator again: it would seem to hold no rows.
+
+        :raises ConfigurationError: it was read before.
+        """
+        if source is not self.source or not isinstance(source, Iterator):
+            return
+        if self._is_used_up:
+            raise ConfigurationError(
+                f"The rows must be read again, but a {type(source).__name__} can be read only once. Give a function "
+                f"that makes it: {self.name}=lambda: …. Nothing was sent."
+            )
+        self._is_used_up = True
 
 
 def refuse_source(source: Any) -> None:
@@ -113,15 +132,17 @@ def refuse_source(source: Any) -> None:
 
     :raises ConfigurationError: says what it is, and what to give instead.
     """
+    if is_frame(source):
+        return
     if (way := way_to_rows(source)) is not None:
         raise ConfigurationError(
-            f"Rows cannot be read from a {type(source).__name__}: to iterate over it yields its columns. "
-            f"Give `{way}`, or a function that yields dicts of its rows. Nothing was sent."
+            f"Rows cannot be read from a {type(source).__name__} itself. Give `{way}`, or a function that yields dicts "
+            "of its rows. Nothing was sent."
         )
     if not isinstance(source, Iterable) or isinstance(source, (bytes, Mapping)):
         raise ConfigurationError(
-            f"Rows cannot be read from a value of type {type(source).__name__}. Give a list of dicts, a callable that "
-            "returns or yields dicts, the output of another task, or the URI of JSON Lines files."
+            f"Rows cannot be read from a value of type {type(source).__name__}. Give a list of dicts, a table in "
+            "memory, a callable that returns or yields these, the output of another task, or the URI of files."
         )
 
 

@@ -36,8 +36,8 @@ class Block:
     """Stands for a model of the SDK, which becomes a block."""
 
 
-class DataFrame:
-    __module__ = "pandas"
+class LazyFrame:
+    __module__ = "polars.lazyframe.frame"
 
 
 async def asynchronous(row: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ NEVER_RIGHT: list[tuple[dict[str, Any], str]] = [
     ({"rows": "rows-*.jsonl"}, r"^rows=: 'rows-\*.jsonl' is not an absolute path"),
     ({"rows": 5}, r"^Rows cannot be read from a value of type int"),
     ({"rows": {"id": 1}}, r"^Rows cannot be read from a value of type dict"),
-    ({"rows": DataFrame()}, r"Give `table.to_dict|Give `df.to_dict|yields its columns"),
+    ({"rows": LazyFrame()}, r"^Rows cannot be read from a LazyFrame itself. Give `table.collect\(\)`"),
     ({"destination": "out"}, r"^destination=: 'out' is not an absolute path"),
     ({"storage": "jobs"}, r"^storage=: 'jobs' is not an absolute path"),
     ({"max_tokens": "10"}, r"^`max_tokens` is '10'; it must be a whole number of 1 or more"),

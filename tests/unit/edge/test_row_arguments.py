@@ -9,10 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, ObjectStoragePath, XComArg, task
 
+from anthropic_batches_provider.batches.rows import Reading, SourceSchema
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.edge.row_files import find_files
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
@@ -44,14 +46,62 @@ def test_what_holds_no_rows_is_refused(source: Any) -> None:
 
 @pytest.mark.parametrize(
     ("module", "name", "expression"),
-    [("pandas.core.frame", "DataFrame", 'table.to_dict("records")'), ("pyarrow.lib", "Table", "table.to_pylist()")],
+    [
+        ("polars.lazyframe.frame", "LazyFrame", "table.collect()"),
+        ("pyspark.sql.classic.dataframe", "DataFrame", "(row.asDict() for row in table.toLocalIterator())"),
+    ],
 )
-def test_a_table_in_memory_is_refused_with_the_expression_for_its_rows(module: str, name: str, expression: str) -> None:
-    table = type(name, (), {"__module__": module, "__iter__": lambda self: iter(["a column"])})()
+def test_a_table_without_rows_here_is_refused_with_the_expression_for_them(
+    module: str, name: str, expression: str
+) -> None:
+    methods = {"__iter__": lambda self: iter(["a column"]), "__arrow_c_stream__": lambda self: None}
+    table = type(name, (), {"__module__": module, **(methods if "pyspark" in module else {})})()
     for source in (table, lambda: table):
         with pytest.raises(ConfigurationError) as caught:
             read(source)
         assert f"Give `{expression}`, " in str(caught.value)
+
+
+TABLE = pyarrow.table({"n": [1, 2]})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        TABLE,
+        lambda: TABLE,
+        TABLE.to_batches()[0],
+        TABLE.to_reader(),
+        lambda: TABLE.to_reader(),
+        lambda: iter(TABLE.to_batches()),
+        [TABLE.slice(0, 1), TABLE.slice(1)],
+    ],
+)
+def test_tables_in_memory_give_their_rows(source: Any) -> None:
+    assert read(source) == ROWS
+
+
+def test_a_table_is_never_taken_for_a_task_and_its_data_is_never_shown() -> None:
+    table = type("DataFrame", (), {"__module__": "pandas", "task_id": "a", "output": "b", "__len__": lambda self: 2})()
+    assert RowsArgument(table).serialize() == "<2 rows>"
+    assert RowsArgument(TABLE).serialize() == "<2 rows>"
+    assert RowsArgument(TABLE.to_reader()).serialize() == "<rows>"
+
+
+@pytest.mark.parametrize("source", [TABLE.to_reader(), iter(ROWS)])
+def test_what_can_be_read_only_once_is_never_taken_for_an_empty_input(source: Any) -> None:
+    rows = RowsArgument(source)
+    context: Any = {}
+    assert list(rows.read(context)) == ROWS
+    with pytest.raises(ConfigurationError, match=r"can be read only once. Give a function that makes it: rows=lambda"):
+        rows.read(context)
+
+
+def test_a_reader_tells_the_types_of_its_columns() -> None:
+    schema = SourceSchema()
+    context: Any = {}
+    list(RowsArgument(TABLE).read(context, Reading(schema=schema)))
+    assert schema.declared() == {"n": "int64"}
 
 
 @pytest.fixture

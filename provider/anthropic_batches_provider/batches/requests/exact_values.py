@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Set
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -29,6 +29,7 @@ _WHOLE_MINUTE = datetime.timedelta(minutes=1)
 _HARMLESS = frozenset((str, int, bool, type(None)))
 _AS_THEY_ARE = (bytes, bytearray, memoryview, UUID)
 _NEVER_MISSING = frozenset((str, int, bool, dict, list, tuple))
+_Clock = TypeVar("_Clock", datetime.datetime, datetime.time)
 
 
 class NotJsonError(ValueError):
@@ -226,20 +227,26 @@ def _plain_datetime(value: datetime.datetime) -> datetime.datetime | str:
     parts = value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond
     plain = datetime.datetime(*parts, tzinfo=value.tzinfo, fold=value.fold)
     _check_offset(plain.utcoffset())
+    return _with_nanoseconds(plain, value)
+
+
+def _plain_time(value: datetime.time) -> datetime.time | str:
+    offset = value.utcoffset()
+    if value.tzinfo is not None and offset is None:
+        raise TypeError("a time of day with a time zone has no offset without its date; use a datetime")
+    _check_offset(offset)
+    plain = datetime.time(value.hour, value.minute, value.second, value.microsecond, tzinfo=value.tzinfo)
+    return _with_nanoseconds(plain, value)
+
+
+def _with_nanoseconds(plain: _Clock, value: _Clock) -> _Clock | str:
+    """Return a plain datetime or time; as text with nine digits of the second if the value has nanoseconds."""
     nanoseconds = getattr(value, "nanosecond", 0)
     if not nanoseconds:
         return plain
     text = plain.isoformat(timespec="microseconds")
     micros = text.index(".") + 7
     return f"{text[:micros]}{nanoseconds:03d}{text[micros:].replace('+00:00', 'Z')}"
-
-
-def _plain_time(value: datetime.time) -> datetime.time:
-    offset = value.utcoffset()
-    if value.tzinfo is not None and offset is None:
-        raise TypeError("a time of day with a time zone has no offset without its date; use a datetime")
-    _check_offset(offset)
-    return datetime.time(value.hour, value.minute, value.second, value.microsecond, tzinfo=value.tzinfo)
 
 
 def _plain_duration(value: datetime.timedelta) -> datetime.timedelta:

@@ -62,11 +62,18 @@ _BY_ATTRIBUTE = (
     ("asDict", "{value}.asDict()"),
 )
 _TABLES = {
-    "pandas": 'table.to_dict("records")',
-    "polars": "table.iter_rows(named=True)",
-    "pyarrow": "table.to_pylist()",
-    "pyspark": "(row.asDict() for row in table.toLocalIterator())",
+    ("pandas", "DataFrame"): 'table.to_dict("records")',
+    ("polars", "DataFrame"): "table.iter_rows(named=True)",
+    ("polars", "LazyFrame"): "table.collect()",
+    ("pyarrow", "Table"): "table.to_pylist()",
+    ("pyarrow", "RecordBatch"): "table.to_pylist()",
+    ("pyarrow", "FileSystemDataset"): "table.scanner().to_reader()",
+    ("pyarrow", "InMemoryDataset"): "table.scanner().to_reader()",
+    ("pyarrow", "UnionDataset"): "table.scanner().to_reader()",
+    ("pyarrow", "Scanner"): "table.to_reader()",
+    ("pyspark", "DataFrame"): "(row.asDict() for row in table.toLocalIterator())",
 }
+"""The expression that makes rows, or a table in memory, of a table; by the package and the name of its class."""
 
 
 def named_shape(request: Mapping[Any, Any]) -> str | None:
@@ -102,14 +109,9 @@ def way_to_mapping(value: object, name: str = "row") -> str:
 
 
 def way_to_rows(value: object) -> str | None:
-    """Return the expression that makes dicts of a table in memory, called ``table``; None if it is no such table."""
+    """Return the expression that makes rows of a table, called ``table``; None if it is no such table."""
     kind = type(value)
-    if kind.__name__ not in ("DataFrame", "LazyFrame", "Table", "RecordBatch"):
-        return None
-    expression = _TABLES.get(kind.__module__.partition(".")[0])
-    if expression is not None and kind.__name__ == "LazyFrame":
-        return expression.replace("table", "table.collect()")
-    return expression
+    return _TABLES.get((kind.__module__.partition(".")[0], kind.__name__))
 
 
 def _expression(value: object) -> str | None:

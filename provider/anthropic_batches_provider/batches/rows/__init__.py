@@ -5,6 +5,7 @@ from anthropic_batches_provider.batches.rows.column_types import ColumnTypes
 from anthropic_batches_provider.batches.rows.columns import READY_KEY_COLUMN, RowColumns
 from anthropic_batches_provider.batches.rows.fingerprints import RULES, RowsFingerprint
 from anthropic_batches_provider.batches.rows.formats import read_row_file
+from anthropic_batches_provider.batches.rows.frames import read_items
 from anthropic_batches_provider.batches.rows.keys import UniqueKeys
 from anthropic_batches_provider.batches.rows.prepared import PreparedRow, prepare_requests, prepare_rows
 from anthropic_batches_provider.batches.rows.reading import Reading
@@ -26,6 +27,7 @@ __all__ = [
     "can_splice",
     "prepare_requests",
     "prepare_rows",
+    "read_items",
     "read_row_file",
     "splicer",
 ]

@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 
 from anthropic_batches_provider.batches.file_options import FileOptions, ReadDetails, no_details
 from anthropic_batches_provider.batches.requests import ReadyLine
-from anthropic_batches_provider.batches.rows import json_lines, whole_files
+from anthropic_batches_provider.batches.rows import arrow_files, json_lines, parquet_files, whole_files
+from anthropic_batches_provider.batches.rows.arrow_streams import refuse_ready_requests
 from anthropic_batches_provider.batches.rows.plain_bytes import BrokenFileError, RowFile
 from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
 from anthropic_batches_provider.batches.rows.splices import Splice, SplicedRow
@@ -61,6 +62,22 @@ JSON_LINES = RowFormat(
     read_rows=json_lines.read_objects,
     read_ready_requests=json_lines.read_ready_requests,
 )
+PARQUET = RowFormat(
+    name="Parquet",
+    option="parquet",
+    suffixes=(".parquet", ".pq"),
+    read_rows=parquet_files.read_rows,
+    read_ready_requests=refuse_ready_requests,
+    is_table=True,
+)
+ARROW = RowFormat(
+    name="Arrow",
+    option="arrow",
+    suffixes=(".arrow", ".feather", ".ipc", ".arrows"),
+    read_rows=arrow_files.read_rows,
+    read_ready_requests=refuse_ready_requests,
+    is_table=True,
+)
 WHOLE_FILES = RowFormat(
     name="whole files",
     option="whole",
@@ -68,7 +85,7 @@ WHOLE_FILES = RowFormat(
     read_rows=whole_files.read_whole,
     options=frozenset({"encoding"}),
 )
-ROW_FORMATS: tuple[RowFormat, ...] = (JSON_LINES, WHOLE_FILES)
+ROW_FORMATS: tuple[RowFormat, ...] = (JSON_LINES, PARQUET, ARROW, WHOLE_FILES)
 
 
 def find_format(file_name: str, option: str | None = None) -> RowFormat:

@@ -25,23 +25,19 @@ _JQ = "Write one object per line, for example with `jq -c {filter}`."
 _UNPACK = "Decompress it, or compress it with gzip instead."
 _UTF8 = "Save it as UTF-8, for example with `iconv -f {name} -t UTF-8`."
 _CALLABLE = "Instead of its path, give a function that yields its rows: `{rows}`."
+_FORMAT = 'Give files(…, format="{option}"), or a name that ends in {suffix}.'
+_FEATHER_1 = "Write it again: `pyarrow.feather.write_feather(pyarrow.feather.read_table(old), new)`."
 _BATCHES = _CALLABLE.format(rows="for batch in {batches}: yield from batch.to_pylist()")
 _DOCUMENT = 'To ask about each document, give `files(path, format="whole")` as rows and `documents="path"`.'
 _WORKBOOK = 'For a workbook, give a function: `yield from pandas.read_excel(path).to_dict("records")`.'
 
 _BINARY = rb"(?=.{0,64}[\x00-\x08\x0e-\x1f])"
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
-    (
-        rb"PAR[1E]" + _BINARY,
-        "a Parquet file",
-        _BATCHES.format(batches="pyarrow.parquet.ParquetFile(path).iter_batches()"),
-    ),
-    (
-        rb"(ARROW1|FEA1)" + _BINARY,
-        "an Arrow or Feather file",
-        _BATCHES.format(batches='pyarrow.dataset.dataset(path, format="feather").to_batches()'),
-    ),
-    (rb"\xff{4}", "an Arrow stream", _BATCHES.format(batches="pyarrow.ipc.open_stream(path)")),
+    (rb"PAR1" + _BINARY, "a Parquet file", _FORMAT.format(option="parquet", suffix=".parquet")),
+    (rb"PARE" + _BINARY, "an encrypted Parquet file", _CALLABLE.format(rows="yield from batch.to_pylist()")),
+    (rb"ARROW1" + _BINARY, "an Arrow or Feather file", _FORMAT.format(option="arrow", suffix=".arrow")),
+    (rb"FEA1" + _BINARY, "a Feather file of version 1", _FEATHER_1),
+    (rb"\xff{4}", "an Arrow stream", _FORMAT.format(option="arrow", suffix=".arrows")),
     (
         rb"ORC" + _BINARY,
         "an ORC file",

@@ -127,9 +127,10 @@ def test_a_type_that_is_unknown_gets_no_advice() -> None:
     [
         ("pandas.core.frame", "DataFrame", 'table.to_dict("records")'),
         ("polars.dataframe.frame", "DataFrame", "table.iter_rows(named=True)"),
-        ("polars.lazyframe.frame", "LazyFrame", "table.collect().iter_rows(named=True)"),
+        ("polars.lazyframe.frame", "LazyFrame", "table.collect()"),
         ("pyarrow.lib", "Table", "table.to_pylist()"),
         ("pyarrow.lib", "RecordBatch", "table.to_pylist()"),
+        ("pyarrow._dataset", "FileSystemDataset", "table.scanner().to_reader()"),
         ("pyspark.sql.classic.dataframe", "DataFrame", "(row.asDict() for row in table.toLocalIterator())"),
         ("astropy.table", "Table", None),
         ("pandas.core.series", "Series", None),

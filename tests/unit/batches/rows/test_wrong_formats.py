@@ -63,11 +63,11 @@ def database() -> bytes:
 
 
 BINARY: dict[str, tuple[bytes, str, str]] = {
-    "Parquet": (b"PAR1\x15\x04\x15\xb0", "a Parquet file", "pyarrow.parquet.ParquetFile(path).iter_batches()"),
-    "encrypted Parquet": (b"PARE\x15\x04", "a Parquet file", "batch.to_pylist()"),
-    "Arrow": (b"ARROW1\0\0\xff\xff\xff\xff\x10", "an Arrow or Feather file", "to_batches()"),
-    "Feather 1": (b"FEA1\0\0\0\0", "an Arrow or Feather file", "to_pylist()"),
-    "Arrow stream": (b"\xff\xff\xff\xff\x10\x01\0\0", "an Arrow stream", "pyarrow.ipc.open_stream(path)"),
+    "Parquet": (b"PAR1\x15\x04\x15\xb0", "a Parquet file", 'files(…, format="parquet")'),
+    "encrypted Parquet": (b"PARE\x15\x04", "an encrypted Parquet file", "batch.to_pylist()"),
+    "Arrow": (b"ARROW1\0\0\xff\xff\xff\xff\x10", "an Arrow or Feather file", 'files(…, format="arrow")'),
+    "Feather 1": (b"FEA1\0\0\0\0", "a Feather file of version 1", "write_feather"),
+    "Arrow stream": (b"\xff\xff\xff\xff\x10\x01\0\0", "an Arrow stream", 'files(…, format="arrow")'),
     "ORC": (b"ORC\x0a\x03\x00\x00", "an ORC file", 'format="orc"'),
     "Avro": (b"Obj\x01\x04\x14avro.codec", "an Avro file", "fastavro.reader"),
     "zstd": (b"\x28\xb5\x2f\xfd\x04\x58abc", "compressed with zstd", "compress it with gzip"),
