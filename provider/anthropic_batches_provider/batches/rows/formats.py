@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from anthropic_batches_provider.batches.file_options import FileOptions, ReadDetails, no_details
 from anthropic_batches_provider.batches.requests import ReadyLine
-from anthropic_batches_provider.batches.rows import json_lines, whole_files
+from anthropic_batches_provider.batches.rows import json_lines, whole_files, workbooks
 from anthropic_batches_provider.batches.rows.plain_bytes import BrokenFileError, RowFile
 from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
 from anthropic_batches_provider.batches.rows.splices import Splice, SplicedRow
@@ -61,6 +61,15 @@ JSON_LINES = RowFormat(
     read_rows=json_lines.read_objects,
     read_ready_requests=json_lines.read_ready_requests,
 )
+WORKBOOK = RowFormat(
+    name="Excel workbook",
+    option="xlsx",
+    suffixes=(".xlsx", ".xlsm"),
+    read_rows=workbooks.read_workbook,
+    read_ready_requests=workbooks.refuse_ready_requests,
+    options=frozenset({"sheet", "header_row", "null_values"}),
+    is_table=True,
+)
 WHOLE_FILES = RowFormat(
     name="whole files",
     option="whole",
@@ -68,7 +77,7 @@ WHOLE_FILES = RowFormat(
     read_rows=whole_files.read_whole,
     options=frozenset({"encoding"}),
 )
-ROW_FORMATS: tuple[RowFormat, ...] = (JSON_LINES, WHOLE_FILES)
+ROW_FORMATS: tuple[RowFormat, ...] = (JSON_LINES, WORKBOOK, WHOLE_FILES)
 
 
 def find_format(file_name: str, option: str | None = None) -> RowFormat:
