@@ -23,21 +23,34 @@ def files(
     encoding: str | None = None,
     delimiter: str | None = None,
     null_values: Sequence[str] = (),
+    sheet: str | int | None = None,
+    header_row: int | str = 1,
 ) -> RowSource:
     """Return the rows of files, for ``rows=`` or ``requests=``. All arguments are templated.
 
     :param uri: a URI or an absolute path, as ``rows=`` takes it, also with wildcards; or a list of them, or the output
         of another task. A file that several of them name is read once.
-    :param format: ``"jsonl"``, ``"parquet"`` or ``"arrow"``, or ``"whole"`` for one row of each file; without it, the
-        suffix of each file decides.
+    :param format: ``"jsonl"``, ``"parquet"``, ``"arrow"``, ``"xlsx"``, or ``"whole"`` for one row of each file; without
+        it, the suffix of each file decides.
     :param encoding: of text, by Python's name, such as ``"cp1252"``; without it UTF-8, with or without a byte order
         mark.
     :param delimiter: of CSV, one character; without it a comma, or a tab in TSV.
     :param null_values: texts of cells that stand for a missing value, such as ``"NULL"``; the cell then holds None.
+    :param sheet: of a workbook, its name or its number from 1; without it, the only sheet with content. A text that is
+        the name of no sheet may be a number.
+    :param header_row: the number of the row of a workbook that holds the names of the columns; rows above it are
+        ignored.
     :raises ConfigurationError: an argument can never be right.
     """
-    options = FileOptions(format=format, encoding=encoding, delimiter=delimiter, null_values=tuple(null_values))
-    return FileRows(uri, options)
+    options: dict[str, Any] = {
+        "format": format,
+        "encoding": encoding,
+        "delimiter": delimiter,
+        "null_values": tuple(null_values),
+        "sheet": sheet,
+        "header_row": header_row,
+    }
+    return FileRows(uri, FileOptions(**options))
 
 
 def read_rows(output: Mapping[str, Any] | Iterable[Any] | str | os.PathLike[str]) -> Iterator[dict[str, Any]]:

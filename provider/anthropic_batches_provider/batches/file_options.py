@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import codecs
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NoReturn
 
 from anthropic_batches_provider.errors import ConfigurationError
 
-FORMAT_NAMES = ("jsonl", "parquet", "arrow", "whole")
+FORMAT_NAMES = ("jsonl", "parquet", "arrow", "xlsx", "whole")
 """The valid values of ``format=``: the names in :data:`.ROW_FORMATS`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileOptions:
-    """The options of :func:`.files`, which describes them; None or empty means that it was not given."""
+    """The options of :func:`.files`, which describes them; its default means that one was not given."""
 
     format: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
     null_values: tuple[str, ...] = ()
+    sheet: str | int | None = None
+    header_row: int = 1
+
+    @classmethod
+    def rendered(cls, options: Mapping[str, Any]) -> FileOptions:
+        """Return options of which templates made text.
+
+        :raises ConfigurationError: the text of a number is none.
+        """
+        header_row = options.get("header_row", 1)
+        if isinstance(header_row, str):
+            if not (header_row.isascii() and header_row.isdecimal()):
+                _refuse_header_row(header_row)
+            header_row = int(header_row)
+        return cls(**{**options, "header_row": header_row})
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given."""
-        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) not in (None, ())}
+        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) != each.default}
 
     def check(self) -> None:
         """Check the options by themselves, without a file.
@@ -42,6 +57,7 @@ class FileOptions:
                 f"files(delimiter={self.delimiter!r}): give one character that is no quotation mark and no line end, "
                 r"such as ';' or '\t'."
             )
+        _check_place(self.sheet, self.header_row)
 
 
 def _check_encoding(encoding: str) -> None:
@@ -54,6 +70,21 @@ def _check_encoding(encoding: str) -> None:
             f"files(encoding={encoding!r}): Python knows no such encoding of text. Examples: 'utf-8', 'cp1252' "
             "(Windows), 'latin-1', 'utf-16', 'shift_jis'."
         )
+
+
+def _check_place(sheet: object, header_row: object) -> None:
+    """Check where in a workbook the rows are."""
+    is_number = isinstance(sheet, int) and not isinstance(sheet, bool) and sheet >= 1
+    if not (sheet is None or is_number or (isinstance(sheet, str) and sheet)):
+        raise ConfigurationError(f"files(sheet={sheet!r}): give the name of a sheet, or its number, from 1.")
+    if not isinstance(header_row, int) or isinstance(header_row, bool) or header_row < 1:
+        _refuse_header_row(header_row)
+
+
+def _refuse_header_row(header_row: object) -> NoReturn:
+    raise ConfigurationError(
+        f"files(header_row={header_row!r}): give the number of the row that holds the names of the columns, from 1."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,7 +108,7 @@ class FileRows(RowSource):
         return read_row_files([uris] if isinstance(uris, str) else uris, reading, options)
 
     def _options(self) -> FileOptions:
-        return FileOptions(**self.options)
+        return FileOptions.rendered(self.options)
 
 
 def is_list_of_uris(value: Any) -> bool:

@@ -14,6 +14,7 @@ from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.operators import MessageBatchOperator
 from anthropic_batches_provider.sources import files
+from tests.worlds.workbooks import workbook
 
 NO_CONTEXT = cast("Any", {})
 
@@ -79,6 +80,16 @@ def test_an_option_that_the_format_does_not_use_is_refused(tmp_path: Path) -> No
         ({"uri": "/lake/*", "encoding": "utf-9"}, r"files\(encoding='utf-9'\): Python knows no such encoding"),
         ({"uri": "/lake/*", "encoding": "base64"}, r"files\(encoding='base64'\): Python knows no such encoding"),
         ({"uri": "/lake/*", "delimiter": "::"}, r"files\(delimiter='::'\): give one character"),
+        ({"uri": "/lake/*", "sheet": 0}, r"files\(sheet=0\): give the name of a sheet, or its number, from 1"),
+        ({"uri": "/lake/*", "sheet": ""}, r"files\(sheet=''\): give the name"),
+        ({"uri": "/lake/*", "sheet": True}, r"files\(sheet=True\): give the name"),
+        (
+            {"uri": "/lake/*", "header_row": 0},
+            r"files\(header_row=0\): give the number of the row that holds the names",
+        ),
+        ({"uri": "/lake/*", "header_row": "0"}, r"files\(header_row=0\): give the number"),
+        ({"uri": "/lake/*", "header_row": "-1"}, r"files\(header_row='-1'\): give the number"),
+        ({"uri": "/lake/*", "header_row": "²"}, r"files\(header_row='²'\): give the number"),
         ({"uri": "lake/*"}, r"'lake/\*' is not an absolute path"),
         ({"uri": ["/lake/a", "lake/b"]}, r"'lake/b' is not an absolute path"),
         ({"uri": Path("lake")}, "relative path"),
@@ -99,6 +110,19 @@ def test_templates_are_checked_once_they_are_rendered(tmp_path: Path) -> None:
         rows.resolve(cast("Any", {"task": Renderer()})).read(NO_CONTEXT)
     for uri in (f"{lake}/{{{{ ds }}}}.jsonl", [f"{lake}/{{{{ ds }}}}.jsonl"]):
         assert list(RowsArgument(uri).resolve(cast("Any", {"task": Renderer()})).read(NO_CONTEXT)) == [{"n": 0}]
+
+
+def test_the_place_in_a_workbook_may_be_a_template(tmp_path: Path) -> None:
+    name = "2026-11-29"
+    book = workbook({"Notes": [["n"]], name: [["Report"], ["n"], [7]]})
+    (tmp_path / f"{name}.xlsx").write_bytes(book)
+    source = files(f"{tmp_path}/{{{{ ds }}}}.xlsx", sheet="{{ ds }}", header_row="{{ ds[-1:] }}")
+    with pytest.raises(ConfigurationError, match=r"files\(header_row='{{ ds\[-1:\] }}'\)"):
+        read(source)
+    as_text = files(f"{tmp_path}/{{{{ ds }}}}.xlsx", sheet="{{ ds }}", header_row="2")
+    assert list(operator(rows=as_text).rows.resolve(cast("Any", {"task": Renderer()})).read(NO_CONTEXT)) == [{"n": 7}]
+    assert read(files(f"{tmp_path}/{name}.xlsx", sheet="2", header_row=2)) == [{"n": 7}]
+    assert read(files(f"{tmp_path}/{name}.xlsx", sheet=2, header_row="2")) == [{"n": 7}]
 
 
 def test_the_output_of_other_tasks_is_wired_and_never_rendered() -> None:

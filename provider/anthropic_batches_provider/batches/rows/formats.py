@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from anthropic_batches_provider.batches.file_options import FileOptions, ReadDetails, no_details
 from anthropic_batches_provider.batches.requests import ReadyLine
-from anthropic_batches_provider.batches.rows import arrow_files, json_lines, parquet_files, whole_files
+from anthropic_batches_provider.batches.rows import arrow_files, json_lines, parquet_files, whole_files, workbooks
 from anthropic_batches_provider.batches.rows.arrow_streams import refuse_ready_requests
 from anthropic_batches_provider.batches.rows.plain_bytes import BrokenFileError, RowFile
 from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
@@ -78,6 +78,15 @@ ARROW = RowFormat(
     read_ready_requests=refuse_ready_requests,
     is_table=True,
 )
+WORKBOOK = RowFormat(
+    name="Excel workbook",
+    option="xlsx",
+    suffixes=(".xlsx", ".xlsm"),
+    read_rows=workbooks.read_workbook,
+    read_ready_requests=workbooks.refuse_ready_requests,
+    options=frozenset({"sheet", "header_row", "null_values"}),
+    is_table=True,
+)
 WHOLE_FILES = RowFormat(
     name="whole files",
     option="whole",
@@ -85,7 +94,7 @@ WHOLE_FILES = RowFormat(
     read_rows=whole_files.read_whole,
     options=frozenset({"encoding"}),
 )
-ROW_FORMATS: tuple[RowFormat, ...] = (JSON_LINES, PARQUET, ARROW, WHOLE_FILES)
+ROW_FORMATS: tuple[RowFormat, ...] = (JSON_LINES, PARQUET, ARROW, WORKBOOK, WHOLE_FILES)
 
 
 def find_format(file_name: str, option: str | None = None) -> RowFormat:

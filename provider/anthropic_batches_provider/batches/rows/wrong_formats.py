@@ -29,7 +29,8 @@ _FORMAT = 'Give files(…, format="{option}"), or a name that ends in {suffix}.'
 _FEATHER_1 = "Write it again: `pyarrow.feather.write_feather(pyarrow.feather.read_table(old), new)`."
 _BATCHES = _CALLABLE.format(rows="for batch in {batches}: yield from batch.to_pylist()")
 _DOCUMENT = 'To ask about each document, give `files(path, format="whole")` as rows and `documents="path"`.'
-_WORKBOOK = 'For a workbook, give a function: `yield from pandas.read_excel(path).to_dict("records")`.'
+_WORKBOOK = 'For a workbook, give its path by `files(path, format="xlsx")`.'
+_OLD_WORKBOOK = "Save it as an Excel workbook (.xlsx) without a password, in Excel or LibreOffice."
 
 _BINARY = rb"(?=.{0,64}[\x00-\x08\x0e-\x1f])"
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
@@ -58,7 +59,7 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
         "a zip file (perhaps an Excel workbook)",
         f"Unzip it, and give the path of the file in it. {_WORKBOOK}",
     ),
-    (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook", _WORKBOOK),
+    (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook, or one with a password", _OLD_WORKBOOK),
     (
         rb"SQLite format 3\x00",
         "an SQLite database",
