@@ -28,14 +28,15 @@ def files(
 
     :param uri: a URI or an absolute path, as ``rows=`` takes it, also with wildcards; or a list of them, or the output
         of another task. A file that several of them name is read once.
-    :param format: ``"jsonl"``; without it, the suffix of each file decides.
+    :param format: ``"jsonl"``, ``"json"``, ``"csv"`` or ``"tsv"``; without it, the suffix of each file decides.
     :param encoding: of text, by Python's name, such as ``"cp1252"``; without it UTF-8, with or without a byte order
         mark.
     :param delimiter: of CSV, one character; without it a comma, or a tab in TSV.
     :param null_values: texts of cells that stand for a missing value, such as ``"NULL"``; the cell then holds None.
     :raises ConfigurationError: an argument can never be right.
     """
-    options = FileOptions(format=format, encoding=encoding, delimiter=delimiter, null_values=tuple(null_values))
+    nulls = (null_values,) if isinstance(null_values, str) else tuple(null_values)
+    options = FileOptions(format=format, encoding=encoding, delimiter=delimiter, null_values=nulls)
     return FileRows(uri, options)
 
 

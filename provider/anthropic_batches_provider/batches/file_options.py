@@ -10,7 +10,7 @@ from typing import Any
 
 from anthropic_batches_provider.errors import ConfigurationError
 
-FORMAT_NAMES = ("jsonl",)
+FORMAT_NAMES = ("jsonl", "json", "csv", "tsv")
 """The valid values of ``format=``: the names in :data:`.ROW_FORMATS`."""
 
 

@@ -37,9 +37,10 @@ def read_row_files(
     :param uris: their files are read in this order, each of them once.
     :param options: what the DAG says of the files.
     """
-    from anthropic_batches_provider.batches.rows import read_row_file
+    from anthropic_batches_provider.batches.rows import Partitions, read_row_file
 
     row_number = 0
+    partitions = Partitions()
     for file in dict.fromkeys(file for uri in uris for file in find_files(uri)):
         with _open(file) as stream:
             row_number = yield from read_row_file(
@@ -51,6 +52,7 @@ def read_row_files(
                 options=options,
                 details=partial(_details, file),
                 schema=schema,
+                partitions=partitions,
             )
 
 

@@ -5,6 +5,7 @@ from anthropic_batches_provider.batches.rows.columns import READY_KEY_COLUMN, Ro
 from anthropic_batches_provider.batches.rows.fingerprints import RULES, RowsFingerprint
 from anthropic_batches_provider.batches.rows.formats import read_row_file
 from anthropic_batches_provider.batches.rows.keys import UniqueKeys
+from anthropic_batches_provider.batches.rows.partitions import Partitions
 from anthropic_batches_provider.batches.rows.prepared import PreparedRow, prepare_requests, prepare_rows
 from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
 
@@ -12,6 +13,7 @@ __all__ = [
     "READY_KEY_COLUMN",
     "ROW_NUMBER_COLUMN",
     "RULES",
+    "Partitions",
     "PreparedRow",
     "RowColumns",
     "RowsFingerprint",
