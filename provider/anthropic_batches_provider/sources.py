@@ -30,8 +30,8 @@ def files(
 
     :param uri: a URI or an absolute path, as ``rows=`` takes it, also with wildcards; or a list of them, or the output
         of another task. A file that several of them name is read once.
-    :param format: ``"jsonl"``, ``"parquet"``, ``"arrow"``, ``"xlsx"``, or ``"whole"`` for one row of each file; without
-        it, the suffix of each file decides.
+    :param format: ``"jsonl"``, ``"json"``, ``"csv"``, ``"tsv"``, ``"parquet"``, ``"arrow"``, ``"xlsx"``, or ``"whole"``
+        for one row of each file; without it, the suffix of each file decides.
     :param encoding: of text, by Python's name, such as ``"cp1252"``; without it UTF-8, with or without a byte order
         mark.
     :param delimiter: of CSV, one character; without it a comma, or a tab in TSV.
@@ -46,7 +46,7 @@ def files(
         "format": format,
         "encoding": encoding,
         "delimiter": delimiter,
-        "null_values": tuple(null_values),
+        "null_values": (null_values,) if isinstance(null_values, str) else tuple(null_values),
         "sheet": sheet,
         "header_row": header_row,
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import zstandard
 
 from anthropic_batches_provider.edge.object_storage import object_path, open_storage
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
@@ -84,6 +85,34 @@ def test_a_large_object_is_read_whole(store: Store, tmp_path: Path) -> None:
         file.writelines(b'{"n": %d, "text": "%s"}\n' % (number, b"x" * 1000) for number in range(20_000))
     open_storage(uri, holds_ledger=False).put_file(tmp_path / "file", "large.jsonl")
     assert read(f"{uri}/large.jsonl") == list(range(20_000))
+
+
+def test_tables_and_arrays_are_read_with_the_columns_of_their_folders(store: Store) -> None:
+    folder = store.folder()
+    text = b'id,text\r\n1,"a\r\nb"\r\n2,c\r\n'
+    upload(f"{folder}/dt=2026-11-27/a.csv", text)
+    upload(f"{folder}/dt=2026-11-28/a.csv.gz", gzip.compress(text))
+    upload(f"{folder}/dt=2026-11-28/b.csv.zst", zstandard.ZstdCompressor().compress(text))
+    upload(f"{folder}/dt=2026-11-28/c.json", b'[{"id": 1.10},\n {"id": 2}]')
+    table = [{"id": "1", "text": "a\r\nb"}, {"id": "2", "text": "c"}]
+    read_all = read_rows(RowsArgument(f"{folder}/dt=*/*").read(cast("Any", {})))
+    assert list(read_all) == [
+        *({**row, "dt": "2026-11-27"} for row in table),
+        *({**row, "dt": "2026-11-28"} for row in table * 2),
+        {"id": 1.1},
+        {"id": 2},
+    ]
+
+
+def test_a_large_table_and_a_large_array_are_read_whole(store: Store) -> None:
+    folder = store.folder()
+    numbers = range(20_000)
+    upload(f"{folder}/large.csv", b"n,text\n" + b"".join(b'%d,"%s"\n' % (n, b"x\n" * 500) for n in numbers))
+    upload(
+        f"{folder}/large.json", b"[" + b",".join(b'{"n": %d, "text": "%s"}' % (n, b"x" * 1000) for n in numbers) + b"]"
+    )
+    assert read(f"{folder}/large.csv") == [str(number) for number in numbers]
+    assert read(f"{folder}/large.json") == list(numbers)
 
 
 SIMILAR = b"".join(b'{"n": %d, "text": "the same words again and again"}\n' % number for number in range(2000))

@@ -194,8 +194,10 @@ MISTAKES = {
     "one line that is no JSON": Mistake(says=["rows.jsonl, line 5", "max_failed_rows"], rows=lines(*ROWS, "END")),
     "no file": started("There is no file", "row.jsonl'", "Check the path", rows=Code('HERE / "row.jsonl"')),
     "no file of a pattern": started("*.ndjson: There are no rows", 'on_empty="skip"', rows=Code('HERE / "*.ndjson"')),
-    "CSV": started("seems to be a CSV file", "yield from csv.DictReader(", rows=Code('HERE / "rows.csv"')),
-    "a JSON list": started("jq -c '.[]'", rows=Code('HERE / "list.json"')),
+    "CSV under another name": started(
+        "seems to be a CSV file", 'files(uri, format="csv")', rows=Code('HERE / "rows.txt"')
+    ),
+    "rows inside a JSON object": started("jq -c '.data[]'", rows=Code('HERE / "data.json"')),
     "no rows": started("There are no rows", 'on_empty="skip"', rows=[]),
     "a row above the limit": started("at most 100. Raise max_bytes_per_shard=", max_bytes_per_shard=100),
     "columns above the limit of XCom": Mistake(
@@ -219,14 +221,14 @@ MISTAKES = {
         says=["is claimed by 'another_task'", "its own folder"],
         wrong={"destination": Code('HERE / "theirs"')},
     ),
-    "a destination that is a file": started("Correct destination=", destination=Code('HERE / "rows.csv" / "out"')),
+    "a destination that is a file": started("Correct destination=", destination=Code('HERE / "rows.txt" / "out"')),
     "no storage": Mistake(
         says=["storage is not set", "AIRFLOW__ANTHROPIC_BATCHES__STORAGE"],
         env={"AIRFLOW__ANTHROPIC_BATCHES__STORAGE": "", "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor"},
     ),
     "a storage that is a file": Mistake(
         says=["The storage file://", "cannot be used", "Correct `storage=`"],
-        env={"AIRFLOW__ANTHROPIC_BATCHES__STORAGE": "HERE/rows.csv/storage"},
+        env={"AIRFLOW__ANTHROPIC_BATCHES__STORAGE": "HERE/rows.txt/storage"},
     ),
     "no connection": started("There is no connection anthropic", "the API key as its password", conn_id="anthropic"),
     "a connection without a key": Mistake(
@@ -298,8 +300,8 @@ def author(dags: DagRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Return an author whose folder has files of rows and requests in several forms."""
     # Python tells a changed file by its size and second alone: it would take the mistake for its correction.
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    (tmp_path / "rows.csv").write_text("id,language,text\n0,en,one\n")
-    (tmp_path / "list.json").write_text(json.dumps(ROWS, indent=1))
+    (tmp_path / "rows.txt").write_text("id,language,text\n0,en,one\n")
+    (tmp_path / "data.json").write_text(json.dumps({"data": ROWS}, indent=1))
     (tmp_path / "openai.jsonl").write_text(lines(*OF_OPENAI))
     (tmp_path / "requests.jsonl").write_text(lines(*REQUESTS))
     theirs = tmp_path / "theirs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import gzip
 import json
 from collections import Counter
 from pathlib import Path
@@ -22,6 +23,7 @@ EXAMPLES = [
     "moderate_comments",
     "evaluate_eras",
     "compare_models",
+    "classify_csv",
 ]
 
 
@@ -259,3 +261,39 @@ def test_two_models_answer_the_same_rows_side_by_side(
         },
     }
     assert message_batch_simulator.control.billing().rows_billed == 480
+
+
+def test_the_tickets_of_a_csv_are_classified_and_counted(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
+) -> None:
+    control = message_batch_simulator.control
+    control.add_outcome("succeeded", contains="The tracking page", text='{"topic": "delivery", "urgent": true}')
+    control.add_outcome("succeeded", contains="\nPhotos attached.", text='{"topic": "product", "urgent": false}')
+    control.add_outcome("succeeded", text='{"topic": "other", "urgent": false}')
+    run = dags.run("classify_csv", {"output": str(tmp_path / "out")})
+    assert run.tasks == {"classify": "success", "count": "success"}
+    (folder,) = (tmp_path / "out" / "classify_csv").iterdir()
+    tickets = lines_of(ROOT / "dags/data/tickets.csv")
+    rows = rows_in(folder)
+    assert [(row["ticket_id"], row["received"]) for row in rows] == [
+        (ticket["ticket_id"], ticket["received"]) for ticket in tickets
+    ]
+    topics = {row["ticket_id"]: row["parsed"]["topic"] for row in rows}
+    assert (topics["T-0002"], topics["T-0004"]) == ("delivery", "product")
+    assert run.xcom("count") == {"other": len(tickets) - 2, "delivery": 1, "product": 1}
+
+
+def test_a_csv_of_other_tickets_is_classified_except_for_its_bad_rows(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
+) -> None:
+    lines = [f"{number},2026-11-28,Lamp {number},It is dark." for number in range(200)]
+    lines[100] = "100,2026-11-28,Lamp, it is dark, too."
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress("\n".join(["ticket_id,received,subject,text", *lines]).encode()))
+    run = dags.run("classify_csv", {"output": str(tmp_path / "out"), "tickets": f"{tmp_path}/*.csv.gz"})
+    assert run.tasks == {"classify": "success", "count": "success"}
+    (folder,) = (tmp_path / "out" / "classify_csv").iterdir()
+    rows = rows_in(folder)
+    assert [row["ticket_id"] for row in rows] == [None if n == 100 else str(n) for n in range(200)]
+    assert rows[100]["result_type"] == "invalid_row"
+    assert "line 102: 5 cells, but the header names 4 columns." in rows[100]["error_message"]
+    assert message_batch_simulator.control.billing().rows_billed == 199

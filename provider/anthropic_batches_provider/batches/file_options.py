@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from anthropic_batches_provider.errors import ConfigurationError
 
-FORMAT_NAMES = ("jsonl", "parquet", "arrow", "xlsx", "whole")
+FORMAT_NAMES = ("jsonl", "json", "csv", "tsv", "parquet", "arrow", "xlsx", "whole")
 """The valid values of ``format=``: the names in :data:`.ROW_FORMATS`."""
 
 

@@ -30,9 +30,10 @@ def read_row_files(uris: Sequence[str], reading: Reading, options: FileOptions |
     :param uris: their files are read in this order, each of them once.
     :param options: what the DAG says of the files.
     """
-    from anthropic_batches_provider.batches.rows import read_row_file
+    from anthropic_batches_provider.batches.rows import Partitions, read_row_file
 
     row_number = 0
+    partitions = Partitions()
     for file in dict.fromkeys(file for uri in uris for file in find_files(uri)):
         with _open(file) as stream:
             row_number = yield from read_row_file(
@@ -45,6 +46,7 @@ def read_row_files(uris: Sequence[str], reading: Reading, options: FileOptions |
                 details=partial(_details, file),
                 schema=reading.schema,
                 splice=reading.splice,
+                partitions=partitions,
             )
 
 

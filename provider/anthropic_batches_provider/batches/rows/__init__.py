@@ -7,6 +7,7 @@ from anthropic_batches_provider.batches.rows.fingerprints import RULES, RowsFing
 from anthropic_batches_provider.batches.rows.formats import read_row_file
 from anthropic_batches_provider.batches.rows.frames import read_items
 from anthropic_batches_provider.batches.rows.keys import UniqueKeys
+from anthropic_batches_provider.batches.rows.partitions import Partitions
 from anthropic_batches_provider.batches.rows.prepared import PreparedRow, prepare_requests, prepare_rows
 from anthropic_batches_provider.batches.rows.reading import Reading
 from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
@@ -17,6 +18,7 @@ __all__ = [
     "ROW_NUMBER_COLUMN",
     "RULES",
     "ColumnTypes",
+    "Partitions",
     "PreparedRow",
     "Reading",
     "RowColumns",

@@ -6,22 +6,31 @@ Readers import heavy packages such as pyarrow inside their functions, so that th
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from anthropic_batches_provider.batches.file_options import FileOptions, ReadDetails, no_details
 from anthropic_batches_provider.batches.requests import ReadyLine
-from anthropic_batches_provider.batches.rows import arrow_files, json_lines, parquet_files, whole_files, workbooks
+from anthropic_batches_provider.batches.rows import (
+    arrow_files,
+    delimited_text,
+    json_lines,
+    parquet_files,
+    whole_files,
+    workbooks,
+)
 from anthropic_batches_provider.batches.rows.arrow_streams import refuse_ready_requests
+from anthropic_batches_provider.batches.rows.partitions import Partitions, partition_columns
 from anthropic_batches_provider.batches.rows.plain_bytes import BrokenFileError, RowFile
 from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
 from anthropic_batches_provider.batches.rows.splices import Splice, SplicedRow
+from anthropic_batches_provider.batches.rows.unpacking import PACKED_SUFFIXES
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 RowReader = Callable[[RowFile], Iterator[dict[str, Any] | SplicedRow | InvalidRowError]]
 ReadyRequestReader = Callable[[RowFile], Iterator[ReadyLine | dict[str, Any] | InvalidRowError]]
 
-_ZIPPED_SUFFIX = ".gz"
+_OF_TEXT_TABLES = frozenset({"encoding", "delimiter", "null_values"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +45,7 @@ class RowFormat:
     :ivar option: the value of ``format=``.
     :ivar options: which other options of :class:`.FileOptions` the reader uses.
     :ivar is_table: whether folders named ``name=value`` add columns.
-    :ivar suffixes: suffixes of file names, in lower case and with a dot; ``.gz`` may follow them.
+    :ivar suffixes: suffixes of file names, in lower case and with a dot; ``.gz`` or ``.zst`` may follow.
     :ivar read_rows: yields the rows of a file as dicts.
     :ivar read_ready_requests: yields ready requests faster than as dicts; None if there is no faster way.
     """
@@ -61,7 +70,19 @@ JSON_LINES = RowFormat(
     suffixes=(".jsonl", ".ndjson"),
     read_rows=json_lines.read_objects,
     read_ready_requests=json_lines.read_ready_requests,
+    options=frozenset({"encoding"}),
 )
+JSON = replace(JSON_LINES, name="JSON", option="json", suffixes=(".json",))
+CSV = RowFormat(
+    name="CSV",
+    option="csv",
+    suffixes=(".csv",),
+    read_rows=delimited_text.read_csv,
+    read_ready_requests=delimited_text.refuse_ready_requests,
+    options=_OF_TEXT_TABLES,
+    is_table=True,
+)
+TSV = replace(CSV, name="TSV", option="tsv", suffixes=(".tsv", ".tab"), read_rows=delimited_text.read_tsv)
 PARQUET = RowFormat(
     name="Parquet",
     option="parquet",
@@ -94,7 +115,7 @@ WHOLE_FILES = RowFormat(
     read_rows=whole_files.read_whole,
     options=frozenset({"encoding"}),
 )
-ROW_FORMATS: tuple[RowFormat, ...] = (JSON_LINES, PARQUET, ARROW, WORKBOOK, WHOLE_FILES)
+ROW_FORMATS: tuple[RowFormat, ...] = (JSON_LINES, JSON, CSV, TSV, PARQUET, ARROW, WORKBOOK, WHOLE_FILES)
 
 
 def find_format(file_name: str, option: str | None = None) -> RowFormat:
@@ -104,7 +125,9 @@ def find_format(file_name: str, option: str | None = None) -> RowFormat:
     """
     if option is not None:
         return next(each for each in ROW_FORMATS if each.option == option)
-    plain_name = file_name.lower().removesuffix(_ZIPPED_SUFFIX)
+    plain_name = file_name.lower()
+    for suffix in PACKED_SUFFIXES:
+        plain_name = plain_name.removesuffix(suffix)
     return next((each for each in ROW_FORMATS if plain_name.endswith(each.suffixes)), JSON_LINES)
 
 
@@ -119,6 +142,7 @@ def read_row_file(
     details: ReadDetails = no_details,
     schema: SourceSchema | None = None,
     splice: Splice | None = None,
+    partitions: Partitions | None = None,
 ) -> Generator[Any, None, int]:
     """Yield the rows of an open file, and return the number of the row that would come next.
 
@@ -133,6 +157,7 @@ def read_row_file(
     :param details: asks the store for the file's size and age.
     :param schema: takes the types of columns that the file itself tells.
     :param splice: makes a row of a line of JSON, where it can; None if no row can be made so.
+    :param partitions: adds the columns of the file's folders to a table; the same object for all files of an input.
     :raises InvalidRowError: the file is damaged. The message names file and place.
     :raises ConfigurationError: the file has another format, or its end is missing. The message names the way in.
     """
@@ -153,7 +178,10 @@ def read_row_file(
     read = file_format.reader(ready_requests=ready_requests)
     row_number = first_row_number
     try:
-        for row in read(file):
+        rows: Iterator[Any] = read(file)
+        if file_format.is_table and (columns := partition_columns(name)):
+            rows = (partitions or Partitions()).add(rows, columns, name)
+        for row in rows:
             yield row
             row_number += 1
     except BrokenFileError as error:

@@ -1,6 +1,7 @@
-r"""The reader of JSON Lines: one JSON object per line.
+r"""The reader of JSON: one JSON object per line, or one array of objects.
 
-CRLF, blank lines and a last line without a line end are accepted. Lines end only at ``\n``.
+CRLF, blank lines and a last line without a line end are accepted. Lines end only at ``\n``. What begins with ``[`` is
+an array.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import msgspec
 from anthropic_batches_provider.batches.requests import ReadyLine, decode_ready_line
 from anthropic_batches_provider.batches.requests.exact_values import FileFloat
 from anthropic_batches_provider.batches.requests.wording import shortened
+from anthropic_batches_provider.batches.rows.json_array import is_array, items_of_array
 from anthropic_batches_provider.batches.rows.plain_bytes import RowFile
 from anthropic_batches_provider.batches.rows.splices import SplicedRow
-from anthropic_batches_provider.batches.rows.wrong_formats import check_undecodable, encoding_problem
+from anthropic_batches_provider.batches.rows.text_encodings import as_stored, encoding_problem
+from anthropic_batches_provider.batches.rows.wrong_formats import check_undecodable
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import InvalidRowError
 
@@ -86,12 +89,13 @@ def _decode_numbers(line: bytes) -> dict[str, Any]:
 
 
 def read_objects(file: RowFile) -> Iterator[dict[str, Any] | SplicedRow | InvalidRowError]:
-    """Yield the objects of a JSON Lines file; an error in place of a line that is not a JSON object or not UTF-8.
+    """Yield the objects of a JSON file; an error in place of a line or an item that is not a JSON object or not UTF-8.
 
     A line that the job can splice is yielded as a :class:`.SplicedRow`.
 
     :raises BrokenFileError: as in :meth:`.RowFile.lines`.
-    :raises ConfigurationError: the file has another format, or is cut short; see :mod:`.wrong_formats`.
+    :raises ConfigurationError: the file has another format, or is cut short; see :mod:`.wrong_formats` and
+        :mod:`.json_array`.
     """
     splice = file.splice
 
@@ -103,14 +107,21 @@ def read_objects(file: RowFile) -> Iterator[dict[str, Any] | SplicedRow | Invali
 
 
 def read_ready_requests(file: RowFile) -> Iterator[ReadyLine | dict[str, Any] | InvalidRowError]:
-    """Yield the ready requests of a JSON Lines file; yield and raise the same errors as :func:`read_objects`."""
-    return _read(file, lambda _: decode_ready_line)
+    """Yield the ready requests of a JSON file; yield and raise the same errors as :func:`read_objects`."""
+    return _read(file, lambda _: _decode_ready)
+
+
+def _decode_ready(line: bytes) -> ReadyLine | dict[str, Any]:
+    """Decode a ready request, which is sent as it is written: it must be one line."""
+    if line.find(b"\n", 0, -1) >= 0:
+        line = msgspec.json.format(line, indent=-1) + b"\n"
+    return decode_ready_line(line)
 
 
 def _read(
     file: RowFile, decoder_for: Callable[[bytes], Callable[[bytes], _Decoded]]
 ) -> Iterator[_Decoded | InvalidRowError]:
-    """Yield what the lines hold.
+    """Yield what the lines, or the items of an array, hold.
 
     :param decoder_for: takes the first line and returns what decodes all of them.
     """
@@ -121,37 +132,73 @@ def _read(
         if line.isspace():
             continue
         if decode is None:
+            if is_array(line):
+                yield from _read_array(file, line, lines, line_number=line_number, decoder_for=decoder_for)
+                return
             decode = decoder_for(line)
         try:
             row: _Decoded | InvalidRowError = decode(line)
         except UNDECODABLE as error:
             is_first = row_number == file.first_row_number
             check_undecodable(line, error, lines, name=file.name, line_number=line_number, is_first=is_first)
-            row = InvalidRowError(
-                f"{file.name}, line {line_number}: {_problem(line, error)} The line begins: {shortened(line.rstrip())}",
-                row_number=row_number,
-            )
+            row = _invalid_row(file, "line", line_number, line, error, row_number)
         yield row
         row_number += 1
 
 
-def _problem(line: bytes, error: Exception) -> str:
-    """Return the problem with a line and its fix, in sentences."""
+def _read_array(
+    file: RowFile,
+    first: bytes,
+    following: Iterator[bytes],
+    *,
+    line_number: int,
+    decoder_for: Callable[[bytes], Callable[[bytes], _Decoded]],
+) -> Iterator[_Decoded | InvalidRowError]:
+    """Yield what the items of an array hold.
+
+    :param first: the file's first line that is not blank; ``line_number`` is its number.
+    :param following: the lines after it.
+    """
+    decode: Callable[[bytes], _Decoded] | None = None
+    items = items_of_array(first, following, name=file.name, line_number=line_number)
+    for number, item in enumerate(items):
+        if decode is None:
+            decode = decoder_for(item)
+        try:
+            row: _Decoded | InvalidRowError = decode(item)
+        except UNDECODABLE as error:
+            row = _invalid_row(file, "item", number + 1, item, error, file.first_row_number + number)
+        yield row
+
+
+def _invalid_row(
+    file: RowFile, kind: str, number: int, text: bytes, error: Exception, row_number: int
+) -> InvalidRowError:
+    """Return the error of a line or an item; ``number`` counts from 1."""
+    return InvalidRowError(
+        f"{file.name}, {kind} {number}: {_problem(text, error, kind, file.options.encoding)} "
+        f"The {kind} begins: {shortened(as_stored(text).rstrip())}",
+        row_number=row_number,
+    )
+
+
+def _problem(line: bytes, error: Exception, kind: str, encoding: str | None) -> str:
+    """Return the problem with a line or an item and its fix, in sentences."""
     if isinstance(error, UnicodeDecodeError):
-        return encoding_problem(line)
+        return encoding_problem(line, encoding)
     if isinstance(error, RecursionError):
         return "nested too deeply. Flatten the object."
-    if line.lstrip().startswith(b"["):
+    if kind == "line" and line.lstrip().startswith(b"["):
         return "an array, but each line must be one JSON object. Write one object per line, without the brackets."
     if isinstance(error, msgspec.ValidationError) and (column := _too_long_integer(line)) is not None:
         return f"the integer in column {column!r} has too many digits. Write it as text."
     if isinstance(error, msgspec.ValidationError):
-        return f"not a row: {error}. Each line must be one JSON object."
+        return f"not a row: {error}. Each {kind} must be one JSON object."
     if b"NaN" in line or b"Infinity" in line:
         return f"not JSON: {error}. JSON has no NaN or Infinity; write null, or leave the field out."
     if b"\\ud" in line.lower():
         return f"not JSON: {error}. If it holds half of a surrogate pair (\\ud800 to \\udfff), clean the text."
-    return f"not JSON: {error}. Each line must be one complete JSON object."
+    return f"not JSON: {error}. Each {kind} must be one complete JSON object."
 
 
 def _too_long_integer(line: bytes) -> str | None:

@@ -1,9 +1,8 @@
-"""The plain bytes of a file of rows in any format: unzipped, without a byte order mark, in bounded memory."""
+"""The plain bytes of a file of rows: unpacked, text as UTF-8 without a byte order mark, in bounded memory."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO
@@ -14,25 +13,17 @@ from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.requests.wording import shortened
 from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
 from anthropic_batches_provider.batches.rows.splices import Splice
-from anthropic_batches_provider.batches.rows.wrong_formats import RECOGNIZED_BYTES, check_bytes
+from anthropic_batches_provider.batches.rows.text_encodings import as_utf8, other_encoding
+from anthropic_batches_provider.batches.rows.unpacking import BrokenFileError, unpacked
+from anthropic_batches_provider.batches.rows.wrong_formats import RECOGNIZED_BYTES, check_bytes, check_long_line
+
+__all__ = ["MAX_LINE_BYTES", "BrokenFileError", "RowFile"]
 
 MAX_LINE_BYTES = MAX_BYTES_PER_BATCH
 """A longer line cannot be a row. The limit keeps a file without line ends from filling the memory."""
 
 _READ_BYTES = 1 << 18
-_GZIP_MAGIC = b"\x1f\x8b"
 _UTF8_BOM = b"\xef\xbb\xbf"
-
-
-class BrokenFileError(Exception):
-    """The bytes of a file cannot be read any further. The message completes a sentence.
-
-    :ivar after_line: number of the last line that could be read, counted from 1; None if bytes are not read by line.
-    """
-
-    def __init__(self, problem: str, *, after_line: int | None = None) -> None:
-        super().__init__(problem)
-        self.after_line = after_line
 
 
 @dataclass(frozen=True)
@@ -61,27 +52,35 @@ class RowFile:
     schema: SourceSchema = field(default_factory=SourceSchema)
     splice: Splice | None = None
 
-    def plain_chunks(self) -> Iterator[bytes]:
-        """Yield the bytes in bounded chunks, unzipped if needed, without a byte order mark.
+    def unpacked_chunks(self) -> Iterator[bytes]:
+        """Yield the bytes in bounded chunks, unpacked if needed; the first shows what the file is.
 
-        Gzip is recognized by its first bytes, whatever the file's name, and may have several members.
-
-        :raises BrokenFileError: the gzip data is cut short or damaged.
+        :raises BrokenFileError: as :func:`.unpacked`.
+        :raises ConfigurationError: as :func:`.unpacked`.
         """
-        chunks = _read_chunks(self.stream)
-        first = next(chunks, b"")
-        if first.startswith(_GZIP_MAGIC):
-            chunks = _unzipped(first, chunks)
-            first = next(chunks, b"")
-            while len(first) < len(_UTF8_BOM) and (more := next(chunks, b"")):
-                first += more
-        yield first.removeprefix(_UTF8_BOM)
+        return _with_whole_beginning(unpacked(_with_whole_beginning(_read_chunks(self.stream)), name=self.name))
+
+    def plain_chunks(self) -> Iterator[bytes]:
+        """Yield text in bounded chunks, unpacked if needed, as UTF-8 without a byte order mark.
+
+        Bytes that the option ``encoding`` does not know become bytes that are no UTF-8; see :mod:`.text_encodings`.
+
+        :raises BrokenFileError: as :meth:`unpacked_chunks`.
+        :raises ConfigurationError: as :meth:`unpacked_chunks`.
+        """
+        return self._as_plain_text(self.unpacked_chunks())
+
+    def _as_plain_text(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        encoding = other_encoding(self.options.encoding)
+        if encoding is not None:
+            chunks = _with_whole_beginning(as_utf8(chunks, encoding))
+        yield next(chunks, b"").removeprefix(_UTF8_BOM)
         yield from chunks
 
     def lines(self) -> Iterator[bytes]:
         """Yield the lines of the plain bytes with their line feed, which only the last may lack.
 
-        :raises BrokenFileError: as in :meth:`plain_chunks`, or a line is longer than :data:`MAX_LINE_BYTES`.
+        :raises BrokenFileError: as :meth:`plain_chunks`, or a line is longer than :data:`MAX_LINE_BYTES`.
         :raises ConfigurationError: the first bytes are those of another format; see :mod:`.wrong_formats`.
         """
         return chain.from_iterable(self._grouped_lines())
@@ -93,6 +92,7 @@ class RowFile:
                 yield lines
                 after_line += len(lines)
         except LineTooLongError as error:
+            check_long_line(error.beginning, name=self.name, is_first=not after_line)
             raise BrokenFileError(
                 f"a line of more than {MAX_LINE_BYTES:,} bytes, which cannot be a row. Check that this is a "
                 f"{self.format_name} file. It begins: {shortened(error.beginning)}",
@@ -102,40 +102,25 @@ class RowFile:
             raise BrokenFileError(str(error), after_line=after_line) from error
 
     def _chunks_of_text(self) -> Iterator[bytes]:
-        chunks = self.plain_chunks()
-        first = next(chunks)
-        check_bytes(first, name=self.name)
-        yield first
-        yield from chunks
+        chunks = self.unpacked_chunks()
+        first = next(chunks, b"")
+        check_bytes(first, name=self.name, format_name=self.format_name, encoding=self.options.encoding)
+        return self._as_plain_text(chain((first,), chunks))
 
 
 def _read_chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield chunks; the first has at least the bytes that show gzip, a byte order mark or a wrong format, if any."""
-    first = stream.read(_READ_BYTES)
-    while first and len(first) < RECOGNIZED_BYTES and (more := stream.read(_READ_BYTES)):
-        first += more
-    yield first
     while chunk := stream.read(_READ_BYTES):
         yield chunk
 
 
-def _unzipped(first: bytes, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Unzip all members in bounded steps; zero bytes after the last member are padding."""
-    member = zlib.decompressobj(wbits=31)
-    for zipped in chain((first,), chunks):
-        rest = zipped
-        while rest:
-            if member.eof:
-                rest = rest.lstrip(b"\0")
-                if not rest:
-                    break
-                member = zlib.decompressobj(wbits=31)
-            try:
-                data = member.decompress(rest, _READ_BYTES)
-            except zlib.error as error:
-                raise BrokenFileError(f"the gzip data is damaged ({error}). Write or copy the file again.") from error
-            if data:
-                yield data
-            rest = member.unused_data if member.eof else member.unconsumed_tail
-    if not member.eof:
-        raise BrokenFileError("the gzip data is cut short. The file is incomplete; write or copy it again.")
+def _with_whole_beginning(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes; the first chunk has all that show packed data, a byte order mark or a wrong format."""
+    first = b""
+    try:
+        while len(first) < RECOGNIZED_BYTES and (more := next(chunks, None)) is not None:
+            first += more
+    except BrokenFileError:
+        yield first  # the rows before the damage come first
+        raise
+    yield first
+    yield from chunks

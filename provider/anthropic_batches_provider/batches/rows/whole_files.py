@@ -61,7 +61,7 @@ def _content(file: RowFile) -> bytes:
     """
     chunks: list[bytes] = []
     size = 0
-    for chunk in file.plain_chunks():
+    for chunk in file.unpacked_chunks():
         chunks.append(chunk)
         size += len(chunk)
         if size > MAX_WHOLE_BYTES:

@@ -47,7 +47,7 @@ def read_counted(file: RowFile) -> Iterator[dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def second_format(monkeypatch: pytest.MonkeyPatch) -> None:
     tab_separated = RowFormat(
-        name="tab-separated", option="tab", suffixes=(".tsv", ".tab"), read_rows=read_tab_separated
+        name="tab-separated", option="tab", suffixes=(".lines", ".tabs"), read_rows=read_tab_separated
     )
     monkeypatch.setattr(formats, "ROW_FORMATS", (*formats.ROW_FORMATS, tab_separated))
 
@@ -61,11 +61,18 @@ def read(uri: str, **options: Any) -> list[Any]:
     [
         ("rows.jsonl", "JSON Lines"),
         ("rows.ndjson.gz", "JSON Lines"),
-        ("s3://conn@bucket/dt=1/ROWS.TSV", "tab-separated"),
-        ("rows.tab.gz", "tab-separated"),
-        ("rows.tsv.jsonl", "JSON Lines"),
-        ("rows.tsv.bak", "JSON Lines"),
-        ("tsv", "JSON Lines"),
+        ("rows.jsonl.zst", "JSON Lines"),
+        ("rows.json", "JSON"),
+        ("ROWS.CSV", "CSV"),
+        ("rows.csv.zst", "CSV"),
+        ("rows.tsv", "TSV"),
+        ("rows.tab.gz", "TSV"),
+        ("rows.csv.jsonl", "JSON Lines"),
+        ("s3://conn@bucket/dt=1/ROWS.LINES", "tab-separated"),
+        ("rows.tabs.gz", "tab-separated"),
+        ("rows.lines.jsonl", "JSON Lines"),
+        ("rows.lines.bak", "JSON Lines"),
+        ("lines", "JSON Lines"),
         ("rows.gz", "JSON Lines"),
         ("rows", "JSON Lines"),
         ("", "JSON Lines"),
@@ -84,8 +91,8 @@ def test_no_suffix_stands_twice_in_the_list() -> None:
 @pytest.fixture
 def lake(tmp_path: Path) -> Path:
     (tmp_path / "a.jsonl").write_bytes(b'{"n": "1"}\n')
-    (tmp_path / "b.tsv").write_bytes(b"\xef\xbb\xbfn\ttext\r\n2\tb\r\n3\tc")
-    (tmp_path / "c.tsv.gz").write_bytes(gzip.compress(b"n\n4\n"))
+    (tmp_path / "b.lines").write_bytes(b"\xef\xbb\xbfn\ttext\r\n2\tb\r\n3\tc")
+    (tmp_path / "c.lines.gz").write_bytes(gzip.compress(b"n\n4\n"))
     (tmp_path / "d.jsonl.gz").write_bytes(gzip.compress(b'{"n": "5"}\n'))
     return tmp_path
 
@@ -97,10 +104,10 @@ def test_files_of_several_formats_are_one_input(lake: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "row_number", "message"),
     [
-        ("e.tsv", b"n\n6\n7\t7\n", 6, "e.tsv: 2 cells for 1 columns"),
-        ("e.tsv", gzip.compress(b"n\n6\n", mtime=0)[:-1], 6, "e.tsv, after line 2: the gzip data is cut short"),
+        ("e.lines", b"n\n6\n7\t7\n", 6, "e.lines: 2 cells for 1 columns"),
+        ("e.lines", gzip.compress(b"n\n6\n", mtime=0)[:-1], 6, "e.lines, after line 2: the gzip data is cut short"),
         ("e.jsonl", b'{"n": "6"}\n7', 6, "e.jsonl, line 2: not a row"),
-        ("b.tsv.a.jsonl", b"7", 3, "b.tsv.a.jsonl, line 1: not a row"),
+        ("b.lines.a.jsonl", b"7", 3, "b.lines.a.jsonl, line 1: not a row"),
     ],
 )
 def test_row_numbers_run_on_over_files_of_several_formats(
@@ -116,9 +123,9 @@ def test_row_numbers_run_on_over_files_of_several_formats(
 def test_a_line_without_an_end_asks_whether_the_file_has_the_format(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anthropic_batches_provider.batches.rows.plain_bytes.MAX_LINE_BYTES", 1000)
     with pytest.raises(
-        InvalidRowError, match=r"rows\.tsv, after line 1: .* Check that this is a tab-separated file\. It begins: xx"
+        InvalidRowError, match=r"rows\.lines, after line 1: .* Check that this is a tab-separated file\. It begins: xx"
     ):
-        list(read_row_file(io.BytesIO(b"n\n" + b"x" * 2000), name="rows.tsv"))
+        list(read_row_file(io.BytesIO(b"n\n" + b"x" * 2000), name="rows.lines"))
 
 
 def test_ready_requests_come_as_dicts_where_a_format_has_no_faster_way(tmp_path: Path) -> None:
@@ -128,9 +135,9 @@ def test_ready_requests_come_as_dicts_where_a_format_has_no_faster_way(tmp_path:
 
     params = {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": "Hello"}]}
     (tmp_path / "a.jsonl").write_text(json.dumps({"custom_id": "a", "params": params}))
-    (tmp_path / "b.tsv").write_text(f"id\tparams\nb\t{json.dumps(params)}\n")
+    (tmp_path / "b.lines").write_text(f"id\tparams\nb\t{json.dumps(params)}\n")
     with pytest.MonkeyPatch.context() as patch:
-        of_requests = RowFormat(name="tab-separated", option="tab", suffixes=(".tsv",), read_rows=read_requests)
+        of_requests = RowFormat(name="tab-separated", option="tab", suffixes=(".lines",), read_rows=read_requests)
         patch.setattr(formats, "ROW_FORMATS", (JSON_LINES, of_requests))
         requests = read(f"{tmp_path}/*", ready_requests=True)
         as_rows = read(f"{tmp_path}/*")
@@ -149,7 +156,7 @@ def test_a_format_may_seek_in_the_raw_bytes(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_file_that_is_read_says_which_row_comes_next() -> None:
-    rows = read_row_file(io.BytesIO(b"n\n1\n2\n"), name="rows.tsv", first_row_number=10)
+    rows = read_row_file(io.BytesIO(b"n\n1\n2\n"), name="rows.lines", first_row_number=10)
     assert [next(rows), next(rows)] == [{"n": "1"}, {"n": "2"}]
     with pytest.raises(StopIteration) as end:
         next(rows)

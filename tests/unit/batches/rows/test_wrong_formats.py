@@ -1,4 +1,4 @@
-"""Files that are no JSON Lines are named, with the way in; whatever is JSON Lines is read as ever."""
+"""Files of another format are named, with the way in; whatever is JSON Lines is read as ever."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anthropic_batches_provider.batches.file_options import FileOptions
 from anthropic_batches_provider.batches.rows import read_row_file
 from anthropic_batches_provider.batches.rows.wrong_formats import recognized, recognized_text
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
@@ -63,23 +64,23 @@ def database() -> bytes:
 
 
 BINARY: dict[str, tuple[bytes, str, str]] = {
-    "Parquet": (b"PAR1\x15\x04\x15\xb0", "a Parquet file", 'files(…, format="parquet")'),
+    "Parquet": (b"PAR1\x15\x04\x15\xb0", "a Parquet file", 'files(uri, format="parquet")'),
     "encrypted Parquet": (b"PARE\x15\x04", "an encrypted Parquet file", "batch.to_pylist()"),
-    "Arrow": (b"ARROW1\0\0\xff\xff\xff\xff\x10", "an Arrow or Feather file", 'files(…, format="arrow")'),
+    "Arrow": (b"ARROW1\0\0\xff\xff\xff\xff\x10", "an Arrow or Feather file", 'files(uri, format="arrow")'),
     "Feather 1": (b"FEA1\0\0\0\0", "a Feather file of version 1", "write_feather"),
-    "Arrow stream": (b"\xff\xff\xff\xff\x10\x01\0\0", "an Arrow stream", 'files(…, format="arrow")'),
+    "Arrow stream": (b"\xff\xff\xff\xff\x10\x01\0\0", "an Arrow stream", 'files(uri, format="arrow")'),
     "ORC": (b"ORC\x0a\x03\x00\x00", "an ORC file", 'format="orc"'),
     "Avro": (b"Obj\x01\x04\x14avro.codec", "an Avro file", "fastavro.reader"),
-    "zstd": (b"\x28\xb5\x2f\xfd\x04\x58abc", "compressed with zstd", "compress it with gzip"),
-    "zstd, skippable": (b"\x50\x2a\x4d\x18\x04\0\0\0", "compressed with zstd", "Decompress it"),
+    "zstd": (b"\x28\xb5\x2f\xfd\x04\x58abc", "compressed twice, with zstd inside", "Decompress it once"),
+    "zstd, skippable": (b"\x50\x2a\x4d\x18\x04\0\0\0", "compressed twice, with zstd inside", "Decompress it once"),
     "bzip2": (bz2.compress(ROWS), "compressed with bzip2", "Decompress it"),
     "bzip2, empty": (bz2.compress(b""), "compressed with bzip2", "Decompress it"),
     "bzip2, as short as can be": (b"BZh91AY&SY", "compressed with bzip2", "Decompress it"),
     "xz": (lzma.compress(ROWS), "compressed with xz", "Decompress it"),
     "lz4": (b"\x04\x22\x4d\x18\x64\x40\xa7", "compressed with lz4", "Decompress it"),
     "gzip": (gzip.compress(ROWS), "compressed with gzip twice", "Decompress it once"),
-    "zip": (zipped(), "a zip file (perhaps an Excel workbook)", "Unzip it"),
-    "zip, empty": (b"PK\x05\x06" + bytes(18), "a zip file (perhaps an Excel workbook)", 'format="xlsx"'),
+    "zip": (zipped(), "a zip file (perhaps an Excel workbook)", "unzip it"),
+    "zip, empty": (b"PK\x05\x06" + bytes(18), "a zip file (perhaps an Excel workbook)", 'files(uri, format="xlsx")'),
     "old Excel": (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0",
         "an old Excel workbook",
@@ -88,14 +89,14 @@ BINARY: dict[str, tuple[bytes, str, str]] = {
     "SQLite": (database(), "an SQLite database", "`dict(row)`"),
     "PDF": (b"%PDF-1.7\n%\xe2\xe3", "a PDF document", "documents="),
     "tar": (archived(), "a tar archive", "Unpack it"),
-    "UTF-32": ("\ufeff{}\n".encode("utf-32-le"), "UTF-32 text", "`iconv -f UTF-32 -t UTF-8`"),
-    "UTF-32, big": ("\ufeff{}\n".encode("utf-32-be"), "UTF-32 text", "`iconv -f UTF-32 -t UTF-8`"),
-    "UTF-16": ('\ufeff{"id":1}\r\n'.encode("utf-16-le"), "UTF-16 text", "`iconv -f UTF-16 -t UTF-8`"),
-    "UTF-16, big": ('\ufeff{"id":1}\r\n'.encode("utf-16-be"), "UTF-16 text", "`iconv -f UTF-16 -t UTF-8`"),
-    "UTF-32LE, no mark": ("{}\n".encode("utf-32-le"), "UTF-32 text", "`iconv -f UTF-32LE -t UTF-8`"),
-    "UTF-32BE, no mark": ("{}\n".encode("utf-32-be"), "UTF-32 text", "`iconv -f UTF-32BE -t UTF-8`"),
-    "UTF-16LE, no mark": ("{}\n".encode("utf-16-le"), "UTF-16 text", "`iconv -f UTF-16LE -t UTF-8`"),
-    "UTF-16BE, no mark": ("{}\n".encode("utf-16-be"), "UTF-16 text", "`iconv -f UTF-16BE -t UTF-8`"),
+    "UTF-32": ("\ufeff{}\n".encode("utf-32-le"), "UTF-32 text", 'files(uri, encoding="utf-32")'),
+    "UTF-32, big": ("\ufeff{}\n".encode("utf-32-be"), "UTF-32 text", 'files(uri, encoding="utf-32")'),
+    "UTF-16": ('\ufeff{"id":1}\r\n'.encode("utf-16-le"), "UTF-16 text", 'files(uri, encoding="utf-16")'),
+    "UTF-16, big": ('\ufeff{"id":1}\r\n'.encode("utf-16-be"), "UTF-16 text", 'files(uri, encoding="utf-16")'),
+    "UTF-32LE, no mark": ("{}\n".encode("utf-32-le"), "UTF-32 text", 'files(uri, encoding="utf-32-le")'),
+    "UTF-32BE, no mark": ("{}\n".encode("utf-32-be"), "UTF-32 text", 'files(uri, encoding="utf-32-be")'),
+    "UTF-16LE, no mark": ("{}\n".encode("utf-16-le"), "UTF-16 text", 'files(uri, encoding="utf-16-le")'),
+    "UTF-16BE, no mark": ("{}\n".encode("utf-16-be"), "UTF-16 text", 'files(uri, encoding="utf-16-be")'),
 }
 
 
@@ -105,13 +106,13 @@ BINARY: dict[str, tuple[bytes, str, str]] = {
 def test_a_binary_file_is_named_by_its_first_bytes(
     data: bytes, named: str, way: str, is_zipped: bool, ready_requests: bool
 ) -> None:
-    stored = gzip.compress(data) if is_zipped or data[:2] == b"\x1f\x8b" else data
+    stored = gzip.compress(data) if is_zipped or "twice" in named else data
     message = refusal(stored, ready_requests=ready_requests)
     assert message.startswith(f"seems to be {named}")
     assert way in message.partition(". ")[2]
 
 
-@pytest.mark.parametrize("name", [name for name, (data, *_) in BINARY.items() if data[:2] != b"\x1f\x8b"])
+@pytest.mark.parametrize("name", [name for name, (_, named, _) in BINARY.items() if "twice" not in named])
 def test_a_binary_file_is_named_also_if_it_comes_in_drops(name: str) -> None:
     data, *_ = BINARY[name]
 
@@ -133,21 +134,17 @@ def test_zero_bytes_are_named_wherever_they_are() -> None:
 @pytest.mark.parametrize(
     ("data", "named", "way"),
     [
-        (b"id,text\n1,x\n", "a CSV file", 'csv.DictReader(open(path, newline="", encoding="utf-8-sig"))'),
-        (b'\xef\xbb\xbf\n"id","text"\r\n"1","x"\r\n', "a CSV file", "csv.DictReader"),
-        (b"id,text\r1,x\r", "a CSV file", "csv.DictReader"),
-        ("id,größe\n".encode("latin-1"), "a CSV file", "csv.DictReader"),
-        (b"1,2\n", "a CSV file", "csv.DictReader"),
-        (b"id;text, long\n1;x;y\n", "a CSV file", "csv.DictReader"),
-        (b"id;text;more\n", "a CSV file with semicolons", "delimiter=';'"),
-        (b"id\ttext\n1\tx\n", "a TSV file", "delimiter='\\t'"),
-        (b"id|text\n", "a CSV file with `|`", "delimiter='|'"),
+        (b"id,text\n1,x\n", "a CSV file", 'files(uri, format="csv")'),
+        (b'\xef\xbb\xbf\n"id","text"\r\n"1","x"\r\n', "a CSV file", 'format="csv"'),
+        (b"id,text\r1,x\r", "a CSV file", 'format="csv"'),
+        ("id,größe\n".encode("latin-1"), "a CSV file", 'format="csv"'),
+        (b"1,2\n", "a CSV file", 'format="csv"'),
+        (b"id;text, long\n1;x;y\n", "a CSV file", 'format="csv"'),
+        (b"id;text;more\n", "a CSV file with semicolons", 'format="csv", delimiter=";"'),
+        (b"id\ttext\n1\tx\n", "a TSV file", 'format="tsv"'),
+        (b"id|text\n", "a CSV file with `|`", 'delimiter="|"'),
         (b"<?xml version='1.0'?>\n<rows/>", "XML or HTML", "Check where it comes from"),
         (b"\n  <!DOCTYPE html>\n", "XML or HTML", "error page"),
-        (b'[{"id":1},{"id":2}]', "one JSON array of all rows", "`jq -c '.[]'`"),
-        (b"[]\n", "one JSON array of all rows", "`jq -c '.[]'`"),
-        (b'[{"id":1},\n{"id":2}]\n', "one JSON array of all rows", "`jq -c '.[]'`"),
-        (b'[\n  {\n    "id": 1\n  }\n]\n', "one JSON array of all rows", "`jq -c '.[]'`"),
         (b'{\n  "id": 1\n}\n', "JSON that is pretty-printed", "`jq -c .`"),
         (b'{\r\n  "id": 1\r\n}\r\n', "JSON that is pretty-printed", "`jq -c .`"),
         (b'{ "id": 1,\n  "text": "x" }\n', "JSON that is pretty-printed", "`jq -c .`"),
@@ -168,20 +165,68 @@ def test_arrays_of_cells_are_named() -> None:
     assert message.startswith("holds JSON arrays, ")
     assert "dict(zip(columns, cells))" in message
     assert message.endswith(' The line begins: ["a",1]')
+    assert refusal(b'[["a",1],["b",2]]').startswith("holds JSON arrays, ")
 
 
-@pytest.mark.parametrize("name", ["rows.csv", "ROWS.TSV", "rows.csv.gz"])
 @pytest.mark.parametrize("data", [b"text\nhello\n", b'"text"\n"hello"\n'])
-def test_a_table_of_one_column_is_known_by_its_name(name: str, data: bytes) -> None:
-    assert "csv.DictReader" in refusal(data, name)
+def test_a_table_of_one_column_is_known_only_by_its_name(data: bytes) -> None:
+    assert read(data, "rows.csv") == [{"text": "hello"}]
     with pytest.raises(InvalidRowError):
         read(data)
 
 
-def test_json_lines_may_have_the_name_of_a_table() -> None:
-    assert read(ROWS, "rows.csv") == [{"id": 1}, {"id": 2}]
-    with pytest.raises(InvalidRowError):
-        read(b'{"id":1,2}\n', "rows.csv")
+@pytest.mark.parametrize("name", ["rows.csv", "rows.tsv"])
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        (ROWS, 'seems to be JSON, not a table. For JSON Lines, give `files(uri, format="jsonl")`.'),
+        (b'{ "id":1}\n', "seems to be JSON, not a table."),
+        (b"\n{}\n", "seems to be JSON, not a table."),
+        (b'[{"id":1}]', 'seems to be a JSON array, not a table. Give `files(uri, format="json")`.'),
+        (b'[\n{"id":1}]', "seems to be a JSON array"),
+        (b"\n<html>\n", "seems to be XML or HTML"),
+        (b"<?xml version='1.0'?>", "seems to be XML or HTML"),
+        (b"PAR1\x15\x04", 'seems to be a Parquet file, not {}. Give `files(uri, format="parquet")`.'),
+        (zipped(), "seems to be a zip file (perhaps an Excel workbook), not {}. For a workbook, give"),
+        ("id,text\n".encode("utf-16"), 'not UTF-8. Give `files(uri, encoding="utf-16")`.'),
+    ],
+)  # fmt: skip
+def test_a_file_with_the_name_of_a_table_that_is_none_is_named(data: bytes, named: str, name: str) -> None:
+    assert named.format({"rows.csv": "CSV", "rows.tsv": "TSV"}[name]) in refusal(data, name)
+
+
+def test_json_lines_may_have_the_name_of_a_table_if_the_dag_says_so() -> None:
+    assert read(ROWS, "rows.csv", options=FileOptions(format="jsonl")) == [{"id": 1}, {"id": 2}]
+
+
+@pytest.mark.parametrize("header", ["[a],b", "{a},b", "<1,b", "a<b,c"])
+def test_a_header_may_begin_with_a_bracket(header: str) -> None:
+    assert read(f"{header}\n1,2\n".encode(), "rows.csv") == [dict(zip(header.split(","), "12", strict=True))]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "given"),
+    [
+        ("utf-16", "utf-16"), ("utf-16", "UTF-16LE"), ("utf-16-be", "utf-16-be"), ("utf-16-le", "utf-16-le"),
+        ("utf-32", "utf-32"), ("utf-32-be", "utf_32_be"), ("cp1252", "Windows-1252"), ("utf-8-sig", "utf-8"),
+    ],
+)  # fmt: skip
+def test_a_text_is_not_refused_if_the_dag_says_its_encoding(encoding: str, given: str) -> None:
+    data = '{"id":"é"}\n'.encode(encoding)
+    assert read(data, options=FileOptions(encoding=given)) == [{"id": "é"}]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "given", "named"),
+    [
+        ("utf-16", "cp1252", "seems to be UTF-16 text, as PowerShell's `>` writes it, not cp1252. Give"),
+        ("utf-16-be", "utf-16", 'seems to be UTF-16 text, not utf-16. Give `files(uri, encoding="utf-16-be")`.'),
+        ("cp1252", "utf-16", "begins without a byte order mark, so it is not utf-16. If its encoding is utf-16-le or"),
+        ("utf-8-sig", "cp1252", "begins with the byte order mark of UTF-8, so that it is not cp1252. Leave"),
+    ],
+)  # fmt: skip
+def test_an_encoding_that_is_not_that_of_the_file_is_named(encoding: str, given: str, named: str) -> None:
+    assert refusal('{"id":1}\n'.encode(encoding), options=FileOptions(encoding=given)).startswith(named)
 
 
 @pytest.mark.parametrize(
@@ -264,9 +309,9 @@ def test_a_last_line_without_an_end_may_be_a_bad_row(line: bytes) -> None:
     [
         (
             '{"a":"é"}'.encode("latin-1"),
-            "byte 7 is 0xe9, which is é in Latin-1 or Windows-1252. Save the file as UTF-8",
+            "byte 7 is 0xe9, which is é in Latin-1 or Windows-1252. If it is that, give",
         ),
-        (b'{"a":"ab\x81c"}', "byte 9 is 0x81. Save the file as UTF-8"),
+        (b'{"a":"ab\x81c"}', "byte 9 is 0x81. Give the encoding that it has, as `files(uri, encoding=…)`"),
         (b'{"a":"\xc3\xa9\xe9"}', "byte 9 is 0xe9, which is é"),
     ],
 )
