@@ -10,6 +10,7 @@ from unittest import mock
 
 import httpcore2
 import pytest
+from hypothesis import HealthCheck, settings
 
 from airflow_stack.guardian import guardian
 from airflow_stack.patience import timeout_factor
@@ -20,6 +21,10 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 guardian().watch_folder(Path(os.environ["AIRFLOW_HOME"]))  # removes it, however this process ends
 
+
+# A slow machine changes no outcome: neither a single example nor drawing the data has a limit of time.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 gc.disable()  # while tests are collected: what they import stays, and looking through it takes seconds each time
 

@@ -58,6 +58,7 @@ def zipped(**parts: str) -> bytes:
         (zipped(Index__Document_DOT_iwa=""), NAME, "is a Numbers document. Export it as an Excel workbook."),
         (zipped(rows_DOT_csv=""), NAME, "is a zip file, but no Excel workbook. Unpack it, and give the path of the fi"),
     ],
+    ids=["xls", "lock file", "gzip", "html", "csv", "empty", "xlsb", "ods", "numbers", "zip"],  # zips hold the time
 )
 def test_another_file_is_refused_with_the_way_in(data: bytes, name: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
