@@ -104,8 +104,8 @@ class MessageBatchOperator(RowsOperator):
         a module, because it is found by its name. It judges in strict mode. See ``docs/structured_output.md``.
     :param requests: ready ``{"custom_id": …, "params": {…}}`` dicts, from the same sources as ``rows``, and instead of
         ``rows``. Your custom_id (a unique string or whole number) comes back in the column ``key``. The request that is
-        sent has a custom_id of ours, which proves that a batch is ours. ``key``, ``keep`` and the parameters of the
-        question do not apply. (templated)
+        sent carries another custom_id, which the provider creates to recognize its batches. ``key``, ``keep`` and the
+        parameters of the question do not apply. (templated)
     :param column_prefix: text to put before the names of the *output's* columns, if they clash with yours (a column
         ``text``, for example). Default: ``""``.
     :param on_empty: what to do if there are no rows: ``"fail"``, or ``"skip"`` the task and those that follow it.
