@@ -24,6 +24,7 @@ DISTRIBUTION = "airflow-provider-anthropic-batches"
 
 # Loaded only in the process of a tool that has them: pytest for our fixtures, Airflow below 3.2 for its forms.
 BROUGHT_BY_THE_CALLER = {"pytest", "wtforms", "fsspec", "pydantic"}  # fsspec by the clients of object stores
+EXTRAS_OF_FORMATS = ("parquet", "xlsx", "zstd")  # of files of rows; imported only where such a file is read
 
 
 @pytest.fixture
@@ -91,8 +92,9 @@ def test_every_declared_dependency_is_imported() -> None:
 
 
 def declared(*, in_simulator: bool) -> set[str]:
-    extra = "simulator" if in_simulator else "validation"
-    requirements = PROJECT["dependencies"] + PROJECT["optional-dependencies"][extra]
+    extras = ("simulator",) if in_simulator else ("validation", *EXTRAS_OF_FORMATS)
+    optional = PROJECT["optional-dependencies"]
+    requirements = PROJECT["dependencies"] + [each for extra in extras for each in optional[extra]]
     return {normalized(re.split(r"[^\w.-]", each, maxsplit=1)[0]) for each in requirements}
 
 
