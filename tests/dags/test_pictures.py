@@ -76,9 +76,7 @@ def test_images_and_documents_are_sent_from_tasks_of_every_form_and_a_bad_one_is
     ]
     assert "The requests hold 3 images and 0 documents, with " in caplog.text
     assert run.xcom("one_task", "progress")["first_prompt"]["characters"] == len("What is on one.png?")
-    failures = "".join(capfd.readouterr())
-    assert "1 of 4 rows cannot be sent" in failures
-    assert "The row's columns are: path, name, size, modified, bytes." in failures, "of an image that is printed"
+    assert "1 of 4 rows cannot be sent" in "".join(capfd.readouterr())
 
 
 def _check_one_task(folder: Path) -> None:

@@ -6,6 +6,7 @@ what an ``https://`` URL leads to is not looked at: the API fetches it when it a
 
 from __future__ import annotations
 
+import errno
 from binascii import b2a_base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 
 from anthropic_batches_provider.batches import limits
 from anthropic_batches_provider.batches.plurals import counted
-from anthropic_batches_provider.batches.requests.encoding import encode_text
+from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_text
 from anthropic_batches_provider.batches.requests.exact_values import is_missing
 from anthropic_batches_provider.batches.requests.file_kinds import (
     PDF,
@@ -33,7 +34,7 @@ ReadFile = Callable[[Any, int], bytes]
 """Reads the file that a text or a path object names, up to so many bytes; further bytes need not be read."""
 
 _URL = "https://"
-_ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, ConfigurationError)
+_NO_FILES = (IsADirectoryError, NotADirectoryError)
 _MOST_READ = limits.MAX_MESSAGE_BYTES + 1
 
 
@@ -106,7 +107,7 @@ class FileColumns:
 
     def _image(self, value: Any, pixels: int) -> bytes:
         if _is_url(value):
-            return b'{"type":"image","source":{"type":"url","url":%b}}' % encode_text(value)
+            return b'{"type":"image","source":%b}' % _url_source(value)
         content = self._content(value)
         media_type = media_type_of(content)
         if media_type in (None, PDF, PLAIN_TEXT):
@@ -130,7 +131,7 @@ class FileColumns:
 
     def _document(self, value: Any) -> bytes:
         if _is_url(value):
-            return b'{"type":"document","source":{"type":"url","url":%b}}' % encode_text(value)
+            return b'{"type":"document","source":%b}' % _url_source(value)
         content = self._content(value)
         media_type = media_type_of(content)
         if media_type == PLAIN_TEXT:
@@ -176,9 +177,11 @@ class FileColumns:
             )
         try:
             return self.read_file(value, _MOST_READ)
-        except _ABSENT as error:
-            text = str(error) if isinstance(error, ConfigurationError) else _absent(error)
-            raise _BadFileError(f"cannot be read: {text} Fix the row, or leave it out.") from error
+        except (OSError, ValueError, ConfigurationError) as error:
+            problem = _absent(error)
+            if problem is None:
+                raise
+            raise _BadFileError(f"cannot be read: {problem} Fix the row, or leave it out.") from error
 
 
 def _check_total(size: int, number: int) -> None:
@@ -231,6 +234,13 @@ def _is_url(value: Any) -> bool:
     return isinstance(value, str) and value[: len(_URL)].lower() == _URL
 
 
+def _url_source(url: str) -> bytes:
+    try:
+        return b'{"type":"url","url":%b}' % encode_text(url)
+    except NotJsonError as error:
+        raise _BadFileError(f"is a URL that cannot be sent: {error}. Fix the URL.") from error
+
+
 def _base64_source(media_type: str, data: bytes) -> bytes:
     return b'{"type":"base64","media_type":"%b","data":"%b"}' % (media_type.encode(), data)
 
@@ -253,7 +263,11 @@ def _no_document(content: bytes, media_type: str | None) -> str:
     return f"seems to be {what}; the API takes documents in PDF and plain text. {way}"
 
 
-def _absent(error: BaseException) -> str:
+def _absent(error: Exception) -> str | None:
+    """Return why there is no file of that name, as a sentence; None if a retry may find it: a store may be away."""
+    if isinstance(error, ConfigurationError):
+        return str(error)
     if isinstance(error, FileNotFoundError):
         return "there is no such file."
-    return f"it is no file ({reason(error)})."
+    is_no_name = isinstance(error, UnicodeError) or (isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG)
+    return f"it is no file ({reason(error)})." if is_no_name or isinstance(error, _NO_FILES) else None

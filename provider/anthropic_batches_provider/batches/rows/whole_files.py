@@ -17,6 +17,7 @@ MAX_WHOLE_BYTES = MAX_BYTES_PER_BATCH
 
 _DEFAULT_ENCODING = "utf-8"
 _PDF_MAGIC = b"%PDF-"
+_TYPES = {"path": "string", "name": "string", "size": "int64", "modified": "timestamp[us, tz=UTC]"}
 
 
 def read_whole(file: RowFile) -> Iterator[dict[str, Any] | InvalidRowError]:
@@ -37,6 +38,7 @@ def read_whole(file: RowFile) -> Iterator[dict[str, Any] | InvalidRowError]:
         "modified": details.modified,
     }
     text = text_of(content, file.options.encoding or _DEFAULT_ENCODING)
+    file.schema.declare(_TYPES)
     yield row | ({"bytes": content} if text is None else {"text": text})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -187,12 +188,36 @@ def test_the_text_of_a_cell_that_is_no_path_is_not_shown() -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_a_store_that_fails_is_no_bad_row() -> None:
+@pytest.mark.parametrize("error", [TimeoutError("no answer"), PermissionError(13, "Forbidden"), ValueError("bug")])
+def test_a_store_that_fails_is_no_bad_row(error: Exception) -> None:
     def fail(place: Any, most: int) -> bytes:
-        raise TimeoutError("the store does not answer")
+        raise error
 
-    with pytest.raises(TimeoutError):
+    with pytest.raises(type(error)):
         question(images=("photo",), read=fail).encode_params({"photo": "s3://a/b"}, 0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        IsADirectoryError(21, "Is a directory"),
+        NotADirectoryError(20, "Not a directory"),
+        OSError(errno.ENAMETOOLONG, "File name too long"),
+        UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_name_that_no_file_can_have_is_a_bad_row(error: Exception) -> None:
+    def fail(place: Any, most: int) -> bytes:
+        raise error
+
+    with pytest.raises(InvalidRowError, match=r"column 'photo' \(/a\) cannot be read: it is no file \("):
+        question(images=("photo",), read=fail).encode_params({"photo": "/a"}, 0)
+
+
+def test_no_shortcut_leaves_the_files_out() -> None:
+    assert question(images=("photo",)).spliced_params() is None
+    assert question(documents=("photo",)).spliced_params() is None
 
 
 def test_the_limit_of_an_image_counts_its_base64() -> None:

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from jinja2.sandbox import SandboxedEnvironment
 
-from anthropic_batches_provider.batches.rows import whole_files
+from anthropic_batches_provider.batches.file_options import FileOptions
+from anthropic_batches_provider.batches.requests import PromptTemplate, Question
+from anthropic_batches_provider.batches.rows import SourceSchema, read_row_file, whole_files
 from anthropic_batches_provider.batches.rows.whole_files import text_of
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
@@ -41,6 +44,15 @@ def test_each_file_is_one_row_in_the_order_of_the_names(tmp_path: Path) -> None:
         {"path": f"{tmp_path}/b.txt", "name": "b.txt", "size": 6, "modified": modified, "text": "second"},
         {"path": f"{tmp_path}/c.bin", "name": "c.bin", "size": 2, "modified": modified, "bytes": b"\0\1"},
     ]
+
+
+def test_the_types_of_the_columns_are_known_even_of_a_store_that_tells_no_age() -> None:
+    schema = SourceSchema()
+    (row,) = read_row_file(io.BytesIO(b"x"), name="a.txt", options=FileOptions(format="whole"), schema=schema)
+    assert (row["size"], row["modified"], row["text"]) == (0, None, "x")
+    assert schema.declared() == {
+        "path": "string", "name": "string", "size": "int64", "modified": "timestamp[us, tz=UTC]"
+    }  # fmt: skip
 
 
 def test_a_folder_without_matching_files_has_no_rows(tmp_path: Path) -> None:
@@ -77,6 +89,13 @@ def test_exactly_one_column_holds_the_content(tmp_path: Path) -> None:
     columns = {"path", "name", "size", "modified"}
     assert only(tmp_path / "a.txt", "naïve".encode("cp1252"), encoding="cp1252").keys() == columns | {"text"}
     assert only(tmp_path / "a.txt", "naïve".encode("cp1252")).keys() == columns | {"bytes"}
+
+
+def test_a_prompt_that_prints_the_text_of_an_image_makes_a_bad_row_that_lists_the_columns(tmp_path: Path) -> None:
+    prompt = PromptTemplate("Sum up: {{ row.text }}", SandboxedEnvironment(), {})
+    asked = Question(prompt=prompt, model="m", max_tokens=8)
+    with pytest.raises(InvalidRowError, match=r"The row's columns are: path, name, size, modified, bytes\.$"):
+        asked.encode_params(only(tmp_path / "a.png", PNG_BEGINNING), 0)
 
 
 def test_gzip_is_unzipped_whatever_it_holds_and_the_size_is_that_of_the_stored_file(tmp_path: Path) -> None:

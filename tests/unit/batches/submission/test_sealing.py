@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from anthropic_batches_provider.batches.message_batch import RequestCounts
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
+from anthropic_batches_provider.batches.submission import sealing
 from anthropic_batches_provider.batches.submission.sealing import seal_job
 from anthropic_batches_provider.edge.object_storage import ObjectStorage
 from tests.worlds.ended_jobs import ended_batch, opened_job, submit
@@ -96,3 +98,21 @@ def test_a_slower_attempt_removes_what_dead_ones_left_but_no_file_of_a_later_rou
     assert seal_job(job, store.rows(3 * ROWS_PER_SHARD), limits=limits, spool_folder=spool) == first
     names = store.list(f"{job.path}/requests")
     assert names == sorted([first.shards[0].requests_file.partition("/")[2], "00001-aaaaaaaa.jsonl"])
+
+
+def test_a_large_shard_is_told_before_it_is_written_to_the_store(
+    spool: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = CopyingStore(spool)
+    job = opened_job(store)
+    told: list[int] = []
+    monkeypatch.setattr(store, "put_file", lambda source, path: told.append(len(caplog.records)))
+    limits = ShardLimits(max_requests=ROWS_PER_SHARD)
+    with caplog.at_level(logging.INFO):
+        small = seal_job(job, store.rows(1), limits=limits, spool_folder=spool)
+        assert (told, caplog.records) == ([0, 0], [])
+        monkeypatch.setattr(sealing, "_LARGE_SHARD_BYTES", small.shards[0].body_bytes)
+        seal_job(opened_job(store), store.rows(ROWS_PER_SHARD), limits=limits, spool_folder=spool)
+    assert told == [0, 0, 1, 1]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("Writing shard 0 with 4 requests and ")
