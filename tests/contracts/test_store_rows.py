@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import io
 import random
 import zlib
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import pyarrow
 import pytest
 import zstandard
+from pyarrow import ipc, parquet
 
 from anthropic_batches_provider.edge.object_storage import object_path, open_storage
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
@@ -180,6 +183,34 @@ def test_an_encoding_costs_no_further_request(store: Store) -> None:
         if store.name == "gcs":  # gcsfs looks for an object and for a folder of that name, some number of times
             requests = [request for request in requests if "alt=media" in request.path]
         assert [request.method for request in requests] == (["GET"] if store.name == "gcs" else ["HEAD", "GET"])
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.arrow", "rows.arrows"])
+def test_tables_of_many_blocks_are_read_with_their_types(store: Store, name: str) -> None:
+    letters = random.Random(1)
+    numbers = range(20_000)
+    text = [letters.randbytes(500).hex() for _ in numbers]
+    at = pyarrow.array(numbers, pyarrow.int64()).view(pyarrow.timestamp("ns", "UTC"))
+    file = io.BytesIO()
+    table = pyarrow.table({"n": numbers, "text": text, "at": at})
+    if name.endswith("parquet"):
+        parquet.write_table(table, file, row_group_size=6_000)
+    else:
+        with (ipc.new_file if name.endswith("arrow") else ipc.new_stream)(file, table.schema) as writer:
+            writer.write_table(table, max_chunksize=6_000)
+    assert len(file.getvalue()) > store.part_bytes
+    folder = store.folder()
+    upload(f"{folder}/day=1/{name}", file.getvalue())
+    rows = list(read_rows(RowsArgument(f"{folder}/day=*/{name}").read(cast("Any", {}))))
+    assert [(row["n"], row["text"], row["day"]) for row in rows] == [(n, text[n], "1") for n in numbers]
+    assert str(rows[19_999]["at"]) == "1970-01-01 00:00:00.000019999+00:00"
+
+
+def test_a_table_whose_end_is_missing_is_refused(store: Store) -> None:
+    uri = f"{store.folder()}/rows.parquet"
+    upload(uri, b"PAR1" + bytes(5000))
+    with pytest.raises(ConfigurationError, match=r"rows\.parquet seems to be cut short"):
+        read(uri)
 
 
 def upload(uri: str, content: bytes, *, encoding: str | None = None) -> None:

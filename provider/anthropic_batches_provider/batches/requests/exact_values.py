@@ -85,8 +85,14 @@ def is_suspect(value: Any) -> bool:
             if type(name) is not str:
                 return True
         value = value.values()
+    elif kind is datetime.datetime:
+        return value.tzinfo is not None and value.tzinfo is not datetime.UTC  # other zones may have odd offsets
     elif kind is not list and kind is not tuple:
-        return kind not in _HARMLESS and not (isinstance(value, float) and math.isfinite(value))
+        return (
+            kind not in _HARMLESS
+            and kind is not datetime.date
+            and not (isinstance(value, float) and math.isfinite(value))
+        )
     for item in value:  # noqa: SIM110 - a generator expression would take twice the time
         if type(item) not in _HARMLESS and is_suspect(item):
             return True

@@ -15,7 +15,7 @@ LARGE_BYTES = 128 << 20
 """A part of a file that is held in memory at once is named in the log from this size on."""
 
 _WRITE_AGAIN = "Write or copy the file again."
-_GZIP = b"\x1f\x8b"
+_PACKED = {b"\x1f\x8b": ("gzip", "gunzip"), b"\x28\xb5\x2f\xfd": ("zstd", "unzstd")}
 _OTHERS = (
     (b"PAR1", "a Parquet file", 'Give files(…, format="parquet"), or a name that ends in .parquet.'),
     (b"ARROW1", "an Arrow file", 'Give files(…, format="arrow"), or a name that ends in .arrow.'),
@@ -151,11 +151,12 @@ def refuse_other_format(file: RowFile, beginning: bytes) -> NoReturn:
     problem = f"is no {file.format_name} file: it begins with {shortened(beginning[:16])!r}. Check where it comes from."
     if not beginning:
         problem = f"is empty, and so no {file.format_name} file. {_WRITE_AGAIN}"
-    elif beginning.startswith(_GZIP):
-        problem = (
-            f"is compressed with gzip as a whole, so that {file.format_name} cannot be read from its end. Decompress "
-            "it, for example with `gunzip`; the format has a compression of its own."
-        )
+    for magic, (how, command) in _PACKED.items():
+        if beginning.startswith(magic):
+            problem = (
+                f"is compressed with {how} as a whole, so that {file.format_name} cannot be read from its end. "
+                f"Decompress it, for example with `{command}`; the format has a compression of its own."
+            )
     for magic, what, way in _OTHERS:
         if beginning.startswith(magic):
             problem = f"seems to be {what}, not {file.format_name}. {way}"

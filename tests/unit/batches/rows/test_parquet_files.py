@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pyarrow
 import pytest
+import zstandard
 from pyarrow import parquet
 
 from anthropic_batches_provider.batches.file_options import FileOptions
@@ -77,11 +78,15 @@ def test_a_file_without_the_end_or_with_other_bytes_is_refused() -> None:
     assert "is an encrypted Parquet file" in refusal(b"PARE" + bytes(20) + b"PARE")
 
 
-@pytest.mark.parametrize("name", ["t.parquet.gz", "t.parquet"])
-def test_a_file_that_is_zipped_as_a_whole_is_refused(name: str) -> None:
-    message = refusal(gzip.compress(WHOLE), name=name)
-    assert message.startswith(f"{name} is compressed with gzip as a whole")
-    assert "`gunzip`" in message
+@pytest.mark.parametrize("name", ["t.parquet.gz", "t.parquet.zst", "t.parquet"])
+@pytest.mark.parametrize(
+    ("pack", "how", "command"),
+    [(gzip.compress, "gzip", "`gunzip`"), (zstandard.ZstdCompressor().compress, "zstd", "`unzstd`")],
+)
+def test_a_file_that_is_packed_as_a_whole_is_refused(name: str, pack: Any, how: str, command: str) -> None:
+    message = refusal(pack(WHOLE), name=name)
+    assert message.startswith(f"{name} is compressed with {how} as a whole")
+    assert command in message
 
 
 def test_a_gz_file_that_is_none_is_read() -> None:
