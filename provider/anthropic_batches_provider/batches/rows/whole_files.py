@@ -23,7 +23,7 @@ _TYPES = {"path": "string", "name": "string", "size": "int64", "modified": "time
 def read_whole(file: RowFile) -> Iterator[dict[str, Any] | InvalidRowError]:
     """Yield the one row of a file: its path, name, size and age, and either ``text`` or ``bytes``.
 
-    Gzip is unzipped, whatever it holds; ``size`` is that of the stored file.
+    Gzip and zstd are unpacked, whatever they hold; ``size`` is that of the stored file.
     """
     try:
         content = _content(file)
@@ -57,7 +57,7 @@ def text_of(content: bytes, encoding: str) -> str | None:
 
 
 def _content(file: RowFile) -> bytes:
-    """Return the unzipped content of a file.
+    """Return the unpacked content of a file.
 
     :raises BrokenFileError: it is damaged, or too large for a request.
     """
