@@ -48,11 +48,11 @@ def run(steps: dict[str, Callable[[Arguments], None]]) -> None:
     arguments = Arguments(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
     used = resource.getrusage(resource.RUSAGE_SELF)
     steps[arguments.step](arguments)
-    told = {"imports_cpu": used.ru_utime + used.ru_stime, "peak_memory": _peak_memory()}
+    told = {"imports_cpu": used.ru_utime + used.ru_stime, "peak_memory": peak_memory()}
     arguments.told.write_text(json.dumps(told))
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
     """Return the peak resident memory of this program, in bytes.
 
     On Linux, ``ru_maxrss`` outlives ``exec``: it makes a program at least as large as the program that started it.

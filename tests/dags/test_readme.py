@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -46,3 +47,22 @@ def test_the_run_fails_if_a_row_has_no_answer(
     message_batch_simulator.control.add_outcome("errored", contains="kettle", error_type="overloaded_error")
     run = first_dag.run("label_reviews", logical_date=LOGICAL_DATE.add(days=1))
     assert run.tasks == {"label": "failed"}
+
+
+def test_the_snippet_labels_a_csv_of_fifty_rows(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
+) -> None:
+    snippet = _PYTHON.findall((ROOT / "README.md").read_text())[1]
+    assert len(snippet.splitlines()) < 10
+    (tmp_path / "reviews.csv").write_text("review_id,text\n" + "".join(f'{n},"Good, {n}"\n' for n in range(50)))
+    head = (
+        "import pendulum\nfrom airflow.sdk import DAG\n"
+        "from anthropic_batches_provider.operators import MessageBatchOperator\n"
+        'with DAG("label_csv", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC")) as dag:\n'
+    )
+    code = indent(snippet.replace("/data/", f"{tmp_path}/"), "    ")
+    (dags.folder / "label_csv.py").write_text(head + code)
+    assert dags.run("label_csv").state == "success"
+    (folder,) = (tmp_path / "labels").iterdir()
+    assert [row["review_id"] for row in rows_in(folder)] == [str(number) for number in range(50)]
+    assert message_batch_simulator.control.billing().rows_billed == 50

@@ -57,7 +57,7 @@ def tables(draw: st.DrawFn) -> Table:
     encoding = draw(st.sampled_from(ENCODINGS))
     delimiter = draw(st.sampled_from(",;\t|"))
     words = WORDS.map(lambda word: word.encode(encoding, "ignore").decode(encoding))
-    usable_names = words.filter(lambda name: not name.isspace() and name[:1] not in ("{", "[", "<"))
+    usable_names = words.filter(lambda name: not name.isspace() and name.lstrip()[:1] not in ("{", "[", "<"))
     names = draw(st.lists(usable_names, min_size=1, max_size=4, unique=True))
     rows = draw(st.lists(st.lists(words, min_size=len(names), max_size=len(names)), max_size=6))
     rows = [row for row in rows if row != names or len(names) == 1]

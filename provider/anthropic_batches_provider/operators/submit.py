@@ -24,10 +24,11 @@ class MessageBatchSubmitOperator(RowsOperator):
     Give ``rows`` with ``prompt`` or ``request_builder``, or give ready ``requests``.
 
     :param rows: where the rows come from: a list of dicts, the output of another task, a callable, or the URI or
-        absolute path of JSON Lines files (text, a ``pathlib.Path`` or an ``ObjectStoragePath``). A callable returns or
-        yields dicts and may take context variables as arguments. Files may be plain or gzip; ``*``, ``?`` and ``[…]``
-        match inside one folder name or file name, but no name that begins with ``.`` or ``_``. A URI is templated. Data
-        is never templated, and never shown among the rendered fields. (templated)
+        absolute path of files (text, a ``pathlib.Path`` or an ``ObjectStoragePath``), or several of them in a list or
+        in ``files(…)``. A callable returns or yields dicts and may take context variables as arguments. Files are JSON
+        Lines, JSON, CSV, TSV, Parquet, Arrow or Excel workbooks, by their suffix; see ``docs/sources.md``. ``*``, ``?``
+        and ``[…]`` match inside one folder name or file name, but no name that begins with ``.`` or ``_``. A URI is
+        templated. Data is never templated, and never shown among the rendered fields. (templated)
     :param key: the column, or list of columns, that identifies a row in the output. Its values must be unique, and may
         be any JSON; ``1``, ``1.0`` and ``"1"`` are three keys. Default: the row's number, from 0, in a column
         ``row_number``.

@@ -67,6 +67,13 @@ def test_format_decides_whatever_the_name_of_the_file_says(tmp_path: Path) -> No
     assert read(files(f"{lake}/export.csv", format="jsonl")) == [{"n": 0}]
 
 
+def test_a_table_is_read_as_its_options_say(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("n;text\n1;NULL\n2;é\n".encode("cp1252"))
+    rows = [{"n": "1", "text": None}, {"n": "2", "text": "é"}]
+    for nulls in ("NULL", ["NULL"], ("-", "NULL")):
+        assert read(files(f"{tmp_path}/*.csv", delimiter=";", encoding="cp1252", null_values=nulls)) == rows
+
+
 def test_an_option_that_the_format_does_not_use_is_refused(tmp_path: Path) -> None:
     lake = numbered(tmp_path, "a.jsonl")
     with pytest.raises(ConfigurationError, match=r"a\.jsonl is read as JSON Lines, which does not use delimiter="):

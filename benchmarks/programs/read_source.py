@@ -1,0 +1,35 @@
+"""Reads all rows of a source, as a submitting task does, and prints what that took beyond the imports, as JSON.
+
+Started with the kind of source, one of :data:`READERS`, and its file.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from anthropic_batches_provider.batches.rows import read_row_file
+from benchmarks.programs.size_arguments import peak_memory
+
+
+def read_file(path: Path) -> Iterator[Any]:
+    with path.open("rb") as stream:
+        yield from read_row_file(stream, name=str(path), digits_of=frozenset({"id"}))
+
+
+READERS: dict[str, Callable[[Path], Iterator[Any]]] = {"file": read_file}
+
+
+def main(kind: str, file: str) -> None:
+    read = READERS[kind]
+    memory, cpu = peak_memory(), time.process_time()
+    rows = sum(1 for row in read(Path(file)) if isinstance(row, dict))
+    print(json.dumps({"rows": rows, "cpu": time.process_time() - cpu, "memory": peak_memory() - memory}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
