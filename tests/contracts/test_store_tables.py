@@ -47,10 +47,8 @@ def test_a_table_of_delta_lake(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("default")  # of pyiceberg's own parts
 def test_a_table_of_iceberg(tmp_path: Path) -> None:
-    pytest.importorskip("pyiceberg")
-    from pyiceberg.catalog import load_catalog
-
-    catalog = load_catalog(
+    pyiceberg: Any = pytest.importorskip("pyiceberg.catalog")
+    catalog = pyiceberg.load_catalog(
         "lake", type="sql", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=f"file://{tmp_path}/warehouse"
     )
     catalog.create_namespace("shop")

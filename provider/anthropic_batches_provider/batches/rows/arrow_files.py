@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from anthropic_batches_provider.batches.requests.wording import reason, shortened
 from anthropic_batches_provider.batches.rows.arrow_streams import (
     LARGE_BYTES,
     ArrowSource,
@@ -122,9 +123,50 @@ def _whole(file: RowFile, source: ArrowSource) -> Iterator[None]:
 def _check_batch(batch: Any) -> None:
     """Check that the offsets in a batch lead into its bytes: pyarrow takes them from the file as they are.
 
-    :raises BrokenFileError: they do not, or text is not UTF-8.
+    A value that is none of its type, such as a time of 25:00, is a matter of its row.
+
+    :raises BrokenFileError: they do not.
     """
     try:
         batch.validate(full=True)
-    except ValueError as error:
-        raise BrokenFileError(f"the bytes of the file are damaged ({error}). Write or copy the file again.") from error
+    except ValueError:
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            _check_column(name, column)
+
+
+def _check_column(name: str, column: Any) -> None:
+    try:
+        column.view(_layout(column.type)).validate(full=True)
+    except (ValueError, NotImplementedError) as error:
+        raise BrokenFileError(
+            f"the bytes of the file are damaged (column {shortened(name)!r}: {reason(error)}). Write or copy the file "
+            "again."
+        ) from error
+
+
+def _layout(kind: Any) -> Any:
+    """Return a type that is stored in the same way, of which every value is one."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_time32(kind):
+        return pyarrow.int32()
+    if types.is_time64(kind) or types.is_date64(kind):
+        return pyarrow.int64()
+    if types.is_struct(kind):
+        fields = [kind.field(number) for number in range(kind.num_fields)]
+        return pyarrow.struct([(field.name, _layout(field.type)) for field in fields])
+    if types.is_map(kind):
+        return pyarrow.map_(_layout(kind.key_type), _layout(kind.item_type))
+    if types.is_dictionary(kind):
+        return pyarrow.dictionary(kind.index_type, _layout(kind.value_type))
+    if types.is_list(kind):
+        return pyarrow.list_(_layout(kind.value_type))
+    if types.is_large_list(kind):
+        return pyarrow.large_list(_layout(kind.value_type))
+    texts = {
+        pyarrow.string(): pyarrow.binary(),
+        pyarrow.large_string(): pyarrow.large_binary(),
+        pyarrow.string_view(): pyarrow.binary_view(),
+    }
+    return texts.get(kind, kind)

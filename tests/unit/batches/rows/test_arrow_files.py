@@ -120,6 +120,33 @@ def test_a_row_that_is_bad_is_named_and_others_go_on(make: Callable[..., Any]) -
     assert str(bad).startswith("t.arrow, row 1 (the first is 0): column 'v' holds a duration with nanoseconds")
 
 
+NO_TIME = pyarrow.array([0, -1, 1], pyarrow.int32()).view(pyarrow.time32("ms"))
+NO_DATE = pyarrow.array([0, 1, 0], pyarrow.int64()).view(pyarrow.date64())
+NO_TEXT = pyarrow.array([b"a", b"\xff", b"c"]).view(pyarrow.string())
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        NO_TIME,
+        NO_DATE,
+        NO_TEXT,
+        pyarrow.array([b"a", b"\xff", b"c"], pyarrow.large_binary()).view(pyarrow.large_string()),
+        pyarrow.StructArray.from_arrays([NO_TIME, NO_TEXT], ["x", "y"]),
+        pyarrow.ListArray.from_arrays([0, 1, 2, 3], NO_TEXT),
+        pyarrow.LargeListArray.from_arrays([0, 1, 2, 3], NO_DATE),
+        pyarrow.MapArray.from_arrays([0, 1, 2, 3], NO_TEXT, NO_TIME),
+    ],
+    ids=lambda column: str(column.type),
+)
+@pytest.mark.parametrize("make", [ipc.new_file, ipc.new_stream])
+def test_a_value_that_is_none_of_its_type_is_a_matter_of_its_row(make: Callable[..., Any], column: Any) -> None:
+    first, bad, third = read(written(make, table=pyarrow.table({"v": column, "n": [0, 1, 2]})))
+    assert (first["n"], third["n"]) == (0, 2)
+    assert isinstance(bad, InvalidRowError)
+    assert str(bad).startswith("t.arrow, row 1 (the first is 0): column 'v' holds ")
+
+
 def test_dictionaries_that_grow_or_change_are_followed() -> None:
     file = io.BytesIO()
     first, second = (pyarrow.record_batch({"c": pyarrow.array(texts).dictionary_encode()}) for texts in ("ab", "cab"))
