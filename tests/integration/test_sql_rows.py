@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider.batches.requests.encoding import encode_values
+from anthropic_batches_provider.batches.requests.printing import NotPrintableError, printed
 from anthropic_batches_provider.batches.rows import RowColumns, SourceSchema, prepare_rows
 from anthropic_batches_provider.errors import ConfigurationError, SourceError
 from tests.e2e.postgres import Databases
@@ -185,7 +186,8 @@ def test_a_value_is_written_exactly(warehouse: Warehouse, expression: str, kept:
     "expression", ["'[1,2]'::int4range", "array['[1,2]'::int4range]", "'NaN'::numeric", "'infinity'::float8"]
 )
 def test_a_value_without_json_makes_its_row_invalid_and_no_other(warehouse: Warehouse, expression: str) -> None:
-    rows = rows_of(f"SELECT n, CASE n WHEN 2 THEN {expression} END AS v FROM generate_series(1, 3) AS n")
+    sql = f"SELECT n, CASE n WHEN 2 THEN {expression} END AS v FROM generate_series(1, 3) AS n"
+    rows = rows_of(sql)
     prepared = prepare_rows(rows, columns=RowColumns(key="n", keep=["v"]), encode=lambda *_: b"{}", spool_folder=None)  # type: ignore[arg-type]
     reasons = [getattr(row, "reason", None) for row in prepared]
     assert reasons[0] is reasons[2] is None
@@ -193,6 +195,8 @@ def test_a_value_without_json_makes_its_row_invalid_and_no_other(warehouse: Ware
     assert "column 'v'" in reasons[1]
     if "range" in expression:
         assert "cast it to text in the query" in reasons[1]
+        with pytest.raises(NotPrintableError, match="cast it to text in the query"):
+            printed([*rows_of(sql)][1]["v"])
 
 
 @pytest.mark.parametrize(

@@ -158,8 +158,13 @@ def plain_value(value: Any) -> Any:
     for kind, convert in _CONVERSIONS:
         if isinstance(value, kind):
             return convert(value)
-    advice = "; cast it to text in the query" if type(value).__module__.partition(".")[0] in _DATABASE_DRIVERS else ""
+    advice = "; cast it to text in the query" if is_of_driver(value) else ""
     raise TypeError(f"objects of type {type(value).__name__} have no JSON form{advice}")
+
+
+def is_of_driver(value: Any) -> bool:
+    """Return whether a value has a type of a database's driver, such as a range: drivers give it different texts."""
+    return type(value).__module__.partition(".")[0] in _DATABASE_DRIVERS
 
 
 def _exact_mapping(value: Mapping[Any, Any], path: str) -> dict[Any, Any]:
