@@ -14,7 +14,7 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 
 from anthropic_batches_provider.batches.submission import sealing
-from anthropic_batches_provider.edge import sql_reading
+from anthropic_batches_provider.edge import sql_drivers, sql_reading
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import DagRunner, rows_in
 from tests.dags.test_variety import shown
@@ -158,7 +158,7 @@ def test_a_retry_reads_from_the_start_if_sealing_broke_off_which_leaves_no_conne
 def test_a_database_that_fails_is_asked_again_by_a_retry(
     dags: DagRunner, connections: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = sql_reading.driver_of
+    read = sql_drivers.driver_of
 
     def lost_once(connection: Any) -> Any:
         if len(connections) == 1:

@@ -19,7 +19,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from anthropic_batches_provider.batches.invalid_rows import InvalidRow
 from anthropic_batches_provider.batches.rows import PreparedRow, RowColumns, prepare_rows
 from anthropic_batches_provider.edge import sql_reading
 from tests.e2e.postgres import Databases
@@ -98,7 +97,7 @@ def output_of(sql: str) -> list[dict[str, Any]]:
     )
     rows: list[dict[str, Any]] = []
     for row in prepared:
-        assert isinstance(row, PreparedRow), row.reason if isinstance(row, InvalidRow) else row
+        assert isinstance(row, PreparedRow), row.reason
         rows.append(json.loads(row.columns))
     assert [row.pop("row_number") for row in rows] == list(range(len(rows)))
     return rows
@@ -119,7 +118,7 @@ def driver(request: pytest.FixtureRequest, warehouse: Warehouse, monkeypatch: py
 def insert(warehouse: Warehouse, table: str, rows: list[dict[str, Any]]) -> None:
     kinds = ", ".join(f'"{name}" {kind}' for name, (kind, _, _) in COLUMNS.items())
     with closing(psycopg2.connect(host=warehouse.host, dbname=warehouse.name, user="postgres")) as connection:
-        psycopg2.extras.register_uuid(conn_or_curs=connection)
+        psycopg2.extras.register_uuid(conn_or_curs=connection)  # type: ignore[no-untyped-call]
         cursor = connection.cursor()
         cursor.execute(f"CREATE TABLE {table} (n int, {kinds})")
         marks = ", ".join(f"%s::{kind}" for kind, _, _ in COLUMNS.values())
