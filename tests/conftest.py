@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import httpcore2
@@ -14,6 +15,9 @@ from hypothesis import HealthCheck, settings
 
 from airflow_stack.guardian import guardian
 from airflow_stack.patience import timeout_factor
+
+if TYPE_CHECKING:
+    from tests.e2e.postgres import Databases
 
 for _name in [name for name in os.environ if name.startswith(("AIRFLOW", "ANTHROPIC_"))]:
     del os.environ[_name]
@@ -55,3 +59,12 @@ def _one_tls_context() -> Iterator[None]:
     original = httpcore2.default_ssl_context
     with mock.patch.object(httpcore2, "default_ssl_context", cache(original)):
         yield
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Databases"]:
+    """Run a PostgreSQL server for this process's tests."""
+    from tests.e2e.postgres import postgres
+
+    with postgres(tmp_path_factory.getbasetemp().parent / "postgres.lock") as databases:
+        yield databases

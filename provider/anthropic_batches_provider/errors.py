@@ -23,6 +23,7 @@
     │   ├── CorruptLedgerError        a record is unreadable or was not written by this package
     │   └── SubmissionOutcomeUnknownError   a create call may or may not have made a batch
     ├── SpoolFullError                the worker's disk has no room for a task's temporary files
+    ├── SourceError                   a database failed while rows were read from it
     └── BatchOutcomeError             batches did not end as intended
         ├── FailedRowsError           more rows failed than ``max_failed_rows`` allows
         ├── JobStoppedError           the errors of rows show that no request would be answered now
@@ -59,6 +60,7 @@ __all__ = [
     "RateLimitedError",
     "ResultsStreamError",
     "ResultsUnavailableError",
+    "SourceError",
     "SpendLimitReachedError",
     "SpoolFullError",
     "SubmissionOutcomeUnknownError",
@@ -223,6 +225,10 @@ class SpoolFullError(MessageBatchesError):
         super().__init__(message)
         self.folder = folder
         self.free_bytes = free_bytes
+
+
+class SourceError(MessageBatchesError):
+    """A database, or the connection to it, failed while rows were read; nothing was sent, a retry reads them again."""
 
 
 class BatchOutcomeError(MessageBatchesError):

@@ -1,4 +1,4 @@
-"""Sources of rows besides text and lists: files with options, and the published output of an earlier task.
+"""Sources of rows besides text and lists: files with options, queries, and the published output of an earlier task.
 
 It is imported when DAGs are parsed; what reads rows is imported only when rows are read.
 """
@@ -11,9 +11,10 @@ from typing import Any
 
 from anthropic_batches_provider.batches.file_options import FileOptions
 from anthropic_batches_provider.edge.row_sources import FileRows, RowSource
+from anthropic_batches_provider.edge.sql_rows import SqlRows
 from anthropic_batches_provider.edge.uris import Uri
 
-__all__ = ["files", "read_rows"]
+__all__ = ["SqlRows", "files", "read_rows"]
 
 
 def files(

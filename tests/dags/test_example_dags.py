@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import logging
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import airflow
@@ -34,6 +36,7 @@ def test_there_is_a_test_for_every_example() -> None:
         "collect_ended_batches",
         "tidy_workspace",
         *EXAMPLES_WITH_FILES,
+        "translate_table",
         *EXAMPLES_WITH_SCHEMAS,
     }
 
@@ -211,8 +214,32 @@ def test_what_is_collected_once_is_not_collected_again_and_a_canceled_batch_foll
     assert {row["result_type"] for row in rows} <= {"succeeded", "canceled"}  # as far as it was when it was canceled
 
 
-def test_the_body_of_the_dag_that_tidies_is_short() -> None:
-    tree = ast.parse((ROOT / "dags/tidy_workspace.py").read_text())
+def test_a_table_is_translated_into_another_and_twice_for_the_price_of_once(
+    dags: DagRunner,
+    message_batch_simulator: MessageBatchSimulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    database = sqlite3.connect(tmp_path / "products.db")
+    with closing(database):
+        database.executescript((ROOT / "dags/data/products.sql").read_text())
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_PRODUCTS", json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/products.db"})
+        )
+        for _ in range(2):
+            run = dags.run("translate_table", {"output": str(tmp_path / "out")})
+            assert run.tasks == {"translate": "success", "store": "success"}
+            assert run.xcom("store") == 15
+            rows = database.execute("SELECT product_id, language, description FROM translations").fetchall()
+            languages = ("German", "Japanese", "Spanish")
+            assert sorted(row[:2] for row in rows) == [(number, name) for number in range(1, 6) for name in languages]
+            assert all(description for _, _, description in rows)
+    assert message_batch_simulator.control.billing().rows_billed == 15
+
+
+@pytest.mark.parametrize("name", ["tidy_workspace", "translate_table"])
+def test_the_body_of_the_dag_is_short(name: str) -> None:
+    tree = ast.parse((ROOT / f"dags/{name}.py").read_text())
     (block,) = (node for node in tree.body if isinstance(node, ast.With))
     assert (block.body[-1].end_lineno or 0) - block.body[0].lineno < 25
 

@@ -10,6 +10,7 @@ import base64
 import datetime
 import enum
 import importlib
+import ipaddress
 import json
 import math
 import re
@@ -488,7 +489,12 @@ def _numpy_samples() -> st.SearchStrategy[Sample]:
     )
 
 
-SCALARS = st.one_of(TEXT_SAMPLES, NUMBERS, UUIDS, MOMENTS, DATES, TIMES, SPANS, ENUMS, NOTHING)
+NETWORKS = st.one_of(
+    st.ip_addresses(),
+    st.ip_addresses().map(lambda address: ipaddress.ip_interface(f"{address}/7")),
+    st.ip_addresses().map(lambda address: ipaddress.ip_network(f"{address}/9", strict=False)),
+).map(lambda value: Sample(value, str(value), str(value)))
+SCALARS = st.one_of(TEXT_SAMPLES, NUMBERS, UUIDS, NETWORKS, MOMENTS, DATES, TIMES, SPANS, ENUMS, NOTHING)
 if numpy is not None:
     SCALARS |= _numpy_samples()
 

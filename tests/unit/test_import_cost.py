@@ -19,6 +19,7 @@ LIGHT_ENGINE = {
     "batches",
     "batches.batch_ids",
     "batches.cancellation",
+    "batches.closing",
     "batches.file_options",
     "batches.frame_kinds",
     "batches.limits",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from anthropic_batches_provider.batches.closing import closed_after
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.edge.xcom_keys import PROGRESS_KEY
 
@@ -44,7 +45,7 @@ class ProgressReport:
     def building(self, rows: Iterable[_Row]) -> Iterator[_Row]:
         """Yield the rows unchanged, and report how many were built."""
         count = 0
-        with log_group("Building shards"):
+        with closed_after(rows), log_group("Building shards"):
             for count, row in enumerate(rows, 1):
                 if not count % _ROWS_BETWEEN_LOOKS and self._is_due():
                     self._tell_built(count)

@@ -69,9 +69,8 @@ class RowsArgument(ResolveMixin):
             source = task.render_template(source, context)
         return RowsArgument(source, self.name, is_resolved=True)
 
-    @staticmethod
-    def _may_be_rendered(context: Context) -> bool:
-        return is_literal_argument(context, "rows") and is_literal_argument(context, "requests")
+    def _may_be_rendered(self, context: Context) -> bool:
+        return is_literal_argument(context, self.name)
 
     def serialize(self) -> str:
         """Return a label for Airflow's serialized DAG and rendered fields; never data."""

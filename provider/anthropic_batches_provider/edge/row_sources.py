@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
@@ -31,18 +31,22 @@ class RowSource(ResolveMixin):
     """
 
     templated: tuple[str, ...] = ()
+    _is_resolved = False
 
     def iter_references(self) -> Iterable[tuple[Any, str]]:
         """Yield the references to the upstream tasks whose output is among the arguments."""
         for name in self.templated:
             yield from XComArg.iter_xcom_references(getattr(self, name))
 
-    def resolve(self, context: Context, *_: Any, may_render: bool = True, **__: Any) -> RowSource:
+    def resolve(self, context: Context, *_: Any, may_render: bool = True, **__: Any) -> Self:
         """Return a copy with its arguments rendered, and the output of other tasks in place.
 
         :param may_render: whether the DAG's author wrote the arguments; the output of another task is never rendered.
         """
+        if self._is_resolved:  # Airflow resolves an argument of expand_kwargs() twice; data must not be rendered
+            return self
         resolved = copy(self)
+        resolved._is_resolved = True
         task: Any = context["task"]
         for name in self.templated:
             value = getattr(self, name)

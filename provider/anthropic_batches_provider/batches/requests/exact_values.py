@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import datetime
+import ipaddress
 import math
 import numbers
 import sys
@@ -28,6 +29,7 @@ _NOT_FINITE = "JSON has no NaN or infinity; use None, or leave it out"
 _WHOLE_MINUTE = datetime.timedelta(minutes=1)
 _HARMLESS = frozenset((str, int, bool, type(None)))
 _AS_THEY_ARE = (bytes, bytearray, memoryview, UUID)
+_DATABASE_DRIVERS = frozenset(("psycopg", "psycopg2", "MySQLdb", "pymysql", "mysql", "oracledb"))
 _NEVER_MISSING = frozenset((str, int, bool, dict, list, tuple))
 _Clock = TypeVar("_Clock", datetime.datetime, datetime.time)
 
@@ -156,7 +158,13 @@ def plain_value(value: Any) -> Any:
     for kind, convert in _CONVERSIONS:
         if isinstance(value, kind):
             return convert(value)
-    raise TypeError(f"objects of type {type(value).__name__} have no JSON form")
+    advice = "; cast it to text in the query" if is_of_driver(value) else ""
+    raise TypeError(f"objects of type {type(value).__name__} have no JSON form{advice}")
+
+
+def is_of_driver(value: Any) -> bool:
+    """Return whether a value has a type of a database's driver, such as a range: drivers give it different texts."""
+    return type(value).__module__.partition(".")[0] in _DATABASE_DRIVERS
 
 
 def _exact_mapping(value: Mapping[Any, Any], path: str) -> dict[Any, Any]:
@@ -308,13 +316,17 @@ def _plain_of_numpy(value: Any) -> Any:
     raise TypeError(f"objects of numpy's type {type(value).__name__} have no JSON form")
 
 
-_CONVERSIONS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+_NETWORKS = (
+    ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Network, ipaddress.IPv6Network,
+)  # fmt: skip
+_CONVERSIONS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
     (datetime.datetime, _plain_datetime),
     (datetime.date, lambda value: datetime.date(value.year, value.month, value.day)),
     (datetime.time, _plain_time),
     (datetime.timedelta, _plain_duration),
     (Decimal, _plain_decimal),
     (UUID, lambda value: UUID(int=value.int)),
+    (_NETWORKS, str),
     (numbers.Integral, int),
     (numbers.Real, _plain_real),
     (Mapping, dict),

@@ -19,7 +19,7 @@ from jinja2.nodes import Concat
 from jinja2.runtime import markup_join
 
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, written_json
-from anthropic_batches_provider.batches.requests.exact_values import is_missing
+from anthropic_batches_provider.batches.requests.exact_values import is_missing, is_of_driver
 
 _DATA = (Mapping, list, tuple, Set)
 _TEXT_FILTERS = (
@@ -108,6 +108,8 @@ def _printed_object(value: Any) -> Any:
         raise NotPrintableError(f"the Enum {value}; print its .value")
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise NotPrintableError(f"{kind.__name__}, which are no text; decode them in the source of the rows")
+    if is_of_driver(value):
+        raise NotPrintableError(f"a {kind.__name__} of the database's driver; cast it to text in the query")
     if isinstance(value, Iterator) or (callable(value) and kind.__str__ is object.__str__):
         raise NotPrintableError(f"a {kind.__name__}, which is no value; call it, or loop over it")
     if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:

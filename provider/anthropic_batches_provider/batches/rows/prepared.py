@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from anthropic_batches_provider.batches.closing import closed_after
 from anthropic_batches_provider.batches.invalid_rows import InvalidRow, invalid_row
 from anthropic_batches_provider.batches.requests import ReadyLine, encode_ready_request
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_values
@@ -58,7 +59,7 @@ def prepare_rows(
     :raises ConfigurationError: a row's column has the name of an output column.
     """
     prepared: PreparedRow | InvalidRow
-    with UniqueKeys(spool_folder, advice=_UNIQUE_ROWS) as keys:
+    with closed_after(rows), UniqueKeys(spool_folder, advice=_UNIQUE_ROWS) as keys:
         for number, given in enumerate(rows):
             if type(given) is SplicedRow:
                 kept = (
@@ -107,7 +108,7 @@ def prepare_requests(
     :raises InvalidRowError: two requests have the same custom_id.
     """
     prepared: PreparedRow | InvalidRow
-    with UniqueKeys(spool_folder, advice=_UNIQUE_REQUESTS) as keys:
+    with closed_after(requests), UniqueKeys(spool_folder, advice=_UNIQUE_REQUESTS) as keys:
         for number, request in enumerate(requests):
             if isinstance(request, ReadyLine):
                 key_json = _KEY_COLUMN % request.custom_id

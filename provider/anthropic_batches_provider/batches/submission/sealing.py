@@ -9,6 +9,7 @@ from pathlib import Path
 
 from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.clock import Clock
+from anthropic_batches_provider.batches.closing import closed_after
 from anthropic_batches_provider.batches.first_prompt import described_prompt
 from anthropic_batches_provider.batches.invalid_rows import InvalidRow
 from anthropic_batches_provider.batches.ledger import (
@@ -73,21 +74,22 @@ def sealed_job(
     if job.find_seal() is None:
         check_new()
         limit = InvalidRowLimit(plan.max_failed_rows)
-        rows = read_rows()
-        if models is not None:
-            rows = with_known_model(rows, models, now=clock.now(), repair=plan.repair)
-        if plan.max_columns_bytes is not None:
-            rows = _within(rows, plan.max_columns_bytes)
-        seal = seal_job(
-            job,
-            rows,
-            limits=plan.limits,
-            spool_folder=spool_folder,
-            limit=limit,
-            show_prompt=plan.show_prompt,
-            form=_form_of(plan),
-            columns=columns,
-        )
+        with closed_after(read_rows()) as prepared:
+            rows = prepared
+            if models is not None:
+                rows = with_known_model(rows, models, now=clock.now(), repair=plan.repair)
+            if plan.max_columns_bytes is not None:
+                rows = _within(rows, plan.max_columns_bytes)
+            seal = seal_job(
+                job,
+                rows,
+                limits=plan.limits,
+                spool_folder=spool_folder,
+                limit=limit,
+                show_prompt=plan.show_prompt,
+                form=_form_of(plan),
+                columns=columns,
+            )
         log.info("Sealed %s in %s at %s", counted(seal.rows, "row"), counted(len(seal.shards), "shard"), job.uri)
         if held := contents():
             size = sum(shard.body_bytes for shard in seal.shards)
@@ -131,8 +133,9 @@ def _has_changed(job: JobFolder, read_rows: Callable[[], Iterable[PreparedRow | 
     seal = job.first_seal()
     try:
         seen = _Seen(_form_of(plan))
-        for _ in seen.watch(read_rows()):
-            pass
+        with closed_after(read_rows()) as rows:
+            for _ in seen.watch(rows):
+                pass
         _check_readable(job, seal, seen)
     except ConfigurationError:
         if seal.rules == RULES:

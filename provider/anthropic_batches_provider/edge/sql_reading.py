@@ -1,0 +1,169 @@
+"""Reads the rows of a query through any DB-API hook of Airflow.
+
+Nothing is changed in the database: a transaction that only reads, where the driver can, and a rollback in any case.
+Not all rows are in memory at once. When the rows end or are no longer wanted, the connection is closed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from anthropic_batches_provider.edge.sql_drivers import Driver, driver_of
+from anthropic_batches_provider.edge.sql_failures import DriverCalls, Query
+from anthropic_batches_provider.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from anthropic_batches_provider.batches.rows import SourceSchema
+
+_ROWS_AT_ONCE = 1000
+_FIRST_WORD = re.compile(r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)", re.DOTALL)
+# Some databases commit when they meet one of these.
+_NO_QUERIES = frozenset(
+    ("ALTER", "BEGIN", "COMMIT", "CREATE", "DELETE", "DROP", "GRANT", "INSERT", "MERGE", "REPLACE", "REVOKE",
+     "ROLLBACK", "START", "TRUNCATE", "UPDATE", "UPSERT")
+)  # fmt: skip
+_UNNAMED = frozenset(("", "?column?"))
+
+
+def read_query(query: Query, schema: SourceSchema) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a query as dicts.
+
+    :param schema: takes the types that the database itself tells.
+    :raises ConfigurationError: the query or the connection must be changed.
+    :raises SourceError: the database or the connection to it failed.
+    """
+    statement = _one_query(query)
+    hook = _hook(query)
+    call = DriverCalls(query)
+    connection = call.connect(hook.get_conn)
+    cursor, is_complete = None, False
+    try:
+        driver = driver_of(connection)
+        call.connect(_prepare, hook, connection, driver)
+        cursor = call.connect(driver.cursor, connection)
+        call.execute(cursor.execute, statement, *([query.parameters] if query.parameters else []))
+        rows = call.fetch(_first_rows, query, cursor, driver)
+        names = _column_names(query, cursor.description)
+        schema.declare(driver.types(cursor.description))
+        while rows:
+            for row in rows:
+                yield dict(row) if isinstance(row, Mapping) else dict(zip(names, row, strict=True))
+            call.rows += len(rows)
+            rows = call.fetch(cursor.fetchmany, _ROWS_AT_ONCE)
+        is_complete = True
+    finally:
+        _close(connection, cursor, is_complete=is_complete)
+
+
+def _prepare(hook: Any, connection: Any, driver: Driver) -> None:
+    if hook.get_autocommit(connection):
+        hook.set_autocommit(connection, False)
+    driver.only_read(connection)
+    driver.keep_values_exact(connection)
+
+
+def _first_rows(query: Query, cursor: Any, driver: Driver) -> Sequence[Any]:
+    """Return the first rows of a statement.
+
+    :raises ConfigurationError: it returns no rows.
+    """
+    rows: Sequence[Any] = ()
+    if cursor.description is not None or driver.names_come_late:
+        rows = cursor.fetchmany(_ROWS_AT_ONCE)
+    if cursor.description is None:
+        raise ConfigurationError(
+            f"{query}: the statement returns no rows. Give a query. It was not committed, and nothing was sent."
+        )
+    return rows
+
+
+def _one_query(query: Query) -> str:
+    """Return the text of a query without the semicolon at its end.
+
+    :raises ConfigurationError: there is none, or more than one, or it is a statement that changes the database.
+    """
+    import sqlparse
+
+    sql = query.sql.strip().rstrip("; \t\r\n")
+    statements = [each for each in sqlparse.split(sql) if _begins_with(each) or "'" in each] if ";" in sql else [sql]
+    if len(statements) > 1:
+        raise ConfigurationError(
+            f"{query}: sql= holds {len(statements)} statements. Give one query; put a text that holds a semicolon into "
+            "parameters=. Nothing was run and nothing was sent."
+        )
+    word = _begins_with(sql)
+    if not word:
+        raise ConfigurationError(f"{query}: sql= holds no query. Nothing was sent.")
+    if word in _NO_QUERIES:
+        raise ConfigurationError(
+            f"{query}: sql= begins with {word}, which is no query. Give a SELECT; change the database in a task of its "
+            "own. Nothing was run and nothing was sent."
+        )
+    return sql
+
+
+def _begins_with(statement: str) -> str:
+    """Return the first word of a statement, in capitals; empty for a comment."""
+    found = _FIRST_WORD.match(statement)
+    return found[1].upper() if found else ""
+
+
+def _hook(query: Query) -> Any:
+    """Return the hook of the connection.
+
+    :raises ConfigurationError: there is no such connection, or it has no DB-API hook.
+    """
+    from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
+
+    try:
+        connection = BaseHook.get_connection(query.conn_id)
+    except AirflowNotFoundException:
+        raise ConfigurationError(
+            f"There is no Airflow connection {query.conn_id!r}. Add it, or correct SqlRows(conn_id=…). Nothing was "
+            "sent."
+        ) from None
+    try:
+        hook = connection.get_hook()
+    except (AirflowException, ImportError) as error:
+        raise ConfigurationError(
+            f"{query}: its connection type {connection.conn_type!r} has no hook here: {error}. Install the provider of "
+            "the database and its driver. Nothing was sent."
+        ) from None
+    common_sql = sys.modules.get("airflow.providers.common.sql.hooks.sql")  # whose import takes seconds
+    if common_sql is None or not isinstance(hook, common_sql.DbApiHook):
+        raise ConfigurationError(
+            f"{query}: its connection type {connection.conn_type!r} leads to {type(hook).__name__}, which is no hook "
+            "of an SQL database. Give the connection of one. Nothing was sent."
+        )
+    return hook
+
+
+def _column_names(query: Query, description: Sequence[Sequence[Any]]) -> list[str]:
+    """Return the names of the columns.
+
+    :raises ConfigurationError: one has no name, or two have the same.
+    """
+    names = [column[0] for column in description]
+    for number, name in enumerate(names, 1):
+        if not isinstance(name, str) or name in _UNNAMED:
+            raise ConfigurationError(
+                f"{query}: column {number} of the query has no name. Give it one with AS. Nothing was sent."
+            )
+        if name in names[: number - 1]:
+            raise ConfigurationError(
+                f"{query}: two columns of the query are named {name!r}. Give one of them another name with AS. Nothing "
+                "was sent."
+            )
+    return names
+
+
+def _close(connection: Any, cursor: Any, *, is_complete: bool) -> None:
+    """Roll back and close; closing rolls back, too, and does not wait for rows that are no longer wanted."""
+    steps = [cursor.close, connection.rollback] if is_complete else []
+    for step in (*steps, connection.close, *([] if cursor is None else [cursor.close])):
+        with suppress(Exception):  # the connection may be lost, and some drivers know no rollback
+            step()
