@@ -34,7 +34,7 @@ SPREAD = --numprocesses $(WORKERS) --dist loadgroup
 END_TO_END = tests/e2e
 STORE_TESTS = $(wildcard tests/contracts/test_storage.py tests/contracts/test_store*.py \
 	tests/unit/batches/requests/test_values_of_pandas.py tests/properties/test_values.py \
-	tests/unit/batches/rows/test_frames*.py tests/unit/batches/rows/test_arrow_values.py \
+	tests/unit/batches/rows/arrow/test_frames*.py tests/unit/batches/rows/arrow/test_arrow_values.py \
 	tests/properties/test_tables_of_arrow.py)
 
 # Without compiled files, each of the many processes that tests start compiles everything anew.

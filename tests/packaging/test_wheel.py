@@ -23,7 +23,8 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 DISTRIBUTION = "airflow-provider-anthropic-batches"
 
 # Loaded only in the process of a tool that has them: pytest for our fixtures, Airflow below 3.2 for its forms.
-BROUGHT_BY_THE_CALLER = {"pytest", "wtforms", "fsspec", "pydantic"}  # fsspec by the clients of object stores
+# fsspec comes with the clients of object stores, and sqlparse with Airflow's provider of SQL hooks.
+BROUGHT_BY_THE_CALLER = {"pytest", "wtforms", "fsspec", "pydantic", "sqlparse"}
 EXTRAS_OF_FORMATS = ("parquet", "xlsx", "zstd")  # of files of rows; imported only where such a file is read
 
 

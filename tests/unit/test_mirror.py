@@ -80,11 +80,11 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/requests/wording.py": ("unit/batches/requests/test_templates.py",),
     "batches/rows/reading.py": ("unit/batches/rows/test_formats.py",),
     "batches/rows/splices.py": ("properties/test_splices.py",),
-    "batches/rows/arrow_streams.py": (
-        "unit/batches/rows/test_parquet_files.py",
-        "unit/batches/rows/test_arrow_files.py",
+    "batches/rows/arrow/arrow_streams.py": (
+        "unit/batches/rows/arrow/test_parquet_files.py",
+        "unit/batches/rows/arrow/test_arrow_files.py",
     ),
-    "batches/rows/int96.py": ("unit/batches/rows/test_parquet_files.py",),
+    "batches/rows/arrow/int96.py": ("unit/batches/rows/arrow/test_parquet_files.py",),
     "batches/rows/source_schema.py": ("unit/batches/rows/test_formats.py",),
     "batches/results/expected.py": ("unit/batches/results/test_spool.py",),
     "batches/results/fetching.py": ("unit/batches/results/test_spool.py",),
@@ -151,7 +151,7 @@ WHERE: dict[str, tuple[str, ...]] = {
 
 OF_NO_SINGLE_MODULE = {
     "batches/collection/test_faults.py": "the failures of the whole room, on a storage that fails",
-    "batches/rows/test_frames_of_pandas.py": "frames of pandas and polars, where these are installed",
+    "batches/rows/arrow/test_frames_of_pandas.py": "frames of pandas and polars, where these are installed",
     "batches/requests/test_values_of_pandas.py": "exact values and printing, where numpy and pandas are installed",
     "batches/test_memory.py": "the memory that sealing and collecting take together",
     "demo/test_demo.py": "demo/, which is not in the package",

@@ -11,15 +11,10 @@ from typing import Any, BinaryIO
 
 from anthropic_batches_provider.batches.file_options import FileOptions, ReadDetails, no_details
 from anthropic_batches_provider.batches.requests import ReadyLine
-from anthropic_batches_provider.batches.rows import (
-    arrow_files,
-    delimited_text,
-    json_lines,
-    parquet_files,
-    whole_files,
-    workbooks,
-)
-from anthropic_batches_provider.batches.rows.arrow_streams import refuse_ready_requests
+from anthropic_batches_provider.batches.rows import delimited_text, json_lines, whole_files
+from anthropic_batches_provider.batches.rows.arrow import arrow_files, parquet_files
+from anthropic_batches_provider.batches.rows.arrow.arrow_streams import refuse_ready_requests
+from anthropic_batches_provider.batches.rows.excel import workbooks
 from anthropic_batches_provider.batches.rows.partitions import Partitions, partition_columns
 from anthropic_batches_provider.batches.rows.plain_bytes import BrokenFileError, RowFile
 from anthropic_batches_provider.batches.rows.source_schema import SourceSchema

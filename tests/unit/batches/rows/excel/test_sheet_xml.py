@@ -6,8 +6,13 @@ import io
 
 import pytest
 
-from anthropic_batches_provider.batches.rows.cell_addresses import UnreadableXmlError
-from anthropic_batches_provider.batches.rows.sheet_xml import merged_ranges, rows_of_cells, shared_texts, unescaped
+from anthropic_batches_provider.batches.rows.excel.cell_addresses import UnreadableXmlError
+from anthropic_batches_provider.batches.rows.excel.sheet_xml import (
+    merged_ranges,
+    rows_of_cells,
+    shared_texts,
+    unescaped,
+)
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anthropic_batches_provider.batches.rows.cell_addresses import (
+from anthropic_batches_provider.batches.rows.excel.cell_addresses import (
     CellRange,
     UnreadableXmlError,
     cell_range,

@@ -14,9 +14,9 @@ from typing import Any
 from anthropic_batches_provider.batches.frame_kinds import is_frame, is_pandas_frame
 from anthropic_batches_provider.batches.requests.exact_values import is_missing
 from anthropic_batches_provider.batches.requests.wording import listed, reason
-from anthropic_batches_provider.batches.rows.arrow_streams import import_pyarrow
-from anthropic_batches_provider.batches.rows.arrow_types import declared_types, type_text
-from anthropic_batches_provider.batches.rows.arrow_values import (
+from anthropic_batches_provider.batches.rows.arrow.arrow_streams import import_pyarrow
+from anthropic_batches_provider.batches.rows.arrow.arrow_types import declared_types, type_text
+from anthropic_batches_provider.batches.rows.arrow.arrow_values import (
     BATCH_ROWS,
     Unreadable,
     check_names,

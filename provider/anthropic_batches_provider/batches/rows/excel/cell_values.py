@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from anthropic_batches_provider.batches.rows.sheet_xml import RawCell, unescaped
+from anthropic_batches_provider.batches.rows.excel.sheet_xml import RawCell, unescaped
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _EPOCH_1900 = datetime.datetime.fromisoformat("1899-12-30")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider.batches.rows import RowColumns, SourceSchema, prepare_requests
-from anthropic_batches_provider.batches.rows.frames import read_items
-from anthropic_batches_provider.batches.rows.nanoseconds import NanosecondDatetime, NanosecondTime
+from anthropic_batches_provider.batches.rows.arrow.frames import read_items
+from anthropic_batches_provider.batches.rows.arrow.nanoseconds import NanosecondDatetime, NanosecondTime
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 numpy: Any = pytest.importorskip("numpy", reason="numpy is not installed: make test-stores runs this")

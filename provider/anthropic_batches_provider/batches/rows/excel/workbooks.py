@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from anthropic_batches_provider.batches.requests.wording import listed, shortened
-from anthropic_batches_provider.batches.rows.cell_addresses import CellRange, cell_range, column_letters
-from anthropic_batches_provider.batches.rows.cell_values import BadCellError, NotCalculatedError
-from anthropic_batches_provider.batches.rows.plain_bytes import RowFile
-from anthropic_batches_provider.batches.rows.sheet_xml import RawCell, RawRow
-from anthropic_batches_provider.batches.rows.workbook_parts import (
+from anthropic_batches_provider.batches.rows.excel.cell_addresses import CellRange, cell_range, column_letters
+from anthropic_batches_provider.batches.rows.excel.cell_values import BadCellError, NotCalculatedError
+from anthropic_batches_provider.batches.rows.excel.sheet_xml import RawCell, RawRow
+from anthropic_batches_provider.batches.rows.excel.workbook_parts import (
     Sheet,
     Workbook,
     damage_as_broken_file,
     open_workbook,
 )
+from anthropic_batches_provider.batches.rows.plain_bytes import RowFile
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 _MERGED = "merged cells, whose value belongs to several cells. Unmerge them, and fill each cell"

@@ -15,8 +15,9 @@ import zstandard
 from pyarrow import parquet
 
 from anthropic_batches_provider.batches.file_options import FileOptions
-from anthropic_batches_provider.batches.rows import SourceSchema, arrow_streams, parquet_files, read_row_file
-from anthropic_batches_provider.batches.rows.nanoseconds import NanosecondDatetime
+from anthropic_batches_provider.batches.rows import SourceSchema, read_row_file
+from anthropic_batches_provider.batches.rows.arrow import arrow_streams, parquet_files
+from anthropic_batches_provider.batches.rows.arrow.nanoseconds import NanosecondDatetime
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 ROWS = [{"n": number, "text": f"word {number}" * 3} for number in range(2500)]

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from anthropic_batches_provider.batches.rows import RowColumns
-from anthropic_batches_provider.batches.rows.nanoseconds import NanosecondDatetime, NanosecondTime
+from anthropic_batches_provider.batches.rows.arrow.nanoseconds import NanosecondDatetime, NanosecondTime
 
 BERLIN = ZoneInfo("Europe/Berlin")
 PLAIN = datetime.datetime(2026, 10, 25, 2, 30, 0, 7, tzinfo=BERLIN, fold=1)

@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from anthropic_batches_provider.batches.requests.wording import listed, reason, shortened
-from anthropic_batches_provider.batches.rows.int96 import exact_moments
-from anthropic_batches_provider.batches.rows.nanoseconds import NanosecondDatetime, NanosecondTime
+from anthropic_batches_provider.batches.rows.arrow.int96 import exact_moments
+from anthropic_batches_provider.batches.rows.arrow.nanoseconds import NanosecondDatetime, NanosecondTime
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 BATCH_ROWS = 1000

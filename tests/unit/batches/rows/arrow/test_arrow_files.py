@@ -14,7 +14,8 @@ import pytest
 from pyarrow import feather, ipc
 
 from anthropic_batches_provider.batches.file_options import FileOptions
-from anthropic_batches_provider.batches.rows import SourceSchema, arrow_files, read_row_file
+from anthropic_batches_provider.batches.rows import SourceSchema, read_row_file
+from anthropic_batches_provider.batches.rows.arrow import arrow_files
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 ROWS = [{"n": number, "text": f"word {number}" * 3} for number in range(2500)]

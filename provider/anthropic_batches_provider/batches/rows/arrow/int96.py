@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from anthropic_batches_provider.batches.rows.nanoseconds import NanosecondDatetime
+from anthropic_batches_provider.batches.rows.arrow.nanoseconds import NanosecondDatetime
 
 _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - the type has no zone
 _MICROSECOND = datetime.timedelta(microseconds=1)

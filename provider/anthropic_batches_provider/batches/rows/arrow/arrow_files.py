@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from anthropic_batches_provider.batches.requests.wording import reason, shortened
-from anthropic_batches_provider.batches.rows.arrow_streams import (
+from anthropic_batches_provider.batches.rows.arrow.arrow_streams import (
     LARGE_BYTES,
     ArrowSource,
     batches_of,
@@ -17,8 +17,8 @@ from anthropic_batches_provider.batches.rows.arrow_streams import (
     reading,
     refuse_other_format,
 )
-from anthropic_batches_provider.batches.rows.arrow_types import declared_types
-from anthropic_batches_provider.batches.rows.arrow_values import check_names, rows_of_batch
+from anthropic_batches_provider.batches.rows.arrow.arrow_types import declared_types
+from anthropic_batches_provider.batches.rows.arrow.arrow_values import check_names, rows_of_batch
 from anthropic_batches_provider.batches.rows.plain_bytes import BrokenFileError, RowFile
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 

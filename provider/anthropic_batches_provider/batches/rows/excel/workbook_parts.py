@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 from anthropic_batches_provider.batches.requests.wording import listed, shortened
-from anthropic_batches_provider.batches.rows import sheet_xml
-from anthropic_batches_provider.batches.rows.cell_addresses import CellRange, UnreadableXmlError
-from anthropic_batches_provider.batches.rows.cell_values import CellDecoder, number_kinds
+from anthropic_batches_provider.batches.rows.excel import sheet_xml
+from anthropic_batches_provider.batches.rows.excel.cell_addresses import CellRange, UnreadableXmlError
+from anthropic_batches_provider.batches.rows.excel.cell_values import CellDecoder, number_kinds
+from anthropic_batches_provider.batches.rows.excel.sheet_xml import Attributes, RawRow
 from anthropic_batches_provider.batches.rows.plain_bytes import BrokenFileError
-from anthropic_batches_provider.batches.rows.sheet_xml import Attributes, RawRow
 from anthropic_batches_provider.errors import ConfigurationError
 
 MAX_BYTES_OF_TEXTS = 512 << 20

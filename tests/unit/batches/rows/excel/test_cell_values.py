@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from anthropic_batches_provider.batches.rows.cell_values import (
+from anthropic_batches_provider.batches.rows.excel.cell_values import (
     BadCellError,
     NumberKind,
     number_kind,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, NamedTuple, NoReturn
 from xml.parsers import expat
 
-from anthropic_batches_provider.batches.rows.cell_addresses import (
+from anthropic_batches_provider.batches.rows.excel.cell_addresses import (
     CellRange,
     UnreadableXmlError,
     cell_range,

@@ -10,7 +10,7 @@ import pyarrow
 import pytest
 
 from anthropic_batches_provider.batches.rows import SourceSchema
-from anthropic_batches_provider.batches.rows.frames import read_items
+from anthropic_batches_provider.batches.rows.arrow.frames import read_items
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 ROWS = [{"n": number, "text": f"word {number}"} for number in range(2500)]

@@ -14,7 +14,8 @@ import pytest
 from openpyxl.chart import BarChart
 
 from anthropic_batches_provider.batches.file_options import FileOptions
-from anthropic_batches_provider.batches.rows import read_row_file, workbook_parts
+from anthropic_batches_provider.batches.rows import read_row_file
+from anthropic_batches_provider.batches.rows.excel import workbook_parts
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 from tests.worlds.workbooks import NAME, RELATED, SHEET, patched, read, saved, with_cells, with_shared_texts, workbook
 
