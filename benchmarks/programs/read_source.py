@@ -5,6 +5,7 @@ Started with the kind of source, one of :data:`READERS`, and its file.
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import time
@@ -21,11 +22,14 @@ def read_file(path: Path) -> Iterator[Any]:
         yield from read_row_file(stream, name=str(path), digits_of=frozenset({"id"}))
 
 
-READERS: dict[str, Callable[[Path], Iterator[Any]]] = {"file": read_file}
+READERS: dict[str, Callable[[Path], Iterator[Any]]] = {"file": read_file, "arrow": read_file}
+IMPORTS = {"arrow": ("pyarrow.parquet", "pyarrow.ipc")}
 
 
 def main(kind: str, file: str) -> None:
     read = READERS[kind]
+    for module in IMPORTS.get(kind, ()):
+        importlib.import_module(module)
     memory, cpu = peak_memory(), time.process_time()
     rows = sum(1 for row in read(Path(file)) if isinstance(row, dict))
     print(json.dumps({"rows": rows, "cpu": time.process_time() - cpu, "memory": peak_memory() - memory}))

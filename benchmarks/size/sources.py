@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +81,44 @@ def _write_zstd(file: Path, rows: Iterable[dict[str, Any]]) -> None:
     plain.unlink()
 
 
+_GROUP_ROWS = 52_000  # a row group of about 30 MB
+
+
+def _write_parquet(file: Path, rows: Iterable[dict[str, Any]]) -> None:
+    from pyarrow import parquet
+
+    batches = _batches(rows)
+    first = next(batches)
+    with parquet.ParquetWriter(file, first.schema) as writer:
+        for batch in chain((first,), batches):
+            writer.write_batch(batch, row_group_size=_GROUP_ROWS)
+
+
+def _write_arrow(file: Path, rows: Iterable[dict[str, Any]]) -> None:
+    from pyarrow import ipc
+
+    batches = _batches(rows)
+    first = next(batches)
+    with ipc.new_file(str(file), first.schema) as writer:
+        for batch in chain((first,), batches):
+            writer.write_batch(batch)
+
+
+def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[Any]:
+    import pyarrow
+
+    left = iter(rows)
+    while group := list(islice(left, _GROUP_ROWS)):
+        yield pyarrow.RecordBatch.from_pylist(group)
+
+
 SOURCES = (
     Source(title="JSON Lines", file="rows.jsonl", write=_write_lines),
     Source(title="a JSON array", file="rows.json", write=_write_array),
     Source(title="CSV", file="rows.csv", write=_write_csv),
     Source(title="CSV, zstd", file="rows.csv.zst", write=_write_zstd),
+    Source(title="Parquet", file="rows.parquet", write=_write_parquet, reader="arrow"),
+    Source(title="Arrow", file="rows.arrow", write=_write_arrow, reader="arrow"),
 )
 
 
