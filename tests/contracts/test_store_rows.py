@@ -15,6 +15,7 @@ from typing import Any, cast
 import pyarrow
 import pytest
 import zstandard
+from openpyxl import Workbook
 from pyarrow import ipc, parquet
 
 from anthropic_batches_provider.edge.object_storage import object_path, open_storage
@@ -204,6 +205,22 @@ def test_tables_of_many_blocks_are_read_with_their_types(store: Store, name: str
     rows = list(read_rows(RowsArgument(f"{folder}/day=*/{name}").read(cast("Any", {}))))
     assert [(row["n"], row["text"], row["day"]) for row in rows] == [(n, text[n], "1") for n in numbers]
     assert str(rows[19_999]["at"]) == "1970-01-01 00:00:00.000019999+00:00"
+
+
+def test_a_workbook_of_many_blocks_is_read_whole(store: Store) -> None:
+    letters = random.Random(1)
+    texts = [letters.randbytes(2_000).hex() for _ in range(1_500)]
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("S")
+    sheet.append(["n", "text"])
+    for number, text in enumerate(texts):
+        sheet.append([number, text])
+    file = io.BytesIO()
+    book.save(file)
+    folder = store.folder()
+    upload(f"{folder}/day=1/rows.xlsx", file.getvalue())
+    rows = list(read_rows(RowsArgument(f"{folder}/day=*/*.xlsx").read(cast("Any", {}))))
+    assert rows == [{"n": number, "text": text, "day": "1"} for number, text in enumerate(texts)]
 
 
 def test_a_table_whose_end_is_missing_is_refused(store: Store) -> None:
