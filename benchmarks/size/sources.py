@@ -1,4 +1,4 @@
-"""What it costs to read rows, by the kind of source: CPU, and memory above the imports.
+"""What it costs to read rows and to seal them, by the kind of source: CPU, and memory above the imports.
 
 ``python -m benchmarks.size.sources [KIND …] [--rows N] [--rounds N]`` prints a table. Each source holds the same rows
 of five columns and about 600 bytes, and is read by a process of its own.
@@ -153,10 +153,10 @@ SOURCES = (
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What it took to read a source.
+class Used:
+    """What a step took.
 
-    :param rows: the number of rows that were read.
+    :param rows: the number of rows.
     :param cpu: seconds, the least of all rounds.
     :param memory: bytes above the imports, at the peak; the least of all rounds.
     """
@@ -177,33 +177,46 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(*as_table(measure(chosen, Path(home), options.rows, options.rounds)), sep="\n")
 
 
-def measure(sources: Iterable[Source], home: Path, rows: int, rounds: int) -> dict[str, Reading]:
-    """Return what each source took; only one of them is on the disk at a time.
+_STEPS = ("read", "seal")
+
+
+def measure(sources: Iterable[Source], home: Path, rows: int, rounds: int) -> dict[str, tuple[Used, Used]]:
+    """Return what it took to read each source, and to seal its rows; only one of them is on the disk at a time.
 
     :raises subprocess.CalledProcessError: a source could not be read.
     """
-    readings = {}
+    used = {}
     for source in sources:
         file = home / source.file
         with source.server(file):
             source.write(file, _rows(rows))
-            found = [_read(source, file) for _ in range(rounds)]
-        readings[source.title] = Reading(
-            min(each.rows for each in found), min(each.cpu for each in found), min(each.memory for each in found)
-        )
+            found = [[_use(source, file, step) for _ in range(rounds)] for step in _STEPS]
+        reading, sealing = map(_least, found)
+        used[source.title] = reading, sealing
         file.unlink()
-    return readings
+    return used
 
 
-def as_table(readings: Mapping[str, Reading]) -> list[str]:
+def _least(found: Sequence[Used]) -> Used:
+    return Used(
+        rows=min(each.rows for each in found),
+        cpu=min(each.cpu for each in found),
+        memory=min(each.memory for each in found),
+    )
+
+
+def as_table(used: Mapping[str, tuple[Used, Used]]) -> list[str]:
     """Return the lines of a Markdown table, a line per source."""
-    lines = ["| | rows | CPU | rows per CPU second | memory |", "|---|---|---|---|---|"]
-    for title, reading in readings.items():
-        speed = round(reading.rows / reading.cpu, -3)
-        lines.append(
-            f"| {title} | {reading.rows:,} | {reading.cpu:.1f} s | {speed:,.0f} | {reading.memory / 1e6:+.0f} MB |"
-        )
+    lines = [
+        "| | rows | read: CPU | rows per CPU second | memory | sealed: CPU | rows per CPU second | memory |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [f"| {title} | {steps[0].rows:,} | {' | '.join(map(_cells, steps))} |" for title, steps in used.items()]
     return lines
+
+
+def _cells(used: Used) -> str:
+    return f"{used.cpu:.1f} s | {round(used.rows / used.cpu, -3):,.0f} | {used.memory / 1e6:+.0f} MB"
 
 
 def _rows(number: int) -> Iterator[dict[str, Any]]:
@@ -212,13 +225,13 @@ def _rows(number: int) -> Iterator[dict[str, Any]]:
         yield {"id": f"row-{row}", "language": "en", "stars": row % 5, "title": f"Passage {row}, again", "text": text}
 
 
-def _read(source: Source, file: Path) -> Reading:
+def _use(source: Source, file: Path, step: str) -> Used:
     environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY / 'provider'}:{REPOSITORY}"}
     answer = subprocess.run(
-        [sys.executable, str(_PROGRAM), source.reader, str(file)],
+        [sys.executable, str(_PROGRAM), source.reader, str(file), step],
         env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    return Reading(**json.loads(answer.stdout))
+    return Used(**json.loads(answer.stdout))
 
 
 if __name__ == "__main__":
