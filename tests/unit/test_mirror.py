@@ -85,6 +85,7 @@ WHERE: dict[str, tuple[str, ...]] = {
         "unit/batches/rows/arrow/test_arrow_files.py",
     ),
     "batches/rows/arrow/int96.py": ("unit/batches/rows/arrow/test_parquet_files.py",),
+    "batches/rows/arrow/unreadable.py": ("unit/batches/rows/arrow/test_arrow_values.py",),
     "batches/rows/source_schema.py": ("unit/batches/rows/test_formats.py",),
     "batches/results/expected.py": ("unit/batches/results/test_spool.py",),
     "batches/results/fetching.py": ("unit/batches/results/test_spool.py",),

@@ -9,11 +9,12 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from anthropic_batches_provider.batches.requests.wording import listed, reason, shortened
 from anthropic_batches_provider.batches.rows.arrow.int96 import exact_moments
 from anthropic_batches_provider.batches.rows.arrow.nanoseconds import NanosecondDatetime, NanosecondTime
+from anthropic_batches_provider.batches.rows.arrow.unreadable import Unreadable, first_unreadable
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 BATCH_ROWS = 1000
@@ -25,12 +26,6 @@ _NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _DAY_NANOSECONDS = 86_400 * _NANOSECONDS["s"]
 _DAY_MILLISECONDS = 86_400_000
 _READ_BY_PYARROW = frozenset({"arrow.uuid", "arrow.json", "arrow.bool8"})
-
-
-class Unreadable(NamedTuple):
-    """In place of a value that cannot be read exactly. The text follows "column 'x' holds"."""
-
-    problem: str
 
 
 _INTERVAL = Unreadable("an interval of months, days and nanoseconds, which has no exact length. Give days, or text")
@@ -99,7 +94,7 @@ def _take_exact_moments(names: list[str], columns: list[list[Any]], second: Any)
     for name, column in zip(second.schema.names, second.columns, strict=True):
         place = names.index(name)
         pairs = zip(columns[place], values_of(column), strict=True)
-        columns[place] = type(columns[place])(exact_moments(one, other) for one, other in pairs)
+        columns[place] = _Doubtful(exact_moments(one, other) for one, other in pairs)
 
 
 def _first_unreadable(names: list[str], columns: list[list[Any]]) -> dict[int, tuple[str, Unreadable]]:
@@ -284,7 +279,7 @@ def _structs(array: Any) -> list[Any]:
     columns = [values_of(child) for child in array.flatten()]
     rows = zip(*columns, strict=True) if columns else [()] * len(array)
     return [
-        _first_bad(cells) or dict(zip(names, cells, strict=True)) if each else None
+        first_unreadable(cells) or dict(zip(names, cells, strict=True)) if each else None
         for cells, each in zip(rows, valid, strict=True)
     ]
 
@@ -295,7 +290,7 @@ def _lists(array: Any) -> list[Any]:
     start = 0
     for length in array.value_lengths().to_pylist():
         items = values[start : start + (length or 0)]
-        found.append(None if length is None else _first_bad(items) or list(items))
+        found.append(None if length is None else first_unreadable(items) or list(items))
         start += length or 0
     return found
 
@@ -322,8 +317,4 @@ def _map(keys: list[Any], items: list[Any]) -> dict[Any, Any] | Unreadable:
         if not is_new:
             return Unreadable(f"a map with the key {shortened(str(key), 40)!r} twice. Give a list of structs")
         found[key] = item
-    return _first_bad((*keys, *items)) or found
-
-
-def _first_bad(values: Any) -> Unreadable | None:
-    return next((value for value in values if type(value) is Unreadable), None)
+    return first_unreadable((*keys, *items)) or found

@@ -18,12 +18,12 @@ from anthropic_batches_provider.batches.rows.arrow.arrow_streams import import_p
 from anthropic_batches_provider.batches.rows.arrow.arrow_types import declared_types, type_text
 from anthropic_batches_provider.batches.rows.arrow.arrow_values import (
     BATCH_ROWS,
-    Unreadable,
     check_names,
     rows_of_batch,
     unreadable_row,
     values_of,
 )
+from anthropic_batches_provider.batches.rows.arrow.unreadable import Unreadable
 from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
 from anthropic_batches_provider.errors import ConfigurationError
 

@@ -2,6 +2,9 @@
 
 pyarrow reads them either in nanoseconds, where a year such as 9999 silently becomes another one, or in microseconds,
 where nanoseconds are lost. Both are read here: together they are exact.
+
+One case stays open. Older versions of pyarrow (22, for example) wrote moments before 1970 in such a way that the second
+reading gives one 584 years later. It is refused, as nothing distinguishes it from a moment that is so late.
 """
 
 from __future__ import annotations
@@ -10,10 +13,15 @@ import datetime
 from typing import Any
 
 from anthropic_batches_provider.batches.rows.arrow.nanoseconds import NanosecondDatetime
+from anthropic_batches_provider.batches.rows.arrow.unreadable import Unreadable, first_unreadable
 
 _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - the type has no zone
 _MICROSECOND = datetime.timedelta(microseconds=1)
 _WRAPS = 1 << 64
+_UNCERTAIN = Unreadable(
+    "a moment of Parquet's old type INT96 that is before 1970 or after 2262, depending on what wrote the file. "
+    "Write it again with another type, such as timestamps in microseconds"
+)
 
 
 def has_int96(schema: Any) -> bool:
@@ -33,13 +41,18 @@ def exact_moments(in_microseconds: Any, in_nanoseconds: Any) -> Any:
     :param in_nanoseconds: right modulo 2**64 nanoseconds.
     """
     if isinstance(in_microseconds, datetime.datetime):
-        microseconds = (in_microseconds - _EPOCH) // _MICROSECOND
-        nanosecond = (_nanoseconds(in_nanoseconds) - 1000 * microseconds) % _WRAPS
+        nanoseconds = _nanoseconds(in_nanoseconds)
+        difference = nanoseconds - 1000 * ((in_microseconds - _EPOCH) // _MICROSECOND)
+        nanosecond = difference % _WRAPS
+        if nanoseconds < 0 and difference + _WRAPS == nanosecond:
+            return _UNCERTAIN
         return NanosecondDatetime.of(in_microseconds, nanosecond) if nanosecond else in_microseconds
     if isinstance(in_microseconds, dict):
-        return {name: exact_moments(value, in_nanoseconds[name]) for name, value in in_microseconds.items()}
+        found = {name: exact_moments(value, in_nanoseconds[name]) for name, value in in_microseconds.items()}
+        return first_unreadable(found.values()) or found
     if isinstance(in_microseconds, list):
-        return [exact_moments(one, other) for one, other in zip(in_microseconds, in_nanoseconds, strict=True)]
+        items = [exact_moments(one, other) for one, other in zip(in_microseconds, in_nanoseconds, strict=True)]
+        return first_unreadable(items) or items
     return in_microseconds
 
 

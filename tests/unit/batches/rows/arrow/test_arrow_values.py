@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 import pyarrow
 import pytest
 
-from anthropic_batches_provider.batches.rows.arrow.arrow_values import Unreadable, check_names, rows_of_batch, values_of
+from anthropic_batches_provider.batches.rows.arrow.arrow_values import check_names, rows_of_batch, values_of
 from anthropic_batches_provider.batches.rows.arrow.nanoseconds import NanosecondDatetime, NanosecondTime
+from anthropic_batches_provider.batches.rows.arrow.unreadable import Unreadable
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 BERLIN = ZoneInfo("Europe/Berlin")

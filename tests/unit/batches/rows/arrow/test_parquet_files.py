@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import gzip
 import io
@@ -141,7 +142,7 @@ def test_moments_of_type_int96_are_exact_in_any_year() -> None:
 
 
 def test_moments_of_type_int96_keep_their_nanoseconds() -> None:
-    numbers = [number * 1_000_001 - 10**18 for number in range(2500)]
+    numbers = [number * 1_000_001 + 10**18 for number in range(2500)]
     at = pyarrow.array(numbers, pyarrow.int64()).view(pyarrow.timestamp("ns"))
     content = written(pyarrow.table({"at": at}), use_deprecated_int96_timestamps=True, row_group_size=1300)
     found = [row["at"] for row in read(content)]
@@ -152,6 +153,31 @@ def test_moments_of_type_int96_keep_their_nanoseconds() -> None:
     assert [moment.replace(tzinfo=None) for moment in found] == [
         NanosecondDatetime.of(moment, number % 1000) for moment, number in zip(plain, numbers, strict=True)
     ]
+
+
+# A table of one row, 1938-04-24T22:13:20 in nanoseconds, as pyarrow 20 wrote it.
+OF_PYARROW_20 = base64.b64decode(
+    "UEFSMRUAFSQVJCwVAhUAFQYVBhwAAAACAAAAAgEAAEbiLfr//1YQJQAVBBksNQAYBnNjaGVtYRUCABUGJQIYAmF0ABYCGRwZHCYA"
+    "HBUGGSUGABkYAmF0FQAWAhZKFkomCEkcFQAVABUCADwpBhkmAAIAAAAWShYCJggWSgAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNp"
+    "b24gMjAuMC4wGRwcAAAAfAAAAFBBUjE="
+)
+
+
+def test_a_moment_of_type_int96_that_pyarrow_wrote_wrongly_is_refused() -> None:
+    (bad,) = read(OF_PYARROW_20)
+    assert isinstance(bad, InvalidRowError)
+    assert "column 'at' holds a moment of Parquet's old type INT96 that is before 1970 or after 2262" in str(bad)
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_a_moment_of_type_int96_is_refused_only_where_it_may_be_two(is_nested: bool) -> None:
+    moments = [datetime.datetime.fromisoformat(f"{year}-06-01T01:02:03") for year in (1938, 2261, 2300, 2553, 2555)]
+    at = pyarrow.array(moments, pyarrow.timestamp("us"))
+    column = pyarrow.ListArray.from_arrays([0, 1, 2, 3, 4, 5], at) if is_nested else at
+    found = read(written(pyarrow.table({"at": column}), use_deprecated_int96_timestamps=True))
+    kept = [row["at"] if isinstance(row, dict) else None for row in found]
+    expected = [*moments[:2], None, None, moments[4]]
+    assert kept == ([moment and [moment] for moment in expected] if is_nested else expected)
 
 
 def test_two_columns_of_one_name_are_refused() -> None:
