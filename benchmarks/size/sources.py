@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import psycopg2
+
 from anthropic_batches_provider.batches.rows.json_array import MAX_ARRAY_BYTES
 from benchmarks.peers_environment import REPOSITORY
 from benchmarks.size.inputs import Shape
+from tests.e2e.postgres import postgres
+from tests.worlds.warehouse import Warehouse
 
 ROWS = 1_000_000
 _PROGRAM = REPOSITORY / "benchmarks" / "programs" / "read_source.py"
@@ -36,12 +42,14 @@ class Source:
     :param file: the name of the file that holds it.
     :param write: writes rows into that file.
     :param reader: one of the readers of ``programs/read_source.py``.
+    :param server: runs what serves the rows meanwhile.
     """
 
     title: str
     file: str
     write: Callable[[Path, Iterable[dict[str, Any]]], None]
     reader: str = "file"
+    server: Callable[[Path], AbstractContextManager[None]] = lambda _: nullcontext()
 
 
 def _write_lines(file: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -112,6 +120,27 @@ def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[Any]:
         yield pyarrow.RecordBatch.from_pylist(group)
 
 
+@contextmanager
+def _postgres(file: Path) -> Iterator[None]:
+    """Run a server; the file holds Airflow's connection to it."""
+    with postgres(file.with_suffix(".lock")) as databases:
+        file.write_text(Warehouse.on(databases, "rows").connection())
+        yield
+
+
+def _write_table(file: Path, rows: Iterable[dict[str, Any]]) -> None:
+    connection = json.loads(file.read_text())
+    where = {"host": connection["host"], "dbname": connection["schema"], "user": connection["login"]}
+    table = io.StringIO()
+    csv.writer(table).writerows(row.values() for row in rows)
+    table.seek(0)
+    with closing(psycopg2.connect(**where)) as database:
+        cursor = database.cursor()
+        cursor.execute("CREATE TABLE rows (id text, language text, stars int, title text, text text)")
+        cursor.copy_expert("COPY rows FROM STDIN (FORMAT csv)", table)
+        database.commit()
+
+
 SOURCES = (
     Source(title="JSON Lines", file="rows.jsonl", write=_write_lines),
     Source(title="a JSON array", file="rows.json", write=_write_array),
@@ -119,6 +148,7 @@ SOURCES = (
     Source(title="CSV, zstd", file="rows.csv.zst", write=_write_zstd),
     Source(title="Parquet", file="rows.parquet", write=_write_parquet, reader="arrow"),
     Source(title="Arrow", file="rows.arrow", write=_write_arrow, reader="arrow"),
+    Source(title="PostgreSQL", file="rows.json", write=_write_table, reader="query", server=_postgres),
 )
 
 
@@ -155,8 +185,9 @@ def measure(sources: Iterable[Source], home: Path, rows: int, rounds: int) -> di
     readings = {}
     for source in sources:
         file = home / source.file
-        source.write(file, _rows(rows))
-        found = [_read(source, file) for _ in range(rounds)]
+        with source.server(file):
+            source.write(file, _rows(rows))
+            found = [_read(source, file) for _ in range(rounds)]
         readings[source.title] = Reading(
             min(each.rows for each in found), min(each.cpu for each in found), min(each.memory for each in found)
         )
