@@ -20,6 +20,7 @@ import psutil
 
 from airflow_stack.process_table import NAME_MARK, STACK_MARK, descendants, end_all, marked
 
+_QUIT_SECONDS = 5
 _POSTMASTER = "postmaster.pid"  # PostgreSQL's file in its folder; the first line is its process id
 
 
@@ -87,7 +88,11 @@ def clean_up(watched: Iterable[str]) -> None:
 def _end_postgres(folder: Path) -> None:
     with suppress(OSError, ValueError, psutil.Error):
         pid = int((folder / _POSTMASTER).read_text().split()[0])
-        if str(folder) in psutil.Process(pid).cmdline():  # the id may belong to another process by now
+        server = psutil.Process(pid)
+        if str(folder) in server.cmdline():  # the id may belong to another process by now
+            server.send_signal(signal.SIGQUIT)  # it ends at once, and removes its shared memory, as a kill does not
+            with suppress(psutil.TimeoutExpired):
+                server.wait(timeout=_QUIT_SECONDS)
             end_all(functools.partial(descendants, [pid]), [])
 
 

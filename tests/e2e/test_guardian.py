@@ -70,9 +70,12 @@ def test_a_launcher_that_is_killed_leaves_no_process_and_no_folder(tmp_path: Pat
         assert launcher.stdout is not None
         database = Path(launcher.stdout.readline().strip())
         sleeping, servers = check_that_all_runs(database, tmp_path)
+        shared = {Path(part.path) for server in servers for part in server.memory_maps() if "/PostgreSQL." in part.path}
+        assert shared
         launcher.send_signal(number)
     assert until(lambda: not any(process.is_running() for process in [*sleeping, *servers]))
     assert until(lambda: not database.exists())
+    assert [part for part in shared if part.exists()] == []
 
 
 def check_that_all_runs(database: Path, home: Path) -> tuple[list[psutil.Process], list[psutil.Process]]:
