@@ -172,6 +172,7 @@ def read_row_file(
     )
     read = file_format.reader(ready_requests=ready_requests)
     row_number = first_row_number
+    declarations = file.schema.declarations
     try:
         rows: Iterator[Any] = read(file)
         if file_format.is_table and (columns := partition_columns(name)):
@@ -182,6 +183,8 @@ def read_row_file(
     except BrokenFileError as error:
         place = name if error.after_line is None else f"{name}, after line {error.after_line}"
         raise InvalidRowError(f"{place}: {error}", row_number=row_number) from error
+    if row_number > first_row_number and file.schema.declarations == declarations:
+        file.schema.declare_nothing()
     return row_number
 
 

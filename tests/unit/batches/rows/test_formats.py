@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from anthropic_batches_provider.batches.requests import ReadyLine
 from anthropic_batches_provider.batches.rows import Reading, formats, prepare_requests, read_row_file
@@ -161,3 +163,17 @@ def test_a_file_that_is_read_says_which_row_comes_next() -> None:
     with pytest.raises(StopIteration) as end:
         next(rows)
     assert end.value.value == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "declared"), [("b.parquet", {"n": "int32"}), ("b.jsonl", {}), ("empty.jsonl", {"n": "int32"})]
+)
+def test_types_are_declared_by_all_files_or_by_none(tmp_path: Path, name: str, declared: dict[str, str]) -> None:
+    for each in ("a.parquet", "b.parquet"):
+        parquet.write_table(pyarrow.table({"n": pyarrow.array([1], pyarrow.int32())}), tmp_path / each)
+    (tmp_path / "b.jsonl").write_text('{"n": "one"}\n')
+    (tmp_path / "empty.jsonl").touch()
+    for order in (["a.parquet", name], [name, "a.parquet"]):
+        reading = Reading()
+        list(RowsArgument([f"{tmp_path}/{each}" for each in order]).read(cast("Any", {}), reading))
+        assert reading.schema.declared() == declared
