@@ -121,7 +121,7 @@ def insert(warehouse: Warehouse, table: str, rows: list[dict[str, Any]]) -> None
         psycopg2.extras.register_uuid(conn_or_curs=connection)  # type: ignore[no-untyped-call]
         cursor = connection.cursor()
         cursor.execute(f"CREATE TABLE {table} (n int, {kinds})")
-        marks = ", ".join(f"%s::{kind}" for kind, _, _ in COLUMNS.values())
+        marks = ", ".join(f"CAST(%s AS {kind})" for kind, _, _ in COLUMNS.values())
         for number, row in enumerate(rows):
             values = [
                 psycopg2.extras.Json(value) if name == "json" and value is not None else value
