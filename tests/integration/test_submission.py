@@ -338,13 +338,14 @@ def test_sealed_shards_are_never_read_from_the_source_again(world: World) -> Non
     assert again.path == job.path
 
 
-def finished_by_older_rules(world: World) -> JobFolder:
+@pytest.fixture(params=[1, RULES - 1])
+def finished_by_older_rules(world: World, request: pytest.FixtureRequest) -> JobFolder:
     job = world.job(rows=3)
     world.finish(job)
     job.record_collection(CollectionRecord(destination="xcom", rows=3, usable_rows=3, at="now", shards=1))
     path = Path(job.uri.removeprefix("file://")) / "sealed.json"
     assert f'"rules": {RULES}' in path.read_text()
-    path.write_text(path.read_text().replace(f'"rules": {RULES}', '"rules": 1'))
+    path.write_text(path.read_text().replace(f'"rules": {RULES}', f'"rules": {request.param}'))
     return job
 
 
@@ -361,12 +362,13 @@ def refused_rows() -> Iterator[PreparedRow]:
 )
 def test_rows_of_a_job_of_older_rules_are_not_changed_by_that_alone(
     world: World,
+    finished_by_older_rules: JobFolder,
     caplog: pytest.LogCaptureFixture,
     policy: Literal["fail", "restart"],
     read_rows: Callable[[], Iterator[PreparedRow]],
     is_warned: bool,
 ) -> None:
-    job = finished_by_older_rules(world)
+    job = finished_by_older_rules
     again = world.sealed(world.plan(on_changed_input=policy), read_rows)
     assert again.path == job.path
     assert ("cannot be compared" in caplog.text) is is_warned
@@ -374,8 +376,8 @@ def test_rows_of_a_job_of_older_rules_are_not_changed_by_that_alone(
     assert len(world.control.received().creates) == 1
 
 
+@pytest.mark.usefixtures("finished_by_older_rules")
 def test_more_rows_than_a_job_of_older_rules_had_are_changed_rows(world: World) -> None:
-    finished_by_older_rules(world)
     with pytest.raises(ChangedInputError):
         world.job(rows=4)
     assert world.job(world.plan(on_changed_input="restart"), rows=4).name == "job-0002"

@@ -23,6 +23,7 @@ from anthropic_batches_provider.batches.rows import (
     PreparedRow,
     RowColumns,
     RowsFingerprint,
+    can_splice,
     prepare_rows,
     read_row_file,
     splicer,
@@ -163,6 +164,12 @@ def test_which_rows_are_spliced(line: str, is_spliced: bool) -> None:
 )
 def test_other_prompts_have_no_pieces(prompt: str, environment: dict[str, Any]) -> None:
     assert question(prompt, **environment).spliced_params() is None
+
+
+def test_a_name_that_json_cannot_hold_is_left_to_the_ordinary_way() -> None:
+    assert can_splice(RowColumns(key="id", keep=["a"]))
+    assert not can_splice(RowColumns(key="id", keep=["\udce9"]))
+    assert not can_splice(RowColumns(key="id", keep="*"))
 
 
 def test_a_prompt_beside_images_has_no_pieces() -> None:

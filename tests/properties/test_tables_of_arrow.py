@@ -221,7 +221,7 @@ if polars is not None:
 PROMPT = Question(
     prompt=PromptTemplate("<{{ row.v | default('none') }}>", SandboxedEnvironment(), {}), model="m", max_tokens=9
 )
-ASKING = Question(prompt=PromptTemplate("Hello", SandboxedEnvironment(), {}), model="m", max_tokens=9)
+ASKING = Question(prompt=PromptTemplate("Hello{% set _ = row %}", SandboxedEnvironment(), {}), model="m", max_tokens=9)
 
 
 def check(kind: Kind, values: list[Any], size: int, way: str) -> None:

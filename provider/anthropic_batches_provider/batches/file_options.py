@@ -10,8 +10,18 @@ from typing import Any, NoReturn
 
 from anthropic_batches_provider.errors import ConfigurationError
 
-FORMAT_NAMES = ("jsonl", "json", "csv", "tsv", "parquet", "arrow", "xlsx", "whole")
-"""The valid values of ``format=``: the names in :data:`.ROW_FORMATS`."""
+_TEXT, _TABLE = frozenset({"encoding"}), frozenset({"encoding", "delimiter", "null_values"})
+OPTIONS_OF_FORMATS: dict[str, frozenset[str]] = {
+    "jsonl": _TEXT,
+    "json": _TEXT,
+    "csv": _TABLE,
+    "tsv": _TABLE,
+    "parquet": frozenset(),
+    "arrow": frozenset(),
+    "xlsx": frozenset({"sheet", "header_row", "null_values"}),
+    "whole": _TEXT,
+}
+"""The valid values of ``format=``, as in :data:`.ROW_FORMATS`, each with the other options that its reader uses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +57,8 @@ class FileOptions:
 
         :raises ConfigurationError: an option can never be right.
         """
-        if self.format is not None and self.format not in FORMAT_NAMES:
-            known = ", ".join(map(repr, FORMAT_NAMES))
-            raise ConfigurationError(f"files(format={self.format!r}): the formats are {known}.")
+        if self.format is not None:
+            self._check_format(self.format)
         if self.encoding is not None:
             _check_encoding(self.encoding)
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '\r\n"'):
@@ -58,6 +67,14 @@ class FileOptions:
                 r"such as ';' or '\t'."
             )
         _check_place(self.sheet, self.header_row)
+
+    def _check_format(self, name: str) -> None:
+        if name not in OPTIONS_OF_FORMATS:
+            known = ", ".join(map(repr, OPTIONS_OF_FORMATS))
+            raise ConfigurationError(f"files(format={name!r}): the formats are {known}.")
+        unused = self.given().keys() - {"format"} - OPTIONS_OF_FORMATS[name]
+        if unused:
+            raise ConfigurationError(f"files(format={name!r}) does not use {min(unused)}=. Leave it out.")
 
 
 def _check_encoding(encoding: str) -> None:

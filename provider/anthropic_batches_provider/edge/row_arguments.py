@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
-from anthropic_batches_provider.batches.file_options import FileOptions
 from anthropic_batches_provider.batches.frame_kinds import is_frame
 from anthropic_batches_provider.batches.requests.wrong_shapes import way_to_rows
 from anthropic_batches_provider.edge.mapped_arguments import is_literal_argument
 from anthropic_batches_provider.edge.row_files import read_row_files
-from anthropic_batches_provider.edge.row_sources import FileRows, RowSource, is_list_of_uris
+from anthropic_batches_provider.edge.row_sources import RowSource, source_of_list
 from anthropic_batches_provider.edge.uris import as_uri, is_path, shown_uri
 from anthropic_batches_provider.errors import ConfigurationError
 
@@ -33,8 +32,8 @@ class RowsArgument(ResolveMixin):
     As a plain attribute, an XComArg would be neither wired nor resolved. As an ordinary template field, callables would
     be called with unsuitable arguments, and data would be rendered and stored. So the field holds this object.
 
-    :param source: a URI or a path, or a list of these; an XComArg or an argument of a mapped task group; a callable; a
-        source of :mod:`.row_sources`; or an iterable of rows.
+    :param source: a URI or a path, a source of :mod:`.row_sources`, or a list of these; an XComArg or an argument of a
+        mapped task group; a callable; or an iterable of rows.
     :param name: the name of the argument, for errors.
     :raises ConfigurationError: it is a task, or a ``@task`` function that was not called, in place of its output; or a
         path that :func:`.as_uri` refuses.
@@ -45,8 +44,8 @@ class RowsArgument(ResolveMixin):
             _refuse_task(source, name)
         if is_path(source):
             source = as_uri(source, name)
-        elif is_list_of_uris(source):
-            source = FileRows(source, FileOptions())
+        elif (listed := source_of_list(source)) is not None:
+            source = listed
         self.source = source
         self.name = name
         self._is_resolved = is_resolved
@@ -102,8 +101,8 @@ class RowsArgument(ResolveMixin):
             source = _call(source, context)
         if is_path(source) or isinstance(source, str):
             return read_row_files([as_uri(source, self.name)], reading)
-        if is_list_of_uris(source):
-            source = FileRows(source, FileOptions())
+        if (listed := source_of_list(source)) is not None:
+            source = listed
         if isinstance(source, RowSource):
             return source.read(context, reading)
         refuse_source(source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import fnmatch
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -34,7 +34,7 @@ def read_row_files(uris: Sequence[str], reading: Reading, options: FileOptions |
 
     row_number = 0
     partitions = Partitions()
-    for file in dict.fromkeys(file for uri in uris for file in find_files(uri)):
+    for file in _each_once(file for uri in uris for file in find_files(uri)):
         with _open(file) as stream:
             row_number = yield from read_row_file(
                 stream,
@@ -48,6 +48,17 @@ def read_row_files(uris: Sequence[str], reading: Reading, options: FileOptions |
                 splice=reading.splice,
                 partitions=partitions,
             )
+
+
+def _each_once(found: Iterable[str]) -> Iterator[str]:
+    """Yield the first of the URIs that name the same file, such as ``/data/a.csv`` and ``file:///data//a.csv``."""
+    seen: set[str] = set()
+    for uri in found:
+        path = _local_path(uri)
+        place = uri if path is None else str(path)
+        if place not in seen:
+            seen.add(place)
+            yield uri
 
 
 def find_files(uri: str) -> list[str]:

@@ -115,6 +115,53 @@ class FileRows(RowSource):
         return FileOptions.rendered(self.options)
 
 
+class SeveralSources(RowSource):
+    """The rows of several sources, one after the other.
+
+    :param sources: sources, URIs and paths.
+    """
+
+    templated = ("sources",)
+
+    def __init__(self, sources: Sequence[Any]) -> None:
+        self.sources = [each if isinstance(each, RowSource) else FileRows(each, FileOptions()) for each in sources]
+
+    def iter_references(self) -> Iterable[tuple[Any, str]]:
+        for each in self.sources:
+            yield from each.iter_references()
+
+    def resolve(self, context: Context, *_: Any, may_render: bool = True, **__: Any) -> Self:
+        resolved = copy(self)
+        resolved.sources = [each.resolve(context, may_render=may_render) for each in self.sources]
+        return resolved
+
+    def check(self, templates: Templates) -> None:
+        for each in self.sources:
+            each.check(templates)
+
+    def label(self) -> str:
+        return f"[{', '.join(each.label() for each in self.sources)}]"
+
+    def read(self, context: Context, reading: Reading) -> Iterator[Any]:
+        for each in self.sources:
+            yield from each.read(context, reading)
+
+
+def source_of_list(value: Any) -> RowSource | None:
+    """Return the source that a list of URIs, paths and sources makes; None if the value is something else."""
+    if is_list_of_uris(value):
+        return FileRows(value, FileOptions())
+    if not isinstance(value, (list, tuple)) or not any(isinstance(each, RowSource) for each in value):
+        return None
+    others = [each for each in value if not isinstance(each, (RowSource, str)) and not is_path(each)]
+    if others:
+        raise ConfigurationError(
+            f"rows= is a list of sources that also holds a value of type {type(others[0]).__name__}. Give sources, "
+            "URIs and paths alone, or rows alone. Nothing was sent."
+        )
+    return SeveralSources(value)
+
+
 def is_list_of_uris(value: Any) -> bool:
     """Return whether a value is a list of URIs and paths, and not of rows."""
     return (
@@ -129,10 +176,11 @@ def _as_uris(value: Any) -> Any:
 
     :raises ConfigurationError: it is none of these.
     """
+    if isinstance(value, RowSource):
+        raise ConfigurationError(f"files(…) takes URIs and paths, not {value}. Give rows=[…] a list of both.")
     if isinstance(value, ResolveMixin) or (isinstance(value, str) and value) or is_path(value):
         return as_uri(value, "files")
     if isinstance(value, Sequence) and is_list_of_uris(value):
         return [as_uri(each, "files") for each in value]
-    raise ConfigurationError(
-        f"files(…) takes a URI, an absolute path, or a list of these, not a value of type {type(value).__name__}."
-    )
+    given = "an empty list" if value in ([], ()) else f"a value of type {type(value).__name__}"
+    raise ConfigurationError(f"files(…) takes a URI, an absolute path, or a list of these, not {given}.")

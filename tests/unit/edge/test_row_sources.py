@@ -51,15 +51,45 @@ def operator(**arguments: Any) -> MessageBatchOperator:
 
 
 def test_the_names_of_formats_are_those_of_the_list() -> None:
-    assert sorted(each.option for each in ROW_FORMATS) == sorted(file_options.FORMAT_NAMES)
+    assert sorted(each.option for each in ROW_FORMATS) == sorted(file_options.OPTIONS_OF_FORMATS)
 
 
 def test_several_patterns_are_read_in_order_and_each_file_once(tmp_path: Path) -> None:
     lake = numbered(tmp_path, "a.jsonl", "b.jsonl", "c.jsonl")
     patterns = [f"{lake}/c.jsonl", lake / "[ab].jsonl", f"file://{lake}/a.jsonl"]
-    assert [row["n"] for row in read(files(patterns))] == [2, 0, 1, 0]
+    assert [row["n"] for row in read(files(patterns))] == [2, 0, 1]
     assert [row["n"] for row in read([f"{lake}/b*", lake / "*.jsonl"])] == [1, 0, 2]
     assert [row["n"] for row in read(lambda: files(f"{lake}/*", format="jsonl"))] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["file://{}/a.jsonl", "{}//a.jsonl", "{}/./a.jsonl", "file://{}/./*.jsonl"],
+    ids=["file", "//", "./", "*"],
+)
+def test_a_file_in_two_spellings_is_read_once(tmp_path: Path, spelled: str) -> None:
+    lake = numbered(tmp_path, "a.jsonl")
+    assert read([f"{lake}/a.jsonl", spelled.format(lake)]) == [{"n": 0}]
+
+
+def test_a_list_of_sources_is_read_one_after_the_other(tmp_path: Path) -> None:
+    lake = numbered(tmp_path, "a.jsonl", "b.jsonl", "c.csv")
+    (lake / "c.csv").write_text("n;m\n2;x\n")
+    sources = [f"{lake}/b.jsonl", files(f"{lake}/c.csv", delimiter=";"), lake / "a.jsonl"]
+    assert read(sources) == [{"n": 1}, {"n": "2", "m": "x"}, {"n": 0}]
+    assert read(lambda: sources) == read(sources)
+    shown = RowsArgument(sources).serialize()
+    assert shown == f"[files('{lake}/b.jsonl'), files('{lake}/c.csv'), files('{lake}/a.jsonl')]"
+
+
+def test_a_list_of_sources_is_rendered_and_checked_like_each_of_them(tmp_path: Path) -> None:
+    lake = numbered(tmp_path, "2026-11-29.jsonl", "b.jsonl")
+    rows = operator(rows=[files(f"{lake}/{{{{ ds }}}}.jsonl"), files(f"{lake}/b.jsonl", format="jsonl")]).rows
+    assert list(rows.resolve(cast("Any", {"task": Renderer()})).read(NO_CONTEXT)) == [{"n": 0}, {"n": 1}]
+    with pytest.raises(ConfigurationError, match="'b' is not an absolute path"):
+        operator(rows=[files("/a"), files("b")])
+    with pytest.raises(ConfigurationError, match="a list of sources that also holds a value of type dict"):
+        operator(rows=[files("/a"), {"n": 1}])
 
 
 def test_format_decides_whatever_the_name_of_the_file_says(tmp_path: Path) -> None:
@@ -101,7 +131,11 @@ def test_an_option_that_the_format_does_not_use_is_refused(tmp_path: Path) -> No
         ({"uri": ["/lake/a", "lake/b"]}, r"'lake/b' is not an absolute path"),
         ({"uri": Path("lake")}, "relative path"),
         ({"uri": 7}, "not a value of type int"),
-        ({"uri": []}, "not a value of type list"),
+        ({"uri": []}, "not an empty list"),
+        ({"uri": files("/lake/a")}, r"files\(…\) takes URIs and paths, not files\('/lake/a'\)"),
+        ({"uri": "/lake/*", "format": "csv", "sheet": "A"}, r"files\(format='csv'\) does not use sheet="),
+        ({"uri": "/lake/*", "format": "whole", "delimiter": ";"}, r"files\(format='whole'\) does not use delimiter="),
+        ({"uri": "/lake/*", "format": "parquet", "encoding": "utf-8"}, r"does not use encoding="),
         ({"uri": ["/lake/a", 7]}, "not a value of type list"),
     ],
 )

@@ -28,14 +28,19 @@ from anthropic_batches_provider.batches.requests.file_kinds import (
 from anthropic_batches_provider.batches.requests.image_headers import image_dimensions
 from anthropic_batches_provider.batches.requests.sdk_values import is_path
 from anthropic_batches_provider.batches.requests.wording import in_other_form, listed, reason, row_name, shortened
-from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
+from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError, SourceError
 
 ReadFile = Callable[[Any, int], bytes]
 """Reads the file that a text or a path object names, up to so many bytes; further bytes need not be read."""
 
 _URL = "https://"
+_NO_NAMES = frozenset({errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENXIO})
 _NO_FILES = (IsADirectoryError, NotADirectoryError)
 _MOST_READ = limits.MAX_MESSAGE_BYTES + 1
+
+
+class _StoreFailedError(Exception):
+    """A store, or a disk, failed to read a file; a retry may read it."""
 
 
 class _BadFileError(Exception):
@@ -77,7 +82,7 @@ class FileColumns:
 
         :param most_images: how many images the model takes in one request.
         :raises InvalidRowError: a cell holds none, or something that the API refuses.
-        :raises OSError: a store cannot be read now; a retry may read it.
+        :raises SourceError: a store cannot be read now; a retry may read it.
         """
         images = list(_cells(row, self.images, number))
         documents = list(_cells(row, self.documents, number))
@@ -96,6 +101,12 @@ class FileColumns:
                 block = self._image(value, pixels) if index < len(images) else self._document(value)
             except _BadFileError as error:
                 raise InvalidRowError(f"{row_name(number)}: {place} {error}", row_number=number) from error
+            except _StoreFailedError as error:
+                raise SourceError(
+                    f"{row_name(number)}: {place} cannot be read now: {error}. Check the store and its permissions: "
+                    "without the right to list a bucket, S3 says Forbidden of a missing object, too. A retry reads all "
+                    "rows from the start. Nothing was sent."
+                ) from error
             blocks.append(block)
             size += len(block) + 1
             _check_total(size, number)
@@ -180,7 +191,7 @@ class FileColumns:
         except (OSError, ValueError, ConfigurationError) as error:
             problem = _absent(error)
             if problem is None:
-                raise
+                raise _StoreFailedError(reason(error)) from error
             raise _BadFileError(f"cannot be read: {problem} Fix the row, or leave it out.") from error
 
 
@@ -269,5 +280,5 @@ def _absent(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, FileNotFoundError):
         return "there is no such file."
-    is_no_name = isinstance(error, UnicodeError) or (isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG)
+    is_no_name = isinstance(error, UnicodeError) or (isinstance(error, OSError) and error.errno in _NO_NAMES)
     return f"it is no file ({reason(error)})." if is_no_name or isinstance(error, _NO_FILES) else None

@@ -272,7 +272,7 @@ def _prompt_encoder(
         return encoded
 
     if files is None:
-        return encode
+        return encode if prompt.mentions_row else _encoder_of_one_row(encode)
     most = most_images(defaults.get("model"))
 
     def encode_with_files(row: Mapping[str, Any], number: int) -> bytes:
@@ -283,6 +283,21 @@ def _prompt_encoder(
         return encoded
 
     return encode_with_files
+
+
+def _encoder_of_one_row(encode: Callable[[Mapping[str, Any], int], bytes]) -> Callable[[Mapping[str, Any], int], bytes]:
+    """Refuse a second row: all would send the same text, and each would be paid for."""
+
+    def encode_one(row: Mapping[str, Any], number: int) -> bytes:
+        if number:
+            raise ConfigurationError(
+                "The prompt does not mention the row, so that all rows would send the same text. Columns are written "
+                "{{ row.name }}. If you want the same question many times, mention the row without printing it: "
+                "{% set _ = row %}. Nothing was sent."
+            )
+        return encode(row, number)
+
+    return encode_one
 
 
 def _builder_encoder(

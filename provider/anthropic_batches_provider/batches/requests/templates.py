@@ -28,6 +28,9 @@ from anthropic_batches_provider.errors import InvalidRowError
 _TOP_LEVEL_NAME = re.compile(r"'(\w+)' is undefined")
 
 
+_LOADS_OTHERS = (nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)
+
+
 class PrintedColumn(NamedTuple):
     """A column of the row that a prompt prints as it is."""
 
@@ -44,6 +47,7 @@ class PromptTemplate:
     Not thread-safe.
 
     :ivar columns: the columns that the template mentions; None if it may print any.
+    :ivar mentions_row: whether its text can depend on the row.
     :ivar pieces: literal text and columns that are printed as they are, in order; None if it holds anything else.
     :param source: the template's text.
     :param environment: compiles and sandboxes; its filters, globals and loader are kept. It is not changed.
@@ -61,6 +65,7 @@ class PromptTemplate:
             # Inheritance changes the context's blocks permanently; such a template gets a new context per row.
             self._extends = parsed.find(nodes.Extends) is not None
             self._columns = _columns_by_line(parsed)
+            self.mentions_row = _mentions_row(parsed)
             prints_any = _prints_any_column(parsed, named=len(self._columns))
             self.columns = None if prints_any else frozenset(name for _, name in self._columns)
             self._template = overlay.from_string(source)
@@ -193,12 +198,17 @@ def _printed_column(node: nodes.Expr) -> PrintedColumn | None:
     return None
 
 
+def _mentions_row(template: nodes.Template) -> bool:
+    loads_others = any(template.find(kind) for kind in _LOADS_OTHERS)
+    return loads_others or any(map(_is_row, template.find_all(nodes.Name)))
+
+
 def _prints_any_column(template: nodes.Template, *, named: int) -> bool:
     """Return whether a template may print columns that it does not name.
 
     :param named: how often it mentions the row to name a column of it.
     """
-    if any(template.find(kind) for kind in (nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)):
+    if any(template.find(kind) for kind in _LOADS_OTHERS):
         return True
     if any(isinstance(call.node, nodes.Getattr) and _is_row(call.node.node) for call in template.find_all(nodes.Call)):
         return True  # row.items()

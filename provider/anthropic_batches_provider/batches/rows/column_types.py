@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from anthropic_batches_provider.batches.ledger import ColumnRecord
 from anthropic_batches_provider.batches.output.user_columns import ROW_NUMBER_COLUMN
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_values
@@ -23,6 +25,8 @@ _MOST_INT64 = (1 << 63) - 1
 _MOST_UINT64 = (1 << 64) - 1
 _MOST_EXACT_INT = 1 << 53  # a float holds all integers up to here
 _JSON_TEXT = "json"
+MOST_COLUMNS = 10_000
+"""Of rows with more names than this, as dicts by id have, no types are recorded: each name takes memory."""
 _WRITTEN_AS_TEXT = frozenset({"string", "binary", "date32[day]", "duration[us]", "decimal"})
 _WRITTEN_AS_TEXT_IN_KINDS = ("timestamp", "time64")
 
@@ -50,7 +54,10 @@ class ColumnTypes:
         """Take the values of a row that can be sent."""
         seen = self._seen
         if self._columns is not None and self._columns.keep == "*":
-            for name, value in row.items():
+            if len(seen) > MOST_COLUMNS:
+                return
+            for given, value in row.items():
+                name = given if type(given) is str else _json_name(given) or ""
                 values = seen.get(name) or seen.setdefault(name, SeenValues())
                 if type(value) is str:
                     values.kinds.add("string")
@@ -72,8 +79,9 @@ class ColumnTypes:
         """Take the values of a row that cannot be sent: what it lacks, or is no JSON, is null in the output."""
         if self._columns is None:
             return
-        names = dict.fromkeys((*self._seen, *row)) if self._columns.keep == "*" else self._seen
-        self.observe({name: _json_value(row, name) for name in names})
+        known = {name: _json_value(value) for given, value in row.items() if (name := _json_name(given)) is not None}
+        names = known if self._columns.keep == "*" else self._seen
+        self.observe({name: known.get(name) for name in names})
 
     def observe_custom_id(self, custom_id: bytes) -> None:
         """Take the custom_id of a ready request, as JSON."""
@@ -85,6 +93,8 @@ class ColumnTypes:
 
     def records(self) -> tuple[ColumnRecord, ...]:
         """Return the columns of the output rows, in their order, each with its type."""
+        if len(self._seen) > MOST_COLUMNS:
+            return ()
         declared = self.schema.declared()
         return tuple(ColumnRecord(name=name, type=declared.get(name) or kind) for name, kind in self._observed())
 
@@ -92,7 +102,7 @@ class ColumnTypes:
         if self._columns is not None and self._columns.key is None:
             yield ROW_NUMBER_COLUMN, "int64"
         for name, values in self._seen.items():
-            yield str(name), values.type()
+            yield name, values.type()
 
 
 class SeenValues:
@@ -214,10 +224,18 @@ def _is_exact(value: FileFloat) -> bool:
         return False
 
 
-def _json_value(row: Mapping[str, Any], name: str) -> Any:
-    value = row.get(name)
+def _json_value(value: Any) -> Any:
+    """Return a value that JSON can hold; None for another."""
     try:
         encode_values(value)
     except NotJsonError:
         return None
     return value
+
+
+def _json_name(name: Any) -> str | None:
+    """Return the name of a column in JSON; None if JSON cannot hold it."""
+    try:
+        return next(iter(msgspec.json.decode(encode_values({name: None}), type=dict[str, None])))
+    except NotJsonError:
+        return None

@@ -6,13 +6,15 @@ import xxhash
 
 from anthropic_batches_provider.batches.rows.prepared import PreparedRow
 
-RULES = 3
+RULES = 4
 """The rules by which rows become bytes; fingerprints of other rules say nothing about the rows.
 
 1: numbers of JSON files lost digits, sets had the order of the process, and prompts printed values as Python does.
 2: numbers keep their digits, sets are sorted, prompts print data as JSON, kept columns are those of the row as read.
 3: rarer values have their exact form (private fields, sets in records, Enums of floats); rows of files are those that
    wildcards find now; schemas are held against what the API takes.
+4: addresses of `ipaddress` are text, values of database drivers' own types are refused, and files are read in the
+   format that their name says.
 """
 
 _MODULUS = 1 << 128

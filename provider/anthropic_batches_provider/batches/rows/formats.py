@@ -9,7 +9,12 @@ from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
-from anthropic_batches_provider.batches.file_options import FileOptions, ReadDetails, no_details
+from anthropic_batches_provider.batches.file_options import (
+    OPTIONS_OF_FORMATS,
+    FileOptions,
+    ReadDetails,
+    no_details,
+)
 from anthropic_batches_provider.batches.requests import ReadyLine
 from anthropic_batches_provider.batches.rows import delimited_text, json_lines, whole_files
 from anthropic_batches_provider.batches.rows.arrow import arrow_files, parquet_files
@@ -25,8 +30,6 @@ from anthropic_batches_provider.errors import ConfigurationError, InvalidRowErro
 RowReader = Callable[[RowFile], Iterator[dict[str, Any] | SplicedRow | InvalidRowError]]
 ReadyRequestReader = Callable[[RowFile], Iterator[ReadyLine | dict[str, Any] | InvalidRowError]]
 
-_OF_TEXT_TABLES = frozenset({"encoding", "delimiter", "null_values"})
-
 
 @dataclass(frozen=True, kw_only=True)
 class RowFormat:
@@ -38,7 +41,6 @@ class RowFormat:
 
     :ivar name: the name in errors.
     :ivar option: the value of ``format=``.
-    :ivar options: which other options of :class:`.FileOptions` the reader uses.
     :ivar is_table: whether folders named ``name=value`` add columns.
     :ivar suffixes: suffixes of file names, in lower case and with a dot; ``.gz`` or ``.zst`` may follow.
     :ivar read_rows: yields the rows of a file as dicts.
@@ -50,8 +52,12 @@ class RowFormat:
     suffixes: tuple[str, ...]
     read_rows: RowReader
     read_ready_requests: ReadyRequestReader | None = None
-    options: frozenset[str] = frozenset()
     is_table: bool = False
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Which other options of :class:`.FileOptions` the reader uses."""
+        return OPTIONS_OF_FORMATS.get(self.option, frozenset())
 
     def reader(self, *, ready_requests: bool) -> RowReader | ReadyRequestReader:
         if ready_requests and self.read_ready_requests is not None:
@@ -65,7 +71,6 @@ JSON_LINES = RowFormat(
     suffixes=(".jsonl", ".ndjson"),
     read_rows=json_lines.read_objects,
     read_ready_requests=json_lines.read_ready_requests,
-    options=frozenset({"encoding"}),
 )
 JSON = replace(JSON_LINES, name="JSON", option="json", suffixes=(".json",))
 CSV = RowFormat(
@@ -74,7 +79,6 @@ CSV = RowFormat(
     suffixes=(".csv",),
     read_rows=delimited_text.read_csv,
     read_ready_requests=delimited_text.refuse_ready_requests,
-    options=_OF_TEXT_TABLES,
     is_table=True,
 )
 TSV = replace(CSV, name="TSV", option="tsv", suffixes=(".tsv", ".tab"), read_rows=delimited_text.read_tsv)
@@ -100,7 +104,6 @@ WORKBOOK = RowFormat(
     suffixes=(".xlsx", ".xlsm"),
     read_rows=workbooks.read_workbook,
     read_ready_requests=workbooks.refuse_ready_requests,
-    options=frozenset({"sheet", "header_row", "null_values"}),
     is_table=True,
 )
 WHOLE_FILES = RowFormat(
@@ -108,7 +111,6 @@ WHOLE_FILES = RowFormat(
     option="whole",
     suffixes=(),
     read_rows=whole_files.read_whole,
-    options=frozenset({"encoding"}),
 )
 ROW_FORMATS: tuple[RowFormat, ...] = (JSON_LINES, JSON, CSV, TSV, PARQUET, ARROW, WORKBOOK, WHOLE_FILES)
 
@@ -196,6 +198,6 @@ def _check_options(name: str, file_format: RowFormat, options: FileOptions) -> N
     unused = options.given().keys() - {"format"} - file_format.options
     if unused:
         raise ConfigurationError(
-            f"{name} is read as {file_format.name}, which does not use {min(unused)}=. Leave it out, or give these "
-            "files and others each a files(…) of their own. Nothing was sent."
+            f"{name} is read as {file_format.name}, which does not use {min(unused)}=. Leave it out; for files "
+            "of several formats, give rows= a list with a files(…) for each. Nothing was sent."
         )

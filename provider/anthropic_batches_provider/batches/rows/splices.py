@@ -2,7 +2,8 @@
 
 A prompt of plain text and columns alone is the same bytes in each request, but for the columns; and a column's JSON
 text is, within its quotes, what the request needs. Where a line may not be written as this package would write it, or
-is bad in any way, it takes the ordinary way, with the same result and the same errors.
+is bad in any way, it takes the ordinary way, with the same result and the same errors. (Where a name comes twice in a
+line, only its last value counts, and is checked.)
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 import msgspec
 
 from anthropic_batches_provider.batches.requests import MAX_PARAMS_BYTES, SplicedParams
-from anthropic_batches_provider.batches.requests.encoding import encode_values
+from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_values
 from anthropic_batches_provider.batches.rows.column_types import ColumnTypes
 from anthropic_batches_provider.batches.rows.columns import RowColumns
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
@@ -47,7 +48,11 @@ Splice = Callable[[bytes], SplicedRow | None]
 
 
 def can_splice(columns: RowColumns) -> bool:
-    """Return whether the columns that a row keeps are known before it is read."""
+    """Return whether the columns that a row keeps are known before it is read, and may be written."""
+    try:
+        encode_values([*columns.key_columns, *columns.kept_columns])
+    except NotJsonError:
+        return False  # each row is bad, and says so
     return columns.keep != "*"
 
 

@@ -29,6 +29,9 @@ _JQ_ITEMS = _JQ.format(filter="'.[]'")
 _WAY = "Give `files(uri, {options})`."
 _FEATHER_1 = "Write it again: `pyarrow.feather.write_feather(pyarrow.feather.read_table(old), new)`."
 _DOCUMENT = 'To ask about each document, give `files(uri, format="whole")` as rows and `documents="path"`.'
+_IMAGE = (
+    'To ask about each image, give `files(uri, format="whole")` as rows and `images="path"`; else narrow the wildcard.'
+)
 _WORKBOOK = 'For a workbook, give `files(uri, format="xlsx")`.'
 _OLD_WORKBOOK = "Save it as an Excel workbook (.xlsx) without a password, in Excel or LibreOffice."
 
@@ -71,6 +74,7 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
         ),
     ),
     (rb"%PDF-", "a PDF document", _DOCUMENT),
+    (rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF.{4}WEBP", "an image", _IMAGE),
     (rb"(?=.{0,256}\x00).{257}ustar", "a tar archive", "Unpack it, and give the path of the files in it."),
 )
 """What a file begins with (a regular expression), what it then seems to be, and the way in."""

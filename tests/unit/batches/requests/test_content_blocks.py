@@ -15,7 +15,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from anthropic_batches_provider.batches import limits
 from anthropic_batches_provider.batches.requests import FileColumns, PromptTemplate, Question
 from anthropic_batches_provider.batches.requests.first_prompt import prompt_of
-from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
+from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError, SourceError
 from tests.worlds.pictures import gif, jpeg, pdf, png, webp
 
 FILES = {
@@ -193,8 +193,11 @@ def test_a_store_that_fails_is_no_bad_row(error: Exception) -> None:
     def fail(place: Any, most: int) -> bytes:
         raise error
 
-    with pytest.raises(type(error)):
-        question(images=("photo",), read=fail).encode_params({"photo": "s3://a/b"}, 0)
+    with pytest.raises(
+        SourceError, match=r"^Row 7 .*: column 'photo' \(s3://a/b\) cannot be read now: .*A retry reads"
+    ) as caught:
+        question(images=("photo",), read=fail).encode_params({"photo": "s3://a/b"}, 7)
+    assert str(error) in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +206,7 @@ def test_a_store_that_fails_is_no_bad_row(error: Exception) -> None:
         IsADirectoryError(21, "Is a directory"),
         NotADirectoryError(20, "Not a directory"),
         OSError(errno.ENAMETOOLONG, "File name too long"),
+        OSError(errno.ELOOP, "Too many levels of symbolic links"),
         UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
     ],
     ids=lambda error: type(error).__name__,

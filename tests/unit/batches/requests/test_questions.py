@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from jinja2 import DictLoader
 from jinja2.sandbox import SandboxedEnvironment
 
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
@@ -58,6 +59,17 @@ def test_a_prompt_becomes_the_one_user_message() -> None:
             '"messages":[{"role":"user","content":"Label: a \\"b\\"\u2028\\né"}]}'
         ).encode()
     )
+
+
+def test_a_prompt_that_does_not_mention_the_row_is_sent_for_one_row_alone() -> None:
+    asked = question(prompt=prompt("Tell me a joke."))
+    assert b"Tell me a joke." in asked.encode_params({"id": 1}, 0)
+    with pytest.raises(ConfigurationError, match="does not mention the row, so that all rows would send the same text"):
+        asked.encode_params({"id": 2}, 1)
+    environment = SandboxedEnvironment(loader=DictLoader({"joke": "Tell me a joke about {{ row.id }}."}))
+    for text in ("{% set _ = row %}Tell me a joke.", "{% include 'joke' %}", "{{ row.id }}"):
+        mentioning = question(prompt=PromptTemplate(text, environment, {}))
+        assert b'"messages"' in mentioning.encode_params({"id": 2}, 1)
 
 
 def test_a_system_of_blocks_is_sent_as_it_is() -> None:

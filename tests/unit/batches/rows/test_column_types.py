@@ -14,7 +14,13 @@ import pytest
 
 from anthropic_batches_provider.batches.invalid_rows import InvalidRow
 from anthropic_batches_provider.batches.requests.exact_values import FileFloat
-from anthropic_batches_provider.batches.rows import ColumnTypes, RowColumns, prepare_requests, prepare_rows
+from anthropic_batches_provider.batches.rows import (
+    ColumnTypes,
+    RowColumns,
+    column_types,
+    prepare_requests,
+    prepare_rows,
+)
 from anthropic_batches_provider.batches.rows.source_schema import SourceSchema
 from anthropic_batches_provider.errors import InvalidRowError
 
@@ -112,6 +118,21 @@ def test_an_invalid_row_counts_with_what_its_output_holds(tmp_path: Path) -> Non
     ]
     assert types_of(rows, tmp_path, key="id", keep=["v", "w"]) == {"id": "int64", "v": "int64", "w": "json"}
     assert types_of(rows, tmp_path, key="id", keep="*") == {"id": "int64", "v": "int64", "w": "json"}
+
+
+def test_names_that_json_cannot_hold_or_holds_as_text(tmp_path: Path) -> None:
+    rows: list[Any] = [{"a": 1}, {"a": 2, "\udce9": 1}, {"a": 3, 7: True}, {"a": 4, "7": False}]
+    assert types_of(rows, tmp_path, keep="*") == {"row_number": "int64", "a": "int64", "7": "bool"}
+
+
+def test_rows_of_ever_new_names_have_no_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(column_types, "MOST_COLUMNS", 5)
+    assert len(types_of([{str(number): 1} for number in range(5)], tmp_path, keep="*")) == 6
+    types = ColumnTypes(RowColumns(keep="*"))
+    for number in range(50):
+        types.observe({str(number): 1})
+    assert types.records() == ()
+    assert len(types._seen) == 6
 
 
 def test_a_row_counts_as_it_was_read_whatever_a_builder_does_to_it(tmp_path: Path) -> None:

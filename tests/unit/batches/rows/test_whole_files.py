@@ -129,5 +129,5 @@ def test_a_file_that_is_too_large_is_a_bad_row_and_the_next_is_read(
 
 def test_options_of_tables_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"x")
-    with pytest.raises(ConfigurationError, match=r"a\.txt is read as whole files, which does not use delimiter="):
+    with pytest.raises(ConfigurationError, match=r"files\(format='whole'\) does not use delimiter="):
         read(f"{tmp_path}/*", delimiter=";")
