@@ -114,6 +114,11 @@ def _local_path(uri: str) -> Path | None:
 
     :raises ConfigurationError: it is no URI and no absolute path. The message shows no data.
     """
+    if uri.startswith(("http://", "https://")):
+        raise ConfigurationError(
+            f"{shown_uri(uri)} is a web address, and files are read from disks and object stores alone. Download it in "
+            "a task before, or give a function that yields its rows. Nothing was sent."
+        )
     try:
         return local_path(uri)
     except ConfigurationError as error:
@@ -144,7 +149,7 @@ def _open(uri: str) -> BinaryIO:
         ) from error
     except IsADirectoryError:
         raise ConfigurationError(
-            f"{shown_uri(uri)} is a folder. Name its files, for example with {uri.rstrip('/') + '/*.jsonl'!r}. "
+            f"{shown_uri(uri)} is a folder. Name its files, for example with {uri.rstrip('/') + '/*'!r}. "
             "Nothing was sent."
         ) from None
 

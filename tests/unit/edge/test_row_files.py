@@ -73,7 +73,7 @@ def test_a_file_or_folder_of_exactly_that_name_takes_precedence(tmp_path: Path) 
 
 
 def test_a_folder_in_place_of_a_file_is_told(lake: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"is a folder\. Name its files, for example with '.*/dt=1/\*\.jsonl'"):
+    with pytest.raises(ConfigurationError, match=r"is a folder\. Name its files, for example with '.*/dt=1/\*'"):
         list(read_row_files([f"{lake}/dt=1/"], Reading()))
 
 
@@ -95,3 +95,9 @@ def test_a_name_that_is_both_an_object_and_a_folder_is_both(monkeypatch: pytest.
     monkeypatch.setattr(row_files, "folder_entries", folders.__getitem__)
     assert find_files("s3://b/data/*") == ["s3://b/data/part"]
     assert find_files("s3://b/data/*/*") == ["s3://b/data/part/x"]
+
+
+@pytest.mark.parametrize("uri", ["https://host/rows.csv", "http://host/*.csv"])
+def test_a_web_address_is_no_file(uri: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"is a web address.* Download it in a task before"):
+        list(read_row_files([uri], Reading()))

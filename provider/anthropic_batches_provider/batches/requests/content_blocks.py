@@ -84,8 +84,8 @@ class FileColumns:
         :raises InvalidRowError: a cell holds none, or something that the API refuses.
         :raises SourceError: a store cannot be read now; a retry may read it.
         """
-        images = list(_cells(row, self.images, number))
-        documents = list(_cells(row, self.documents, number))
+        images = list(_cells(row, "images", self.images, number))
+        documents = list(_cells(row, "documents", self.documents, number))
         if len(images) > most_images:
             raise InvalidRowError(
                 f"{row_name(number)}: it has {len(images):,} images, but this model takes at most {most_images:,} in "
@@ -205,7 +205,7 @@ def _check_total(size: int, number: int) -> None:
         )
 
 
-def _cells(row: Mapping[str, Any], columns: Sequence[str], number: int) -> Iterator[tuple[str, Any]]:
+def _cells(row: Mapping[str, Any], argument: str, columns: Sequence[str], number: int) -> Iterator[tuple[str, Any]]:
     """Yield each image or document of a row: its place, to begin a sentence, and its value.
 
     :raises InvalidRowError: a column or a value is missing.
@@ -215,7 +215,8 @@ def _cells(row: Mapping[str, Any], columns: Sequence[str], number: int) -> Itera
             other = in_other_form(column, row)
             hint = f" {other!a} is another Unicode form of that name." if other is not None else ""
             raise InvalidRowError(
-                f"{row_name(number)}: there is no column {column!r}.{hint} The row's columns are: {listed(row)}.",
+                f"{row_name(number)}: there is no column {column!r}, which `{argument}` names.{hint} The "
+                f"row's columns are: {listed(row)}.",
                 row_number=number,
             )
         cell = row[column]

@@ -134,7 +134,7 @@ def test_the_first_prompt_is_the_text_without_the_images() -> None:
         ({"photo": float("nan")}, "column 'photo' is empty."),
         ({"photo": " "}, "column 'photo' is empty."),
         ({"photo": ["/a.png", None]}, "item 2 of column 'photo' is empty."),
-        ({"phot": "/a.png"}, "there is no column 'photo'. The row's columns are: phot."),
+        ({"phot": "/a.png"}, "there is no column 'photo', which `images` names. The row's columns are: phot."),
         ({"photo": "/empty.png"}, "column 'photo' (/empty.png) holds no bytes."),
         ({"photo": b""}, "column 'photo' holds no bytes."),
         ({"photo": 7}, "column 'photo' has type int. Give a path, a URI, an https:// URL, bytes, or a list"),

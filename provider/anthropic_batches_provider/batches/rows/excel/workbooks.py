@@ -214,7 +214,7 @@ class _Table:
             if column not in self._columns:
                 return (
                     f"{self._cell_address(column, number)}: a cell outside the named columns. Name its column in row "
-                    f"{self._file.options.header_row}, or clear the cell"
+                    f"{self._file.options.header_row}, or say which row holds the names: files(…, header_row=…)"
                 )
         return None
 

@@ -170,7 +170,7 @@ def test_shared_texts_are_texts() -> None:
         ('<c r="A3"><v>NaN</v></c>', "Sheet1!A3: its stored value cannot be read. "),
         ('<c r="A3"><v>1_000</v></c>', "Sheet1!A3: its stored value cannot be read. "),
         ('<c r="A3" t="new"><v>1</v></c>', "Sheet1!A3: its stored value cannot be read. "),
-        ('<c r="C3"><v>1</v></c>', "Sheet1!C3: a cell outside the named columns. Name its column in row 1, or clear"),
+        ('<c r="C3"><v>1</v></c>', "Sheet1!C3: a cell outside the named columns. Name its column in row 1, or say"),
     ],
 )
 def test_a_bad_cell_makes_its_row_bad_by_its_address(cell: str, problem: str) -> None:
