@@ -154,7 +154,11 @@ EXACT: list[tuple[str, Any]] = [
     ("timestamptz '2024-02-29 23:59:59.999999+00'", "2024-02-29T23:59:59.999999Z"),
     ("time '23:59:59.5'", "23:59:59.500000"),
     ("timetz '23:59:59+02'", "23:59:59+02:00"),
+    ("time '00:00'", "00:00:00"),
+    ("array[time '00:00', null, time '23:59:59.999999']", ["00:00:00", None, "23:59:59.999999"]),
+    ("array[timetz '00:00-01']", ["00:00:00-01:00"]),
     ("interval '-1 day 2 hours'", "-PT79200S"),
+    ("interval '24:00'", "P1D"),
     ("'\\x00ff'::bytea", "AP8="),
     ("'00000000-0000-0000-0000-00000000000a'::uuid", "00000000-0000-0000-0000-00000000000a"),
     ("""'{"b": [1.10, null], "a": 1e400}'::json""", {"b": [Decimal("1.10"), None], "a": Decimal("1e400")}),
@@ -202,12 +206,30 @@ def test_a_value_without_json_makes_its_row_invalid_and_no_other(warehouse: Ware
 @pytest.mark.parametrize(
     "expression",
     ["'infinity'::date", "'-infinity'::timestamp", "'infinity'::timestamptz", "date '10000-01-01'", "interval '1 mon'",
-     "array['-infinity'::date]", "interval '1 year 2 days'", "array[interval '1 mon']"],
+     "array['-infinity'::date]", "interval '1 year 2 days'", "array[interval '1 mon']", "'24:00'::time",
+     "'24:00+02'::timetz", "'23:59:59.9999999'::time", "array['24:00'::time]", "array[null, '24:00-01'::timetz]"],
 )  # fmt: skip
 def test_a_value_that_the_driver_would_change_is_refused(warehouse: Warehouse, expression: str) -> None:
     with pytest.raises(ConfigurationError, match=r"cast its column to text in the query\. Nothing was sent"):
         list(rows_of(f"SELECT {expression} AS v"))
     assert [list(row) for row in rows_of(f"SELECT ({expression})::text AS v")] == [["v"]]
+
+
+@pytest.mark.parametrize("style", ["sql_standard", "postgres_verbose", "iso_8601", "postgres"])
+def test_settings_of_a_session_change_no_value(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, style: str
+) -> None:
+    options = f"-c intervalstyle={style} -c extra_float_digits=-10"
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse.connection(options=options))
+    sql = "SELECT interval '3 days 04:05:06' AS a, interval '1 day 25:00' AS b, interval '-1 day +02:03' AS c, "
+    (row,) = rows_of(f"{sql}array[interval '-1.5 s'] AS d, 0.1::float8 + 0.2 AS e, null::time AS f")
+    seconds = datetime.timedelta
+    assert row == {
+        "a": seconds(days=3, hours=4, minutes=5, seconds=6), "b": seconds(days=2, hours=1),
+        "c": seconds(days=-1, hours=2, minutes=3), "d": [seconds(seconds=-1.5)], "e": 0.1 + 0.2, "f": None,
+    }  # fmt: skip
+    with pytest.raises(ConfigurationError, match=r"months or years has no exact length|cast its column"):
+        list(rows_of("SELECT interval '1 year 2 mons 3 days' AS v"))
 
 
 def test_the_types_that_postgres_tells_exactly_are_declared(warehouse: Warehouse) -> None:
@@ -224,7 +246,7 @@ def test_the_types_that_postgres_tells_exactly_are_declared(warehouse: Warehouse
         "bool": "bool", "int2": "int64", "int4": "int64", "int8": "int64", "float4": "double", "float8": "double",
         "text": "string", "varchar": "string", "char": "string", "date": "date32[day]", "moment": "timestamp[us]",
         "zoned": "timestamp[us, tz=UTC]", "bytes": "binary", "decimal": "decimal128(10, 2)", "uuid": "string",
-        "json": "string", "jsonb": "string",
+        "json": "json", "jsonb": "json",
     }  # fmt: skip
 
 
@@ -244,7 +266,9 @@ def test_text_without_an_encoding_is_refused_or_read_as_the_connection_says(
 # --------------------------------------------------------------------------------------------- mistakes and secrets
 
 MISTAKES: list[tuple[str, Any, str]] = [
-    ("CHOOSE 1", None, r"\(42601\): syntax error at or near \"CHOOSE\""),
+    ("SELECT CHOOSE OF 1", None, r"\(42601\): syntax error at or near \"1\""),
+    ("DO $$ BEGIN END $$", None, "begins with DO, which is no query"),
+    ("SELECT 1 / (id - 1) AS a FROM notes", None, r"DivisionByZero \(22012\): division by zero\. Correct the query"),
     ("SELECT * FROM nowhere", None, r"\(42P01\): relation \"nowhere\" does not exist"),
     ("SELECT 1 AS a, 2 AS b, 3 AS a", None, "two columns of the query are named 'a'"),
     ("SELECT id, count(*) OVER (), 1 FROM notes", None, "column 3 of the query has no name"),
@@ -290,9 +314,28 @@ def test_no_parameter_is_in_an_error_or_its_causes(warehouse: Warehouse, sql: st
 
 
 def test_no_value_of_a_row_is_in_an_error(warehouse: Warehouse) -> None:
-    with pytest.raises(SourceError, match=r"after 2,000 rows: InvalidTextRepresentation \(22P02\)") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"after 2,000 rows: InvalidTextRepresentation \(22P02\): inv"
+    ) as caught:
         list(rows_of("SELECT CASE WHEN id > 2000 THEN text ELSE '1' END::int AS n FROM notes"))
     assert "note 2001" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [("P0001", r"RaiseException \(P0001\)"), ("42501", r"InsufficientPrivilege \(42501\)"), ("ABCDE", r" \(ABCDE\)")],
+)
+def test_a_message_that_a_function_raises_is_hidden_whatever_its_state(
+    warehouse: Warehouse, state: str, shown: str
+) -> None:
+    warehouse.execute(
+        f"CREATE OR REPLACE FUNCTION fail(x text) RETURNS text LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE 'bad customer %', x USING ERRCODE = '{state}'; END $$"
+    )
+    with pytest.raises((ConfigurationError, SourceError), match=rf"{shown}\. Its message is hidden") as caught:
+        list(rows_of("SELECT fail(text) AS a FROM notes"))
+    assert "note" not in str(caught.value)
+    assert "customer" not in str(caught.value)
 
 
 # ------------------------------------------------------------------------------------------------------------ faults

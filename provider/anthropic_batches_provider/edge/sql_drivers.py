@@ -12,6 +12,7 @@ from importlib import import_module
 from secrets import token_hex
 from typing import Any
 
+from anthropic_batches_provider.edge.sql_failures import NoExactValueError
 from anthropic_batches_provider.errors import ConfigurationError
 
 _INFINITE = "infinity"
@@ -23,7 +24,7 @@ _TYPES_OF_POSTGRES = {
     21: "int64",
     23: "int64",
     25: "string",
-    114: "string",  # json
+    114: "json",  # its values are decoded, so that any of them may be an object
     700: "double",
     701: "double",
     1042: "string",  # char(n)
@@ -32,9 +33,11 @@ _TYPES_OF_POSTGRES = {
     1114: "timestamp[us]",
     1184: "timestamp[us, tz=UTC]",
     2950: "string",  # uuid
-    3802: "string",  # jsonb
+    3802: "json",  # jsonb
 }
 _NUMERIC = 1700
+# What a role or a server may set otherwise; for this transaction only. 2 is the most that Redshift takes.
+_EXACT_TEXTS = "SET LOCAL intervalstyle = 'postgres'; SET LOCAL extra_float_digits = 2"
 _MOST_DIGITS = 38  # of decimal128
 
 
@@ -80,6 +83,9 @@ class Postgres(Driver):
     def _begin_read_only(self, connection: Any) -> None:
         raise NotImplementedError
 
+    def keep_values_exact(self, connection: Any) -> None:
+        connection.cursor().execute(_EXACT_TEXTS)
+
     def types(self, description: Sequence[Sequence[Any]]) -> dict[str, str]:
         found = {}
         for name, oid, _, _, precision, scale, *_ in description:
@@ -92,7 +98,7 @@ class Postgres(Driver):
 
 
 class Psycopg2(Postgres):
-    """Named cursors are PostgreSQL's own; an infinite date would be read as the last one of Python."""
+    """Named cursors are PostgreSQL's own; infinite dates would be read as the last ones of Python, 24:00 as 00:00."""
 
     names_come_late = True
 
@@ -100,14 +106,16 @@ class Psycopg2(Postgres):
         connection.set_session(readonly=True)
 
     def keep_values_exact(self, connection: Any) -> None:
+        super().keep_values_exact(connection)
         extensions, extras = import_module("psycopg2.extensions"), import_module("psycopg2.extras")
         extras.register_default_json(connection, loads=_json_loads())
         extras.register_default_jsonb(connection, loads=_json_loads())
-        for oid, array_oid, name in (
-            (1082, 1182, "DATE"), (1114, 1115, "TIMESTAMP"), (1184, 1185, "TIMESTAMPTZ"), (1186, 1187, "INTERVAL"),
+        for oid, array_oid, name, exact_value in (
+            (1082, 1182, "DATE", _exact_moment), (1114, 1115, "TIMESTAMP", _exact_moment),
+            (1184, 1185, "TIMESTAMPTZ", _exact_moment), (1186, 1187, "INTERVAL", _exact_moment),
+            (1083, 1183, "TIME", _exact_time), (1266, 1270, "TIMETZ", _exact_time),
         ):  # fmt: skip
-            read = partial(_exact_moment, extensions.string_types[oid])
-            exact = extensions.new_type((oid,), f"EXACT_{name}", read)
+            exact = extensions.new_type((oid,), f"EXACT_{name}", partial(exact_value, extensions.string_types[oid]))
             extensions.register_type(exact, connection)
             extensions.register_type(extensions.new_array_type((array_oid,), f"EXACT_{name}S", exact), connection)
 
@@ -128,6 +136,7 @@ class Psycopg(Postgres):
                 "The database has the encoding SQL_ASCII, so that its texts have no known encoding. Set one in the "
                 'connection\'s extra: {"client_encoding": "utf8"}. Nothing was sent.'
             )
+        super().keep_values_exact(connection)
         types = import_module("psycopg.types.datetime")
         texts = import_module("psycopg.types.string").TextLoader
 
@@ -195,14 +204,24 @@ def _json_loads() -> Callable[[str | bytes], Any]:
 
 
 def _exact_moment(read: Callable[..., Any], text: str | None, cursor: Any = None) -> Any:
-    """Read a date, a time or an interval.
+    """Read a date, a moment or an interval.
 
-    :raises ValueError: Python has no such value, though the driver returns one.
+    :raises NoExactValueError: Python has no such value, though the driver returns one.
     """
     if text is None:
         return None
     if _INFINITE in text:
-        raise ValueError("Python has no infinite dates")
+        raise NoExactValueError("Python has no infinite dates")
     if "mon" in text or "year" in text:
-        raise ValueError("an interval of months or years has no exact length")
+        raise NoExactValueError("an interval of months or years has no exact length")
+    return read(text, cursor)
+
+
+def _exact_time(read: Callable[..., Any], text: str | None, cursor: Any = None) -> Any:
+    """Read a time of a day.
+
+    :raises NoExactValueError: it is the end of the day, which Python has not.
+    """
+    if text is not None and text.startswith("24:"):
+        raise NoExactValueError("Python has no time 24:00")
     return read(text, cursor)

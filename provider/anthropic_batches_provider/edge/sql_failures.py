@@ -1,7 +1,8 @@
 """What becomes of the errors of a database's driver: ours, without any data.
 
 Drivers quote parameters and values of rows: ``invalid input syntax for type integer: "…"``. Nothing of a driver's error
-is kept but its class, its SQLSTATE and the first line of its message, in which parameters and values are replaced.
+is kept but its class, its SQLSTATE or number, and of some errors the first line of the message, in which parameters and
+values are replaced. The message of any error that is not known to be free of values is hidden.
 """
 
 from __future__ import annotations
@@ -22,10 +23,33 @@ _HIDDEN = "***"
 _SURE_LENGTH = 4  # a shorter text is replaced only where it is a word of its own: it may be part of any other
 _BEGIN_LENGTH = 8
 _MOST_CHARACTERS = 500
-_FROM_A_QUOTE = re.compile(r"[\"'].*")
+_FROM_A_QUOTE = re.compile(r"[\"'`«»\u2018-\u201f\u2039\u203a\u300c-\u300f].*")  # in any language of the server
+_FROM_A_VALUE = re.compile(rf"(?:\d|[{{\[]|{_FROM_A_QUOTE.pattern}).*")
+_IS_HIDDEN = "Its message is hidden, because it may hold values of rows: to see it, run the query in a database client"
+# Classes of SQLSTATE whose messages quote names of tables, hosts and users, and words of the query.
+_NAMES = frozenset({"08", "28", "3D", "42", "53", "57"})
+# Those that name no more than types and commands before they quote a value.
+_FIXED_BEGINNINGS = frozenset({"0A", "21", "22", "25", "40", "54", "55", "58"})
+_OF_SQLITE_QUERIES = re.compile(
+    r"no such (?:table|column|function)|near .*: syntax error$|incomplete input$|ambiguous column name"
+)
+_VALUES_OF_SQLITE = ("SQLITE_ERROR", "SQLITE_CONSTRAINT", "SQLITE_MISMATCH")
+_OF_LOST_CONNECTIONS = re.compile(
+    r"(?:consuming input failed: )?(?:server closed the connection unexpectedly"
+    r"|SSL connection has been closed unexpectedly|the connection is (?:lost|closed))|connection already closed"
+)
+_RAISED_IN = frozenset({"pl_exec.c", "plperl.c", "plpy_plpymodule.c", "plpy_elog.c", "pltcl.c"})  # of PostgreSQL
+_SQLSTATE = re.compile(r"[0-9A-Z]{5}")
+_NUMBER = re.compile(r"[\w-]{1,60}")
 _WRITES = frozenset({"25006", "SQLITE_READONLY"})
 _UNSUPPORTED = "0A000"  # such as WITH … AS (DELETE …)
+_DATA = "22"  # a division by zero, a text that is no number
+_LASTING = (_DATA, "42")
 _OF_PYTHON = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, ImportError, NotImplementedError)
+
+
+class NoExactValueError(ValueError):
+    """Python has no such value as the database's. The message holds nothing of the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +83,9 @@ class DriverCalls:
         :raises ConfigurationError: the connection must be changed.
         :raises SourceError: the database could not be reached, or refused the login.
         """
-        return self._call(function, *arguments, advice="Correct the connection, or install the driver.")
+        return self._call(
+            function, *arguments, shown=_without_rows, advice="Correct the connection, or install the driver."
+        )
 
     def execute(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
         """Return what a function returns that executes the query.
@@ -84,18 +110,30 @@ class DriverCalls:
             function, *arguments, advice="If Python cannot hold a value, cast its column to text in the query."
         )
 
-    def _call(self, function: Callable[..., _Result], *arguments: Any, advice: str) -> _Result:
+    def _call(
+        self,
+        function: Callable[..., _Result],
+        *arguments: Any,
+        advice: str,
+        shown: Callable[[Exception, str], str] | None = None,
+    ) -> _Result:
         try:
             return function(*arguments)
         except MessageBatchesError:
             raise
         except Exception as error:  # noqa: BLE001 - drivers raise errors of any class
-            failure = self._failure(error, advice)
+            failure = self._failure(error, advice, shown or _with_rows)
         raise failure  # outside of the handler: the driver's error must not be its context
 
-    def _failure(self, error: Exception, advice: str) -> ConfigurationError | SourceError:
+    def _failure(
+        self, error: Exception, advice: str, shown: Callable[[Exception, str], str]
+    ) -> ConfigurationError | SourceError:
         state = _state(error)
-        what = f"{type(error).__name__}{f' ({state})' if state else ''}: {self._message(error)}"
+        message = shown(error, self._message(error)).rstrip(" .")[:_MOST_CHARACTERS]
+        number, end = (state, f": {message}") if message not in ("", _HIDDEN) else (_number(error), f". {_IS_HIDDEN}")
+        what = f"{type(error).__name__}{f' ({number})' if number else ''}{end}"
+        if (state or "").startswith(_DATA):
+            advice = "Correct the query, its parameters or the data, so that every row can be computed."
         where = f" after {counted(self.rows, 'row')}" if self.rows else ""
         if state in _WRITES or (state == _UNSUPPORTED and "modif" in str(error)):
             return ConfigurationError(
@@ -110,16 +148,13 @@ class DriverCalls:
         )
 
     def _message(self, error: Exception) -> str:
-        """Return the first line of a driver's message, without parameters, and without values of rows."""
+        """Return the first line of a driver's message without parameters."""
         message = str(error)
         texts = sorted(set(_texts(self._query.parameters)), key=len, reverse=True)
         for hidden in (_without, _without_beginning):
             for text in texts:
                 message = hidden(text, message)
-        first_line = next(iter(message.strip().splitlines()), "no message")
-        if _quotes_values(error):
-            first_line = _FROM_A_QUOTE.sub(_HIDDEN, first_line)
-        return first_line.rstrip(" .")[:_MOST_CHARACTERS]
+        return next(iter(message.strip().splitlines()), "no message")
 
 
 def _without(text: str, message: str) -> str:
@@ -175,24 +210,69 @@ def _state(error: Exception) -> str | None:
     """Return the SQLSTATE of an error, or SQLite's name of it."""
     for name in ("sqlstate", "pgcode", "sqlite_errorname"):
         state = getattr(error, name, None)
-        if isinstance(state, str) and state:
+        if isinstance(state, str) and _NUMBER.fullmatch(state):
             return state
-    return None
+    return error.args[0] if _is_of_odbc(error) else None
+
+
+def _is_of_odbc(error: Exception) -> bool:
+    """Return whether an error is a SQLSTATE with a message that repeats it: ``("22018", "[22018] [Microsoft]…")``."""
+    first, *others = error.args or (None,)
+    return isinstance(first, str) and bool(_SQLSTATE.fullmatch(first)) and str(others[:1])[2:].startswith(f"[{first}]")
+
+
+def _number(error: Exception) -> str | None:
+    """Return the SQLSTATE of an error, or the number or the name that the database has for it."""
+    first, *others = error.args or (None,)
+    numbers = [_state(error), first if others and isinstance(first, int) else None]  # a first of one may be a value
+    numbers += [getattr(error, "errno", None), getattr(error, "error_name", None), getattr(first, "full_code", None)]
+    return next((str(each) for each in numbers if isinstance(each, (int, str)) and _NUMBER.fullmatch(str(each))), None)
 
 
 def _is_lasting(error: Exception, state: str | None) -> bool:
     """Return whether a retry would only repeat an error."""
     if state is not None and not state.startswith("SQLITE_"):
-        return state.startswith("42") or state == _UNSUPPORTED
+        return state.startswith(_LASTING) or state == _UNSUPPORTED
     lasting = {"ProgrammingError", "NotSupportedError", "DataError", "Warning"}
+    if state is not None and _OF_SQLITE_QUERIES.match(str(error)):  # in a new connection it may be SQLITE_SCHEMA
+        return True
     return state == "SQLITE_ERROR" or bool(_classes(error) & lasting) or isinstance(error, _OF_PYTHON)
 
 
-def _quotes_values(error: Exception) -> bool:
-    """Return whether the quoted parts of a message may be values, and not names of tables or hosts."""
-    names = _classes(error)
-    return (
-        "DataError" in names
-        or isinstance(error, _OF_PYTHON)
-        or (type(error).__module__ == "sqlite3" and "OperationalError" in names and _state(error) is None)
-    )
+def _without_rows(error: Exception, message: str) -> str:
+    """Return what may be shown of a message of a time at which no query has run."""
+    if isinstance(error, _OF_PYTHON) or "ProgrammingError" in _classes(error):  # they quote options
+        return _FROM_A_QUOTE.sub(_HIDDEN, message)
+    return message
+
+
+def _with_rows(error: Exception, message: str) -> str:
+    """Return what may be shown of a message that may hold values of rows; empty for nothing."""
+    state = _state(error)
+    if state is None:
+        return _without_state(error, message)
+    if state.startswith("SQLITE_"):
+        if _OF_SQLITE_QUERIES.match(message):
+            return message
+        return "" if state.startswith(_VALUES_OF_SQLITE) else _FROM_A_VALUE.sub(_HIDDEN, message)
+    if _may_be_raised_by_users(error):
+        return ""
+    if state[:2] in _NAMES:
+        return message
+    if state[:2] in _FIXED_BEGINNINGS and not _is_of_odbc(error):
+        return _FROM_A_VALUE.sub(_HIDDEN, message)
+    return ""
+
+
+def _may_be_raised_by_users(error: Exception) -> bool:
+    """Return whether functions of users may have raised an error, with a SQLSTATE of the database's own."""
+    is_raised = getattr(getattr(error, "diag", None), "source_file", None) in _RAISED_IN
+    return is_raised or (_state(error) == "42000" and _is_of_odbc(error))  # RAISERROR
+
+
+def _without_state(error: Exception, message: str) -> str:
+    if isinstance(error, NoExactValueError) or _OF_LOST_CONNECTIONS.match(message):
+        return message
+    if isinstance(error, OSError) or type(error).__module__ == "sqlite3":  # the module's own, of no database
+        return _FROM_A_QUOTE.sub(_HIDDEN, message)
+    return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.rows import SourceSchema
 
 _ROWS_AT_ONCE = 1000
-_FIRST_WORD = re.compile(r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)", re.DOTALL)
-# Some databases commit when they meet one of these.
-_NO_QUERIES = frozenset(
-    ("ALTER", "BEGIN", "COMMIT", "CREATE", "DELETE", "DROP", "GRANT", "INSERT", "MERGE", "REPLACE", "REVOKE",
-     "ROLLBACK", "START", "TRUNCATE", "UPDATE", "UPSERT")
-)  # fmt: skip
+_COMMENTS = r"(?:\s|--[^\n]*(?:\n|$)|/\*(?!M?!)(?:(?!\*/).)*\*/)*"  # MySQL runs the text of /*! … */
+_ONLY_COMMENTS = re.compile(_COMMENTS, re.DOTALL)
+_FIRST_WORD = re.compile(rf"(?:{_COMMENTS}\()*{_COMMENTS}(\w*)", re.DOTALL)
+# All others may change the database for good, whatever is rolled back: PRAGMA, CALL, VACUUM, CREATE.
+_QUERIES = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC"))
+_QUERIES_OF_DUCKDB = _QUERIES | {"FROM"}  # Hive's FROM … INSERT writes
 _UNNAMED = frozenset(("", "?column?"))
 
 
@@ -36,8 +36,8 @@ def read_query(query: Query, schema: SourceSchema) -> Iterator[dict[str, Any]]:
     :raises ConfigurationError: the query or the connection must be changed.
     :raises SourceError: the database or the connection to it failed.
     """
-    statement = _one_query(query)
     hook = _hook(query)
+    statement = _one_query(query, _QUERIES_OF_DUCKDB if getattr(hook, "conn_type", None) == "duckdb" else _QUERIES)
     call = DriverCalls(query)
     connection = call.connect(hook.get_conn)
     cursor, is_complete = None, False
@@ -81,15 +81,17 @@ def _first_rows(query: Query, cursor: Any, driver: Driver) -> Sequence[Any]:
     return rows
 
 
-def _one_query(query: Query) -> str:
+def _one_query(query: Query, words: Set[str]) -> str:
     """Return the text of a query without the semicolon at its end.
 
-    :raises ConfigurationError: there is none, or more than one, or it is a statement that changes the database.
+    :param words: with which of them a query begins.
+    :raises ConfigurationError: there is none, or more than one, or it is a statement that may change the database.
     """
     import sqlparse
 
     sql = query.sql.strip().rstrip("; \t\r\n")
-    statements = [each for each in sqlparse.split(sql) if _begins_with(each) or "'" in each] if ";" in sql else [sql]
+    parts = sqlparse.split(sql) if ";" in sql else [sql]
+    statements = [each for each in parts if not _ONLY_COMMENTS.fullmatch(each.rstrip(";"))]
     if len(statements) > 1:
         raise ConfigurationError(
             f"{query}: sql= holds {len(statements)} statements. Give one query; put a text that holds a semicolon into "
@@ -98,7 +100,7 @@ def _one_query(query: Query) -> str:
     word = _begins_with(sql)
     if not word:
         raise ConfigurationError(f"{query}: sql= holds no query. Nothing was sent.")
-    if word in _NO_QUERIES:
+    if word not in words:
         raise ConfigurationError(
             f"{query}: sql= begins with {word}, which is no query. Give a SELECT; change the database in a task of its "
             "own. Nothing was run and nothing was sent."

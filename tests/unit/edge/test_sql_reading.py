@@ -17,11 +17,12 @@ from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 
 from anthropic_batches_provider.batches.rows import SourceSchema
-from anthropic_batches_provider.edge.sql_failures import Query
+from anthropic_batches_provider.edge.sql_failures import NoExactValueError, Query
 from anthropic_batches_provider.edge.sql_reading import read_query
 from anthropic_batches_provider.errors import ConfigurationError, SourceError
 
 COUNT = 2500
+Connect = Callable[[Any, "list[Any] | None"], "Connection"]
 
 
 @pytest.fixture
@@ -55,16 +56,22 @@ def test_values_are_those_of_the_database(file: Path) -> None:
 @pytest.mark.parametrize(
     ("sql", "parameters", "message"),
     [
-        ("CHOOSE 1", None, r"OperationalError \(SQLITE_ERROR\): near \"CHOOSE\": syntax error"),
+        ("SELECT CHOOSE OF 1", None, r"no rows can be read: OperationalError \(SQLITE_\w+\): near \"1\": syntax error"),
+        ("CHOOSE 1", None, "begins with CHOOSE, which is no query"),
         ("SELECT * FROM nowhere", None, "no such table: nowhere"),
         ("SELECT ? AS a", [1, 2], "Incorrect number of bindings supplied"),
         ("SELECT :a AS a", {"b": 1}, "number and the types of its parameters"),
         ("SELECT ? AS a", [{"a": 1}], "number and the types of its parameters"),
         ("UPDATE notes SET id = 0", None, "begins with UPDATE, which is no query"),
         ("WITH a AS (SELECT 1) DELETE FROM notes RETURNING id", None, r"may only read: .*\(SQLITE_READONLY\)"),
-        ("PRAGMA user_version = 7", None, "may only read"),
-        ("PRAGMA foreign_keys = ON", None, "returns no rows"),
+        ("PRAGMA user_version = 7", None, "begins with PRAGMA, which is no query"),
+        ("pragma journal_mode=WAL", None, "begins with PRAGMA, which is no query"),
         ("SELECT 1 AS a; SELECT 2 AS a", None, "2 statements"),
+        ("SELECT 1 AS a; 'text'", None, "2 statements"),
+        ("SELECT 1 AS a;\n-- don't\nDELETE FROM notes -- it's", None, "2 statements"),
+        ("SELECT 1 AS a;\n/* don't */ DELETE FROM notes /* it's */", None, "2 statements"),
+        ("-- nothing;\n/* don't */", None, "holds no query"),
+        ("/*!50000 DELETE FROM notes */", None, "holds no query"),
         ("SELECT 1 AS a, 2 AS a", None, "two columns of the query are named 'a'"),
         (" ; ", None, "holds no query"),
     ],
@@ -74,6 +81,41 @@ def test_a_mistake_is_named_and_nothing_changes(file: Path, sql: str, parameters
     with pytest.raises(ConfigurationError, match=rf"^SqlRows on 'warehouse': .*{message}.*[Nn]othing was sent"):
         list(rows_of(sql, parameters))
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["VACUUM INTO 'copy.db'", "CALL", "EXEC", "EXECUTE", "DO", "SET", "COPY", "LOAD", "ATTACH", "FROM", "INSTALL",
+     "(/* a */ DELETE", "SELECTS", "INSERT", "DROP", "REFRESH", "LOCK", "USE"],
+)  # fmt: skip
+def test_a_statement_that_may_change_the_database_never_runs(connected: Connect, word: str) -> None:
+    connection = connected([(1,)], ["a"])
+    for sql in (f"{word} x", f"-- SELECT\n{word.lower()} x"):
+        with pytest.raises(ConfigurationError, match=r"which is no query\. Give a SELECT.*Nothing was run"):
+            list(rows_of(sql))
+    assert connection.log == []
+
+
+@pytest.mark.parametrize(
+    "word", ["SELECT", "with", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC", "(SELECT", "( -- a\n (Values"]
+)
+def test_a_query_begins_with_one_of_these_words(connected: Connect, word: str) -> None:
+    connection = connected([(1,)], ["a"])
+    assert list(rows_of(f"/* a */ {word} x")) == [{"a": 1}]
+    assert connection.log[0] == f"/* a */ {word} x"
+
+
+def test_in_duckdb_a_query_may_begin_with_from(connected: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    connected([(1,)], ["a"])
+    monkeypatch.setattr(SqliteHook, "conn_type", "duckdb")
+    assert list(rows_of("FROM x")) == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    "comment", ["-- don't stop", "\n-- don't stop", "\n/* don't */ -- it's;\n", "\n/* don't;\n */;"]
+)
+def test_a_comment_after_the_query_is_no_statement(file: Path, comment: str) -> None:
+    assert list(rows_of(f"SELECT 1 AS a;{comment}")) == [{"a": 1}]
 
 
 def test_a_text_that_is_no_utf_8_is_not_shown(file: Path) -> None:
@@ -173,9 +215,6 @@ def connected(file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, lis
     return connect
 
 
-Connect = Callable[[Any, "list[Any] | None"], Connection]
-
-
 def test_rows_may_be_tuples_or_mappings(connected: Connect) -> None:
     connected([(1, "x"), {"a": 2, "b": "y"}, UserDict({"a": 3, "b": "z"})], ["a", "b"])
     assert list(rows_of("SELECT")) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}, {"a": 3, "b": "z"}]
@@ -198,8 +237,8 @@ def test_rows_that_are_not_wanted_are_not_waited_for(connected: Connect) -> None
 def test_a_statement_without_rows_is_not_committed(connected: Connect) -> None:
     connection = connected([], None)
     with pytest.raises(ConfigurationError, match=r"the statement returns no rows.*was not committed"):
-        list(rows_of("CALL something()"))
-    assert connection.log == ["CALL something()", "close", "close cursor"]
+        list(rows_of("SELECT 1 INTO x"))
+    assert connection.log == ["SELECT 1 INTO x", "close", "close cursor"]
 
 
 @pytest.mark.parametrize("names", [[""], [None], ["?column?"], [7]])
@@ -217,7 +256,7 @@ def test_a_column_without_a_name_is_refused(connected: Connect, names: list[Any]
         (sqlite3.InterfaceError("closed"), SourceError),
         (sqlite3.NotSupportedError("no"), ConfigurationError),
         (sqlite3.DataError("no"), ConfigurationError),
-        (ValueError("year 10000 is out of range"), ConfigurationError),
+        (NoExactValueError("Python has no infinite dates"), ConfigurationError),
     ],
 )
 def test_an_error_says_whether_a_retry_helps(connected: Connect, error: Exception, kind: type[Exception]) -> None:
