@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anthropic_batches_provider.edge.sql_drivers import Driver, driver_of
@@ -128,6 +129,7 @@ def _hook(query: Query) -> Any:
             f"There is no Airflow connection {query.conn_id!r}. Add it, or correct SqlRows(conn_id=…). Nothing was "
             "sent."
         ) from None
+    _check_file_of_sqlite(query, connection)
     try:
         hook = connection.get_hook()
     except (AirflowException, ImportError) as error:
@@ -142,6 +144,18 @@ def _hook(query: Query) -> Any:
             "of an SQL database. Give the connection of one. Nothing was sent."
         )
     return hook
+
+
+def _check_file_of_sqlite(query: Query, connection: Any) -> None:
+    """Refuse a database of SQLite that is not there: its driver would make an empty one.
+
+    :raises ConfigurationError: names the file.
+    """
+    file = Path(connection.host or "")
+    if connection.conn_type == "sqlite" and file.is_absolute() and not file.exists():
+        raise ConfigurationError(
+            f"{query}: there is no database file {str(file)!r}. Correct the host of the connection. Nothing was sent."
+        )
 
 
 def _column_names(query: Query, description: Sequence[Sequence[Any]]) -> list[str]:

@@ -275,3 +275,11 @@ def test_a_connection_in_autocommit_mode_is_put_into_a_transaction(
     setattr(connection, "autocommit", True)  # noqa: B010 - the class has no such attribute
     assert list(rows_of("SELECT 1")) == [{"a": 1}]
     assert getattr(connection, "autocommit") is False  # noqa: B009
+
+
+def test_a_database_of_sqlite_that_is_not_there_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = tmp_path / "absent.db"
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(absent)}))
+    with pytest.raises(ConfigurationError, match=r"there is no database file '.*absent\.db'\. Correct the host"):
+        list(read_query(Query("warehouse", "SELECT 1 AS one"), SourceSchema()))
+    assert not absent.exists()
