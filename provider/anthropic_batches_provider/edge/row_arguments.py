@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
-from anthropic_batches_provider.batches.frame_kinds import is_frame
+from anthropic_batches_provider.batches.frame_kinds import is_frame, is_read_once, reader_inside
 from anthropic_batches_provider.batches.requests.wrong_shapes import way_to_rows
 from anthropic_batches_provider.edge.mapped_arguments import is_literal_argument
 from anthropic_batches_provider.edge.row_files import read_row_files
@@ -111,15 +111,16 @@ class RowsArgument(ResolveMixin):
         return read_items(items, ready_requests=reading.ready_requests, schema=reading.schema)
 
     def _use(self, source: Any) -> None:
-        """Refuse to read an iterator again: it would seem to hold no rows.
+        """Refuse to read an iterator or a reader again, be it in a list: it would seem to hold no rows.
 
         :raises ConfigurationError: it was read before.
         """
-        if source is not self.source or not isinstance(source, Iterator):
+        once = source if is_read_once(source) else reader_inside(source)
+        if source is not self.source or once is None:
             return
         if self._is_used_up:
             raise ConfigurationError(
-                f"The rows must be read again, but a {type(source).__name__} can be read only once. Give a function "
+                f"The rows must be read again, but a {type(once).__name__} can be read only once. Give a function "
                 f"that makes it: {self.name}=lambda: …. Nothing was sent."
             )
         self._is_used_up = True

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow
 import pytest
 
-from anthropic_batches_provider.batches.frame_kinds import is_frame, is_pandas_frame
+from anthropic_batches_provider.batches.frame_kinds import is_frame, is_pandas_frame, is_read_once, reader_inside
 
 
 def made(module: str, name: str, *bases: type, **attributes: Any) -> object:
@@ -44,3 +44,31 @@ TABLE = pyarrow.table({"n": [1]})
 def test_a_table_is_known_by_its_class(value: object, is_one: bool, is_pandas: bool) -> None:
     assert is_frame(value) is is_one
     assert is_pandas_frame(value) is is_pandas
+
+
+READER = TABLE.to_reader()
+ITERATOR = iter([{"n": 1}])
+
+
+@pytest.mark.parametrize(
+    ("source", "inside"),
+    [
+        ([READER], READER),
+        ((TABLE, READER), READER),
+        ([TABLE, ITERATOR], ITERATOR),
+        ([ITERATOR], ITERATOR),
+        ([TABLE, TABLE], None),
+        ([{"n": 1}, READER], None),
+        ([], None),
+        (TABLE, None),
+        (READER, None),
+    ],
+)
+def test_a_reader_is_found_in_a_list_of_tables(source: Any, inside: Any) -> None:
+    assert reader_inside(source) is inside
+
+
+def test_readers_and_iterators_can_be_read_once() -> None:
+    reader = made("nanoarrow", "Reader", read_next_batch=lambda self: None, **STREAM)
+    assert all(map(is_read_once, [READER, ITERATOR, reader]))
+    assert not any(map(is_read_once, [TABLE, [READER], {"n": 1}, "text", made("pandas", "DataFrame")]))

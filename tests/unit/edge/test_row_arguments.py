@@ -88,13 +88,29 @@ def test_a_table_is_never_taken_for_a_task_and_its_data_is_never_shown() -> None
     assert RowsArgument(TABLE.to_reader()).serialize() == "<rows>"
 
 
-@pytest.mark.parametrize("source", [TABLE.to_reader(), iter(ROWS)])
+@pytest.mark.parametrize(
+    "source",
+    [
+        TABLE.to_reader(),
+        iter(ROWS),
+        [TABLE.to_reader()],
+        (TABLE.to_reader(),),
+        [TABLE.slice(0, 1), TABLE.slice(1).to_reader()],
+    ],
+)
 def test_what_can_be_read_only_once_is_never_taken_for_an_empty_input(source: Any) -> None:
     rows = RowsArgument(source)
     context: Any = {}
     assert list(rows.read(context)) == ROWS
     with pytest.raises(ConfigurationError, match=r"can be read only once. Give a function that makes it: rows=lambda"):
         rows.read(context)
+
+
+@pytest.mark.parametrize("source", [ROWS, TABLE, [TABLE], (TABLE.slice(0, 1), TABLE.slice(1))])
+def test_rows_and_tables_in_memory_are_read_again(source: Any) -> None:
+    rows = RowsArgument(source)
+    context: Any = {}
+    assert list(rows.read(context)) == list(rows.read(context)) == ROWS
 
 
 def test_a_reader_tells_the_types_of_its_columns() -> None:

@@ -7,6 +7,7 @@ mark leaves it unclear where the next record begins, the file is refused; rows a
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
@@ -29,6 +30,7 @@ MAX_RECORD_BYTES = 32 << 20
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 _OTHER_DELIMITERS = ",;\t|"
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 
 
 def read_csv(file: RowFile) -> Iterator[dict[str, Any] | InvalidRowError]:
@@ -68,6 +70,8 @@ class _Table:
         self._delimiter = delimiter
         self._record: list[bytes] = []
         self._is_flawed = False  # the record has bytes that are no text
+        self._may_have_blanks = False  # the record has a quotation mark after a blank, inside or outside a cell
+        self._cell_marks = _CellMarks(delimiter)
         if csv.field_size_limit() < MAX_LINE_BYTES:
             csv.field_size_limit(MAX_LINE_BYTES)  # of the whole process, which may only gain by it
         self._reader = csv.reader(self._lines(), delimiter=delimiter, strict=True)
@@ -84,7 +88,9 @@ class _Table:
         while True:
             try:
                 for cells in self._reader:
-                    if len(cells) == width and cells != header and not self._is_flawed:
+                    if self._may_have_blanks and (problem := self._blank_problem(cells)) is not None:
+                        row = self._invalid_row(problem, row_number)
+                    elif len(cells) == width and cells != header and not self._is_flawed:
                         values = [None if cell in nulls else cell for cell in cells] if nulls else cells
                         row = dict(zip(names, values, strict=True))
                     elif _is_blank(cells) and width != len(cells):
@@ -105,6 +111,7 @@ class _Table:
     def _lines(self) -> Iterator[str]:
         """Yield the lines as text; a byte that is no text becomes a lone surrogate, and the record is flawed."""
         record = self._record
+        after_blank, after_tab = self._cell_marks.after_blanks
         record_bytes = 0
         for line in self._file.lines():
             if record:
@@ -118,6 +125,8 @@ class _Table:
             record.append(line)
             if b"\0" in line:
                 check_zero_bytes(line, name=self._file.name, line_number=self._reader.line_num + 1)
+            if b'"' in line and (after_blank in line or after_tab in line):
+                self._may_have_blanks = True
             try:
                 text = line.decode()
             except UnicodeDecodeError:
@@ -127,9 +136,11 @@ class _Table:
 
     def _header(self) -> list[str]:
         """Return the names of the columns; nothing if the file is empty."""
+        is_first = True
         try:
             for cells in self._reader:
-                if _is_blank(cells):
+                if _is_blank(cells) or (is_first and self._is_separator_line()):
+                    is_first = is_first and _is_blank(cells)
                     self._record.clear()
                     continue
                 self._check_header(cells)
@@ -139,12 +150,31 @@ class _Table:
             self._refuse_header(recognized_in_header(self._record[0]) or self._quoting_problem(error))
         return []
 
+    def _is_separator_line(self) -> bool:
+        """Return whether the record is Excel's `sep=;`, which names the delimiter and is no header.
+
+        :raises ConfigurationError: it names another delimiter than the one in use.
+        """
+        found = _SEPARATOR_LINE.fullmatch(self._record[0].decode(errors="replace"))
+        if found is None:
+            return False
+        if found[1] != self._delimiter:
+            refuse(
+                self._file.name,
+                f"says in line {self._first_line} that {found[1]!r} separates its cells, but it is read with "
+                f"{self._delimiter!r}. Give `files(uri, delimiter={found[1]!r})`.",
+                self._record[0],
+            )
+        return True
+
     def _check_header(self, names: list[str]) -> None:
         problem = recognized_in_header(self._record[0])
         if problem is not None:
             refuse(self._file.name, problem, self._record[0])
         if self._is_flawed:
             self._refuse_header(self._encoding_problem())
+        if self._may_have_blanks and (problem := self._blank_problem(names)) is not None:
+            self._refuse_header(problem)
         repeated = [name for name, times in Counter(names).items() if times > 1]
         if repeated:
             named = (
@@ -182,14 +212,37 @@ class _Table:
             )
         return f"{numbers} Write an empty cell for a missing value."
 
+    def _blank_problem(self, cells: list[str]) -> str | None:
+        """Return that a cell of the record has blanks before its quotation mark, and the fix; None if none has.
+
+        :raises ConfigurationError: the cell is not closed, so that it is unclear where the next record begins.
+        """
+        self._may_have_blanks = False
+        if not any(cell[:1] in " \t" and cell.lstrip(" \t").startswith('"') for cell in cells):
+            return None
+        text = b"".join(self._record)
+        if not self._cell_marks.has_blanks(text):
+            return None
+        if self._are_marks_odd or self._cell_marks.is_open(text):
+            refuse(
+                self._file.name,
+                f"has a cell in {self._its_lines} with a blank before its quotation mark, which is not closed there, "
+                f"so it is unclear where the next row begins. {_NO_BLANK}",
+                self._record[0],
+            )
+        self._is_flawed = False
+        return f"a blank before the quotation mark of a cell. {_NO_BLANK}"
+
     def _quoting_problem(self, error: csv.Error) -> str:
         """Return why a record cannot be cut into cells, and the fix, in sentences.
 
         :raises ConfigurationError: it is unclear where the next record begins.
         """
+        self._may_have_blanks = False
+        is_carriage_return = "new-line" in str(error)
         if "unexpected end" in str(error):
             self._refuse_unclosed()
-        if sum(line.count(b'"') for line in self._record) % 2:
+        if self._are_marks_odd or (len(self._record) > 1 and not is_carriage_return):
             refuse(
                 self._file.name,
                 f"has quotation marks in {self._its_lines} that do not match, so it is unclear where the "
@@ -198,7 +251,7 @@ class _Table:
             )
         if self._is_flawed:
             return self._encoding_problem()
-        if "new-line" in str(error):
+        if is_carriage_return:
             return (
                 "a carriage return inside the line. If all lines end so, write line feeds, for example with "
                 r"`tr '\r' '\n'`; if it belongs to a cell, put the cell into quotation marks."
@@ -228,6 +281,10 @@ class _Table:
         )
 
     @property
+    def _are_marks_odd(self) -> bool:
+        return sum(line.count(b'"') for line in self._record) % 2 == 1
+
+    @property
     def _first_line(self) -> int:
         """The number of the record's first line."""
         return self._reader.line_num - len(self._record) + 1
@@ -250,7 +307,37 @@ class _Table:
         return self._first_line + opening
 
 
+class _CellMarks:
+    """Finds cells of a record that have blanks before their quotation mark, which no cell in quotation marks has.
+
+    :ivar after_blanks: what a record without any of these two has no such cell; quick to look for.
+    """
+
+    def __init__(self, delimiter: str) -> None:
+        mark = re.escape(delimiter.encode())
+        blanks = b" \t".replace(delimiter.encode(), b"")
+        self.after_blanks = (blanks[:1] + b'"', blanks[-1:] + b'"')
+        self._cell = re.compile(rb'(^|%b)"[^"]*(?:""[^"]*)*"' % mark)
+        self._cell_after_blanks = re.compile(rb'(^|%b)[%b]+"[^"]*(?:""[^"]*)*"' % (mark, blanks))
+        self._blanks = re.compile(rb'(?:^|%b)[%b]+"' % (mark, blanks))
+
+    def has_blanks(self, record: bytes) -> bool:
+        return self._blanks.search(self._without_cells(record)) is not None
+
+    def is_open(self, record: bytes) -> bool:
+        """Return whether a cell with blanks before its quotation mark has no other quotation mark that closes it."""
+        rest = self._cell_after_blanks.sub(rb"\1", self._without_cells(record))
+        return self._blanks.search(rest) is not None
+
+    def _without_cells(self, record: bytes) -> bytes:
+        return self._cell.sub(rb"\1", record)
+
+
 _DOUBLE = 'Double a quotation mark that belongs to a cell ("").'
+_NO_BLANK = (
+    "Remove the blank; if blank and quotation mark belong to the cell, put the cell into quotation marks and double "
+    'those in it ("").'
+)
 
 
 def _is_blank(cells: list[str]) -> bool:

@@ -49,6 +49,10 @@ def refusal(data: bytes | str, name: str = "rows.csv", **options: Any) -> str:
         ('id,text\n1,"a\r\nb, ""c""\n"\n', [{"id": "1", "text": 'a\r\nb, "c"\n'}]),
         ("id,text\n1, x \n", [{"id": "1", "text": " x "}]),
         ('id,text\n1,5" pipe\n', [{"id": "1", "text": '5" pipe'}]),
+        ('id,text\n1,5 "pipe" 6\n', [{"id": "1", "text": '5 "pipe" 6'}]),
+        ('id,text\n1," ""x"", ""y"""\n', [{"id": "1", "text": ' "x", "y"'}]),
+        ('id,text\n1,"a\n ""b"",\t""\n"\n', [{"id": "1", "text": 'a\n "b",\t"\n'}]),
+        ('" ""id"", ""x""",text\n1,x\n', [{' "id", "x"': "1", "text": "x"}]),
         ("id,text\n1,\u2028a\u0085\n", [{"id": "1", "text": "\u2028a\u0085"}]),
         ("\ufeffid,größe\n1,\ufeffÄ\n", [{"id": "1", "größe": "\ufeffÄ"}]),
         (",text\n0,x\n", [{"": "0", "text": "x"}]),
@@ -71,6 +75,32 @@ def test_tabs_separate_the_cells_of_tsv_and_any_character_those_of_a_table_whose
     assert read("id,text\n1,a\tb\n", "rows.tsv", delimiter=",") == [{"id": "1", "text": "a\tb"}]
 
 
+def test_a_tab_that_separates_cells_is_no_blank_before_a_quotation_mark() -> None:
+    found = read('id\ttext\n1\t"a"\n2\t "b"\n"3"\t"c"\n', "rows.tsv")
+    assert [found[0], *found[2:]] == [{"id": "1", "text": "a"}, {"id": "3", "text": "c"}]
+    assert found[1].startswith("rows.tsv, line 3: a blank before the quotation mark of a cell.")
+    assert read('id text\n1 "a"\n', delimiter=" ") == [{"id": "1", "text": "a"}]
+
+
+@pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"', "\ufeffsep=;", "\nsep=;"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_line_in_which_excel_names_the_delimiter_is_no_header(line: str, end: str) -> None:
+    assert read(f"{line}{end}id;text{end}1;x{end}", delimiter=";") == [{"id": "1", "text": "x"}]
+    problem = "says in line 2" if line.startswith("\n") else "says in line 1"
+    assert refusal(f"{line}{end}id;text{end}").startswith(
+        f"{problem} that ';' separates its cells, but it is read with ','. Give `files(uri, delimiter=';')`."
+    )
+
+
+def test_a_line_that_names_the_delimiter_is_taken_for_what_it_says() -> None:
+    assert read("sep=,\nid,text\n1,x\n") == [{"id": "1", "text": "x"}]
+    assert read("sep=\t\nid\ttext\n1\tx\n", "rows.tsv") == [{"id": "1", "text": "x"}]
+    assert refusal("sep=\t\nid\ttext\n").startswith("says in line 1 that '\\t' separates its cells, but it is read")
+    assert read("sep=,", delimiter=",") == []
+    assert read("sep=,\nsep=,x\n1,2\n") == [{"sep=": "1", "x": "2"}]
+    assert read("sep=,a\n1,2\n") == [{"sep=": "1", "a": "2"}]
+
+
 def test_only_texts_that_the_dag_names_stand_for_a_missing_value() -> None:
     text = 'id,text\n1,NULL\n2,null\n3,""\n4,\\N\n'
     assert [row["text"] for row in read(text)] == ["NULL", "null", "", "\\N"]
@@ -85,6 +115,12 @@ def test_only_texts_that_the_dag_names_stand_for_a_missing_value() -> None:
         ("2,b,c", "3 cells, but the header names 2 columns. Put a cell that contains ',' into quotation marks."),
         ('2,"a "b" c"', "a quotation mark inside a cell that is in quotation marks. Double a quotation mark that"),
         ('2,"a" ', "a quotation mark inside a cell that is in quotation marks."),
+        ('2, "a"', "a blank before the quotation mark of a cell. Remove the blank; if blank and quotation mark belong"),
+        ('2,\t "a"', "a blank before the quotation mark of a cell."),
+        (' "2",a', "a blank before the quotation mark of a cell."),
+        ('2, "a, b"', "a blank before the quotation mark of a cell."),
+        ('2, "a" b', "a blank before the quotation mark of a cell."),
+        ('"2", ""', "a blank before the quotation mark of a cell."),
         ("2,a\rb", "a carriage return inside the line. If all lines end so, write line feeds"),
         ("id,text", "repeats the header, as when files are joined by `cat`."),
     ],
@@ -150,6 +186,11 @@ def test_a_table_in_another_encoding_is_read_as_what_it_says(encoding: str, give
         ('id,text\n1,x\n2,"5" pipe"\n3,z\n', "has quotation marks in line 3 that do not match"),
         ('id,text\n1,x\n2,"y\n3,"z"\n4,a\n', "has quotation marks in lines 3 to 4 that do not match"),
         ('id,text\n1,x\n2,"a"b,"c\n",\n', "has quotation marks in line 3 that do not match"),
+        ('id,text\n1,x\n2,"abc\n3,def\n4,"ghi\n5,x\n', "has quotation marks in lines 3 to 5 that do not match"),
+        ('id,text\n1,x\n2, "a\nb, x"\n', "has a cell in line 3 with a blank before its quotation mark, which is not"),
+        ('id,text\n1,x\n "2\n3",y\n', "has a cell in line 3 with a blank before its quotation mark, which is not"),
+        ('id,text\n1,x\n5",\t "a\nb"\n', "has a cell in line 3 with a blank before its quotation mark, which is not"),
+        ('id,text\n1,x\n"2\n3", "a\nb"\n', "has a cell in lines 3 to 4 with a blank before its quotation mark"),
         ("id,text\n1,x\n2", "seems to be cut short: line 3, its last, has 1 cell, but the header names 2 columns."),
         ("id,text\n1,x\n\ufeffid,text\n", "has a byte order mark before line 3, as when files are joined by `cat`."),
         ("id,text\n1,x\n" + "\0" * 100, "has zero bytes in line 3. A torn write"),
@@ -185,6 +226,7 @@ def test_a_cell_that_is_never_closed_does_not_fill_the_memory() -> None:
         ("id|text;x|y", "one column, whose name contains '|'."),
         ("id,text\r1,x\r", "a carriage return inside the line. If all lines end so, write line feeds"),
         ('id,"a"b"c"', "a quotation mark inside a cell"),
+        ('id, "text"', "a blank before the quotation mark of a cell. Remove the blank"),
         (b"id,gr\xf6\xdfe", "not UTF-8: byte 6 is 0xf6, which is ö in Latin-1"),
     ],
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +16,7 @@ from anthropic_batches_provider.batches.rows.arrow.arrow_streams import (
     batches_of,
     cut_short,
     import_pyarrow,
+    joined_files,
     reading,
     refuse_other_format,
 )
@@ -27,7 +30,9 @@ log = logging.getLogger(__name__)
 _FILE_MAGIC = b"ARROW1"
 _STREAM_MAGIC = b"\xff\xff\xff\xff"
 _FEATHER_1 = b"FEA1"
+_JOINT = _FILE_MAGIC * 2 + bytes(2)
 _SHOWN_BEGINNING = 16
+_DICTIONARIES, _BATCHES = 2, 3  # the fields of the table Footer
 
 
 def read_rows(file: RowFile) -> Iterator[dict[str, Any] | InvalidRowError]:
@@ -36,8 +41,8 @@ def read_rows(file: RowFile) -> Iterator[dict[str, Any] | InvalidRowError]:
     The first bytes show which of the two it is.
 
     :raises BrokenFileError: the bytes of the file are damaged.
-    :raises ConfigurationError: it is neither, its end is missing, it has two columns of the same name, or pyarrow
-        cannot read it or is not installed.
+    :raises ConfigurationError: it is neither, its end is missing or another file follows, it has two columns of the
+        same name, or pyarrow cannot read it or is not installed.
     """
     import_pyarrow(file.name)
     source = ArrowSource(file.stream)
@@ -82,6 +87,7 @@ def _open_file(file: RowFile, source: ArrowSource) -> tuple[Any, Iterator[Any]]:
     with reading(file, source):
         reader = ipc.open_file(source)
         schema, count = reader.schema, reader.num_record_batches
+        _check_joints(file, source)
     return schema, batches_of(map(reader.get_batch, range(count)), file, source)
 
 
@@ -102,8 +108,60 @@ def _open_stream(file: RowFile, source: ArrowSource) -> tuple[Any, Iterator[Any]
             yield batch
         if source.reached_end:  # pyarrow takes a missing end for the end
             raise cut_short(file)
+        _check_nothing_follows(file, source)
 
     return schema, batches()
+
+
+def _check_joints(file: RowFile, source: ArrowSource) -> None:
+    """Check that no other file ends between the last data that the footer names and the footer itself.
+
+    After a join, its offsets lead to the data of the first file.
+
+    :raises ConfigurationError: one does.
+    """
+    size = source.seek(0, io.SEEK_END)
+    after = size - len(_FILE_MAGIC) - 4
+    (footer_bytes,) = struct.unpack("<i", source.at(after, 4))
+    start = after - footer_bytes
+    if any(source.positions(_JOINT, _end_of_data(source.at(start, footer_bytes)), start)):
+        raise joined_files(file)
+
+
+def _end_of_data(footer: bytes) -> int:
+    """Return where the last batch or dictionary ends.
+
+    :param footer: a flatbuffer that pyarrow has checked. Its table Footer has two vectors of the struct Block: offset,
+        length of the metadata, length of the body. See https://github.com/apache/arrow/blob/main/format/File.fbs.
+    """
+    (table,) = struct.unpack_from("<I", footer)
+    fields = table - struct.unpack_from("<i", footer, table)[0]
+    (fields_bytes,) = struct.unpack_from("<H", footer, fields)
+    end = len(_FILE_MAGIC) + 2
+    for number in (_DICTIONARIES, _BATCHES):
+        place = 4 + 2 * number
+        field = struct.unpack_from("<H", footer, fields + place)[0] if place < fields_bytes else 0
+        if field:
+            vector = table + field + struct.unpack_from("<I", footer, table + field)[0]
+            (count,) = struct.unpack_from("<I", footer, vector)
+            blocks = struct.iter_unpack("<qi4xq", footer[vector + 4 :][: 24 * count])
+            end = max(end, *map(sum, blocks)) if count else end
+    return end
+
+
+def _check_nothing_follows(file: RowFile, source: ArrowSource) -> None:
+    """Check that the file ends with its stream.
+
+    :raises ConfigurationError: it does not.
+    """
+    rest = source.read(len(_STREAM_MAGIC))
+    if rest.startswith(_STREAM_MAGIC):
+        raise joined_files(file)
+    if rest:
+        raise ConfigurationError(
+            f"{file.name} goes on after the end of its {file.format_name} stream, with {shortened(rest)!r}: it is not "
+            "known which rows would be left out. Write or copy the file again. Nothing was sent."
+        )
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from anthropic_batches_provider.errors import ConfigurationError
 LARGE_BYTES = 128 << 20
 """A part of a file that is held in memory at once is named in the log from this size on."""
 
+_SEARCHED_BYTES = 1 << 20
 _WRITE_AGAIN = "Write or copy the file again."
 _PACKED = {b"\x1f\x8b": ("gzip", "gunzip"), b"\x28\xb5\x2f\xfd": ("zstd", "unzstd")}
 _OTHERS = (
@@ -69,6 +70,23 @@ class ArrowSource:
         found = self.read(min(end, size))
         self.seek(0)
         return found
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Return the bytes at an offset."""
+        self.seek(offset)
+        return self.read(size)
+
+    def positions(self, marks: bytes, start: int, end: int) -> Iterator[int]:
+        """Yield where bytes stand in a part of the file, which is read in pieces."""
+        while start < end:
+            piece = self.at(start, min(_SEARCHED_BYTES, end - start))
+            found = piece.find(marks)
+            while found >= 0:
+                yield start + found
+                found = piece.find(marks, found + 1)
+            if len(piece) < len(marks) or start + len(piece) >= end:
+                return
+            start += len(piece) - len(marks) + 1
 
     def read(self, size: int = -1) -> bytes:
         try:
@@ -168,6 +186,14 @@ def cut_short(file: RowFile) -> ConfigurationError:
     return ConfigurationError(
         f"{file.name} seems to be cut short: its {file.format_name} data has no end. Write or copy the file again. "
         "Nothing was sent."
+    )
+
+
+def joined_files(file: RowFile) -> ConfigurationError:
+    """Return the error for several files in one, of which a reader sees the rows of the first alone."""
+    return ConfigurationError(
+        f"{file.name} holds several {file.format_name} files, as when files are joined by `cat`: only the rows of the "
+        "first could be read. Give the files one by one, with `*`. Nothing was sent."
     )
 
 

@@ -15,7 +15,7 @@ from pyarrow import feather, ipc
 
 from anthropic_batches_provider.batches.file_options import FileOptions
 from anthropic_batches_provider.batches.rows import SourceSchema, read_row_file
-from anthropic_batches_provider.batches.rows.arrow import arrow_files
+from anthropic_batches_provider.batches.rows.arrow import arrow_files, arrow_streams
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 ROWS = [{"n": number, "text": f"word {number}" * 3} for number in range(2500)]
@@ -86,6 +86,34 @@ def test_a_file_without_its_end_is_refused(cut: int) -> None:
 @pytest.mark.parametrize("cut", [*range(1, 300), len(STREAM) - 100, len(STREAM) - 9])
 def test_a_stream_without_its_end_is_refused_although_pyarrow_reads_it(cut: int) -> None:
     assert "t.arrows seems to be cut short" in refusal(STREAM[:-cut], name="t.arrows")
+
+
+@pytest.mark.parametrize("second", [TABLE, TABLE.slice(0, 0), TABLE.slice(0, 900)], ids=["equal", "empty", "shorter"])
+def test_files_joined_to_one_are_refused_although_pyarrow_reads_the_first(second: Any) -> None:
+    for make, first in ((ipc.new_file, FILE), (ipc.new_stream, STREAM)):
+        message = refusal(first + written(make, table=second))
+        assert message.startswith("t.arrow holds several Arrow files, as when files are joined by `cat`: only the rows")
+        assert "Give the files one by one" in message
+
+
+def test_a_joint_is_found_wherever_it_stands_between_the_pieces_that_are_searched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = written(ipc.new_file, table=TABLE.slice(0, 1))
+    for size in range(14, 40):
+        monkeypatch.setattr(arrow_streams, "_SEARCHED_BYTES", size)
+        assert "holds several Arrow files" in refusal(small * 2)
+
+
+def test_a_stream_that_goes_on_after_its_end_is_refused() -> None:
+    assert "t.arrow goes on after the end of its Arrow stream, with 'rubb': it is not" in refusal(STREAM + b"rubbish")
+    assert "t.arrow goes on after the end of its Arrow stream" in refusal(STREAM + b"\0")
+
+
+@pytest.mark.parametrize("make", [ipc.new_file, ipc.new_stream])
+def test_cells_that_hold_arrow_files_are_no_files_joined_to_one(make: Callable[..., Any]) -> None:
+    table = pyarrow.table({"file": [FILE * 2, STREAM * 2], "kind": pyarrow.array(["a", "b"]).dictionary_encode()})
+    assert [row["file"] for row in read(written(make, table=table))] == [FILE * 2, STREAM * 2]
 
 
 def test_what_is_no_arrow_file_is_refused() -> None:

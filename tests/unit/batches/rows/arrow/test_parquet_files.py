@@ -80,6 +80,31 @@ def test_a_file_without_the_end_or_with_other_bytes_is_refused() -> None:
     assert "is an encrypted Parquet file" in refusal(b"PARE" + bytes(20) + b"PARE")
 
 
+TABLE = pyarrow.Table.from_pylist(ROWS)
+INDEXED = written(TABLE, row_group_size=700, write_page_index=True)
+
+
+@pytest.mark.parametrize("first", [WHOLE, INDEXED, WHOLE + WHOLE], ids=["plain", "indexed", "joined"])
+@pytest.mark.parametrize(
+    "second",
+    [WHOLE, INDEXED, written(TABLE.slice(0, 0)), written(TABLE.slice(0, 900), row_group_size=700)],
+    ids=["equal", "indexed", "empty", "shorter"],
+)
+def test_files_joined_to_one_are_refused_although_pyarrow_reads_the_first(first: bytes, second: bytes) -> None:
+    message = refusal(first + second)
+    assert message.startswith("t.parquet holds several Parquet files, as when files are joined by `cat`: only the rows")
+    assert "Give the files one by one" in message
+
+
+@pytest.mark.parametrize("text", ["PAR1PAR1", "\x15\0\0\0PAR1PAR1", "\2\0\0\0PAR1PAR1", "\xff\xff\xff\x7fPAR1PAR1"])
+def test_text_like_the_joint_of_two_files_is_read_from_a_file_whose_page_index_repeats_it(text: str) -> None:
+    content = written(pyarrow.table({"text": [text]}), write_page_index=True, store_schema=False)
+    chunk = parquet.ParquetFile(io.BytesIO(content)).metadata.row_group(0).column(0)
+    index = content[chunk.dictionary_page_offset + chunk.total_compressed_size :]
+    assert index.count(text.encode()) >= 2
+    assert read(content) == [{"text": text}]
+
+
 @pytest.mark.parametrize("name", ["t.parquet.gz", "t.parquet.zst", "t.parquet"])
 @pytest.mark.parametrize(
     ("pack", "how", "command"),
