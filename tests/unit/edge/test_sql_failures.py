@@ -78,7 +78,7 @@ def test_parameters_are_replaced(parameters: Any, message: str, shown: str) -> N
         (DataError('invalid input syntax: "a\nvalue"', "22P02"), "invalid input syntax: ***. "),
         (
             DataError("ungültige Eingabesyntax für Typ integer: »a value«", "22P02"),
-            "le type integer : ***. ",
+            "für Typ integer: ***. ",
         ),
         (DataError("Failed to cast variant value 70.25 to BOOLEAN", "22023"), "Failed to cast variant value ***. "),
         (DataError('Failed to parse {a: "a value"}', "22023"), "Failed to parse ***. "),
