@@ -78,6 +78,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     ),
     "batches/requests/sdk_types.py": ("unit/batches/requests/test_sdk_values.py",),
     "batches/requests/wording.py": ("unit/batches/requests/test_templates.py",),
+    "batches/rows/cell_marks.py": ("unit/batches/rows/test_delimited_text.py",),
     "batches/rows/reading.py": ("unit/batches/rows/test_formats.py",),
     "batches/rows/splices.py": ("properties/test_splices.py",),
     "batches/rows/arrow/arrow_streams.py": (

@@ -22,10 +22,17 @@ def shortened(value: str | bytes, limit: int = _SHOWN_CHARACTERS) -> str:
 
 
 def listed(names: Iterable[object]) -> str:
-    """Return names for a message, ``a, b, c``; long lists are cut, an empty one is ``none``."""
-    shown = [shortened(str(name), 40) for name in names]
+    """Return names for a message, ``a, b, c``; long lists are cut, an empty one is ``none``.
+
+    A name is in quotation marks if it would look like several, or like another.
+    """
+    shown = [shortened(_as_one_name(str(name)), 40) for name in names]
     more = len(shown) - _SHOWN_NAMES
     return ", ".join(shown[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "") or "none"
+
+
+def _as_one_name(name: str) -> str:
+    return repr(name) if "," in name or name != name.strip() else name
 
 
 def in_other_form(name: object, names: Iterable[object]) -> str | None:

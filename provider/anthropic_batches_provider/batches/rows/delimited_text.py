@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.requests import ReadyLine
 from anthropic_batches_provider.batches.requests.wording import shortened
+from anthropic_batches_provider.batches.rows.cell_marks import CellMarks
 from anthropic_batches_provider.batches.rows.plain_bytes import MAX_LINE_BYTES, RowFile
 from anthropic_batches_provider.batches.rows.text_encodings import as_stored, encoding_problem
 from anthropic_batches_provider.batches.rows.wrong_formats import (
@@ -71,7 +72,7 @@ class _Table:
         self._record: list[bytes] = []
         self._is_flawed = False  # the record has bytes that are no text
         self._may_have_blanks = False  # the record has a quotation mark after a blank, inside or outside a cell
-        self._cell_marks = _CellMarks(delimiter)
+        self._cell_marks = CellMarks(delimiter)
         if csv.field_size_limit() < MAX_LINE_BYTES:
             csv.field_size_limit(MAX_LINE_BYTES)  # of the whole process, which may only gain by it
         self._reader = csv.reader(self._lines(), delimiter=delimiter, strict=True)
@@ -202,7 +203,8 @@ class _Table:
             return "repeats the header, as when files are joined by `cat`. Give them one by one, with `*`."
         numbers = f"{counted(len(cells), 'cell')}, but the header names {counted(width, 'column')}."
         if len(cells) > width:
-            return f"{numbers} Put a cell that contains {self._delimiter!r} into quotation marks."
+            other = " If the columns are separated by another character, give delimiter=." if width == 1 else ""
+            return f"{numbers} Put a cell that contains {self._delimiter!r} into quotation marks.{other}"
         if not self._record[-1].endswith(b"\n"):
             refuse(
                 self._file.name,
@@ -305,32 +307,6 @@ class _Table:
             if marks and inside:
                 opening = number
         return self._first_line + opening
-
-
-class _CellMarks:
-    """Finds cells of a record that have blanks before their quotation mark, which no cell in quotation marks has.
-
-    :ivar after_blanks: what a record without any of these two has no such cell; quick to look for.
-    """
-
-    def __init__(self, delimiter: str) -> None:
-        mark = re.escape(delimiter.encode())
-        blanks = b" \t".replace(delimiter.encode(), b"")
-        self.after_blanks = (blanks[:1] + b'"', blanks[-1:] + b'"')
-        self._cell = re.compile(rb'(^|%b)"[^"]*(?:""[^"]*)*"' % mark)
-        self._cell_after_blanks = re.compile(rb'(^|%b)[%b]+"[^"]*(?:""[^"]*)*"' % (mark, blanks))
-        self._blanks = re.compile(rb'(?:^|%b)[%b]+"' % (mark, blanks))
-
-    def has_blanks(self, record: bytes) -> bool:
-        return self._blanks.search(self._without_cells(record)) is not None
-
-    def is_open(self, record: bytes) -> bool:
-        """Return whether a cell with blanks before its quotation mark has no other quotation mark that closes it."""
-        rest = self._cell_after_blanks.sub(rb"\1", self._without_cells(record))
-        return self._blanks.search(rest) is not None
-
-    def _without_cells(self, record: bytes) -> bytes:
-        return self._cell.sub(rb"\1", record)
 
 
 _DOUBLE = 'Double a quotation mark that belongs to a cell ("").'

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 import pytest
 
 from anthropic_batches_provider.batches.file_options import FileOptions
-from anthropic_batches_provider.batches.rows import delimited_text, read_row_file
+from anthropic_batches_provider.batches.rows import RowColumns, delimited_text, read_row_file
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
 
@@ -296,3 +296,15 @@ def test_the_limit_of_a_record_is_that_of_its_lines_together(monkeypatch: pytest
     monkeypatch.setattr(delimited_text, "MAX_RECORD_BYTES", 50)
     assert len(read('id,text\n1,"' + "x" * 500 + '"\n2,"abcdefghijk\nabcdefghijk"\n')) == 2
     assert refusal('id,text\n1,"' + "abcdefghijk\n" * 5 + '"\n').startswith("has a quotation mark in line 2 that is")
+
+
+def test_a_wrong_delimiter_is_advised_where_it_shows() -> None:
+    _, wide = read_row_file(io.BytesIO(b"a,b\n1,2\n3;4\n"), name="t.csv", options=FileOptions(delimiter=";"))
+    assert str(wide).startswith("t.csv, line 3: 2 cells, but the header names 1 column. Put a cell that contains ';'")
+    assert "If the columns are separated by another character, give delimiter=." in str(wide)
+
+
+def test_a_column_that_looks_like_several_is_listed_in_quotation_marks() -> None:
+    columns = RowColumns(key="a")
+    with pytest.raises(InvalidRowError, match=r"Its columns are: 'a,b', ' c'\."):
+        columns.key_of({"a,b": "1", " c": "2"}, 0)
