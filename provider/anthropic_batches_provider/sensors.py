@@ -75,7 +75,7 @@ class MessageBatchSensor(BaseSensorOperator):
         is skipped instead. The batches run on (see ``on_timeout``) and can still be collected. Default: ``93_600`` (26
         hours).
     :param on_timeout: what to do with batches that have not ended at the ``timeout``: ``"leave"`` them running, or
-        ``"cancel"`` them, which keeps and bills what they have finished. Default: ``"leave"``.
+        ``"cancel"`` them; the results that they have finished are kept, and billed. Default: ``"leave"``.
     :param on_kill: what to do with batches that have not ended when the task is killed: ``"leave"`` them running, or
         ``"cancel"`` them once the task is confirmed to be over (marked failed or success, or its run ended). After a
         clear or a restart, or if the state cannot be read, they are left running. Canceling while the task is deferred
@@ -84,10 +84,10 @@ class MessageBatchSensor(BaseSensorOperator):
         ``mode`` says: ``"poke"`` or ``"reschedule"``. Default: ``True``, unless the environment sets
         ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE``.
     :param start_in_triggerer: let the scheduler hand the task to the triggerer at once, so that it takes no worker slot
-        before its batches have ended. Requires Airflow 3.3, ``deferrable=True``, and ``batch_ids`` and ``conn_id`` as
-        text. Mapped tasks, ``execution_timeout``, ``pre_execute`` and ``on_execute_callback`` rule it out; the task
-        then starts on a worker and defers at once. Templates are rendered in the triggerer: ``ti.xcom_pull`` needs
-        ``map_indexes=-1`` there, or Airflow hangs. Default: ``False``.
+        before its batches have ended. Requires Airflow 3.3, ``deferrable=True``, ``conn_id`` as text, and ``batch_ids``
+        as text or a list of texts. Mapped tasks, ``execution_timeout``, ``pre_execute`` and ``on_execute_callback``
+        rule it out; the task then starts on a worker and defers at once. Templates are rendered in the triggerer:
+        ``ti.xcom_pull`` needs ``map_indexes=-1`` there, or Airflow hangs. Default: ``False``.
     :raises AirflowException: the API refuses the key, or does not know a batch. Nothing was canceled.
     :raises AirflowSensorTimeout: some batches have not ended within ``timeout``; names them and their state.
     """

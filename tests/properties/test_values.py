@@ -40,7 +40,7 @@ def question(prompt: str) -> Question:
 
 PRINTING = question("<{{ row.v }}>")
 WRITING = question("{{ row | tojson }}")
-ASKING = question("Hello")
+ASKING = question("Hello{% set _ = row %}")
 
 
 def prepared(value: Any, columns: RowColumns, asked: Question) -> PreparedRow | InvalidRow:

@@ -61,9 +61,9 @@ class MessageBatchResultsOperator(BaseOperator):
     :param max_failed_rows: how many rows may fail before the task fails: a number of rows (int), or a share of all rows
         (float, at least 0.0 and below 1). Before a task sends anything, it counts the invalid rows: those from which no
         request can be made. Up to the limit, it sends the others, and each invalid row appears in the output with
-        ``result_type`` ``invalid_row``. A task that collects results counts all rows without a succeeded result, after
-        everything is written. A template must render digits for a number, or a decimal fraction (``0.01``) for a
-        share. Default: ``0``. (templated)
+        ``result_type`` ``invalid_row``. A task that collects results counts the rows without a succeeded result and,
+        with ``output_schema``, those whose answer does not fit, after everything is written. A template must render
+        digits for a number, or a decimal fraction (``0.01``) for a share. Default: ``0``. (templated)
     :param include_message: add the whole message to each row, in the column ``message``. Default: ``False``.
     :param keep_requests: keep the job's request files, which hold the prompts. Otherwise they are deleted as results
         are written, except for the requests of rows without an answer that fits. Default: ``False``.

@@ -23,27 +23,29 @@ class MessageBatchSubmitOperator(RowsOperator):
 
     Give ``rows`` with ``prompt`` or ``request_builder``, or give ready ``requests``.
 
-    :param rows: where the rows come from: a list of dicts, the output of another task, a callable, or the URI or
-        absolute path of files (text, a ``pathlib.Path`` or an ``ObjectStoragePath``), or several of them in a list or
-        in ``files(…)``. A callable returns or yields dicts and may take context variables as arguments. Files are JSON
-        Lines, JSON, CSV, TSV, Parquet, Arrow or Excel workbooks, by their suffix; see ``docs/sources.md``. ``*``, ``?``
-        and ``[…]`` match inside one folder name or file name, but no name that begins with ``.`` or ``_``. A URI is
-        templated. Data is never templated, and never shown among the rendered fields. (templated)
+    :param rows: where the rows come from: a list of dicts, the output of another task, a callable, a query
+        (``SqlRows(…)``), a table in memory (pandas, polars, Arrow), or the URI or absolute path of files (text, a
+        ``pathlib.Path`` or an ``ObjectStoragePath``), or several of them in a list or in ``files(…)``. A callable
+        returns or yields dicts and may take context variables as arguments. Files are JSON Lines, JSON, CSV, TSV,
+        Parquet, Arrow or Excel workbooks, by their suffix; see ``docs/sources.md``. ``*``, ``?`` and ``[…]`` match
+        inside one folder name or file name, but no name that begins with ``.`` or ``_``. A URI is templated. Data is
+        never templated, and never shown among the rendered fields. (templated)
     :param key: the column, or list of columns, that identifies a row in the output. Its values must be unique, and may
         be any JSON; ``1``, ``1.0`` and ``"1"`` are three keys. Default: the row's number, from 0, in a column
         ``row_number``.
     :param keep: further columns to carry into the output: one name, a list of names, or ``"*"`` for all. See
-        ``docs/values.md`` for the form of each type. Default: ``()``.
+        ``docs/values.md`` for how each type of value is written. Default: ``()``.
     :param prompt: Jinja text, rendered for each row into the one user message. It sees ``row`` and the run's context
         (``ds``, ``params``, ``macros``, …), except for ``var``, ``conn``, ``ti`` and ``task_instance``.
         ``{{ row.items }}`` is the column ``items``. An unknown column, and a missing value (None, NaN) that is printed,
         are errors that name row and column; ``{{ row.items | default('') }}`` allows for them. A text that ends in
         ``.jinja`` or ``.j2`` names a file, found as Airflow finds templates: next to the DAG, or in
         ``template_searchpath``. Not a template field.
-    :param images: the column, or list of columns, whose images go before the prompt's text in the message. A value is
-        a path or URI, an ``https://`` URL (which the API fetches), bytes, or a list of these; an empty list means no
-        image. JPEG, PNG, GIF and WebP are recognized by their content. What the API would refuse is an invalid row
-        before anything is sent. Only with ``prompt``. See ``docs/images_and_documents.md``. Default: ``()``.
+    :param images: the column, or list of columns, whose images go before the prompt's text in the message. A value is a
+        path or URI, an ``https://`` URL (which the API fetches), bytes, or a list of these; an empty list means no
+        image. JPEG, PNG, GIF and WebP are recognized by their content. An image that the API would refuse makes its row
+        invalid; this is found before anything is sent. Only with ``prompt``. See ``docs/images_and_documents.md``.
+        Default: ``()``.
     :param documents: the same for PDF documents and plain text in UTF-8, which follow the images. Default: ``()``.
     :param system: the system prompt: text, or a list of content blocks. Rendered once per run. (templated)
     :param model: id of the model, such as ``claude-haiku-5-5``. Required with ``prompt``. (templated)
@@ -52,8 +54,9 @@ class MessageBatchSubmitOperator(RowsOperator):
     :param message_params: dict of further `Messages params <https://platform.claude.com/docs/en/api/messages>`__ for
         every request, such as ``{"output_config": {…}}``. Not ``params``: that is Airflow's own argument, for the DAG's
         parameters, and Messages params in it are an error when the DAG is parsed. A value that the model does not
-        accept (such as ``temperature`` under the API version of 2026-10-21) is not refused at once: each of its rows
-        ends as errored, unbilled. Texts that hold ``{{``, ``{%`` or ``{#`` are templates, at any depth. (templated)
+        accept (such as ``temperature`` under the API version of 2026-10-21) is not refused at once: each row that is
+        sent with it ends as errored, and is not billed. Texts that hold ``{{``, ``{%`` or ``{#`` are templates, at any
+        depth. (templated)
     :param betas: list of values of the ``anthropic-beta`` header, for the whole batch; or a template that renders them,
         separated by commas. Default: ``()``. (templated)
     :param request_builder: a callable, used instead of ``prompt``, that takes a row (a dict) and returns Messages
@@ -77,10 +80,10 @@ class MessageBatchSubmitOperator(RowsOperator):
     :param on_changed_input: what to do if this unit of work was submitted before with another question or other rows:
         ``"fail"``, or ``"restart"``. A restart cancels the batches that still run and pays for a new job. Default:
         ``"fail"``.
-    :param max_rounds: how often a row may be sent in total, the first time included; 1 sends nothing again. Rows
-        without a usable result are sent again as a further round, and only they; never a bad request.
-        ``MessageBatchOperator`` starts the round at once. ``MessageBatchSubmitOperator`` starts it when its finished
-        job is cleared. Default: ``3``.
+    :param max_rounds: how often a row may be sent in total, the first time included; 1 sends nothing again. A further
+        round sends only rows that expired, were canceled or met a temporary error, and rows that ``repair`` asks for;
+        never a request that the API refused as invalid. ``MessageBatchOperator`` starts the round at once.
+        ``MessageBatchSubmitOperator`` starts it when its finished job is cleared. Default: ``3``.
     :param repair: which unusable answers to ask for again, although they were paid for: a dict of verdicts
         (``truncated``, ``invalid_output``, ``refusal``, ``unfinished``), each with the Messages params to change, like
         ``{"truncated": {"max_tokens": 4096}, "invalid_output": {}, "refusal": {"model": …}, "unfinished": {}}``. Such
@@ -90,9 +93,9 @@ class MessageBatchSubmitOperator(RowsOperator):
     :param max_failed_rows: how many rows may fail before the task fails: a number of rows (int), or a share of all rows
         (float, at least 0.0 and below 1). Before a task sends anything, it counts the invalid rows: those from which no
         request can be made. Up to the limit, it sends the others, and each invalid row appears in the output with
-        ``result_type`` ``invalid_row``. A task that collects results counts all rows without a succeeded result, after
-        everything is written. A template must render digits for a number, or a decimal fraction (``0.01``) for a
-        share. Default: ``0``. (templated)
+        ``result_type`` ``invalid_row``. A task that collects results counts the rows without a succeeded result and,
+        with ``output_schema``, those whose answer does not fit, after everything is written. A template must render
+        digits for a number, or a decimal fraction (``0.01``) for a share. Default: ``0``. (templated)
     :param on_kill: what to do with the job's batches when the task is killed: ``"leave"`` them running, or ``"cancel"``
         them once the task is confirmed to be over (marked failed or success, or its run ended). After a clear or a
         restart, or if the state cannot be read, they are left running. Canceling while the task is deferred requires
