@@ -20,7 +20,7 @@ from benchmarks.size.processes import Processes
 from benchmarks.waiting import table as waiting
 from benchmarks.waiting.runs import Waits
 
-_BENCHMARKS = ("faults", "size", "judging", "waiting", "imports")
+_BENCHMARKS = ("faults", "size", "prompts", "judging", "waiting", "imports")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help="write the tables into docs/benchmarks.md")
     parser.add_argument("--only", metavar="TEXT", help="run only the faults whose name contains TEXT; not written")
     parser.add_argument(
-        "--rounds", type=int, default=3, metavar="N", help="rounds of the benchmarks size and judging; default 3"
+        "--rounds", type=int, default=3, metavar="N", help="rounds of size, prompts and judging; default 3"
     )
     parser.add_argument("--home", type=Path, metavar="FOLDER", help="keep all files of the runs in this new folder")
     options = parser.parse_args(arguments)
@@ -57,7 +57,7 @@ def _measure(options: argparse.Namespace, home: Path) -> None:
 
 def _environment(what: str) -> tuple[str, Sequence[str]]:
     """Return the Python that a benchmark runs in, and the distributions whose versions count."""
-    if what == "judging":  # it compares this package with itself alone
+    if what in ("judging", "prompts"):  # they compare this package with itself alone
         return sys.executable, ("airflow-provider-anthropic-batches", "pydantic", "jsonschema-rs", "msgspec")
     return peers_python(), DISTRIBUTIONS
 
@@ -69,6 +69,8 @@ def _sections(what: str, python: str, home: Path, options: argparse.Namespace) -
         return iter([report.Section("imports", imports.as_table(imports.measure(python)))])
     if what == "judging":
         return _judging(home, options.rounds)
+    if what == "prompts":
+        return _prompts(home, options.rounds)
     return _size(python, home, options.rounds) if what == "size" else _waiting(python, home)
 
 
@@ -84,9 +86,16 @@ def _size(python: str, home: Path, rounds: int) -> Iterator[report.Section]:
     with SimulatorProcess(folder / "simulator") as simulator:
         processes = Processes(python, folder, simulator.control)
         yield report.Section("size", peers.as_table(peers.measure(processes, rounds)), rounds)
-        yield report.Section("prompts", prompts.as_table(prompts.measure(processes, rounds)), rounds)
         yield report.Section("shapes", shapes.as_table(shapes.measure(processes, rounds)), rounds)
         yield report.Section("whole path", whole_path.as_table(whole_path.measure(processes)))
+
+
+def _prompts(home: Path, rounds: int) -> Iterator[report.Section]:
+    folder = home / "prompts"
+    folder.mkdir()
+    with SimulatorProcess(folder / "simulator") as simulator:
+        processes = Processes(sys.executable, folder, simulator.control)
+        yield report.Section("prompts", prompts.as_table(prompts.measure(processes, rounds)), rounds)
 
 
 def _judging(home: Path, rounds: int) -> Iterator[report.Section]:
