@@ -7,6 +7,7 @@ Import from these modules. All others are private and may change with any releas
 - ``decorators``: ``@task.message_batch``, which Airflow finds automatically
 - ``hooks``: every call of the Message Batches API, through an Airflow connection
 - ``sources``: the rows of an earlier task's output, for the next one
+- ``destinations``: a table of a database, for the answers
 - ``triggers``, ``start_triggers``: the waits behind the others; for operators of your own
 - ``event_triggers``: start DAGs when batches end
 - ``links``: the link from a task to the Claude Console

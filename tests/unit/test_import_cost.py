@@ -24,6 +24,7 @@ LIGHT_ENGINE = {
     "batches.frame_kinds",
     "batches.limits",
     "batches.output",
+    "batches.output.column_choice",
     "batches.output.columns",
     "batches.output.failed_rows",
     "batches.output.user_columns",

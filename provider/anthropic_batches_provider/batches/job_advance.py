@@ -39,6 +39,9 @@ class Collection(Protocol):
     def publish(self) -> Manifest:
         """Write the missing results, and return the manifest of the complete output."""
 
+    def finish(self) -> None:
+        """Remove what only a further round would have needed."""
+
 
 class JobAdvance:
     """Advances a sealed job as far as possible without waiting.
@@ -104,6 +107,7 @@ class JobAdvance:
             if not self._signals.may_send() and (rows := count_rows_going_again(self._job, self._rounds)):
                 return NextLook(until=self._clock.now(), batch_ids=(), reason=f"rows to send again: {rows:,}")
             if self._next_round() is None:
+                self._collection.finish()
                 return manifest
 
     def _write_what_has_ended(self) -> bool:

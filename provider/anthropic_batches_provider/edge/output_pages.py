@@ -20,16 +20,16 @@ _PAGES = {"s3": _S3_PAGE, "s3a": _S3_PAGE, "s3n": _S3_PAGE, "gs": _GCS_PAGE, "gc
 _OTHER_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "STORAGE_EMULATOR_HOST")
 
 
-def output_page(destination: str, task_instance: Any) -> str:
+def output_page(destination: object, task_instance: Any) -> str:
     """Return the page of a task's output: an absolute URL, or one that is relative to the root of Airflow's UI.
 
     Files of a worker, and stores whose console page the URI does not determine (such as Azure's), have no page; the
     task's XComs name them.
 
-    :param destination: a rendered ``destination=``.
+    :param destination: a rendered ``destination=``; a table has no page.
     :param task_instance: has ``dag_id``, ``run_id``, ``task_id`` and ``map_index``.
     """
-    if destination != XCOM:
+    if isinstance(destination, str) and destination != XCOM:
         try:
             page = _store_page(folder_of_task(destination, task_instance.map_index))
         except Exception as error:  # noqa: BLE001 - Airflow 3.0 fails a task whose link cannot be made

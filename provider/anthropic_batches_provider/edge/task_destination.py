@@ -1,17 +1,39 @@
-"""The destination of a task's output: XCom, or a folder that belongs to the task alone."""
+"""The destination of a task's output: XCom, a folder that belongs to the task alone, or its rows of a table."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from anthropic_batches_provider.edge.object_storage import open_storage
+from anthropic_batches_provider.edge.sql_table import SqlTable
+from anthropic_batches_provider.edge.uris import Uri, as_uri
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from anthropic_batches_provider.batches.ledger import Storage
     from anthropic_batches_provider.batches.output.destination import Destination
 
 XCOM = "xcom"  # as ``destination=``
+_STAGED_PARTS = "table"  # in the job folder
+
+
+def as_destination(destination: Uri | SqlTable) -> str | SqlTable:
+    """Return a value of ``destination=`` with a path as text.
+
+    :raises ConfigurationError: it is a path that :func:`.as_uri` refuses.
+    """
+    return destination if isinstance(destination, SqlTable) else as_uri(destination, "destination")
+
+
+def restored_destination(pinned: Any) -> str | SqlTable:
+    """Return a destination from what was kept of it over a deferral."""
+    return SqlTable(**pinned) if isinstance(pinned, dict) else str(pinned)
+
+
+def pinned_destination(destination: str | SqlTable) -> Any:
+    """Return a destination as plain values."""
+    return destination.pinned() if isinstance(destination, SqlTable) else destination
 
 
 def folder_of_task(uri: str, map_index: int | None) -> str:
@@ -30,3 +52,35 @@ def destination_of(context: Context, uri: str, output_format: str, *, owner: str
     task_instance: Any = context["ti"]
     folder = folder_of_task(uri, task_instance.map_index)
     return Destination(storage=open_storage(folder, holds_ledger=False), owner=owner, output_format=output_format)
+
+
+def is_table(destination: str | SqlTable, output_format: str) -> bool:
+    """Return whether an output has the same typed columns in each row."""
+    from anthropic_batches_provider.batches.output.formats import find_format
+
+    return isinstance(destination, SqlTable) or (destination != XCOM and find_format(output_format).is_table)
+
+
+def check_table(table: SqlTable, owner: str) -> None:
+    """Check a table as far as it can be checked before the rows are read."""
+    from anthropic_batches_provider.edge.sql_loading import SqlTarget
+
+    SqlTarget(table, owner).check(())
+
+
+def staged_parts_of_job(job_uri: str) -> Storage:
+    """Return the folder of a job that holds the parts of a table until they are loaded."""
+    return open_storage(f"{job_uri.rstrip('/')}/{_STAGED_PARTS}", holds_ledger=False)
+
+
+def table_destination(table: SqlTable, parts: Storage, *, owner: str) -> Destination:
+    """Return the rows of a table that belong to a task.
+
+    :param parts: the folder that holds the parts until they are loaded.
+    :param owner: the unit of work whose rows they are.
+    """
+    from anthropic_batches_provider.batches.output.destination import Destination
+    from anthropic_batches_provider.batches.output.formats import STAGED
+    from anthropic_batches_provider.edge.sql_loading import SqlTarget
+
+    return Destination(storage=parts, owner=owner, output_format=STAGED.name, table=SqlTarget(table, owner))

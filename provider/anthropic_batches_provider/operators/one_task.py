@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -10,6 +10,7 @@ import pendulum
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from anthropic_batches_provider.batches.cancellation import cancel_batches
+from anthropic_batches_provider.batches.output.column_choice import ColumnChoice
 from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT, format_names
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.edge.announcing import announce
@@ -23,16 +24,25 @@ from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy
 from anthropic_batches_provider.edge.parse_checks import check_folder
 from anthropic_batches_provider.edge.progress_reports import log_group
 from anthropic_batches_provider.edge.rendered_values import failed_rows_limit
-from anthropic_batches_provider.edge.task_destination import XCOM, destination_of
+from anthropic_batches_provider.edge.sql_table import SqlTable
+from anthropic_batches_provider.edge.task_destination import (
+    XCOM,
+    as_destination,
+    check_table,
+    destination_of,
+    is_table,
+    pinned_destination,
+    restored_destination,
+    staged_parts_of_job,
+    table_destination,
+)
 from anthropic_batches_provider.edge.task_failures import without_frames
-from anthropic_batches_provider.edge.uris import Uri, as_uri
+from anthropic_batches_provider.edge.uris import Uri
 from anthropic_batches_provider.errors import BatchesNotEndedError, FailedRowsError, JobStoppedError
 from anthropic_batches_provider.operators.stints.rows_operator import RowsOperator
 from anthropic_batches_provider.operators.stints.stint import Stint, running_batch_ids
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from anthropic_batches_provider.batches.collection import (
         JobCollection,
         XComCollection,
@@ -147,10 +157,18 @@ class MessageBatchOperator(RowsOperator):
         characters), besides its length and hash. Prompts hold data: XCom and the job folder then hold this text, too.
         Default: ``False``.
     :param conn_id: the Airflow connection. Default: ``"anthropic_default"``. (templated)
-    :param destination: where the rows go: a folder, or ``"xcom"``, which returns them. A folder is any URI that
-        ObjectStoragePath takes, or an absolute path. It belongs to one unit of work: put ``{{ ds }}`` or
-        ``{{ run_id }}`` into it. A mapped task adds ``map_index=N/``. Default: ``"xcom"``. (templated)
-    :param output_format: ``"jsonl"`` or ``"jsonl.gz"``. Default: ``"jsonl"``.
+    :param destination: where the rows go: a folder, a table (``SqlTable(…)``), or ``"xcom"``, which returns them. A
+        folder is any URI that ObjectStoragePath takes, or an absolute path. It belongs to one unit of work: put
+        ``{{ ds }}`` or ``{{ run_id }}`` into it. A mapped task adds ``map_index=N/``. A table may hold rows of many
+        units; see ``docs/tables.md``. Default: ``"xcom"``. (templated)
+    :param output_format: ``"jsonl"``, ``"jsonl.gz"``, ``"parquet"`` (with the extra ``parquet``) or ``"csv"``; for a
+        folder. Default: ``"jsonl"``.
+    :param columns: which columns of the result the rows have: a list of their names, in the order of the output; or a
+        dict of names to change, each with the new name, or with ``None`` to leave it out. Not together with
+        ``column_prefix``. Default: all, under their own names.
+    :param dead_letters: also write the rows that stay without a usable answer to ``_dead_letters.jsonl``, each with its
+        whole request, ready for ``requests``. They hold prompts. The file lies beside the output; for XCom and tables
+        in the job folder. Default: ``False``.
     :param repair: which unusable answers to ask for again, although they were paid for: a dict of verdicts
         (``truncated``, ``invalid_output``, ``refusal``, ``unfinished``), each with the Messages params to change, like
         ``{"truncated": {"max_tokens": 4096}, "invalid_output": {}, "refusal": {"model": …}, "unfinished": {}}``. Such
@@ -189,8 +207,10 @@ class MessageBatchOperator(RowsOperator):
     def __init__(
         self,
         *,
-        destination: Uri = XCOM,
+        destination: Uri | SqlTable = XCOM,
         output_format: str = DEFAULT_FORMAT,
+        columns: Sequence[str] | Mapping[str, str | None] | None = None,
+        dead_letters: bool = False,
         include_message: bool = False,
         keep_requests: bool = False,
         xcom_max_bytes: int = DEFAULT_XCOM_MAX_BYTES,
@@ -202,8 +222,10 @@ class MessageBatchOperator(RowsOperator):
         check_choice("on_timeout", on_timeout, *POLICIES)
         check_count("xcom_max_bytes", xcom_max_bytes)
         super().__init__(**kwargs)
-        self.destination = as_uri(destination, "destination")
+        self.destination = as_destination(destination)
         self.output_format = output_format
+        self.columns = columns
+        self.dead_letters = dead_letters
         self.include_message = include_message
         self.keep_requests = keep_requests
         self.xcom_max_bytes = xcom_max_bytes
@@ -222,8 +244,12 @@ class MessageBatchOperator(RowsOperator):
 
         if self.timeout is not None:
             self.deadline = SystemClock().now().timestamp() + seconds_of(self.timeout)
-        if self.destination != XCOM:
-            destination = self._destination(job_input.context, job_input.plan.unit.owner)
+        if isinstance(self.destination, SqlTable):
+            check_table(self.destination, job_input.plan.unit.owner)
+        elif self.destination != XCOM:
+            destination = destination_of(
+                job_input.context, self.destination, self.output_format, owner=job_input.plan.unit.owner
+            )
             check_destination(destination)
             check_writable(destination)
 
@@ -263,16 +289,21 @@ class MessageBatchOperator(RowsOperator):
             spool_folder=stint.spool,
             include_message=self.include_message,
             keep_requests=self.keep_requests,
+            choice=ColumnChoice.of(self.columns),
+            as_table=is_table(self.destination, self.output_format),
+            dead_letters=self.dead_letters,
             tries=stint.input.tries,
             moved=lambda: stint.progress.report(stint.job),
         )
         if self.destination == XCOM:
             return XComCollection(stint.job, stint.client, settings, max_bytes=self.xcom_max_bytes)
-        destination = self._destination(stint.context, stint.job.description().owner)
-        return JobCollection(stint.job, stint.client, destination, settings)
+        return JobCollection(stint.job, stint.client, self._destination(stint), settings)
 
-    def _destination(self, context: Context, owner: str) -> Destination:
-        return destination_of(context, self.destination, self.output_format, owner=owner)
+    def _destination(self, stint: Stint) -> Destination:
+        owner = stint.job.description().owner
+        if isinstance(self.destination, SqlTable):
+            return table_destination(self.destination, staged_parts_of_job(stint.job.uri), owner=owner)
+        return destination_of(stint.context, self.destination, self.output_format, owner=owner)
 
     def _judge(self, manifest: Manifest) -> None:
         from anthropic_batches_provider.batches.output.failed_rows import (
@@ -307,7 +338,11 @@ class MessageBatchOperator(RowsOperator):
 
     def pinned(self) -> dict[str, Any]:
         """Return the destination and the deadline, as the first stint found them."""
-        return {"destination": self.destination, "deadline": self.deadline}
+        return {"destination": pinned_destination(self.destination), "deadline": self.deadline}
+
+    def _restore(self, kept: Mapping[str, Any]) -> None:
+        super()._restore(kept)
+        self.destination = restored_destination(self.destination)
 
     def _time_out(self, stint: Stint) -> NoReturn:
         running = running_batch_ids(stint.job)

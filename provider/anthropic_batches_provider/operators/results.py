@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from anthropic_batches_provider.batches.output.column_choice import ColumnChoice
 from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT, format_names
 from anthropic_batches_provider.edge.announcing import announce
 from anthropic_batches_provider.edge.arguments import (
@@ -24,10 +25,18 @@ from anthropic_batches_provider.edge.parse_checks import (
 from anthropic_batches_provider.edge.progress_reports import ProgressReport, log_group
 from anthropic_batches_provider.edge.rendered_values import failed_rows_limit
 from anthropic_batches_provider.edge.spools import task_spool
-from anthropic_batches_provider.edge.task_destination import XCOM, destination_of
+from anthropic_batches_provider.edge.sql_table import SqlTable
+from anthropic_batches_provider.edge.task_destination import (
+    XCOM,
+    as_destination,
+    destination_of,
+    is_table,
+    staged_parts_of_job,
+    table_destination,
+)
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.edge.task_identity import unit_of_work
-from anthropic_batches_provider.edge.uris import Uri, as_uri
+from anthropic_batches_provider.edge.uris import Uri
 from anthropic_batches_provider.links import show_links, task_links
 
 if TYPE_CHECKING:
@@ -54,10 +63,18 @@ class MessageBatchResultsOperator(BaseOperator):
     :param batch_ids: batches that something else submitted: one id, a list of ids, or a template that renders to either
         (``"{{ params.batch_ids }}"``: the text of a list is read as a list). A word such as ``None``, a URL or a path
         is refused at once. Either this or ``job``. (templated)
-    :param destination: where the rows go: a folder, or ``"xcom"``, which returns them. A folder is any URI that
-        ObjectStoragePath takes, or an absolute path. It belongs to one unit of work: put ``{{ ds }}`` or
-        ``{{ run_id }}`` into it. A mapped task adds ``map_index=N/``. Default: ``"xcom"``. (templated)
-    :param output_format: ``"jsonl"`` or ``"jsonl.gz"``. Default: ``"jsonl"``.
+    :param destination: where the rows go: a folder, a table (``SqlTable(…)``), or ``"xcom"``, which returns them. A
+        folder is any URI that ObjectStoragePath takes, or an absolute path. It belongs to one unit of work: put
+        ``{{ ds }}`` or ``{{ run_id }}`` into it. A mapped task adds ``map_index=N/``. A table may hold rows of many
+        units; see ``docs/tables.md``. Default: ``"xcom"``. (templated)
+    :param output_format: ``"jsonl"``, ``"jsonl.gz"``, ``"parquet"`` (with the extra ``parquet``) or ``"csv"``; for a
+        folder. Default: ``"jsonl"``.
+    :param columns: which columns of the result the rows have: a list of their names, in the order of the output; or a
+        dict of names to change, each with the new name, or with ``None`` to leave it out. Not together with
+        ``column_prefix``. Default: all, under their own names.
+    :param dead_letters: also write the rows that stay without a usable answer to ``_dead_letters.jsonl``, each with its
+        whole request, ready for ``requests``. They hold prompts. The file lies beside the output; for XCom and tables
+        in the job folder. Default: ``False``.
     :param max_failed_rows: how many rows may fail before the task fails: a number of rows (int), or a share of all rows
         (float, at least 0.0 and below 1). Before a task sends anything, it counts the invalid rows: those from which no
         request can be made. Up to the limit, it sends the others, and each invalid row appears in the output with
@@ -85,8 +102,10 @@ class MessageBatchResultsOperator(BaseOperator):
         *,
         job: Any = None,
         batch_ids: Any = None,
-        destination: Uri = XCOM,
+        destination: Uri | SqlTable = XCOM,
         output_format: str = DEFAULT_FORMAT,
+        columns: Sequence[str] | Mapping[str, str | None] | None = None,
+        dead_letters: bool = False,
         max_failed_rows: int | float | str = 0,
         include_message: bool = False,
         keep_requests: bool = False,
@@ -99,8 +118,10 @@ class MessageBatchResultsOperator(BaseOperator):
         super().__init__(**kwargs)
         self.job = job
         self.batch_ids = batch_ids
-        self.destination = as_uri(destination, "destination")
+        self.destination = as_destination(destination)
         self.output_format = output_format
+        self.columns = columns
+        self.dead_letters = dead_letters
         self.max_failed_rows = max_failed_rows
         self.include_message = include_message
         self.keep_requests = keep_requests
@@ -121,7 +142,7 @@ class MessageBatchResultsOperator(BaseOperator):
         from anthropic_batches_provider.batches.output.failed_rows import check_failed_rows
         from anthropic_batches_provider.hooks import MessageBatchHook
 
-        self.destination = as_uri(self.destination, "destination")  # an XCom may have resolved to a path
+        self.destination = as_destination(self.destination)  # an XCom may have resolved to a path
         max_failed_rows = failed_rows_limit(self.max_failed_rows)
         show_links(self)
         what = self._what()
@@ -134,6 +155,9 @@ class MessageBatchResultsOperator(BaseOperator):
                 spool_folder=spool,
                 include_message=self.include_message,
                 keep_requests=self.keep_requests,
+                choice=ColumnChoice.of(self.columns),
+                as_table=is_table(self.destination, self.output_format),
+                dead_letters=self.dead_letters,
                 moved=lambda: progress.report(what) if not isinstance(what, list) else None,
             )
             with log_group("Collecting"):
@@ -159,7 +183,11 @@ class MessageBatchResultsOperator(BaseOperator):
             collected = rows_for_xcom(what, client, settings, max_bytes=self.xcom_max_bytes)
             return collected.manifest, collected.rows
         owner = unit_of_work(context, None).owner if isinstance(what, list) else what.description().owner
-        destination = destination_of(context, self.destination, self.output_format, owner=owner)
+        if isinstance(self.destination, SqlTable):
+            parts = staged_parts_of_job(str(settings.spool_folder) if isinstance(what, list) else what.uri)
+            destination = table_destination(self.destination, parts, owner=owner)
+        else:
+            destination = destination_of(context, self.destination, self.output_format, owner=owner)
         if isinstance(what, list):
             manifest = collect_batches(what, client, destination, settings)
         else:

@@ -32,6 +32,7 @@ from anthropic_batches_provider.batches.output.publishing import (
     publish,
 )
 from anthropic_batches_provider.batches.output.row_sink import CountedRows
+from anthropic_batches_provider.batches.output.table_columns import table_columns
 from anthropic_batches_provider.batches.output.tally import Tally
 from anthropic_batches_provider.batches.service import ResultsSource
 
@@ -63,7 +64,10 @@ def collect_job(
     :raises ResultsUnavailableError: a batch or its results are gone.
     :raises ResultsStreamError: the results broke off each time they were fetched.
     """
-    return JobCollection(job, source, destination, settings).publish()
+    collection = JobCollection(job, source, destination, settings)
+    manifest = collection.publish()
+    collection.finish()
+    return manifest
 
 
 def collect_batches(
@@ -78,6 +82,8 @@ def collect_batches(
     check_destination(destination)
     check_writable(destination)
     work = PlainBatches(batch_ids, source, settings)
+    if destination.table is not None:
+        destination.table.check(table_columns(work.layout))
     previous = claim_destination(destination)
     taken = {part.name for part in previous.parts} if previous else set()
     names = part_names(work.short_id, len(work.parts), destination.format, taken)
@@ -144,3 +150,6 @@ class XComCollection:
         found = rows_for_xcom(self._job, self._source, self._settings, max_bytes=self._max_bytes)
         self.rows = found.rows
         return found.manifest
+
+    def finish(self) -> None:
+        """Do nothing: nothing was written."""

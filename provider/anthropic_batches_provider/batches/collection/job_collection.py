@@ -25,6 +25,7 @@ from anthropic_batches_provider.batches.output.manifest import Manifest, PartFil
 from anthropic_batches_provider.batches.output.part_files import part_names, write_part
 from anthropic_batches_provider.batches.output.publishing import collection_spool, crash_advice, publish
 from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
+from anthropic_batches_provider.batches.output.table_columns import table_columns
 from anthropic_batches_provider.batches.output.tally import Tally
 from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import ApiError, BatchOutcomeError, LedgerError
@@ -62,6 +63,19 @@ class JobCollection:
         self._collections = job.collection_count()
         self._look_at_what_is_there(claim_destination(destination))
         check_writable(destination)
+        self._check_table()
+
+    def _check_table(self) -> None:
+        """Check, before anything is spent, that the rows fit into the output's columns and into its table.
+
+        :raises ConfigurationError: they do not.
+        """
+        destination = self._destination
+        if not destination.format.is_table:
+            return
+        columns = table_columns(job_context_of(self._job, self._source, self._settings).layout)
+        if destination.table is not None and not self._job.has_intents():
+            destination.table.check(columns)
 
     def write_next(self) -> PartRecord | None:
         """Write the part of one shard whose batch was seen to end, and delete its requests unless they are kept.
@@ -145,7 +159,20 @@ class JobCollection:
                 settings=self._settings,
                 spool=spool,
                 superseded=self._written.names | self._written.names_of_earlier_jobs(),
+                check_current=lambda: self._check_current(work),
             )
+
+    def _check_current(self, work: JobResults) -> None:
+        work.check_current()
+        self._check_not_overtaken()
+
+    def finish(self) -> None:
+        """Remove the parts that were loaded into a table: the table has them, and nothing will be added."""
+        if self._destination.table is None:
+            return
+        manifest = check_destination(self._destination)
+        for part in manifest.parts if manifest is not None else ():
+            self._destination.storage.remove(part.name)
 
     def _check_not_overtaken(self) -> None:
         """Check whether another attempt has published the same shards here since this one began.

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+import msgspec
 
 from anthropic_batches_provider.batches.judging import Judge, judge_for, judged_by
-from anthropic_batches_provider.batches.ledger import JobFolder, JobRecord, SealRecord, ShardRecord
+from anthropic_batches_provider.batches.ledger import ColumnRecord, JobFolder, JobRecord, SealRecord, ShardRecord
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.column_choice import EVERY_COLUMN
 from anthropic_batches_provider.batches.output.columns import FIRST_COLUMNS, RowLayout
 from anthropic_batches_provider.batches.requests import OutputSchema
 from anthropic_batches_provider.batches.results import ExpectedRows
 from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
-from anthropic_batches_provider.errors import CorruptLedgerError
+from anthropic_batches_provider.errors import ConfigurationError, CorruptLedgerError
 
+log = logging.getLogger(__name__)
+
+_DECODE_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 RESULTS_REMAIN = (
     "Nothing was published. The results stay at Anthropic for 29 days after submission, and collecting them again "
     "costs nothing."
@@ -79,12 +87,28 @@ class JobContext:
 
     @property
     def layout(self) -> RowLayout:
-        """Which columns of the result the rows of this job have."""
+        """Which columns the rows of this job have.
+
+        :raises ConfigurationError: ``columns=`` is given beside the job's ``column_prefix``.
+        """
+        record, settings = self.record, self.settings
+        if record.column_prefix and settings.choice != EVERY_COLUMN:
+            raise ConfigurationError(
+                f"`columns` cannot be combined with column_prefix={record.column_prefix!r}, which {self.job.uri} was "
+                "submitted with. Leave `columns` out. Nothing was written, and nothing is lost."
+            )
         return RowLayout(
-            column_prefix=self.record.column_prefix,
-            include_message=self.settings.include_message,
+            column_prefix=record.column_prefix,
+            include_message=settings.include_message,
             columns=self.seal.result_columns or FIRST_COLUMNS,
+            choice=settings.choice,
+            own=self._own_columns() if settings.as_table else (),
+            answer_schema=None if record.output_schema is None else msgspec.json.encode(record.output_schema),
         )
+
+    def _own_columns(self) -> tuple[ColumnRecord, ...]:
+        """Return the user's columns; of a job that recorded none, those of its rows files, as text."""
+        return self.seal.columns or _columns_of_rows(self.job)
 
     def lines_of(self, name: str) -> Iterator[bytes]:
         """Yield the lines of a file of the job."""
@@ -95,6 +119,21 @@ class JobContext:
                 f"{self.job.uri}/{name} is not there. Restore the file, or collect with batch_ids= instead of job=, "
                 f"without the rows' own columns. {RESULTS_REMAIN}"
             ) from error
+
+
+@lru_cache(maxsize=4)
+def _columns_of_rows(job: JobFolder) -> tuple[ColumnRecord, ...]:
+    """Return the columns of all rows files of a job, in the order in which they appear."""
+    log.warning(
+        "%s was sealed before the types of columns were recorded, or has too many columns: its own columns are text in "
+        "this output.", job.uri,
+    )  # fmt: skip
+    names: dict[str, None] = {}
+    for shard in job.first_seal().shards:
+        for line in job.lines_of(shard.rows_file):
+            if line.startswith(b"{"):
+                names.update(dict.fromkeys(_DECODE_FIELDS(line)))
+    return tuple(ColumnRecord(name=name, type="string") for name in names)
 
 
 def job_context_of(job: JobFolder, source: ResultsSource, settings: CollectionSettings) -> JobContext:

@@ -83,4 +83,4 @@ class _PlainPart:
 
 
 def _layout(settings: CollectionSettings) -> RowLayout:
-    return RowLayout(include_message=settings.include_message)
+    return RowLayout(include_message=settings.include_message, choice=settings.choice)

@@ -19,6 +19,7 @@ from anthropic_batches_provider.batches.collection.shard_part import ShardPart
 from anthropic_batches_provider.batches.judging import judged_by
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, jobs_of
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.column_choice import EVERY_COLUMN, ColumnChoice
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.output.formats import format_names
 from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
@@ -36,7 +37,10 @@ class WrittenParts:
         self._kept = {f"unusable/{name}" for name in job.storage.list(f"{job.path}/unusable")}
         self._known = job.parts()
         how = judged_by(output_schema_of(job.description()))
-        self.written_as = _written_as(destination.uri, destination.output_format, settings.include_message, how)
+        self._choice = settings.choice
+        self.written_as = _written_as(
+            destination.uri, destination.output_format, settings.include_message, how, settings.choice
+        )
         self._destination = destination
         self.collection = job.collection_count() + 1
         self.shards = sum(len(seal.shards) for seal in job.rounds())
@@ -58,7 +62,8 @@ class WrittenParts:
         The files of a job that cannot be read stay: that is no reason to withhold an output.
         """
         ways = {
-            _written_as(self._destination.uri, format_name, include_message, how)
+            _written_as(self._destination.uri, format_name, include_message, how, choice)
+            for choice in {EVERY_COLUMN, self._choice}
             for format_name in format_names()
             for include_message in (False, True)
             for how in ("", "model", "schema")
@@ -124,10 +129,11 @@ class WrittenParts:
         )
 
 
-def _written_as(uri: str, format_name: str, include_message: bool, how: str) -> str:
+def _written_as(uri: str, format_name: str, include_message: bool, how: str, choice: ColumnChoice) -> str:
     """Return a name for how a part is written.
 
     :param how: what judges the answers; "" for parts whose answers nothing judges.
     """
-    described = msgspec.json.encode([uri, format_name, include_message, __version__, *([how] if how else [])])
+    chosen = [] if choice == EVERY_COLUMN else [choice.names, choice.is_whole]
+    described = msgspec.json.encode([uri, format_name, include_message, __version__, *([how] if how else []), *chosen])
     return hashlib.blake2b(described, digest_size=4).hexdigest()

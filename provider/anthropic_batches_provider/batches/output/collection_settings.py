@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anthropic_batches_provider.batches.clock import Clock, SystemClock
+from anthropic_batches_provider.batches.output.column_choice import EVERY_COLUMN, ColumnChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,9 @@ class CollectionSettings:
     :param spool_folder: local folder with room for twice the results of one batch. It is created if it is missing,
         and left as empty as it was.
     :param include_message: add the whole message to each row.
+    :param choice: which columns of the result each row has, and under which names.
+    :param as_table: whether the output is a table: all rows have the same columns, each with one type.
+    :param dead_letters: also write the rows that stay without a usable answer, with their requests.
     :param keep_requests: keep the job's request files, which hold the prompts.
     :param tries: names the tries of a task that collects its own job; else "".
     :param clock: gives the time and sleeps between attempts to fetch.
@@ -24,6 +28,9 @@ class CollectionSettings:
 
     spool_folder: Path
     include_message: bool = False
+    choice: ColumnChoice = EVERY_COLUMN
+    as_table: bool = False
+    dead_letters: bool = False
     keep_requests: bool = False
     tries: str = ""
     clock: Clock = field(default_factory=SystemClock)

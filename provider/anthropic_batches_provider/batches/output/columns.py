@@ -6,26 +6,35 @@ This module is imported when a DAG is parsed, so it imports nothing heavy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from anthropic_batches_provider.batches.output.column_choice import EVERY_COLUMN, ColumnChoice
+
 if TYPE_CHECKING:
+    from anthropic_batches_provider.batches.ledger import ColumnRecord
     from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowLayout:
-    """Which columns of the result a row has, and under which names.
+    """Which columns of the result a row has, and under which names; for a table also those of the user.
 
     :param column_prefix: put before the name of each column of the result; the row's own columns keep their names.
     :param include_message: whether the whole message follows as the last column.
     :param columns: the names of the result's columns, without the message; empty for all of this version.
+    :param choice: what ``columns=`` chooses of them.
+    :param own: the row's own columns, in order, with their types; only where the output is a table.
+    :param answer_schema: the JSON Schema that answers fit, as JSON; None if nothing judges them.
     """
 
     column_prefix: str = ""
     include_message: bool = False
     columns: tuple[str, ...] = ()
+    choice: ColumnChoice = EVERY_COLUMN
+    own: tuple[ColumnRecord, ...] = ()
+    answer_schema: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +42,8 @@ class ResultColumn:
     """One column of the result.
 
     :param json_type: the type in JSON Lines and XCom.
-    :param arrow_type: the Arrow type in a format with types; JSON values of any shape are text there.
+    :param arrow_type: the type in a table, as Arrow writes it; ``json`` for JSON values of any shape, as text.
+    :param fields: the fields that become columns of their own in a table; those of ``parsed`` are the schema's.
     :param meaning: for the docs; Markdown.
     :param value: the path of attributes in an answered row, or a function of the row and its layout.
     """
@@ -43,7 +53,20 @@ class ResultColumn:
     arrow_type: str = "string"
     meaning: str
     value: str | Callable[[AnsweredRow, RowLayout], Any]
+    fields: tuple[str, ...] = ()
 
+
+USAGE_FIELDS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_creation_5m_input_tokens",
+    "cache_creation_1h_input_tokens",
+    "cache_read_input_tokens",
+    "thinking_tokens",
+    "web_search_requests",
+    "web_fetch_requests",
+)
+"""The columns of a table that hold a row's usage, named as in the manifest (:class:`~.usage.Usage`)."""
 
 COLUMNS = (
     ResultColumn(
@@ -77,6 +100,7 @@ COLUMNS = (
     ResultColumn(
         name="parsed",
         json_type="any JSON or null",
+        arrow_type="json",
         meaning="The answer's own JSON, if the job asked for JSON (`output_schema` or `output_config.format`). If the "
         "whole text is no JSON, the last text block counts, or the JSON that begins on a line of its own after a "
         "preface. Null without JSON, e.g. because it was cut at `max_tokens`; with `output_schema` also if the answer "
@@ -115,6 +139,7 @@ COLUMNS = (
     ResultColumn(
         name="error_details",
         json_type="object or null",
+        arrow_type="json",
         meaning="What else the API says of an error: its `request_id`, which Anthropic's support asks for, and "
         "`details` if there are any. Null unless errored.",
         value="result.error_details",
@@ -128,13 +153,16 @@ COLUMNS = (
     ResultColumn(
         name="usage",
         json_type="object or null",
+        arrow_type="json",
         meaning="The message's usage exactly as the API gave it: `input_tokens`, `output_tokens`, "
         "`cache_creation_input_tokens`, `cache_read_input_tokens`, … in tokens. Null unless succeeded.",
         value="result.usage",
+        fields=USAGE_FIELDS,
     ),
     ResultColumn(
         name="earlier_rounds",
         json_type="array or null",
+        arrow_type="json",
         meaning="The row's other results if it was sent more than once, in the order of the rounds: objects with "
         "`batch_id`, `result_type`, `verdict`, `stop_reason`, `error_type`, `error_message`, `model` and `usage`, with "
         "the meaning of the columns. Those with a `usage` were billed, too. Null if it was sent once.",
@@ -146,15 +174,52 @@ COLUMNS = (
 MESSAGE = ResultColumn(
     name="message",
     json_type="object or null",
+    arrow_type="json",
     meaning="The whole message exactly as the API gave it. Only with `include_message=True`; null unless succeeded.",
     value="result.message",
 )
 """The whole message: the last column, and only on request. Its bytes are inserted unchanged."""
 
 
-def columns_of(layout: RowLayout) -> tuple[ResultColumn, ...]:
-    """Return the columns of the result that a layout has, in order."""
-    return tuple(column for column in COLUMNS if not layout.columns or column.name in layout.columns)
+@dataclass(frozen=True, slots=True)
+class ChosenColumn:
+    """A column of the result in the output.
+
+    :param name: its name there.
+    :param field: the one field of the value that it holds; None for the whole value.
+    """
+
+    name: str
+    column: ResultColumn
+    field: str | None = None
+
+
+def columns_of(layout: RowLayout) -> tuple[ChosenColumn, ...]:
+    """Return the columns of the result that a row of JSON has, in order, without the message.
+
+    :raises ConfigurationError: ``columns=`` names a column that does not exist.
+    """
+    return tuple(each for each in chosen_columns(layout, {}) if each.column is not MESSAGE)
+
+
+def message_name_of(layout: RowLayout) -> str | None:
+    """Return the name of the column that holds the whole message; None if there is none."""
+    found = (each.name for each in chosen_columns(layout, {}) if each.column is MESSAGE)
+    return next(found, None)
+
+
+def chosen_columns(layout: RowLayout, fields: Mapping[str, Sequence[str]]) -> tuple[ChosenColumn, ...]:
+    """Return the columns of the result in the output, in order.
+
+    :param fields: of each column whose fields become columns of their own, those fields.
+    :raises ConfigurationError: ``columns=`` names a column that does not exist.
+    """
+    by_name = {column.name: column for column in COLUMNS if not layout.columns or column.name in layout.columns}
+    if layout.include_message:
+        by_name[MESSAGE.name] = MESSAGE
+    leaves = [(name, field) for name in by_name for field in fields.get(name, (None,))]
+    named = layout.choice.named(leaves)
+    return tuple(ChosenColumn(layout.column_prefix + shown, by_name[name], field) for (name, field), shown in named)
 
 
 RESULT_COLUMNS = tuple(column.name for column in COLUMNS)

@@ -16,6 +16,7 @@ import msgspec
 from anthropic_batches_provider.batches.ledger import Storage
 from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT, OutputFormat, find_format
 from anthropic_batches_provider.batches.output.manifest import Manifest, decode_manifest
+from anthropic_batches_provider.batches.output.target_table import TargetTable
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import ConfigurationError, DestinationOwnedError
 
@@ -31,12 +32,14 @@ class Destination:
     :param storage: the folder.
     :param owner: the unit of work that may write there, e.g. :attr:`UnitOfWork.owner`.
     :param output_format: a name in :data:`~formats.FORMATS`.
+    :param table: the table that the parts in the folder are loaded into when they are published; None for files.
     :raises ConfigurationError: the format is unknown.
     """
 
     storage: Storage
     owner: str
     output_format: str = DEFAULT_FORMAT
+    table: TargetTable | None = None
 
     def __post_init__(self) -> None:
         find_format(self.output_format)
@@ -48,8 +51,13 @@ class Destination:
 
     @property
     def uri(self) -> str:
-        """Its URI, without a slash at the end."""
+        """The URI of the folder, without a slash at the end."""
         return self.storage.uri.rstrip("/")
+
+    @property
+    def published_at(self) -> str:
+        """Where readers find the rows: the URI of the folder, or of the table."""
+        return self.uri if self.table is None else self.table.uri
 
 
 def check_destination(destination: Destination) -> Manifest | None:

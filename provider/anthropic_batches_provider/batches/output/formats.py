@@ -27,11 +27,17 @@ class OutputFormat:
     :param suffix: the suffix of the file's name.
     :param writer: ``module:function``; takes a local path and a :class:`RowLayout`, and returns a context manager of
         the :class:`RowSink` that writes the file. The file is complete when the context ends without an error.
+    :param is_table: whether each row has the same columns, each with one type.
+    :param extra: the extra of this distribution that the writer needs; "" for none.
+    :param package: what that extra installs, and the writer imports; "" for none.
     """
 
     name: str
     suffix: str
     writer: str
+    is_table: bool = False
+    extra: str = ""
+    package: str = ""
 
     def open(self, path: Path, layout: RowLayout) -> AbstractContextManager[RowSink]:
         """Open a local file for rows.
@@ -55,7 +61,29 @@ FORMATS = (
         suffix=".jsonl.gz",
         writer="anthropic_batches_provider.batches.output.json_lines:open_gzip",
     ),
+    OutputFormat(
+        name="parquet",
+        suffix=".parquet",
+        writer="anthropic_batches_provider.batches.output.parquet_files:open_parquet",
+        is_table=True,
+        extra="parquet",
+        package="pyarrow",
+    ),
+    OutputFormat(
+        name="csv",
+        suffix=".csv",
+        writer="anthropic_batches_provider.batches.output.delimited_files:open_csv",
+        is_table=True,
+    ),
 )
+
+STAGED = OutputFormat(
+    name="staged",
+    suffix=".rows",
+    writer="anthropic_batches_provider.batches.output.staged_rows:open_staged",
+    is_table=True,
+)
+"""How the parts of a table wait in the job folder; not for users."""
 
 DEFAULT_FORMAT = FORMATS[0].name
 
@@ -70,7 +98,7 @@ def find_format(name: str) -> OutputFormat:
 
     :raises ConfigurationError: no format has that name.
     """
-    for output_format in FORMATS:
+    for output_format in (*FORMATS, STAGED):
         if output_format.name == name:
             return output_format
     known = " or ".join(map(repr, format_names()))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
@@ -70,6 +71,31 @@ class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(f"{count:,} {name}" for name, count in types.items() if count) or "no rows"
 
 
+class OutputColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of an output that is a table.
+
+    :param type: as Arrow writes it; ``json`` for JSON as text.
+    """
+
+    name: str
+    type: str
+
+
+class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A table of a database, in the manifest.
+
+    :param conn_id: the Airflow connection of the database.
+    :param table: its name, with its schema if the task named one.
+    :param owner_column: the column that holds the owner of each row.
+    :param owner: the owner of the rows of this output.
+    """
+
+    conn_id: str
+    table: str
+    owner_column: str
+    owner: str
+
+
 class RepairCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What the repair of one verdict did.
 
@@ -100,7 +126,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     :param job: URI of the job folder; None for batches that something else submitted.
     :param owner: the owner of the destination.
     :param destination: URI of the folder, or ``xcom``.
-    :param output_format: the format's name, such as ``jsonl``; None in XCom.
+    :param table: the table that holds the rows; None for files and XCom.
+    :param columns: of a table, Parquet or CSV, the columns of the output; empty for all others.
+    :param output_format: the format's name, such as ``jsonl``; None in XCom and for a table.
     :param stop_reasons: the number of succeeded rows by stop reason; ``refusal`` is one of the reasons.
     :param verdicts: the number of succeeded rows by verdict.
     :param repairs: by verdict, what was asked again to repair such answers; paid for again.
@@ -119,6 +147,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     job: str | None
     owner: str | None
     destination: str
+    table: TableRecord | None = None
+    columns: tuple[OutputColumn, ...] = ()
     output_format: str | None
     batch_ids: tuple[str, ...]
     parts: tuple[PartFile, ...]
@@ -143,8 +173,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return self.counts.rows - usable
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the manifest as plain JSON values, e.g. for XCom."""
-        manifest: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        """Return the manifest as plain JSON values, e.g. for XCom; of a table, without the files that were loaded."""
+        shown = self if self.table is None else replace(self, parts=(), replaced=(), output_format=None)
+        manifest: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(shown))
         return manifest
 
 

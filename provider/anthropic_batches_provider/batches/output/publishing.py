@@ -7,21 +7,34 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from anthropic_batches_provider import __version__
+from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import MANIFEST_NAME, Destination, check_destination
-from anthropic_batches_provider.batches.output.manifest import Manifest, PartFile, encode_manifest, times_of
+from anthropic_batches_provider.batches.output.manifest import (
+    Manifest,
+    OutputColumn,
+    PartFile,
+    encode_manifest,
+    times_of,
+)
 from anthropic_batches_provider.batches.output.source import OutputSource
+from anthropic_batches_provider.batches.output.staged_rows import read_staged
+from anthropic_batches_provider.batches.output.table_columns import table_columns
 from anthropic_batches_provider.batches.output.tally import Tally
+from anthropic_batches_provider.batches.output.target_table import StagedPart
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import CorruptLedgerError, LedgerError, MessageBatchesError
 
 log = logging.getLogger(__name__)
+
+_READ_BYTES = 1 << 20
 
 
 def publish(
@@ -33,10 +46,13 @@ def publish(
     settings: CollectionSettings,
     spool: Path,
     superseded: Set[str] = frozenset(),
+    check_current: Callable[[], None] | None = None,
 ) -> Manifest:
     """Write the manifest of parts that are all in place, remove files that it makes obsolete, and record the end.
 
     :param superseded: names of further files that the same job has written; those that are no part are removed.
+    :param check_current: called while a table is locked, and raises if another attempt has gone on; by default what the
+        source itself can tell.
     :raises DestinationOwnedError: another owner has published there meanwhile.
     :raises LedgerError: the rows do not add up, or another attempt has started a further round meanwhile.
     :raises CorruptLedgerError: the output in place knows more about the same rows.
@@ -48,7 +64,9 @@ def publish(
         work,
         tally,
         settings,
-        destination=destination.uri,
+        destination=destination.published_at,
+        table=None if destination.table is None else destination.table.record,
+        columns=_columns(work, destination),
         owner=destination.owner,
         output_format=destination.output_format,
         parts=parts,
@@ -56,10 +74,32 @@ def publish(
     )
     work.check_current()  # first: if another attempt has begun a further round, that explains what is missing
     _check_not_poorer(manifest, previous)
+    if destination.table is not None:
+        destination.table.publish(
+            _staged(destination, parts, work), table_columns(work.layout), check_current or work.check_current
+        )
     _put(manifest, destination, spool)
     work.close(manifest)
     log.info("Published %s at %s: %s", counted(manifest.counts.rows, "row"), manifest.destination, manifest.counts)
     return manifest
+
+
+def _columns(work: OutputSource, destination: Destination) -> tuple[OutputColumn, ...]:
+    if not destination.format.is_table:
+        return ()
+    return tuple(OutputColumn(name=each.name, type=each.type) for each in table_columns(work.layout))
+
+
+def _staged(destination: Destination, parts: Sequence[PartFile], work: OutputSource) -> list[StagedPart]:
+    """Return the parts in the folder of a destination as they are loaded into its table."""
+    columns = table_columns(work.layout)
+
+    @contextmanager
+    def rows_of(name: str) -> Iterator[Iterator[list[Any]]]:
+        with destination.storage.open(name) as file:
+            yield read_staged(split_lines(iter(lambda: file.read(_READ_BYTES), b"")), columns)
+
+    return [StagedPart(name=part.name, rows=part.rows, open=partial(rows_of, part.name)) for part in parts]
 
 
 def _check_not_poorer(manifest: Manifest, previous: Manifest | None) -> None:

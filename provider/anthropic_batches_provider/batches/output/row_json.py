@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS, AnsweredRow
-from anthropic_batches_provider.batches.output.columns import MESSAGE_COLUMN, ResultColumn, RowLayout, columns_of
+from anthropic_batches_provider.batches.output.columns import ChosenColumn, RowLayout, columns_of, message_name_of
 
 _COMMA = ord(",")
 _LINE_FEED = ord("\n")
@@ -21,9 +21,8 @@ class RowEncoder:
 
     def __init__(self, layout: RowLayout) -> None:
         self._encodable = _encodable_row(layout)
-        self._message_name = (
-            b"," + msgspec.json.encode(layout.column_prefix + MESSAGE_COLUMN) + b":" if layout.include_message else None
-        )
+        name = message_name_of(layout)
+        self._message_name = None if name is None else b"," + msgspec.json.encode(name) + b":"
         self._encode_into = msgspec.json.Encoder().encode_into
 
     def encode(self, row: AnsweredRow) -> bytes:
@@ -53,10 +52,10 @@ def _encodable_row(layout: RowLayout) -> Callable[[AnsweredRow], object]:
     It is compiled from the paths of the columns, as namedtuple and dataclasses compile their methods. A loop over the
     columns would add a tenth to the time that a whole row takes.
     """
-    columns = columns_of(layout)
-    names: dict[str, object] = {"encodable": _row_type(columns, layout.column_prefix), "layout": layout}
+    chosen = columns_of(layout)
+    names: dict[str, object] = {"encodable": _row_type(chosen), "layout": layout}
     values = []
-    for column in columns:
+    for column in (each.column for each in chosen):
         if isinstance(column.value, str):
             values.append(f"row.{column.value}")
         else:
@@ -66,11 +65,11 @@ def _encodable_row(layout: RowLayout) -> Callable[[AnsweredRow], object]:
     return made
 
 
-def _row_type(columns: Sequence[ResultColumn], column_prefix: str) -> Callable[..., object]:
+def _row_type(chosen: Sequence[ChosenColumn]) -> Callable[..., object]:
     """Return a function that makes an encodable row from the values of the result's columns."""
-    fields: list[tuple[str, type]] = [(column.name, object) for column in columns]
+    names = {f"column_{number}": each.name for number, each in enumerate(chosen)}
+    fields: list[tuple[str, type]] = [(name, object) for name in names]
     try:
-        return msgspec.defstruct("OutputRow", fields, rename=lambda name: column_prefix + name, gc=False)
+        return msgspec.defstruct("OutputRow", fields, rename=names, gc=False)
     except ValueError:  # msgspec accepts no name with a quote or a backslash; a slower dict accepts any
-        names = [column_prefix + column.name for column in columns]
-        return lambda *values: dict(zip(names, values, strict=True))
+        return lambda *values: dict(zip(names.values(), values, strict=True))

@@ -121,6 +121,8 @@ def test_the_manifest_counts_what_was_written(job: EndedJob) -> None:
             "ended_at": "2026-11-21T05:00:00Z",
             "collected_at": "2026-11-21T06:00:00Z",
         },
+        "table": None,
+        "columns": [],
         "foreign_results": 1,
         "duplicate_results": 0,
         "replaced": [],

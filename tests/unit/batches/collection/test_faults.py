@@ -260,8 +260,8 @@ def test_a_manifest_of_a_newer_version_counts_as_anothers(job: EndedJob) -> None
 
 
 def test_an_unknown_output_format_is_refused(job: EndedJob) -> None:
-    with pytest.raises(ConfigurationError, match=r"'jsonl' or 'jsonl\.gz', not 'csv'"):
-        job.destination(output_format="csv")
+    with pytest.raises(ConfigurationError, match=r"'jsonl' or .*'csv', not 'tsv'"):
+        job.destination(output_format="tsv")
 
 
 # --------------------------------------------------------------------------------------------- the batches and the job

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from anthropic_batches_provider.batches.arrow_types import declared_types
 from anthropic_batches_provider.batches.requests.wording import reason, shortened
 from anthropic_batches_provider.batches.rows.arrow.arrow_streams import (
     LARGE_BYTES,
@@ -20,7 +21,6 @@ from anthropic_batches_provider.batches.rows.arrow.arrow_streams import (
     reading,
     refuse_other_format,
 )
-from anthropic_batches_provider.batches.rows.arrow.arrow_types import declared_types
 from anthropic_batches_provider.batches.rows.arrow.arrow_values import check_names, rows_of_batch
 from anthropic_batches_provider.batches.rows.plain_bytes import BrokenFileError, RowFile
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError

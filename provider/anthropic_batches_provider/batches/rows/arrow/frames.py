@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+from anthropic_batches_provider.batches.arrow_types import declared_types, type_text
 from anthropic_batches_provider.batches.frame_kinds import is_frame, is_pandas_frame
 from anthropic_batches_provider.batches.requests.exact_values import is_missing
 from anthropic_batches_provider.batches.requests.wording import listed, reason
 from anthropic_batches_provider.batches.rows.arrow.arrow_streams import import_pyarrow
-from anthropic_batches_provider.batches.rows.arrow.arrow_types import declared_types, type_text
 from anthropic_batches_provider.batches.rows.arrow.arrow_values import (
     BATCH_ROWS,
     check_names,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import repeat
 from typing import Any
 
+from anthropic_batches_provider.batches.arrow_types import declared_types
 from anthropic_batches_provider.batches.rows.arrow.arrow_streams import (
     LARGE_BYTES,
     ArrowSource,
@@ -19,7 +20,6 @@ from anthropic_batches_provider.batches.rows.arrow.arrow_streams import (
     reading,
     refuse_other_format,
 )
-from anthropic_batches_provider.batches.rows.arrow.arrow_types import declared_types
 from anthropic_batches_provider.batches.rows.arrow.arrow_values import BATCH_ROWS, check_names, rows_of_batch
 from anthropic_batches_provider.batches.rows.arrow.int96 import columns_that_differ, has_int96
 from anthropic_batches_provider.batches.rows.plain_bytes import BrokenFileError, RowFile

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow
 import pytest
 
-from anthropic_batches_provider.batches.rows.arrow.arrow_types import arrow_type_of, declared_types, type_text
+from anthropic_batches_provider.batches.arrow_types import arrow_type_of, declared_types, type_text
 
 ODD = 'b c, d: x>"{}\n'
 UNION = pyarrow.dense_union([pyarrow.field("x", pyarrow.int8())])
