@@ -63,9 +63,9 @@ def is_table(destination: str | SqlTable, output_format: str) -> bool:
 
 def check_table(table: SqlTable, owner: str) -> None:
     """Check a table as far as it can be checked before the rows are read."""
-    from anthropic_batches_provider.edge.sql_loading import SqlTarget
+    from anthropic_batches_provider.edge.sql_tables.target import SqlTarget
 
-    SqlTarget(table, owner).check(())
+    SqlTarget(table, owner).check_before_reading(())
 
 
 def staged_parts_of_job(job_uri: str) -> Storage:
@@ -81,6 +81,6 @@ def table_destination(table: SqlTable, parts: Storage, *, owner: str) -> Destina
     """
     from anthropic_batches_provider.batches.output.destination import Destination
     from anthropic_batches_provider.batches.output.formats import STAGED
-    from anthropic_batches_provider.edge.sql_loading import SqlTarget
+    from anthropic_batches_provider.edge.sql_tables.target import SqlTarget
 
     return Destination(storage=parts, owner=owner, output_format=STAGED.name, table=SqlTarget(table, owner))

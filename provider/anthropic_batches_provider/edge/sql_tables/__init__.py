@@ -1,0 +1,1 @@
+"""A table of a database as the destination of rows, through any DB-API hook of Airflow."""

@@ -1,0 +1,55 @@
+"""The rows of one owner in a table: the engine's view of :class:`.SqlTable`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from anthropic_batches_provider.batches.output.manifest import TableRecord
+from anthropic_batches_provider.batches.output.table_columns import TableColumn
+from anthropic_batches_provider.batches.output.target_table import StagedPart
+from anthropic_batches_provider.edge.sql_table import SqlTable
+from anthropic_batches_provider.edge.sql_tables.checks import check_before_reading, check_table
+from anthropic_batches_provider.edge.sql_tables.database import Database
+from anthropic_batches_provider.edge.sql_tables.loading import load
+
+
+class SqlTarget:
+    """The rows of one owner in a table.
+
+    :param table: its arguments are rendered.
+    :param owner: the unit of work.
+    """
+
+    def __init__(self, table: SqlTable, owner: str) -> None:
+        self._table = table
+        self._owner = owner
+        self._database = Database(table.conn_id)
+
+    @property
+    def record(self) -> TableRecord:
+        """What the manifest says of it."""
+        table = self._table
+        return TableRecord(conn_id=table.conn_id, table=table.table, owner_column=table.owner_column, owner=self._owner)
+
+    @property
+    def uri(self) -> str:
+        """What messages and the manifest call it."""
+        return f"sql://{self._table.conn_id}@{self._table.table}"
+
+    def check_before_reading(self, names: Sequence[str]) -> None:
+        """Check what can be checked before a row is read.
+
+        :param names: of the columns that are known by then.
+        """
+        check_before_reading(self._database, self._table, names)
+
+    def check(self, columns: Sequence[TableColumn]) -> None:
+        """Check that rows with these columns can be loaded; make the table if the task says so."""
+        check_table(self._database, self._table, columns)
+
+    def publish(
+        self, parts: Sequence[StagedPart], columns: Sequence[TableColumn], check_current: Callable[[], None]
+    ) -> None:
+        """Replace the owner's rows by those of the parts."""
+        self.check(columns)
+        load(self._database, self.record, parts, columns, check_current)
