@@ -98,7 +98,7 @@ class DirectService:
             simulator.check_results(batch)
         if fault is not None and fault.action == "drop_after_commit":
             self._lose_the_answer(call)
-        chunks = result_chunks(batch, seed=simulator.seed, hit_rate=simulator.settings.cache_hit_rate)
+        chunks = result_chunks(batch, seed=simulator.seed, cache=simulator.cache_of(batch))
         yield self._in_transit(chunks, fault, call)
 
     def _in_transit(self, chunks: Iterator[bytes], fault: Fault | None, call: Call[Any]) -> Iterator[bytes]:

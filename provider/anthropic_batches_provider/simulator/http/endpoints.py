@@ -99,7 +99,7 @@ class Endpoints:
         simulator = self._simulator
         batch = simulator.batch(call.batch_id, call.origin.workspace_id)
         simulator.check_results(batch)
-        chunks = result_chunks(batch, seed=simulator.seed, hit_rate=simulator.settings.cache_hit_rate)
+        chunks = result_chunks(batch, seed=simulator.seed, cache=simulator.cache_of(batch))
         headers = {"content-disposition": f'attachment; filename="{batch.id}_results.jsonl"'}
         compress = simulator.settings.gzip_results and "gzip" in call.request.headers.get("accept-encoding", "")
         if compress:

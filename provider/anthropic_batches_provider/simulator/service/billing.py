@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from anthropic_batches_provider.simulator.service.prompt_caching import PromptCache
 from anthropic_batches_provider.simulator.service.prompt_contents import content_hash
 from anthropic_batches_provider.simulator.service.result_lines import result_rows
 from anthropic_batches_provider.simulator.service.simulated_batch import MessageBatch
@@ -87,7 +89,9 @@ class BillBook:
         self._seed = seed
         self._details: dict[str, _Detail] = {}
 
-    def billing(self, batches: list[MessageBatch], *, now: float, hit_rate: float) -> Billing:
+    def billing(
+        self, batches: list[MessageBatch], *, now: float, cache_of: Callable[[MessageBatch], PromptCache]
+    ) -> Billing:
         """Return the bill of ``batches`` at ``now``; takes some 20 µs for each row that was not billed before."""
         details, bills, total = [], [], Tokens()
         for batch in batches:
@@ -95,7 +99,7 @@ class BillBook:
                 bills.append(_open_bill(batch, ended=False))
                 continue
             if batch.id not in self._details:
-                self._details[batch.id] = self._work_out(batch, hit_rate)
+                self._details[batch.id] = self._work_out(batch, cache_of(batch))
             detail = self._details[batch.id]
             details.append((batch, detail))
             bills.append(detail.bill)
@@ -112,11 +116,11 @@ class BillBook:
             batches=bills,
         )
 
-    def _work_out(self, batch: MessageBatch, hit_rate: float) -> _Detail:
+    def _work_out(self, batch: MessageBatch, cache: PromptCache) -> _Detail:
         bill = _open_bill(batch, ended=True)
         # Flat arrays, so that a million billed rows take 24 MB and not a million objects.
         hashes, indexes = bytearray(), array("L")
-        for row in result_rows(batch, seed=self._seed, hit_rate=hit_rate):
+        for row in result_rows(batch, seed=self._seed, cache=cache):
             if row.result["type"] != "succeeded":
                 continue
             bill.rows_billed += 1

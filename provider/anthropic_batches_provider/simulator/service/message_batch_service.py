@@ -10,6 +10,7 @@ from anthropic_batches_provider.simulator.service.billing import BillBook, Billi
 from anthropic_batches_provider.simulator.service.identifiers import digest_number, make_id
 from anthropic_batches_provider.simulator.service.outcomes import OutcomeRules
 from anthropic_batches_provider.simulator.service.preparation import prepare
+from anthropic_batches_provider.simulator.service.prompt_caching import PromptCache, PromptCaches
 from anthropic_batches_provider.simulator.service.refusals import Refusal, batch_not_found, no_results
 from anthropic_batches_provider.simulator.service.service_settings import (
     ANY_WORKSPACE,
@@ -68,6 +69,7 @@ class MessageBatchService:
         self.settings = self._first_settings
         self.rules = OutcomeRules(self.seed)
         self._bills = BillBook(self.seed)
+        self._caches = PromptCaches(self.seed)
         self._batches: dict[str, MessageBatch] = {}
         self._deleted: list[MessageBatch] = []
         self._ids = count()
@@ -111,6 +113,7 @@ class MessageBatchService:
         batch_id = make_id("msgbatch_", *self._id_seed, "batch", len(self._batches) + len(self._deleted))
         batch = MessageBatch(batch_id, prepared, created_at, self.settings.batch_duration)
         self._batches[batch_id] = batch
+        self._caches.note(batch)
         return batch
 
     def batch(self, batch_id: str, workspace_id: str) -> MessageBatch:
@@ -188,8 +191,12 @@ class MessageBatchService:
         if batch.archived_at(now) is not None:
             raise Refusal(404, self.settings.archived_message.format(batch_id=batch.id))
 
+    def cache_of(self, batch: MessageBatch) -> PromptCache:
+        """Return the prompt cache as the requests of a batch find it."""
+        return self._caches.of(batch, self.settings, now=self.clock.now())
+
     def billing(self) -> Billing:
         """Compute the bill up to now; may run in another thread."""
         now = self.clock.now()
         batches = sorted([*self._deleted, *self._batches.values()], key=lambda batch: batch.created_at)
-        return self._bills.billing(batches, now=now, hit_rate=self.settings.cache_hit_rate)
+        return self._bills.billing(batches, now=now, cache_of=self.cache_of)

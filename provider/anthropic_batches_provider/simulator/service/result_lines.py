@@ -12,7 +12,7 @@ import msgspec
 from anthropic_batches_provider.simulator.service.identifiers import make_id
 from anthropic_batches_provider.simulator.service.model_answers import Served, make_message
 from anthropic_batches_provider.simulator.service.outcomes import Outcome
-from anthropic_batches_provider.simulator.service.prompt_caching import PromptCache
+from anthropic_batches_provider.simulator.service.prompt_caching import PromptCache, mentions_caching
 from anthropic_batches_provider.simulator.service.simulated_batch import RESULT_TYPES, SUCCEEDED, MessageBatch
 
 CHUNK_BYTES = 256 * 1024
@@ -41,9 +41,11 @@ class ResultRow:
     line: bytes | None = None
 
 
-def result_rows(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterator[ResultRow]:
-    """Make the rows in the order of processing; equal seeds and hit rates give equal rows."""
-    cache = PromptCache(seed, hit_rate)
+def result_rows(batch: MessageBatch, *, seed: int, cache: PromptCache) -> Iterator[ResultRow]:
+    """Make the rows in the order of processing; equal seeds and caches give equal rows.
+
+    :param cache: as the batch finds it; it is used up.
+    """
     for index, code in zip(batch.prepared.order, batch.codes(), strict=True):
         request = batch.requests[index]
         outcome = batch.prepared.outcomes.get(index)
@@ -51,8 +53,7 @@ def result_rows(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterator[
             yield ResultRow(index, request.custom_id, _unanswered(RESULT_TYPES[code], outcome))
             continue
         params = msgspec.json.decode(request.params)
-        # A search for the word in the bytes saves most requests a walk over their blocks.
-        prompt = cache.charge(params, mentions_caching=b'"cache_control"' in bytes(request.params))
+        prompt = cache.charge(params, may_cache=mentions_caching(bytes(request.params)))
         served = Served(seed, make_id("msg_", seed, batch.id, request.custom_id))
         message = make_message(params, outcome, prompt, served)
         shown = outcome is None or outcome.result != "missing"
@@ -73,11 +74,11 @@ def _unanswered(result_type: str, outcome: Outcome | None) -> dict[str, Any]:
     return {"type": "errored", "error": {"type": "error", "error": error, "request_id": None}}
 
 
-def result_chunks(batch: MessageBatch, *, seed: int, hit_rate: float) -> Iterator[bytes]:
+def result_chunks(batch: MessageBatch, *, seed: int, cache: PromptCache) -> Iterator[bytes]:
     """Encode the results as JSON Lines, in chunks of whole lines and about 256 KiB."""
     encoder = msgspec.json.Encoder()
     chunk = bytearray()
-    for row in result_rows(batch, seed=seed, hit_rate=hit_rate):
+    for row in result_rows(batch, seed=seed, cache=cache):
         if row.has_line:
             chunk += row.line or encoder.encode({"custom_id": row.custom_id, "result": row.result})
             chunk += b"\n"

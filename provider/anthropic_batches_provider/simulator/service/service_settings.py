@@ -36,7 +36,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     :param max_bytes: bytes in one request body, after decoding.
     :param queue_limit: requests in all batches of the organization that have not ended.
     :param requests_per_minute: the figure in the rate limit headers; with ``enforce_requests_per_minute``, a limit.
-    :param cache_hit_rate: share of requests that find a prompt cache entry that an earlier request of the batch wrote.
+    :param cache_hit_rate: share of requests that read the prompt cache entry that another request of their own batch
+        wrote. At 0, the requests of a cold batch do not read each other.
+    :param warm_cache_hit_rate: share of requests that read the entry that an earlier batch left.
     :param html_413: answer a body that is too large in HTML, as the network in front of the API does.
     :param cancel_ended_status: 200 (the batch, unchanged) or 400, on canceling a batch that has ended.
     :param archived_message: the error for results after 29 days; ``{batch_id}`` is filled in.
@@ -55,7 +57,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     queue_limit: int = 500_000
     requests_per_minute: int = 4_000
     enforce_requests_per_minute: bool = False
-    cache_hit_rate: float = 0.9
+    cache_hit_rate: float = 0.0
+    warm_cache_hit_rate: float = 1.0
     html_413: bool = False
     cancel_ended_status: int = 200
     archived_message: str = "Message Batch {batch_id} has no available results."
@@ -65,7 +68,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         for name in ("batch_duration", "cancel_duration"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
-        for name in ("cancel_completes", "cache_hit_rate"):
+        for name in ("cancel_completes", "cache_hit_rate", "warm_cache_hit_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be between 0 and 1")
         if self.cancel_ended_status not in (200, 400):

@@ -41,7 +41,7 @@ def seen(sim: Any, batch: Any, fresh: bool = False) -> Any:
 
 
 def rows(sim: Any, batch: Any) -> Any:
-    return list(result_rows(batch, seed=sim.seed, hit_rate=sim.settings.cache_hit_rate))
+    return list(result_rows(batch, seed=sim.seed, cache=sim.cache_of(batch)))
 
 
 def test_a_batch_of_no_duration_is_in_progress_when_made_and_ended_at_the_next_look() -> None:
@@ -205,7 +205,7 @@ def test_equal_params_are_one_content_however_they_are_written(key_order: Any) -
     assert sim.billing().distinct_contents == 1
 
 
-def test_the_first_of_a_prefix_writes_the_cache_and_others_read_it() -> None:
+def test_with_a_hit_rate_the_first_of_a_prefix_writes_the_cache_and_others_read_it() -> None:
     sim = simulator(cache_hit_rate=1)
     system = [{"type": "text", "text": "x" * 40_000, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
     batch = create(sim, body(4, system=system))
