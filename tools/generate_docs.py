@@ -23,7 +23,7 @@ from anthropic_batches_provider.batches.row_failures import FAILURES, RowFailure
 from anthropic_batches_provider.cli.commands import COMMANDS, PROGRAM
 from anthropic_batches_provider.edge.configuration import BOUNDS, OPTIONS, SECTION, Option
 from anthropic_batches_provider.hooks import MessageBatchHook
-from tools.columns_table import columns_table
+from tools.columns_table import columns_table, formats_table, table_columns_table
 from tools.constants_table import constants_table
 from tools.parameters_table import SECTIONS, markdown, parameters_table
 
@@ -133,6 +133,8 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "bounds": bounds,
     "constants": constants_table,
     "output-columns": columns_table,
+    "output-formats": formats_table,
+    "table-columns": table_columns_table,
     "commands": commands,
     "row-failures": row_failures,
     "hook-methods": hook_methods,

@@ -52,7 +52,8 @@ def check_row_arguments(operator: Any) -> None:
     _check_question(operator, templates)
     _check_repair(operator, templates)
     _check_prompt(operator)
-    UserColumns.of(operator.key, operator.keep, operator.column_prefix)
+    if not operator.chooses_columns:  # `columns` is not set yet
+        UserColumns.of(operator.key, operator.keep, operator.column_prefix)
     for rows in (operator.rows, operator.requests):
         _check_rows(rows, templates)
     _check_betas(operator.betas, templates)

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from importlib import import_module
 from itertools import chain
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
+from anthropic_batches_provider.batches.byte_lines import grouped_lines
+from anthropic_batches_provider.batches.file_options import FileOptions
 from anthropic_batches_provider.batches.ledger import Storage
+from anthropic_batches_provider.batches.output.delimited_files import read_delimited
 from anthropic_batches_provider.batches.output.destination import MANIFEST_NAME
-from anthropic_batches_provider.batches.output.manifest import MANIFEST_VERSION, Manifest, PartFile, decode_manifest
-from anthropic_batches_provider.batches.rows import read_row_file
+from anthropic_batches_provider.batches.output.manifest import (
+    MANIFEST_VERSION,
+    Manifest,
+    PartFile,
+    TableRecord,
+    decode_manifest,
+)
+from anthropic_batches_provider.batches.rows import Partitions, read_row_file
 from anthropic_batches_provider.edge.object_storage import open_storage
 from anthropic_batches_provider.edge.task_destination import XCOM
 from anthropic_batches_provider.edge.uris import as_uri, is_path, shown_uri
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError, LedgerError
 
+_Rows = Iterator[dict[str, Any] | InvalidRowError]
+_Reader = Callable[[BinaryIO, str], _Rows]
+
+_READ_BYTES = 1 << 18
 _OF_EVERY_MANIFEST = frozenset(("version", "destination", "parts", "counts", "batch_ids"))
 _WHAT_TO_GIVE = (
     "Give the return value of a MessageBatchOperator or MessageBatchResultsOperator, or the URI of the folder that it "
@@ -103,11 +117,25 @@ def _manifest_in(folder: str) -> Manifest:
 
 def _rows_of_parts(manifest: Manifest, folder: str) -> Iterator[dict[str, Any]]:
     """Return the rows of all parts; they are read from the folder where they are now, which may be a copy."""
+    if manifest.table is not None:
+        return _rows_of_table(manifest, manifest.table)
+    read = _READERS.get(str(manifest.output_format))
+    if read is None:
+        raise ConfigurationError(
+            f"The manifest of {shown_uri(folder)} says output_format {manifest.output_format!r}, but this version "
+            f"reads {', '.join(map(repr, _READERS))}. Use the package that wrote it. Nothing was read."
+        )
     storage = open_storage(folder, holds_ledger=False)
-    return chain.from_iterable(_rows_of_part(storage, part) for part in manifest.parts)
+    return chain.from_iterable(_rows_of_part(storage, part, read) for part in manifest.parts)
 
 
-def _rows_of_part(storage: Storage, part: PartFile) -> Iterator[dict[str, Any]]:
+def _rows_of_table(manifest: Manifest, table: TableRecord) -> Iterator[dict[str, Any]]:
+    rows_of_table = import_module("anthropic_batches_provider.edge.sql_tables.reading").rows_of_table
+    rows: Iterator[dict[str, Any]] = rows_of_table(manifest, table)
+    return rows
+
+
+def _rows_of_part(storage: Storage, part: PartFile, read: _Reader) -> Iterator[dict[str, Any]]:
     uri = f"{storage.uri.rstrip('/')}/{part.name}"
     rows = 0
     with ExitStack() as opened:
@@ -120,15 +148,44 @@ def _rows_of_part(storage: Storage, part: PartFile) -> Iterator[dict[str, Any]]:
             raise _differs(uri, f"has {size:,} bytes, but the manifest says {part.bytes:,}")
         stream.seek(0)
         try:
-            for row in read_row_file(stream, name=uri):
+            for row in read(stream, uri):
                 if isinstance(row, InvalidRowError):
                     raise row
                 yield row
                 rows += 1
-        except ConfigurationError as error:  # of the reader, which takes the file for somebody else's
+        except (ConfigurationError, _DamagedError) as error:  # of a reader, which takes the file for somebody else's
             raise _differs(uri, f"is damaged ({error})") from error
     if rows != part.rows:
         raise _differs(uri, f"has {rows:,} rows, but the manifest says {part.rows:,}")
+
+
+class _DamagedError(Exception):
+    """A file is not as it was written."""
+
+
+class _NoPartitions(Partitions):
+    """Adds nothing to the rows: the folders of an output are no columns of it, whatever they are called."""
+
+    def add(self, rows: _Rows, columns: Mapping[str, str | None], file_name: str) -> _Rows:
+        return rows
+
+
+def _json_lines(stream: BinaryIO, uri: str) -> _Rows:
+    return read_row_file(stream, name=uri, options=FileOptions(format="jsonl"))
+
+
+def _parquet(stream: BinaryIO, uri: str) -> _Rows:
+    return read_row_file(stream, name=uri, options=FileOptions(format="parquet"), partitions=_NoPartitions())
+
+
+def _csv(stream: BinaryIO, uri: str) -> _Rows:
+    try:
+        yield from read_delimited(chain.from_iterable(grouped_lines(iter(lambda: stream.read(_READ_BYTES), b""))))
+    except ValueError as error:
+        raise _DamagedError(str(error)) from error
+
+
+_READERS: Mapping[str, _Reader] = {"jsonl": _json_lines, "jsonl.gz": _json_lines, "parquet": _parquet, "csv": _csv}
 
 
 def _differs(uri: str, difference: str) -> LedgerError:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import pendulum
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -19,6 +19,12 @@ from anthropic_batches_provider.edge.arguments import (
     check_choice,
     check_count,
     seconds_of,
+)
+from anthropic_batches_provider.edge.chosen_columns import (
+    answer_fields_of,
+    check_chosen_columns,
+    check_columns_of_rows,
+    result_columns_of,
 )
 from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy
 from anthropic_batches_provider.edge.parse_checks import check_folder
@@ -202,6 +208,7 @@ class MessageBatchOperator(RowsOperator):
 
     template_fields: Sequence[str] = (*RowsOperator.template_fields, "destination")
     uri_fields: Sequence[str] = (*RowsOperator.uri_fields, "destination")
+    chooses_columns: ClassVar[bool] = True
     ui_color = "#d9c4e8"
 
     def __init__(
@@ -233,6 +240,11 @@ class MessageBatchOperator(RowsOperator):
         self.timeout_policy = on_timeout
         self.deadline: float | None = None  # seconds since the epoch; from the start of the try on
         check_folder(self, "destination", besides=XCOM)
+        check_chosen_columns(self)
+
+    def result_columns(self, schema: Mapping[str, Any] | None) -> Collection[str] | None:
+        """Return the names of the output's own columns if ``columns`` chooses them; else None."""
+        return result_columns_of(self, schema)
 
     def check_before_reading(self, job_input: JobInput) -> None:
         """Check that the destination is ours and writable before anything is spent; set the deadline of this try."""
@@ -242,6 +254,8 @@ class MessageBatchOperator(RowsOperator):
             check_writable,
         )
 
+        judged_by = job_input.plan.output_schema
+        check_columns_of_rows(self, answer_fields_of(None if judged_by is None else judged_by.schema))
         if self.timeout is not None:
             self.deadline = SystemClock().now().timestamp() + seconds_of(self.timeout)
         if isinstance(self.destination, SqlTable):

@@ -15,6 +15,7 @@ from anthropic_batches_provider.edge.arguments import (
     check_choice,
     check_count,
 )
+from anthropic_batches_provider.edge.chosen_columns import check_collected_columns
 from anthropic_batches_provider.edge.connections import connection_of
 from anthropic_batches_provider.edge.job_references import find_job, known_batch_ids
 from anthropic_batches_provider.edge.parse_checks import (
@@ -131,6 +132,7 @@ class MessageBatchResultsOperator(BaseOperator):
         check_job_arguments(self, one_job=True)
         check_folder(self, "destination", besides=XCOM)
         check_failed_rows_argument(self)
+        check_collected_columns(self)
 
     def execute(self, context: Context) -> Any:
         """Collect and publish; only then judge whether too many rows failed."""

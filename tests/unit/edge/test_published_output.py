@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import json
 import tracemalloc
 import uuid
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
+from pyarrow import parquet
 
 from anthropic_batches_provider.batches.output.manifest import Manifest, PartFile, RowCounts, Times, encode_manifest
 from anthropic_batches_provider.errors import ConfigurationError, LedgerError
@@ -78,6 +82,101 @@ def test_an_output_in_an_object_store_is_read_as_well(store: ObjectStoragePath, 
     assert [next(rows), next(rows)] == ROWS[:2]
     with pytest.raises(LedgerError, match=r"part-00001-k3v9c2m1\.jsonl(\.gz)? is missing"):
         next(rows)
+
+
+def published(folder: Path, output_format: str, name: str, rows: int, **changes: Any) -> dict[str, Any]:
+    """Return the manifest of one part that lies in a folder."""
+    part = PartFile.at(str(folder), name, rows=rows, size=(folder / name).stat().st_size)
+    manifest = Manifest(
+        provider_version="0.1.0", job=None, owner="d/t/u/-", destination=str(folder), output_format=output_format,
+        batch_ids=("msgbatch_1",), parts=(part,), counts=RowCounts(rows=rows, succeeded=rows),
+        stop_reasons={}, errors={}, usage={}, times=Times(submitted_at="", ended_at=None, collected_at=""), **changes,
+    )  # fmt: skip
+    (folder / "_manifest.json").write_bytes(encode_manifest(manifest))
+    return manifest.as_dict()
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> Path:
+    """Return a folder whose name would add a column to the rows of a table that is an input."""
+    folder = tmp_path / "dt=2026-11-21"
+    folder.mkdir()
+    return folder
+
+
+def test_rows_of_parquet_have_typed_values_and_no_more_columns_than_the_file(day: Path) -> None:
+    table = pyarrow.table({
+        "id": pyarrow.array([1, 2], pyarrow.int64()),
+        "price": pyarrow.array([Decimal("12.10"), None], pyarrow.decimal128(5, 2)),
+        "day": pyarrow.array([datetime.date(2026, 1, 2), None], pyarrow.date32()),
+        "tags": pyarrow.array([["a"], []], pyarrow.list_(pyarrow.string())),
+        "parsed": pyarrow.array(['{"a":1}', None]),
+    })  # fmt: skip
+    parquet.write_table(table, day / "part-00000-a.parquet")
+    manifest = published(day, "parquet", "part-00000-a.parquet", 2)
+    rows = [
+        {"id": 1, "price": Decimal("12.10"), "day": datetime.date(2026, 1, 2), "tags": ["a"], "parsed": '{"a":1}'},
+        {"id": 2, "price": None, "day": None, "tags": [], "parsed": None},
+    ]
+    for output in (manifest, str(day), day / "_manifest.json"):
+        assert list(read_rows(output)) == rows
+    assert list(read_rows([manifest, None, manifest])) == rows * 2
+    assert [row["id"] for row in read_rows({**manifest, "parts": [{**manifest["parts"][0], "rows": 2}]})] == [1, 2]
+
+
+CSV = b'id,text,label\n1,"",\n2,"a ""b""\n, c",x\n'
+
+
+def test_rows_of_csv_are_texts_and_tell_null_from_empty_text(day: Path) -> None:
+    (day / "part-00000-a.csv").write_bytes(CSV)
+    manifest = published(day, "csv", "part-00000-a.csv", 2)
+    for output in (manifest, day):
+        assert list(read_rows(output)) == [
+            {"id": "1", "text": "", "label": None},
+            {"id": "2", "text": 'a "b"\n, c', "label": "x"},
+        ]
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "said"),
+    [
+        ("csv", lambda data: data.replace(b'c"', b"c;"), r"is damaged \(a cell that begins in line 3 does not end"),
+        ("csv", lambda data: data.replace(b'1,"",', b'1,"a"'), r"is damaged \(line 2 has 2 cells"),
+        ("csv", lambda data: data.replace(b'1,"",', b'1,""x'), r"is damaged \(the record in line 2"),
+        ("csv", lambda data: data.replace(b",x\n", b",\xff\n"), r"is damaged \(line 3 is no UTF-8"),
+        ("csv", lambda data: data[1:], "has 37 bytes, but the manifest says 38"),
+        ("parquet", lambda data: data[:-4] + b"PAR2", "is damaged"),
+        ("parquet", lambda data: b"X" + data[1:], "is damaged"),
+        ("parquet", lambda data: data[1:], "has [0-9]+ bytes, but the manifest says"),
+    ],
+)  # fmt: skip
+def test_a_damaged_part_of_each_format_is_named(day: Path, name: str, damage: Any, said: str) -> None:
+    part = day / f"part-00000-a.{name}"
+    if name == "csv":
+        part.write_bytes(CSV)
+    else:
+        parquet.write_table(pyarrow.table({"id": [1, 2]}), part)
+    manifest = published(day, name, part.name, 2)
+    part.write_bytes(damage(part.read_bytes()))
+    with pytest.raises(LedgerError, match=rf"part-00000-a\.{name} {said}.* Restore the file, or clear the task"):
+        list(read_rows(manifest))
+
+
+def test_more_rows_in_the_manifest_than_in_a_part_of_a_table_are_named(day: Path) -> None:
+    (day / "part.csv").write_bytes(CSV)
+    with pytest.raises(LedgerError, match="has 2 rows, but the manifest says 3"):
+        list(read_rows(published(day, "csv", "part.csv", 3)))
+    parquet.write_table(pyarrow.table({"id": [1, 2]}), day / "part.parquet")
+    with pytest.raises(LedgerError, match="has 2 rows, but the manifest says 1"):
+        list(read_rows(published(day, "parquet", "part.parquet", 1)))
+
+
+def test_a_format_of_a_later_version_is_refused(day: Path) -> None:
+    (day / "part.orc").write_bytes(b"ORC")
+    manifest = published(day, "orc", "part.orc", 1)
+    for output in (manifest, day):
+        with pytest.raises(ConfigurationError, match=r"output_format 'orc', but this version reads 'jsonl', .*'csv'"):
+            read_rows(output)
 
 
 def test_rows_that_came_through_xcom_are_taken_as_they_are() -> None:

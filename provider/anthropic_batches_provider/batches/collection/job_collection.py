@@ -61,6 +61,7 @@ class JobCollection:
         self._failed: set[int] = set()
         self._first = 0  # every shard before it is written or failed
         self._collections = job.collection_count()
+        job_context_of(job, source, settings).check_columns()
         self._look_at_what_is_there(claim_destination(destination))
         check_writable(destination)
         self._check_table()

@@ -14,7 +14,7 @@ from anthropic_batches_provider.batches.judging import Judge, judge_for, judged_
 from anthropic_batches_provider.batches.ledger import ColumnRecord, JobFolder, JobRecord, SealRecord, ShardRecord
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.column_choice import EVERY_COLUMN
-from anthropic_batches_provider.batches.output.columns import FIRST_COLUMNS, RowLayout
+from anthropic_batches_provider.batches.output.columns import FIRST_COLUMNS, RowLayout, check_columns, fields_in_table
 from anthropic_batches_provider.batches.requests import OutputSchema
 from anthropic_batches_provider.batches.results import ExpectedRows
 from anthropic_batches_provider.batches.service import ResultsSource
@@ -105,6 +105,17 @@ class JobContext:
             own=self._own_columns() if settings.as_table else (),
             answer_schema=None if record.output_schema is None else msgspec.json.encode(record.output_schema),
         )
+
+    def check_columns(self) -> None:
+        """Check the columns of the output, before anything is written.
+
+        :raises ConfigurationError: they are not those of an output; see :func:`.output.columns.check_columns`.
+        """
+        layout = self.layout
+        fields = fields_in_table(layout.answer_schema) if self.settings.as_table else {}
+        has_types = bool(self.seal.columns) or self.settings.choice == EVERY_COLUMN
+        own = (layout.own or self.seal.columns) if has_types else self._own_columns()
+        check_columns(layout, fields, [each.name for each in own] if own else None)
 
     def _own_columns(self) -> tuple[ColumnRecord, ...]:
         """Return the user's columns; of a job that recorded none, those of its rows files, as text."""

@@ -25,6 +25,7 @@ class JobResults:
     :raises BatchesNotEndedError: a shard has no batch yet, or a batch has not ended.
     :raises ResultsUnavailableError: the API no longer knows a batch.
     :raises CorruptLedgerError: files of the job are lost.
+    :raises ConfigurationError: ``columns=`` names columns that the job's rows do not have.
     """
 
     def __init__(self, job: JobFolder, source: ResultsSource, settings: CollectionSettings) -> None:
@@ -33,6 +34,7 @@ class JobResults:
         job.check_whole()
         rounds = job.rounds()
         context = job_context_of(job, source, settings)
+        context.check_columns()
         self.batches = ended_batches_of(job, source, settings.clock)
         self.job: str | None = job.uri
         self.owner = context.record.owner

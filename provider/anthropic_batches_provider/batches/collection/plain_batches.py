@@ -12,7 +12,7 @@ from anthropic_batches_provider.batches.judging import judge_text
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
-from anthropic_batches_provider.batches.output.columns import RowLayout
+from anthropic_batches_provider.batches.output.columns import RowLayout, check_columns, fields_in_table
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.output.row_sink import CountedRows
 from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
@@ -24,13 +24,15 @@ from anthropic_batches_provider.errors import ConfigurationError
 class PlainBatches:
     """Batches that something else submitted; the rows of each come in the order of the API's results.
 
-    :raises ConfigurationError: there are no ids.
+    :raises ConfigurationError: there are no ids, or ``columns=`` is not for such an output.
     :raises BatchesNotEndedError: a batch has not ended.
     :raises ResultsUnavailableError: the API does not know a batch.
     :raises UnexpectedAnswerError: a batch has ended, but the API does not say how many requests it has.
     """
 
     def __init__(self, batch_ids: Sequence[str], source: ResultsSource, settings: CollectionSettings) -> None:
+        self.layout = _layout(settings)
+        check_columns(self.layout, fields_in_table(None) if settings.as_table else {}, own=())
         ids = list(dict.fromkeys(batch_ids))
         if not ids:
             raise ConfigurationError("batch_ids= names no batch, so there is nothing to collect. Name at least one.")
@@ -43,7 +45,6 @@ class PlainBatches:
         self.output_schema: str | None = None
         self.short_id = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:SHORT_ID_LENGTH]
         self.parts = [_PlainPart(batch, source, settings) for batch in self.batches]
-        self.layout = _layout(settings)
 
     def opened(self, spool: Path) -> AbstractContextManager[None]:
         return nullcontext()

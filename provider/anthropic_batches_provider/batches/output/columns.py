@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from anthropic_batches_provider.batches.output.column_choice import EVERY_COLUMN, ColumnChoice
+from anthropic_batches_provider.batches.output.column_choice import EVERY_COLUMN, ColumnChoice, plain_name
+from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.ledger import ColumnRecord
@@ -195,31 +196,73 @@ class ChosenColumn:
 
 
 def columns_of(layout: RowLayout) -> tuple[ChosenColumn, ...]:
-    """Return the columns of the result that a row of JSON has, in order, without the message.
+    """Return the columns of the result that a row of JSON has, in order.
 
-    :raises ConfigurationError: ``columns=`` names a column that does not exist.
+    :raises ConfigurationError: as :func:`chosen_columns`.
     """
-    return tuple(each for each in chosen_columns(layout, {}) if each.column is not MESSAGE)
-
-
-def message_name_of(layout: RowLayout) -> str | None:
-    """Return the name of the column that holds the whole message; None if there is none."""
-    found = (each.name for each in chosen_columns(layout, {}) if each.column is MESSAGE)
-    return next(found, None)
+    return chosen_columns(layout, {})
 
 
 def chosen_columns(layout: RowLayout, fields: Mapping[str, Sequence[str]]) -> tuple[ChosenColumn, ...]:
     """Return the columns of the result in the output, in order.
 
+    A job of an older version has the columns of that version, and those that ``columns=`` names.
+
     :param fields: of each column whose fields become columns of their own, those fields.
-    :raises ConfigurationError: ``columns=`` names a column that does not exist.
+    :raises ConfigurationError: ``columns=`` names a column that does not exist, gives two columns one name, or leaves
+        out the message that ``include_message`` asks for.
     """
-    by_name = {column.name: column for column in COLUMNS if not layout.columns or column.name in layout.columns}
+    choice = layout.choice
+    by_name = {
+        column.name: column
+        for column in COLUMNS
+        if not layout.columns or column.name in layout.columns or choice.mentions(column.name)
+    }
     if layout.include_message:
         by_name[MESSAGE.name] = MESSAGE
-    leaves = [(name, field) for name in by_name for field in fields.get(name, (None,))]
-    named = layout.choice.named(leaves)
-    return tuple(ChosenColumn(layout.column_prefix + shown, by_name[name], field) for (name, field), shown in named)
+    leaves = [(name, field) for name in by_name for field in fields.get(name) or (None,)]
+    found = tuple(
+        ChosenColumn(layout.column_prefix + shown, by_name[name], field)
+        for (name, field), shown in choice.named(leaves)
+    )
+    if layout.include_message and all(each.column is not MESSAGE for each in found):
+        raise ConfigurationError(
+            "include_message=True, but `columns` leaves `message` out. Name it in `columns`, or leave include_message "
+            "out."
+        )
+    return found
+
+
+def fields_in_table(answer_schema: bytes | None) -> dict[str, tuple[str, ...]]:
+    """Return the fields that are columns of their own in a table, by the column that they belong to.
+
+    :param answer_schema: as in a :class:`RowLayout`.
+    """
+    from anthropic_batches_provider.batches.output.answer_columns import answer_fields
+
+    return {"usage": USAGE_FIELDS, "parsed": tuple(answer_fields(answer_schema))}
+
+
+def check_columns(layout: RowLayout, fields: Mapping[str, Sequence[str]], own: Sequence[str] | None) -> None:
+    """Check the columns of an output as far as they are known.
+
+    :param fields: as in :func:`chosen_columns`.
+    :param own: the names of the user's own columns, as far as they are known; None if there may be others.
+    :raises ConfigurationError: as :func:`chosen_columns`; or the output has no column, or two of one name.
+    """
+    found = chosen_columns(layout, fields)
+    if own is not None and not own and not found:
+        raise ConfigurationError(
+            "The output would have no column: there are no key columns, and `columns` leaves out all of the result. "
+            "Name one in `columns`."
+        )
+    both = next((each for each in found if each.name in (own or ())), None)
+    if both is not None:
+        raise ConfigurationError(
+            f"Your rows and the output would both have a column {both.name!r}. Rename or leave out the output's with "
+            f"`columns=`, such as columns={{{plain_name((both.column.name, both.field))!r}: 'another_name'}}, or leave "
+            "yours out of `key` and `keep`."
+        )
 
 
 RESULT_COLUMNS = tuple(column.name for column in COLUMNS)

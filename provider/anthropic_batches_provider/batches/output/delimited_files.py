@@ -1,38 +1,68 @@
-"""The writer of CSV: a header, then one record for each row; a null is an empty cell, and an empty text is quoted."""
+"""CSV: a header, then one record for each row; a null is an empty cell, and an empty text is quoted.
+
+Invariant: the reader returns the texts and nulls that were written. Other readers may not tell a null from an empty
+text, but none finds other texts, columns or rows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.columns import RowLayout
+from anthropic_batches_provider.batches.output.table_columns import JSON
 from anthropic_batches_provider.batches.output.table_rows import TableRows
-from anthropic_batches_provider.batches.output.table_values import text_of
 
 _BUFFER_BYTES = 1 << 18
-_MUST_BE_QUOTED = frozenset('",\r\n')
+_BLOCK_RECORDS = 200  # handed to the file at once: each call costs more than its bytes
+_MUST_BE_QUOTED = re.compile('[",\r\n]|^\ufeff|^\\\\\\.$')  # a byte order mark; PostgreSQL's end of the data
+_CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^,"\r\n]*))([,\n])')
+_MOST_RECORD_BYTES = 1 << 28
+_decode_text = msgspec.json.Decoder(str).decode
 
 
 class _Delimited:
     def __init__(self, file: BinaryIO, layout: RowLayout) -> None:
         self._file = file
         self._rows = TableRows(layout)
-        self._write([column.name for column in self._rows.columns])
+        self._is_json = [column.type == JSON for column in self._rows.columns]
+        self._records: list[str] = []
+        self._null = "" if len(self._is_json) > 1 else '""'  # readers skip a line that holds nothing
+        self._add([column.name for column in self._rows.columns])
 
     def add(self, row: AnsweredRow) -> None:
-        self._write([text_of(cell, column_type="string") for cell in self._rows.cells(row)])
+        cells = zip(self._rows.cells(row), self._is_json, strict=True)
+        self._add([_text_of(bytes(cell), is_json=is_json) for cell, is_json in cells])
 
-    def _write(self, texts: list[str | None]) -> None:
-        self._file.write(",".join(map(_quoted, texts)).encode() + b"\n")
+    def _add(self, texts: Sequence[str | None]) -> None:
+        null = self._null
+        self._records.append(",".join([null if text is None else _quoted(text) for text in texts]))
+        if len(self._records) >= _BLOCK_RECORDS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._records:
+            self._file.write("\n".join((*self._records, "")).encode())
+            self._records = []
 
 
-def _quoted(text: str | None) -> str:
-    if text is None:
-        return ""
-    if text and _MUST_BE_QUOTED.isdisjoint(text):
+def _text_of(cell: bytes, *, is_json: bool) -> str | None:
+    """Return the text of a cell: of a string its content, of anything else its JSON, and None for null."""
+    if cell == b"null":
+        return None
+    if is_json or not cell.startswith(b'"'):
+        return cell.decode()
+    return _decode_text(cell)
+
+
+def _quoted(text: str) -> str:
+    if text and _MUST_BE_QUOTED.search(text) is None:
         return text
     return '"' + text.replace('"', '""') + '"'
 
@@ -41,4 +71,62 @@ def _quoted(text: str | None) -> str:
 def open_csv(path: Path, layout: RowLayout) -> Iterator[_Delimited]:
     """Open a file of comma-separated values."""
     with path.open("wb", buffering=_BUFFER_BYTES) as file:
-        yield _Delimited(file, layout)
+        sink = _Delimited(file, layout)
+        yield sink
+        sink.flush()
+
+
+def read_delimited(lines: Iterable[bytes]) -> Iterator[dict[str, str | None]]:
+    """Yield the rows of a file that :func:`open_csv` wrote, with None for a null.
+
+    :param lines: the lines of the file, with their line feeds.
+    :raises ValueError: the file is not as it was written; says in which line.
+    """
+    records = _records(lines)
+    _, header = next(records, (1, ()))
+    if not header or None in header:
+        raise ValueError("it has no header")
+    names = [name or "" for name in header]
+    for number, cells in records:
+        if len(cells) != len(names):
+            raise ValueError(f"line {number:,} has {len(cells)} cells, but the header names {len(names)} columns")
+        yield dict(zip(names, cells, strict=True))
+
+
+def _records(lines: Iterable[bytes]) -> Iterator[tuple[int, Sequence[str | None]]]:
+    """Yield each record, with the number of its first line."""
+    held: list[bytes] = []
+    marks = held_bytes = 0
+    first = 1
+    for number, line in enumerate(lines, 1):
+        held.append(line)
+        marks += line.count(b'"')
+        held_bytes += len(line)
+        if marks % 2 == 0:
+            yield first, _cells(b"".join(held), first)
+            held, marks, held_bytes, first = [], 0, 0, number + 1
+        elif held_bytes > _MOST_RECORD_BYTES:
+            break
+    if held:
+        raise ValueError(f"a cell that begins in line {first:,} does not end")
+
+
+def _cells(record: bytes, number: int) -> Sequence[str | None]:
+    try:
+        text = record.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"line {number:,} is no UTF-8") from error
+    if '"' not in text and text.endswith("\n") and "\r" not in text:
+        return [cell or None for cell in text[:-1].split(",")]
+    cells: list[str | None] = []
+    position, end = 0, ","
+    while end == ",":
+        cell = _CELL.match(text, position)
+        if cell is None:
+            raise ValueError(f"the record in line {number:,} is broken")
+        quoted, plain, end = cell.groups()
+        cells.append((plain or None) if quoted is None else quoted.replace('""', '"'))
+        position = cell.end()
+    if position != len(text):
+        raise ValueError(f"the record in line {number:,} is broken")
+    return cells

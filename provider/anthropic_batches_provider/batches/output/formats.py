@@ -27,6 +27,7 @@ class OutputFormat:
     :param suffix: the suffix of the file's name.
     :param writer: ``module:function``; takes a local path and a :class:`RowLayout`, and returns a context manager of
         the :class:`RowSink` that writes the file. The file is complete when the context ends without an error.
+    :param meaning: for the docs; Markdown.
     :param is_table: whether each row has the same columns, each with one type.
     :param extra: the extra of this distribution that the writer needs; "" for none.
     :param package: what that extra installs, and the writer imports; "" for none.
@@ -35,6 +36,7 @@ class OutputFormat:
     name: str
     suffix: str
     writer: str
+    meaning: str = ""
     is_table: bool = False
     extra: str = ""
     package: str = ""
@@ -54,16 +56,19 @@ FORMATS = (
     OutputFormat(
         name="jsonl",
         suffix=".jsonl",
+        meaning="JSON Lines in UTF-8: one JSON object a line. Every line ends with a line feed.",
         writer="anthropic_batches_provider.batches.output.json_lines:open_plain",
     ),
     OutputFormat(
         name="jsonl.gz",
         suffix=".jsonl.gz",
+        meaning="The same, compressed with gzip.",
         writer="anthropic_batches_provider.batches.output.json_lines:open_gzip",
     ),
     OutputFormat(
         name="parquet",
         suffix=".parquet",
+        meaning="[Parquet](#parquet), with typed columns.",
         writer="anthropic_batches_provider.batches.output.parquet_files:open_parquet",
         is_table=True,
         extra="parquet",
@@ -72,6 +77,7 @@ FORMATS = (
     OutputFormat(
         name="csv",
         suffix=".csv",
+        meaning="[CSV](#csv) in UTF-8, with a header.",
         writer="anthropic_batches_provider.batches.output.delimited_files:open_csv",
         is_table=True,
     ),

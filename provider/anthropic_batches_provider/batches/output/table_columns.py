@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from anthropic_batches_provider.batches.output.answer_columns import JSON, answer_fields, answer_type
 from anthropic_batches_provider.batches.output.columns import (
-    USAGE_FIELDS,
     ChosenColumn,
     RowLayout,
     chosen_columns,
+    fields_in_table,
 )
 from anthropic_batches_provider.errors import ConfigurationError
 
@@ -43,8 +43,8 @@ def table_columns(layout: RowLayout) -> tuple[TableColumn, ...]:
     """
     own = [TableColumn(each.name, _TEXT if each.type == _NO_VALUES else each.type) for each in layout.own]
     answer = answer_fields(layout.answer_schema)
-    fields = {"usage": USAGE_FIELDS, **({_ANSWER: tuple(answer)} if answer else {})}
-    result = [TableColumn(each.name, _type_of(each, answer, layout), each) for each in chosen_columns(layout, fields)]
+    chosen = chosen_columns(layout, fields_in_table(layout.answer_schema))
+    result = [TableColumn(each.name, _type_of(each, answer, layout), each) for each in chosen]
     columns = (*own, *result)
     if not columns:
         raise ConfigurationError("The output would have no column. Name some in `columns`, `key` or `keep`.")

@@ -5,17 +5,21 @@ Invariant: a column of the user and a column of the output never share a name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from anthropic_batches_provider.batches.output.user_columns import ROW_NUMBER_CLASH, ROW_NUMBER_COLUMN, UserColumns
+from anthropic_batches_provider.batches.output.user_columns import (
+    READY_KEY_COLUMN,
+    ROW_NUMBER_CLASH,
+    ROW_NUMBER_COLUMN,
+    UserColumns,
+)
 from anthropic_batches_provider.batches.requests.encoding import NotJsonError, encode_columns, encode_values
 from anthropic_batches_provider.batches.requests.wording import in_other_form, listed, row_name
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
 
-READY_KEY_COLUMN = "key"
-"""The key column of ready requests; it holds the user's custom_id."""
+__all__ = ["READY_KEY_COLUMN", "ROW_NUMBER_COLUMN", "RowColumns"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +29,15 @@ class RowColumns:
     :param key: one or more columns that identify a row; None for the row's number, in a column ``row_number``.
     :param keep: further columns to copy to the output; ``"*"`` for all columns of the row, in the row's order.
     :param column_prefix: put before the name of each *output* column, so that it does not clash with the user's.
+    :param result_columns: the names of the output's columns where ``columns=`` chooses them; None for all that any
+        output has.
     :raises ConfigurationError: a name is not a string, the key is empty, or a name clashes with an output column.
     """
 
     key: str | Sequence[str] | None = None
     keep: str | Sequence[str] = ()
     column_prefix: str = ""
+    result_columns: Collection[str] | None = None
 
     key_columns: tuple[str, ...] = field(init=False)
     kept_columns: tuple[str, ...] = field(init=False)
@@ -38,7 +45,7 @@ class RowColumns:
     _named: UserColumns = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        named = UserColumns.of(self.key, self.keep, self.column_prefix)
+        named = UserColumns.of(self.key, self.keep, self.column_prefix, self.result_columns)
         object.__setattr__(self, "key_columns", named.key_columns)
         object.__setattr__(self, "kept_columns", named.kept_columns)
         object.__setattr__(self, "output_columns", named.output_columns)

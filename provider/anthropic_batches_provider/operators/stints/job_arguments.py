@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class JobArguments:
     """The parameters of the same names of :class:`MessageBatchSubmitOperator`, which describes them.
 
+    :ivar result_columns: returns the names of the output's columns where ``columns=`` chooses them, by the JSON Schema
+        of the answers; else None.
     :ivar max_columns_bytes: the most bytes of the rows' own columns, where the output goes to XCom; else None.
     """
 
@@ -47,6 +49,7 @@ class JobArguments:
     show_prompt: bool
     conn_id: str
     max_columns_bytes: int | None
+    result_columns: Callable[[Mapping[str, Any] | None], Collection[str] | None]
 
     @classmethod
     def of(cls, operator: Any) -> JobArguments:

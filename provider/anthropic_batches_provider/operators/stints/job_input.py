@@ -189,5 +189,10 @@ class JobInput:
     def _columns(self) -> RowColumns:
         from anthropic_batches_provider.batches.rows import RowColumns
 
-        arguments = self.arguments
-        return RowColumns(key=arguments.key, keep=arguments.keep, column_prefix=arguments.column_prefix)
+        arguments, judged_by = self.arguments, self._question.output_schema
+        return RowColumns(
+            key=arguments.key,
+            keep=arguments.keep,
+            column_prefix=arguments.column_prefix,
+            result_columns=arguments.result_columns(None if judged_by is None else judged_by.schema),
+        )

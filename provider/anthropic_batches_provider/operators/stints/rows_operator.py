@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, cast
 
@@ -74,6 +74,9 @@ class RowsOperator(BaseOperator):
     uri_fields: Sequence[str] = ("storage",)
     operator_extra_links = task_links()
     ui_color = "#e8d5c4"
+
+    chooses_columns: ClassVar[bool] = False
+    """Whether it has ``columns=``, and so checks the names of columns when that is set."""
 
     shallow_copy_attrs: Sequence[str] = ("rows", "requests", "request_builder")
     template_fields_renderers: ClassVar[dict[str, str]] = {"system": "md", "message_params": "json", "repair": "json"}
@@ -184,6 +187,13 @@ class RowsOperator(BaseOperator):
     @property
     def max_columns_bytes(self) -> int | None:
         """The most bytes of the rows' own columns, where this task returns them in XCom; else None."""
+        return None
+
+    def result_columns(self, schema: Mapping[str, Any] | None) -> Collection[str] | None:
+        """Return the names of the output's own columns where this task chooses them; else None.
+
+        :param schema: the JSON Schema of the answers; None if there is none.
+        """
         return None
 
     def may_send(self) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from anthropic_batches_provider.batches.judging import judge_for
 from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS, AnsweredRow
+from anthropic_batches_provider.batches.output.column_choice import ColumnChoice
 from anthropic_batches_provider.batches.output.columns import OUTPUT_COLUMNS, RESULT_COLUMNS, RowLayout
 from anthropic_batches_provider.batches.output.memory import RowsInMemory
 from anthropic_batches_provider.batches.output.row_json import RowEncoder
@@ -69,6 +70,61 @@ def test_the_bytes_of_the_rows_own_columns_are_left_as_they_are() -> None:
 def test_a_prefix_goes_before_the_results_columns_alone() -> None:
     found = row(RowEncoder(RowLayout(column_prefix='a"é_', include_message=True)), succeeded("a"), b'{"text":"mine"}')
     assert list(found) == ["text", *(f'a"é_{name}' for name in OUTPUT_COLUMNS)]
+
+
+MANY = b"""{"id":7,"text":1.10,"custom_id":"n-0-7","batch_id":"b","result_type":"succeeded","text":"yes","parsed":null,\
+"verdict":"fits","stop_reason":"end_turn","error_type":null,"error_message":null,"error_details":null,\
+"model":"claude-haiku-5-5","usage":{"input_tokens":10,"output_tokens":3,"service_tier":"batch"},"earlier_rounds":null}"""
+
+
+def test_without_a_choice_a_line_has_these_bytes() -> None:
+    judged = answered(b'{"id":7,"text":1.10}', decode_result(succeeded("n-0-7")))
+    assert RowEncoder(RowLayout()).encode(judged) == MANY
+    with_message = RowEncoder(RowLayout(include_message=True)).encode(judged)
+    whole = json.dumps(message(), separators=(",", ":")).encode()
+    assert with_message == MANY[:-1] + b',"message":' + whole + b"}"
+
+
+@pytest.mark.parametrize(
+    ("columns", "own", "line"),
+    [
+        ([], b'{"id":1.10}', b'{"id":1.10}'),
+        ([], NO_COLUMNS, b"{}"),
+        (["verdict", "text"], b'{"id":1.10}', b'{"id":1.10,"verdict":"fits","text":"yes"}'),
+        (["text"], NO_COLUMNS, b'{"text":"yes"}'),
+        (["message"], NO_COLUMNS, b'{"message":MESSAGE}'),
+        (["message"], b'{"id":1}', b'{"id":1,"message":MESSAGE}'),
+        (["message", "text"], b'{"id":1}', b'{"id":1,"message":MESSAGE,"text":"yes"}'),
+        (["text", "message"], NO_COLUMNS, b'{"text":"yes","message":MESSAGE}'),
+        (
+            {**dict.fromkeys(RESULT_COLUMNS), "text": "é", "message": 'a"'},
+            b'{"i":1}',
+            b'{"i":1,"\xc3\xa9":"yes","a\\"":MESSAGE}',
+        ),
+    ],
+)  # fmt: skip
+def test_chosen_columns_follow_the_rows_own_in_their_order(columns: Any, own: bytes, line: bytes) -> None:
+    choice = ColumnChoice.of(columns)
+    encoder = RowEncoder(RowLayout(choice=choice, include_message=any(name == "message" for name, _ in choice.names)))
+    judged = answered(own, decode_result(succeeded("n-0-7")))
+    whole = json.dumps(message(), separators=(",", ":")).encode()
+    assert encoder.encode(judged) == line.replace(b"MESSAGE", whole)
+    lines = bytearray(b"before\n")
+    encoder.append_line(lines, judged)
+    encoder.append_line(lines, judged)
+    assert bytes(lines) == b"before\n" + (line.replace(b"MESSAGE", whole) + b"\n") * 2
+
+
+def test_a_message_before_other_columns_is_null_without_an_answer() -> None:
+    choice = ColumnChoice.of(["message", "result_type"])
+    found = row(RowEncoder(RowLayout(choice=choice, include_message=True)), errored("a"), b'{"id":7}')
+    assert found == {"id": 7, "message": None, "result_type": "errored"}
+
+
+def test_in_memory_there_are_the_same_columns_as_in_a_file() -> None:
+    sink = RowsInMemory(RowLayout(choice=ColumnChoice.of([])), max_bytes=20, total_rows=1)
+    sink.add(answered(b'{"id":7,"in":1.5}', decode_result(succeeded("a"))))
+    assert sink.rows == [{"id": 7, "in": 1.5}]
 
 
 def test_the_message_comes_whole_when_asked_for() -> None:
