@@ -15,12 +15,12 @@ from benchmarks.faults.cases import CASES
 from benchmarks.faults.table import as_table as faults_table
 from benchmarks.faults.table import run_cases
 from benchmarks.peers_environment import DISTRIBUTIONS, peers_python, versions
-from benchmarks.size import judging, peers, prompts, shapes, whole_path
+from benchmarks.size import judging, peers, prompts, shapes, tables, whole_path
 from benchmarks.size.processes import Processes
 from benchmarks.waiting import table as waiting
 from benchmarks.waiting.runs import Waits
 
-_BENCHMARKS = ("faults", "size", "prompts", "judging", "waiting", "imports")
+_BENCHMARKS = ("faults", "size", "prompts", "judging", "tables", "waiting", "imports")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -59,6 +59,8 @@ def _environment(what: str) -> tuple[str, Sequence[str]]:
     """Return the Python that a benchmark runs in, and the distributions whose versions count."""
     if what in ("judging", "prompts"):  # they compare this package with itself alone
         return sys.executable, ("airflow-provider-anthropic-batches", "pydantic", "jsonschema-rs", "msgspec")
+    if what == "tables":
+        return sys.executable, ("airflow-provider-anthropic-batches", "jsonschema-rs", "msgspec", "pyarrow", "psycopg")
     return peers_python(), DISTRIBUTIONS
 
 
@@ -71,6 +73,8 @@ def _sections(what: str, python: str, home: Path, options: argparse.Namespace) -
         return _judging(home, options.rounds)
     if what == "prompts":
         return _prompts(home, options.rounds)
+    if what == "tables":
+        return _tables(home)
     return _size(python, home, options.rounds) if what == "size" else _waiting(python, home)
 
 
@@ -104,6 +108,14 @@ def _judging(home: Path, rounds: int) -> Iterator[report.Section]:
     with SimulatorProcess(folder / "simulator") as simulator:
         processes = Processes(sys.executable, folder, simulator.control)
         yield report.Section("judging", judging.as_table(judging.measure(processes, rounds)), rounds)
+
+
+def _tables(home: Path) -> Iterator[report.Section]:
+    folder = home / "tables"
+    folder.mkdir()
+    with SimulatorProcess(folder / "simulator") as simulator:
+        processes = Processes(sys.executable, folder, simulator.control)
+        yield report.Section("tables", tables.as_table(tables.measure(processes, rounds=1)))
 
 
 def _waiting(python: str, home: Path) -> Iterator[report.Section]:

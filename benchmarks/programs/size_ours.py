@@ -15,6 +15,8 @@ from benchmarks.programs.label_model import Label
 from benchmarks.programs.size_arguments import Arguments, run
 from benchmarks.programs.size_context import context
 
+_NO_LIMIT = 1 << 40
+
 
 def submit(arguments: Arguments) -> None:
     _submit(arguments, requests=arguments.input.as_uri())
@@ -77,9 +79,24 @@ def _submit(arguments: Arguments, **source: Any) -> None:
 
 
 def collect(arguments: Arguments) -> None:
+    _collect(arguments, destination=arguments.output.as_uri())
+
+
+def collect_gzip(arguments: Arguments) -> None:
+    _collect(arguments, destination=arguments.output.as_uri(), output_format="jsonl.gz")
+
+
+def collect_xcom(arguments: Arguments) -> None:
+    """Collect all rows into memory, and leave a line for each of them."""
+    rows = _collect(arguments, destination="xcom", xcom_max_bytes=_NO_LIMIT)
+    arguments.output.mkdir()
+    (arguments.output / "rows.jsonl").write_text("\n" * len(rows))
+
+
+def _collect(arguments: Arguments, **destination: Any) -> Any:
     job = json.loads(arguments.reference.read_text())
-    operator = MessageBatchResultsOperator(task_id="results", job=job, destination=arguments.output.as_uri())
-    operator.execute(context(operator))
+    operator = MessageBatchResultsOperator(task_id="results", job=job, **destination)
+    return operator.execute(context(operator))
 
 
 if __name__ == "__main__":
@@ -95,5 +112,7 @@ if __name__ == "__main__":
             "submit_labels_by_schema": submit_labels_by_schema,
             "submit_labels_by_model": submit_labels_by_model,
             "collect": collect,
+            "collect_gzip": collect_gzip,
+            "collect_xcom": collect_xcom,
         }
     )

@@ -6,6 +6,7 @@ never below that of the process that started it.
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -90,19 +91,22 @@ class Processes:
         return Used(usage.ru_utime + usage.ru_stime - told["imports_cpu"], told["peak_memory"], elapsed)
 
     def submit_and_collect(
-        self, program: str, source: Path, folder: Path, *, rows: int, submit: str = "submit"
+        self, program: str, source: Path, folder: Path, *, rows: int, submit: str = "submit", collect: str = "collect"
     ) -> dict[str, Used]:
         """Run both steps in a new folder, and reset the simulator.
 
+        :param submit: the name of the first step.
+        :param collect: the name of the second.
+        :returns: what ``submit`` and ``collect`` used, under these names.
         :raises RuntimeError: a step failed, or did not send or write every row.
         """
         folder.mkdir()
         used = {
             "submit": self.run(program, submit, source, folder),
-            "collect": self.run(program, "collect", source, folder),
+            "collect": self.run(program, collect, source, folder),
         }
         sent = sum(create.requests or 0 for create in self.control.received().creates)
-        written = sum(_lines(file) for file in (folder / "output").rglob("*.jsonl"))
+        written = sum(_lines(file) for file in (folder / "output").rglob("*.jsonl*"))
         if (sent, written) != (rows, rows):
             raise RuntimeError(f"{program} sent {sent} and wrote {written} of {rows} rows")
         self.control.reset()
@@ -110,5 +114,5 @@ class Processes:
 
 
 def _lines(file: Path) -> int:
-    with file.open("rb") as source:
+    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as source:
         return sum(1 for _ in source)
