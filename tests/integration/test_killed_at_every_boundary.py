@@ -27,6 +27,7 @@ from tests.worlds.mortal import Report
 REPOSITORY = Path(__file__).parents[2]
 BATCH_SECONDS = 900
 ROWS = 7  # two shards, of four and of three
+DEAD_LETTERS = "_dead_letters.jsonl"
 FIRST_INTENT = "before create 00000-01-intent.json"
 FIRST_LOOK = "before retrieve"  # every shard has its batch
 
@@ -44,6 +45,8 @@ class Job:
     :param in_flight: complete it in one task, through a window of this size; None: step by step.
     :param fault: strikes the second create call.
     :param overloaded: rows that fail on their first submission, and are therefore sent again.
+    :param refused: rows that fail for good.
+    :param dead_letters: write such rows, with their requests, beside the output.
     :param batches: how many batches there must be at the end.
     """
 
@@ -51,6 +54,8 @@ class Job:
     in_flight: int | None = None
     fault: dict[str, Any] | None = None
     overloaded: tuple[int, ...] = ()
+    refused: tuple[int, ...] = ()
+    dead_letters: bool = False
     batches: int = 2
 
 
@@ -62,7 +67,9 @@ class Engine:
         self._reports = reports
 
     def run(self, folder: Path, job: Job, kill_at: int | None = None) -> Report:
-        order = Order(folder=str(folder), rows=job.rows, kill_at=kill_at, in_flight=job.in_flight)
+        order = Order(
+            folder=str(folder), rows=job.rows, kill_at=kill_at, in_flight=job.in_flight, dead_letters=job.dead_letters
+        )
         self._orders.write(msgspec.json.encode(order).decode() + "\n")
         self._orders.flush()
         return msgspec.json.decode(self._reports.readline(), type=Report)
@@ -128,6 +135,26 @@ def test_a_job_in_one_task_goes_on_through_its_window_and_its_rounds_wherever_a_
     trial.kill_at_each(sampled(path))
 
 
+@pytest.mark.parametrize(
+    "job",
+    [
+        replace(IN_ONE_TASK, dead_letters=True, refused=(5,)),
+        replace(IN_ONE_TASK, dead_letters=True),
+        Job(dead_letters=True, refused=(2, 6)),
+    ],
+    ids=["some stay", "the last round empties them", "step by step"],
+)
+def test_dead_letters_are_those_of_the_manifest_wherever_a_process_was_killed_around_them(
+    engine: Engine, control: SimulatorControl, tmp_path: Path, job: Job
+) -> None:
+    trial = Trial(engine, control, tmp_path, job)
+    path = trial.whole_path()
+    around = {DEAD_LETTERS, "_manifest.json"}
+    numbers = [number for number, name in enumerate(path) if any(each in name for each in around)]
+    assert any(DEAD_LETTERS in path[number] for number in numbers)
+    trial.kill_at_each(sorted({near for number in numbers for near in (number, number + 1) if near < len(path)}))
+
+
 @pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
 def test_a_job_in_one_task_loses_nothing_if_an_answer_is_lost_too(
     engine: Engine, control: SimulatorControl, tmp_path: Path, fault: dict[str, Any]
@@ -183,6 +210,8 @@ class Trial:
             self._control.add_fault("create", nth=2, **job.fault)
         for row in job.overloaded:
             self._control.add_outcome("errored", text_matches=f"row {row}$", error_type="overloaded_error", times=1)
+        for row in job.refused:
+            self._control.add_outcome("errored", text_matches=f"row {row}$", error_type="invalid_request_error")
         first = self._engine.run(folder, job, kill_at)
         assert (first.error, first.killed) == (None, kill_at is not None)
         if first.killed:
@@ -191,7 +220,7 @@ class Trial:
             second = self._engine.run(folder, job)
             assert (second.error, second.killed) == (None, False)
         self._check_bill(first)
-        check_output(folder, job.rows)
+        check_output(folder, job)
         return first.boundaries
 
     def _let_the_last_post_arrive(self) -> None:
@@ -205,7 +234,7 @@ class Trial:
     def _check_bill(self, first: Report) -> None:
         """Check that each row is billed once, and that an extra POST replaces one that made no batch."""
         billing, received = self._control.billing(), self._control.received()
-        assert (billing.rows_billed, billing.max_times_billed) == (self._job.rows, 1)
+        assert (billing.rows_billed, billing.max_times_billed) == (self._job.rows - len(self._job.refused), 1)
         assert received.batches_created == self._job.batches
         died_in_a_post = first.killed and first.boundaries[-1] in ("before the body", "after the body")
         assert len(received.creates) - received.batches_created <= died_in_a_post + (self._job.fault is not None)
@@ -220,11 +249,17 @@ def check_nothing_is_half_written(folder: Path) -> None:
                 json.loads(part)
 
 
-def check_output(folder: Path, rows: int) -> None:
-    """Check that every row is there once, in the manifest's order."""
+def check_output(folder: Path, job: Job) -> None:
+    """Check that every row is there once, in the manifest's order, and each that failed for good a dead letter."""
+    rows = job.rows
     output = LocalStorage(folder / "output")
     manifest = json.loads(output.read("_manifest.json"))
     lines = [json.loads(line) for part in manifest["parts"] for line in output.read(part["name"]).splitlines()]
     assert [line["key"] for line in lines] == list(range(rows))
-    assert {line["result_type"] for line in lines} == {"succeeded"}
+    assert [line["key"] for line in lines if line["result_type"] != "succeeded"] == list(job.refused)
+    letters = manifest["dead_letters"]
+    assert (0 if letters is None else letters["rows"]) == len(job.refused)
+    assert (DEAD_LETTERS in output.list("")) == bool(job.refused)
+    kept = output.read(DEAD_LETTERS).splitlines() if job.refused else []
+    assert [json.loads(line)["custom_id"] for line in kept] == list(job.refused)
     assert len({line["custom_id"] for line in lines}) == rows

@@ -175,6 +175,7 @@ def opened_job(
     nonce: str = NONCE,
     column_prefix: str = "",
     output_schema: OutputSchema | None = None,
+    key_columns: tuple[str, ...] = (),
 ) -> JobFolder:
     """Create a job without shards, as it is before its rows are read."""
     record = JobRecord(
@@ -187,6 +188,7 @@ def opened_job(
         opened_at=NOW.to_iso8601_string(),
         question="q",
         column_prefix=column_prefix,
+        key_columns=key_columns,
         output_schema=None if output_schema is None else dict(output_schema.schema),
         output_schema_hash="" if output_schema is None else output_schema.hash,
         output_model="" if output_schema is None else output_schema.model_name,
@@ -207,6 +209,7 @@ def ended_job(
     nonce: str = NONCE,
     unit: str = "dag/task/unit/-",
     output_schema: OutputSchema | None = None,
+    key_columns: tuple[str, ...] = (),
 ) -> EndedJob:
     """Create a job with one shard for each of ``results``.
 
@@ -214,7 +217,14 @@ def ended_job(
     :param columns: the JSON objects of the rows of each shard.
     """
     storage = LocalStorage(root / "jobs")
-    folder = opened_job(storage, unit, nonce=nonce, column_prefix=column_prefix, output_schema=output_schema)
+    folder = opened_job(
+        storage,
+        unit,
+        nonce=nonce,
+        column_prefix=column_prefix,
+        output_schema=output_schema,
+        key_columns=key_columns,
+    )
     service = Service()
     shards: list[ShardRecord] = []
     for number, rows in enumerate(columns):

@@ -57,12 +57,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     :param rows: how many rows the job has.
     :param kill_at: number of the boundary, from 0; None: no kill.
+    :param dead_letters: write the rows that stay without a usable answer, too.
     :param in_flight: complete it as one task does, through a window of this size; None: submit all, wait, collect.
     """
 
     folder: str
     rows: int
     kill_at: int | None = None
+    dead_letters: bool = False
     in_flight: int | None = None
 
 
@@ -86,7 +88,15 @@ class VirtualClock:
 class Run:
     """One process's work on a job: everything a task would do, from the rows to the manifest."""
 
-    def __init__(self, folder: Path, client: MortalClient, control: SimulatorControl, boundaries: Boundaries) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        client: MortalClient,
+        control: SimulatorControl,
+        boundaries: Boundaries,
+        *,
+        dead_letters: bool = False,
+    ) -> None:
         client.boundaries = boundaries
         self._client = client
         self._control = control
@@ -95,7 +105,9 @@ class Run:
         self._storage = MortalStorage(LocalStorage(folder / "storage"), boundaries)
         output = MortalStorage(LocalStorage(folder / "output"), boundaries)
         self._destination = Destination(storage=output, owner=UNIT.owner)
-        self._settings = CollectionSettings(spool_folder=self._spool, clock=self._clock, tries=TRIES)
+        self._settings = CollectionSettings(
+            spool_folder=self._spool, clock=self._clock, tries=TRIES, dead_letters=dead_letters
+        )
 
     def bring_to_end(self, rows: int) -> None:
         """Submit, wait and collect, as three tasks do."""
@@ -168,7 +180,7 @@ def main() -> None:
 
 
 def _run(order: Order, client: MortalClient, control: SimulatorControl, boundaries: Boundaries) -> None:
-    run = Run(Path(order.folder), client, control, boundaries)
+    run = Run(Path(order.folder), client, control, boundaries, dead_letters=order.dead_letters)
     if order.in_flight is None:
         run.bring_to_end(order.rows)
     else:

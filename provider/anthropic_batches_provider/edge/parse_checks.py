@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
-from anthropic_batches_provider.batches.output.failed_rows import check_max_failed_rows
+from anthropic_batches_provider.batches.output.failed_rows import NO_LETTERS_OF_PLAIN_BATCHES, check_max_failed_rows
 from anthropic_batches_provider.batches.output.user_columns import UserColumns
 from anthropic_batches_provider.batches.requests.prompt_syntax import check_syntax, checked_source
 from anthropic_batches_provider.batches.requests.question_rules import (
@@ -80,6 +80,15 @@ def check_failed_rows_argument(operator: Any) -> None:
     """
     if not is_unmapped(operator) and Templates.of(operator).is_literal(operator.max_failed_rows):
         check_max_failed_rows(operator.max_failed_rows)
+
+
+def check_dead_letters(operator: Any) -> None:
+    """Check that dead letters are asked for only where the requests are known.
+
+    :raises ConfigurationError: they are asked for of batches that something else submitted.
+    """
+    if not is_unmapped(operator) and operator.dead_letters and operator.job is None:
+        raise ConfigurationError(NO_LETTERS_OF_PLAIN_BATCHES)
 
 
 def check_job_arguments(operator: Any, *, one_job: bool = False, may_be_empty: bool = False) -> None:

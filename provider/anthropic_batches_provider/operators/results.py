@@ -19,6 +19,7 @@ from anthropic_batches_provider.edge.chosen_columns import check_collected_colum
 from anthropic_batches_provider.edge.connections import connection_of
 from anthropic_batches_provider.edge.job_references import find_job, known_batch_ids
 from anthropic_batches_provider.edge.parse_checks import (
+    check_dead_letters,
     check_failed_rows_argument,
     check_folder,
     check_job_arguments,
@@ -130,6 +131,7 @@ class MessageBatchResultsOperator(BaseOperator):
         self.conn_id = conn_id
         self.host: str | None = None
         check_job_arguments(self, one_job=True)
+        check_dead_letters(self)
         check_folder(self, "destination", besides=XCOM)
         check_failed_rows_argument(self)
         check_collected_columns(self)

@@ -288,3 +288,11 @@ def test_the_results_operator_checks_where_it_writes_and_how_many_rows_may_fail(
     with pytest.raises(ConfigurationError, match=r"^max_failed_rows= must be"):
         MessageBatchResultsOperator(task_id="t", job=JOB, max_failed_rows="5")
     MessageBatchResultsOperator(task_id="t", job=JOB, destination="{{ x }}", max_failed_rows="{{ y }}")
+
+
+@pytest.mark.parametrize("batch_ids", [["msgbatch_1"], "{{ params.batch_ids }}"])
+def test_dead_letters_need_a_job_because_requests_of_others_are_not_known(batch_ids: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^dead_letters=True needs job="):
+        MessageBatchResultsOperator(task_id="t", batch_ids=batch_ids, dead_letters=True)
+    MessageBatchResultsOperator(task_id="t", batch_ids=batch_ids)
+    MessageBatchResultsOperator(task_id="t", job=JOB, dead_letters=True)

@@ -16,6 +16,7 @@ from anthropic_batches_provider.batches.collection.job_results import JobResults
 from anthropic_batches_provider.batches.collection.plain_batches import PlainBatches
 from anthropic_batches_provider.batches.ledger import JobFolder
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.dead_letters import tell_dead_letters
 from anthropic_batches_provider.batches.output.destination import (
     Destination,
     check_destination,
@@ -121,7 +122,10 @@ def rows_for_xcom(
             part.write_to(rows, spool)
         for part in found.parts:
             part.close(spool)
-    manifest = manifest_of(found, tally, settings, destination=_XCOM, owner=found.owner)
+        letters = found.put_letters_into_job(spool) if isinstance(found, JobResults) else None
+    manifest = manifest_of(found, tally, settings, destination=_XCOM, owner=found.owner, dead_letters=letters)
+    if settings.dead_letters:
+        tell_dead_letters(manifest)
     found.close(manifest)
     return XComRows(rows=sink.rows, manifest=manifest)
 

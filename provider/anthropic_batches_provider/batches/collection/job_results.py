@@ -13,7 +13,8 @@ from anthropic_batches_provider.batches.collection.round_results import RoundRes
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
 from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, UnusableRows, is_superseded
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
-from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.output.dead_letters import DEAD_LETTERS_NAME, put_dead_letters
+from anthropic_batches_provider.batches.output.manifest import DeadLetters, Manifest
 from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
 from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import LedgerError
@@ -69,6 +70,19 @@ class JobResults:
                 f"Another attempt started a further round while the results of {self.job} were being collected. "
                 "Collect again when that round has ended. This attempt published nothing, and nothing is lost."
             )
+
+    def dead_letters(self) -> Iterator[bytes]:
+        """Yield the failed rows with their requests, in input order, as lines of ready requests."""
+        for part in self.parts:
+            yield from part.dead_letters()
+
+    def put_letters_into_job(self, spool: Path) -> DeadLetters | None:
+        """Put the dead letters into the job folder if they are asked for; those of an earlier collection go."""
+        storage, path = self._folder.storage, f"{self._folder.path}/{DEAD_LETTERS_NAME}"
+        letters = put_dead_letters(self.dead_letters(), storage, path, spool) if self._settings.dead_letters else None
+        if letters is None:
+            storage.remove(path)
+        return letters
 
     def close(self, manifest: Manifest) -> None:
         before = self._folder.last_collection()

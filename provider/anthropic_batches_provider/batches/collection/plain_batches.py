@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.columns import RowLayout, check_columns, fields_in_table
+from anthropic_batches_provider.batches.output.failed_rows import NO_LETTERS_OF_PLAIN_BATCHES
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.output.row_sink import CountedRows
 from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
@@ -24,7 +25,7 @@ from anthropic_batches_provider.errors import ConfigurationError
 class PlainBatches:
     """Batches that something else submitted; the rows of each come in the order of the API's results.
 
-    :raises ConfigurationError: there are no ids, or ``columns=`` is not for such an output.
+    :raises ConfigurationError: there are no ids, ``columns=`` is not for such an output, or dead letters are asked for.
     :raises BatchesNotEndedError: a batch has not ended.
     :raises ResultsUnavailableError: the API does not know a batch.
     :raises UnexpectedAnswerError: a batch has ended, but the API does not say how many requests it has.
@@ -36,6 +37,8 @@ class PlainBatches:
         ids = list(dict.fromkeys(batch_ids))
         if not ids:
             raise ConfigurationError("batch_ids= names no batch, so there is nothing to collect. Name at least one.")
+        if settings.dead_letters:
+            raise ConfigurationError(NO_LETTERS_OF_PLAIN_BATCHES)
         self.batches = [retrieve(batch_id, source, settings.clock) for batch_id in ids]
         check_ended(self.batches)
         for batch in self.batches:
@@ -51,6 +54,10 @@ class PlainBatches:
 
     def check_current(self) -> None:
         """Do nothing: batches do not change after they have ended."""
+
+    def dead_letters(self) -> Iterator[bytes]:
+        """Yield nothing: the requests of other submitters are not known."""
+        return iter(())
 
     def close(self, manifest: Manifest) -> None:
         """Keep nothing: there is no job folder."""

@@ -94,7 +94,7 @@ class RowHistory:
         """
         latest = self._found[-1].result
         if latest.result_type in _PERHAPS_BILLED:  # it may have been billed
-            return UnusableReason(row=row, result_type=latest.result_type)
+            return UnusableReason(row=row, result_type=latest.result_type, has_answer=bool(self._verdicts))
         return UnusableReason(
             row=row,
             result_type=latest.result_type,

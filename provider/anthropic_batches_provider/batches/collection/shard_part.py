@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from anthropic_batches_provider.batches.collection.dead_letters import dead_letters_of
 from anthropic_batches_provider.batches.collection.job_context import RESULTS_REMAIN, JobContext
 from anthropic_batches_provider.batches.collection.round_results import RoundResults
 from anthropic_batches_provider.batches.collection.row_history import RowHistory
@@ -112,6 +113,11 @@ class ShardPart:
         finally:
             for file in (kept, reasons, unreadable):
                 file.unlink(missing_ok=True)
+
+    def dead_letters(self) -> Iterator[bytes]:
+        """Yield the rows without a usable answer as lines of ready requests; call it once the part is written."""
+        if self.unusable_file is not None:
+            yield from dead_letters_of(self._context, self.shard, self.unusable_file)
 
     def _kept(self, reasons: Path, kept: Path) -> str | None:
         shard, context = self.shard, self._context

@@ -53,6 +53,7 @@ class UnusableReason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     :param sent: its requests so far, but for those whose failure may be over.
     :param turns: the messages that a request adds to the row's own to go on from its latest answer; none if it would
         begin anew.
+    :param has_answer: whether it was answered all the same, by an earlier round than one that left that open.
     :param container: the container in which the latest answer was paused; None if it names none.
     """
 
@@ -63,6 +64,7 @@ class UnusableReason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     sent: tuple[SentRequest, ...] = ()
     turns: tuple[msgspec.Raw, ...] = ()
     container: str | None = None
+    has_answer: bool = False
 
 
 class UnusableRow(UnusableReason, frozen=True, kw_only=True, omit_defaults=True):

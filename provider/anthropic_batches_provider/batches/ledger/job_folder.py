@@ -14,6 +14,7 @@
     ledger/00000-part-0001-….json   the rows of shard 0 are in the destination, for the first collection
     ledger/collected-0001.json      the results were written
     unusable/00000-{attempt}.jsonl  the rows of shard 0 without a usable result at that time, with their requests
+    _dead_letters.jsonl             with ``dead_letters=True``: such rows of an output in XCom, as ready requests
 
 A listing shows the state. Intents and outcomes are created exclusively: the attempt that creates the intent of a shard
 sends it. A record is read only once, because no record is ever rewritten; a missing record is looked for again.

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 CLEAR_BOTH_TASKS = (
     "clear the submitting task and everything downstream of it, and only those rows are sent and paid for."
 )
+NO_LETTERS_OF_PLAIN_BATCHES = (
+    "dead_letters=True needs job=: the requests of batch_ids= are not known here. Give job= if this package submitted "
+    "the batches, else leave dead_letters out. Nothing was fetched."
+)
 RAISE_MAX_ROUNDS = "raise max_rounds= and clear this task, and only those rows are sent and paid for."
 
 
@@ -57,9 +61,19 @@ def check_failed_rows(manifest: Manifest, max_failed_rows: int | float, *, again
     raise FailedRowsError(
         f"{failed:,} of {counted(rows, 'row')} {lack} ({_reasons(manifest)}); max_failed_rows is "
         f"{max_failed_rows!r}. {_advice(manifest, again)} To accept the failures, raise max_failed_rows. Every row is "
-        f"written {where}, with its {columns}. {_billed(manifest)}{_unreadable(manifest)}",
+        f"written {where}, with its {columns}. {_billed(manifest)}{_unreadable(manifest)}{_letters(manifest)}",
         failed=failed,
         total=rows,
+    )
+
+
+def _letters(manifest: Manifest) -> str:
+    letters = manifest.dead_letters
+    if letters is None:
+        return ""
+    return (
+        f" {letters.uri} holds {counted(letters.rows, 'failed row')} with the whole request: correct them, and give "
+        "the file as requests= to a task of its own."
     )
 
 

@@ -96,6 +96,17 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
 
 
+class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
+    """The file of the rows that stay without a usable result, with their requests.
+
+    :param uri: of the file, for ``requests=``.
+    :param rows: how many rows it holds.
+    """
+
+    uri: str
+    rows: int
+
+
 class RepairCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What the repair of one verdict did.
 
@@ -139,6 +150,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     :param usage: per model, the fields of :class:`Usage`; of all rounds, results that do not count included.
     :param foreign_results: results that answer no request of the job; left out of the output.
     :param duplicate_results: further results for a request that has one; left out of the output.
+    :param dead_letters: where the failed rows are with their requests; None if none are there, or none were asked for.
     :param replaced: files of the previous manifest that this one makes obsolete; removed once it is in place.
     """
 
@@ -164,6 +176,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     times: Times
     foreign_results: int = 0
     duplicate_results: int = 0
+    dead_letters: DeadLetters | None = None
     replaced: tuple[str, ...] = ()
 
     @property
@@ -171,6 +184,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """Rows without a usable answer: those that did not succeed, and with a schema those that do not fit it."""
         usable = self.counts.succeeded if self.output_schema is None else self.verdicts.get(FITS, 0)
         return self.counts.rows - usable
+
+    @property
+    def rows_without_letter(self) -> int:
+        """Failed rows that had a request but are no dead letter."""
+        letters = 0 if self.dead_letters is None else self.dead_letters.rows
+        return self.failed_rows - self.counts.invalid_row - letters
 
     def as_dict(self) -> dict[str, Any]:
         """Return the manifest as plain JSON values, e.g. for XCom; of a table, without the files that were loaded."""

@@ -13,9 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from anthropic_batches_provider import __version__
 from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.dead_letters import (
+    DEAD_LETTERS_NAME,
+    put_dead_letters,
+    tell_dead_letters,
+)
 from anthropic_batches_provider.batches.output.destination import MANIFEST_NAME, Destination, check_destination
 from anthropic_batches_provider.batches.output.manifest import (
     Manifest,
@@ -78,9 +85,23 @@ def publish(
         destination.table.publish(
             _staged(destination, parts, work), table_columns(work.layout), check_current or work.check_current
         )
+    manifest = _with_dead_letters(manifest, work, destination, settings, spool)
     _put(manifest, destination, spool)
     work.close(manifest)
     log.info("Published %s at %s: %s", counted(manifest.counts.rows, "row"), manifest.destination, manifest.counts)
+    return manifest
+
+
+def _with_dead_letters(
+    manifest: Manifest, work: OutputSource, destination: Destination, settings: CollectionSettings, spool: Path
+) -> Manifest:
+    """Put the dead letters in place if they are asked for, and return the manifest that names them."""
+    if not settings.dead_letters:
+        return manifest
+    letters = put_dead_letters(work.dead_letters(), destination.storage, DEAD_LETTERS_NAME, spool)
+    replaced = tuple(name for name in manifest.replaced if letters is None or name != DEAD_LETTERS_NAME)
+    manifest = replace(manifest, dead_letters=letters, replaced=replaced)
+    tell_dead_letters(manifest)
     return manifest
 
 
@@ -122,9 +143,12 @@ def _check_not_poorer(manifest: Manifest, previous: Manifest | None) -> None:
 def _replaced(
     destination: Destination, previous: Manifest | None, parts: tuple[PartFile, ...], superseded: Set[str]
 ) -> tuple[str, ...]:
-    """Return the files to remove: those of the previous manifest, those that a crash left over, and our own."""
+    """Return the files to remove: those of the previous manifest, those that a crash left over, and our own.
+
+    Dead letters are among them, until others take their place.
+    """
     listed = {part.name for part in previous.parts}.union(previous.replaced) if previous is not None else set()
-    obsolete = listed.union(superseded) - {part.name for part in parts}
+    obsolete = listed.union(superseded, (DEAD_LETTERS_NAME,)) - {part.name for part in parts}
     return tuple(name for name in destination.storage.list("") if name in obsolete)
 
 

@@ -6,7 +6,7 @@ on the disk, and none is in memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -83,6 +83,9 @@ class OutputSource(Protocol):
 
         :raises LedgerError: they are not.
         """
+
+    def dead_letters(self) -> Iterator[bytes]:
+        """Yield the failed rows with their requests, as lines of ready requests; call it once all parts are written."""
 
     def close(self, manifest: Manifest) -> None:
         """Record that everything is published, and delete files that are no longer needed."""
