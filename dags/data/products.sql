@@ -1,7 +1,11 @@
--- A shop's table of products, and an empty one for their translations.
+-- A shop's table of products, and empty ones for their translations and their attributes.
 CREATE TABLE products (product_id INTEGER PRIMARY KEY, name TEXT NOT NULL, description TEXT NOT NULL);
 CREATE TABLE translations (
     product_id INTEGER NOT NULL, language TEXT NOT NULL, description TEXT NOT NULL, PRIMARY KEY (product_id, language)
+);
+CREATE TABLE product_attributes (
+    anthropic_batches_unit TEXT NOT NULL,
+    product_id INTEGER PRIMARY KEY, parsed_category TEXT, parsed_indoor BOOLEAN, parsed_grams BIGINT, verdict TEXT
 );
 INSERT INTO products VALUES
     (1, 'Kettle', 'Boils a litre in two minutes, and switches itself off.'),

@@ -21,6 +21,7 @@ from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimul
 from tests.dags.conftest import ROOT, DagRunner, rows_in
 from tests.dags.test_file_examples import EXAMPLES as EXAMPLES_WITH_FILES
 from tests.dags.test_schema_examples import EXAMPLES as EXAMPLES_WITH_SCHEMAS
+from tests.dags.test_table_examples import EXAMPLES as EXAMPLES_WITH_TABLES
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "dags").glob("*.py"))
 HOUR = 3600
@@ -38,6 +39,7 @@ def test_there_is_a_test_for_every_example() -> None:
         *EXAMPLES_WITH_FILES,
         "translate_table",
         *EXAMPLES_WITH_SCHEMAS,
+        *EXAMPLES_WITH_TABLES,
     }
 
 
