@@ -142,7 +142,6 @@ WHERE: dict[str, tuple[str, ...]] = {
     "simulator/service/message_batch_service.py": ("unit/simulator/service/test_simulated_batch.py",),
     "simulator/service/model_catalog.py": ("unit/simulator/service/test_params_validation.py",),
     "simulator/service/preparation.py": ("unit/simulator/service/test_simulated_batch.py",),
-    "simulator/service/prompt_caching.py": ("unit/simulator/service/test_simulated_batch.py",),
     "simulator/service/prompt_contents.py": ("unit/simulator/service/test_simulated_batch.py",),
     "simulator/service/refusals.py": ("unit/simulator/service/test_create_body.py",),
     "simulator/service/result_lines.py": ("unit/simulator/service/test_simulated_batch.py",),
