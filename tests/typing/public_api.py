@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, assert_type
 
 from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.destinations import SqlTable
 from anthropic_batches_provider.errors import (
     ApiStatusError,
     ConfigurationError,
@@ -63,8 +64,27 @@ def operators() -> None:
     MessageBatchCancelOperator(task_id="g", job=submit.output)
 
 
+def outputs() -> None:
+    table = SqlTable("warehouse", "analytics.labels_{{ ds_nodash }}", create=True, owner_column="unit")
+    assert_type(table, SqlTable)
+    MessageBatchOperator(
+        task_id="table", rows=rows, destination=table, columns={"parsed": "", "text": "answer", "usage": None}
+    )
+    MessageBatchOperator(task_id="names", rows=rows, columns=["text", "verdict"], output_format="csv")
+    MessageBatchOperator(task_id="no_names", rows=rows, columns=(), dead_letters=True, output_format="parquet")
+    MessageBatchResultsOperator(task_id="table_of_job", job="/jobs/a", destination=table, columns=("text",))
+    MessageBatchResultsOperator(task_id="renamed", job="/jobs/a", columns={"text": "answer"}, dead_letters=True)
+    assert_type(read_rows({"table": {}}), Iterator[dict[str, Any]])
+    assert_type(read_rows([{"id": 1}]), Iterator[dict[str, Any]])
+
+
 def what_is_refused() -> None:
     MessageBatchOperator(task_id="a", rows=rows, on_timeout="stop")  # type: ignore[arg-type]
+    MessageBatchOperator(task_id="a", rows=rows, columns={"text": 1})  # type: ignore[dict-item]
+    MessageBatchOperator(task_id="a", rows=rows, columns={"text"})  # type: ignore[arg-type]
+    MessageBatchResultsOperator(task_id="a", columns=[1])  # type: ignore[list-item]
+    MessageBatchResultsOperator(task_id="a", destination=1)  # type: ignore[arg-type]
+    SqlTable("warehouse", "labels", create="yes")  # type: ignore[arg-type]
     MessageBatchSubmitOperator(task_id="a", rows=rows, on_kill="stop")  # type: ignore[arg-type]
     MessageBatchSubmitOperator(task_id="a", rows=rows, max_tokens=1.5)  # type: ignore[arg-type]
     MessageBatchSubmitOperator(task_id="a", rows=rows, betas=1)  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -210,11 +210,13 @@ def ended_job(
     unit: str = "dag/task/unit/-",
     output_schema: OutputSchema | None = None,
     key_columns: tuple[str, ...] = (),
+    sealed: Mapping[str, Any] | None = None,
 ) -> EndedJob:
     """Create a job with one shard for each of ``results``.
 
     :param results: the result lines of each shard, in the order in which they come.
     :param columns: the JSON objects of the rows of each shard.
+    :param sealed: further fields of the seal; without them it is one of an older version.
     """
     storage = LocalStorage(root / "jobs")
     folder = opened_job(
@@ -231,7 +233,9 @@ def ended_job(
         shard = _shard(root, storage, folder, number, sum(len(before) for before in columns[:number]), rows, nonce)
         shards.append(shard)
     total = sum(len(rows) for rows in columns)
-    folder.create_seal(SealRecord(rows=total, fingerprint="f", structured=structured, shards=tuple(shards)))
+    folder.create_seal(
+        SealRecord(rows=total, fingerprint="f", structured=structured, shards=tuple(shards), **(sealed or {}))
+    )
     for shard, lines in zip(shards, results, strict=True):
         batch = service.add(f"msgbatch_{shard.shard}", list(lines), requests=shard.requests)
         submit(folder, shard.shard, batch)

@@ -160,7 +160,8 @@ def test_ready_requests_have_a_key_column_named_key() -> None:
 def test_batches_of_others_have_no_columns_but_those_of_the_result() -> None:
     results(["text"], job=None, batch_ids=["msgbatch_1"])
     results([])
-    for columns in ([], dict.fromkeys(RESULT_COLUMNS)):
+    nothing: list[Any] = [[], dict.fromkeys(RESULT_COLUMNS)]
+    for columns in nothing:
         with pytest.raises(ConfigurationError, match="would have no column"):
             results(columns, job=None, batch_ids="{{ params.ids }}")
 

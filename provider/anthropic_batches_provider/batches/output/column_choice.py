@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -58,16 +58,18 @@ class ColumnChoice:
         """Return whether a column of the result, or a field of it, is named."""
         return any(name == column or name.startswith(f"{column}_") for name, _ in self.names)
 
-    def named(self, leaves: Sequence[Leaf]) -> list[tuple[Leaf, str]]:
+    def named(self, leaves: Sequence[Leaf], absent: Collection[str] = ()) -> list[tuple[Leaf, str]]:
         """Return the chosen columns in the order of the output, each with its name there.
 
         A column with fields stands for all of them; a field is chosen by ``{column}_{field}``.
 
         :param leaves: all columns, in order.
+        :param absent: columns that are not in the output unless they are named.
         :raises ConfigurationError: a name is that of no column, a column has no name, or two have the same.
         """
         given = dict(self.names)
         self._check_known(leaves)
+        leaves = [leaf for leaf in leaves if leaf[0] not in absent or self.mentions(leaf[0])]
         if not self.is_whole:
             shown = [(leaf, _name_of(leaf, given)) for leaf in leaves]
         else:

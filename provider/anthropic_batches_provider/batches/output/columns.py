@@ -212,18 +212,12 @@ def chosen_columns(layout: RowLayout, fields: Mapping[str, Sequence[str]]) -> tu
     :raises ConfigurationError: ``columns=`` names a column that does not exist, gives two columns one name, or leaves
         out the message that ``include_message`` asks for.
     """
-    choice = layout.choice
-    by_name = {
-        column.name: column
-        for column in COLUMNS
-        if not layout.columns or column.name in layout.columns or choice.mentions(column.name)
-    }
-    if layout.include_message:
-        by_name[MESSAGE.name] = MESSAGE
+    by_name = {column.name: column for column in (*COLUMNS, *([MESSAGE] if layout.include_message else []))}
     leaves = [(name, field) for name in by_name for field in fields.get(name) or (None,)]
+    absent = {column.name for column in COLUMNS}.difference(layout.columns) if layout.columns else set()
     found = tuple(
         ChosenColumn(layout.column_prefix + shown, by_name[name], field)
-        for (name, field), shown in choice.named(leaves)
+        for (name, field), shown in layout.choice.named(leaves, absent)
     )
     if layout.include_message and all(each.column is not MESSAGE for each in found):
         raise ConfigurationError(

@@ -25,7 +25,9 @@ from anthropic_batches_provider.batches.collection import (
 )
 from anthropic_batches_provider.batches.collection.unusable_rows import read_unusable_rows
 from anthropic_batches_provider.batches.judging import judge, model_checks
-from anthropic_batches_provider.batches.ledger import EndRecord, LocalStorage, ShardRecord
+from anthropic_batches_provider.batches.ledger import ColumnRecord, EndRecord, LocalStorage, ShardRecord
+from anthropic_batches_provider.batches.output.column_choice import ColumnChoice
+from anthropic_batches_provider.batches.output.columns import FIRST_COLUMNS, RESULT_COLUMNS
 from anthropic_batches_provider.batches.output.destination import (
     MANIFEST_NAME,
     OWNER_NAME,
@@ -75,6 +77,111 @@ def rows_of(job: EndedJob, manifest: Manifest) -> list[dict[str, Any]]:
 
 def answers(rows: list[dict[str, Any]]) -> list[tuple[Any, Any]]:
     return [(row["id"], row["result_type"]) for row in rows]
+
+
+KEPT = [[b'{"id":"a","text":"mine"}'], [b'{"id":"b","text":"mine"}']]
+ANSWERED = [[succeeded(f"{NONCE}-0-0", '{"label":"x"}')], [succeeded(f"{NONCE}-1-1", '{"label":"y"}')]]
+RECORDED = {
+    "columns": (ColumnRecord(name="id", type="string"), ColumnRecord(name="text", type="string")),
+    "result_columns": RESULT_COLUMNS,
+}
+LABEL = OutputSchema(
+    {
+        "type": "object",
+        "properties": {"label": {"type": "string"}},
+        "additionalProperties": False,
+        "required": ["label"],
+    }
+)
+
+
+@pytest.mark.parametrize("sealed", [RECORDED, {}], ids=["recorded", "older"])
+@pytest.mark.parametrize(
+    ("columns", "output_format", "said"),
+    [
+        (["verdict", "text"], "jsonl", "both have a column 'text'"),
+        ({"text": None, "model": "id"}, "jsonl", "both have a column 'id'"),
+        ({"text": None, "parsed": ""}, "jsonl", "gives 'parsed' the empty name"),
+        (["parsed_label"], "jsonl", "only in a table"),
+        (["parsed_lable"], "csv", "Did you mean 'parsed_label'"),
+        ({"parsed_label": "text", "text": None}, "csv", "both have a column 'text'"),
+        (["verdikt"], "parquet", "Did you mean 'verdict'"),
+    ],
+)
+def test_columns_that_the_jobs_rows_cannot_have_are_refused_before_anything_is_written(
+    tmp_path: Path, columns: Any, output_format: str, said: str, sealed: dict[str, Any]
+) -> None:
+    job = ended_job(tmp_path, ANSWERED, KEPT, output_schema=LABEL, sealed=sealed)
+    settings = replace(job.settings, choice=ColumnChoice.of(columns), as_table=output_format != "jsonl")
+    with pytest.raises(ConfigurationError, match=said):
+        collect_job(job.folder, job.service, job.destination(output_format=output_format), settings)
+    if output_format == "jsonl":
+        with pytest.raises(ConfigurationError, match=said):
+            rows_for_xcom(job.folder, job.service, settings, max_bytes=1_000)
+    assert (job.files(), job.service.fetched) == ({}, [])
+
+
+def test_a_job_whose_columns_were_chosen_at_its_submission_needs_a_choice_again(tmp_path: Path) -> None:
+    job = ended_job(tmp_path, ANSWERED, KEPT, sealed=RECORDED)
+    with pytest.raises(ConfigurationError, match=r"both have a column 'text'\. .*columns=\{'text': 'another_name'\}"):
+        collect(job)
+    assert (job.files(), job.service.fetched) == ({}, [])
+
+
+def test_chosen_columns_beside_a_prefix_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    job = ended_job(tmp_path, RESULTS, COLUMNS, column_prefix="answer_", sealed=RECORDED)
+    for columns in (["text"], []):
+        with pytest.raises(ConfigurationError, match="cannot be combined with column_prefix='answer_'"):
+            collect(job, choice=ColumnChoice.of(columns))
+    assert (job.files(), job.service.fetched) == ({}, [])
+
+
+@pytest.mark.parametrize("sealed", [RECORDED, {}], ids=["recorded", "older"])
+def test_other_columns_are_collected_again_and_replace_the_files(tmp_path: Path, sealed: dict[str, Any]) -> None:
+    job = ended_job(tmp_path, ANSWERED, KEPT, output_schema=LABEL, sealed=sealed)
+    names: set[str] = set()
+    for columns, expected in (
+        (["verdict"], {"id": "a", "text": "mine", "verdict": "fits"}),
+        ({**dict.fromkeys(FIRST_COLUMNS), "text": "answer", "error_details": None, "earlier_rounds": None},
+         {"id": "a", "text": "mine", "answer": '{"label":"x"}', **({"verdict": "fits"} if sealed else {})}),
+        ([], {"id": "a", "text": "mine"}),
+        (["verdict"], {"id": "a", "text": "mine", "verdict": "fits"}),
+    ):  # fmt: skip
+        manifest = collect(job, choice=ColumnChoice.of(columns))
+        assert rows_of(job, manifest)[0] == expected
+        parts = {part.name for part in manifest.parts}
+        assert set(job.files()) == {MANIFEST_NAME, OWNER_NAME, *parts}
+        assert names.isdisjoint(parts)
+        names = parts
+        assert collect(job, choice=ColumnChoice.of(columns)).counts == manifest.counts
+
+
+def test_without_a_choice_the_files_are_those_of_before(tmp_path: Path) -> None:
+    job = ended_job(tmp_path, RESULTS, COLUMNS, sealed={"result_columns": RESULT_COLUMNS})
+    manifest = collect(job)
+    first = (
+        b'{"id":"a","custom_id":"0123456789ab-0-0","batch_id":"msgbatch_0","result_type":"succeeded","text":"yes",'
+        b'"parsed":null,"verdict":"fits","stop_reason":"end_turn","error_type":null,"error_message":null,'
+        b'"error_details":null,"model":"claude-haiku-5-5","usage":{"input_tokens":10,"output_tokens":3,'
+        b'"service_tier":"batch"},"earlier_rounds":null}\n'
+    )
+    assert job.files()[manifest.parts[0].name].startswith(first)
+    assert [part.name for part in manifest.parts] == ["part-00000-01234567.jsonl", "part-00001-01234567.jsonl"]
+    assert manifest.columns == ()
+
+
+def test_batches_of_others_have_the_chosen_columns_and_at_least_one(tmp_path: Path) -> None:
+    job = ended_job(tmp_path, RESULTS, COLUMNS)
+    settings = replace(job.settings, choice=ColumnChoice.of(["custom_id", "verdict"]))
+    manifest = collect_batches(["msgbatch_0"], job.service, job.destination(), settings)
+    assert rows_of(job, manifest)[0] == {"custom_id": f"{NONCE}-0-2", "verdict": None}
+    fetched = list(job.service.fetched)
+    for columns, said in (([], "would have no column"), (["parsed_label"], "only in a table")):
+        with pytest.raises(ConfigurationError, match=said):
+            collect_batches(
+                ["msgbatch_0"], job.service, job.destination(), replace(settings, choice=ColumnChoice.of(columns))
+            )
+    assert job.service.fetched == fetched
 
 
 def test_every_request_gets_one_row_in_input_order(job: EndedJob) -> None:
