@@ -57,13 +57,15 @@ def files(
 def read_rows(output: Mapping[str, Any] | Iterable[Any] | str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     """Iterate over the rows of a published output, in order, in bounded memory.
 
-    Exactly the files that the manifest lists are read, whatever else is in the folder. Each must have the size and the
-    number of rows that the manifest says; a difference shows when the file is reached.
+    Exactly the files that the manifest lists are read, whatever else is in the folder, in each format. Each must have
+    the size and the number of rows that the manifest says; a difference shows when the file is reached. Of a table, the
+    rows of the manifest's owner are read.
 
     :param output: the return value of a collecting task from XCom: a manifest, or the list of rows that
         ``destination="xcom"`` returns; of a mapped task, a list of either. Or the destination itself: the URI or
         absolute path of its folder, or of the ``_manifest.json`` in it.
-    :returns: the rows as dicts; :doc:`output` says which columns they have. Numbers keep the digits of the file.
+    :returns: the rows as dicts; :doc:`output` says which columns they have. Numbers of JSON keep the file's digits.
+        Rows of Parquet and of a table have typed values. Those of CSV have texts, and None for a null.
     :raises ConfigurationError: it is none of these.
     :raises LedgerError: there is no manifest, or while iterating: a file is missing or differs from the manifest.
     """

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from anthropic_batches_provider.batches.output.manifest import decode_manifest
+from anthropic_batches_provider.sources import read_rows
 from tests.compatibility.conftest import KeptCase
 from tests.compatibility.stored import STORED, Case, files_in, with_new_counts
 from tests.compatibility.test_going_on import RunDag, batches_end, check_labelled, rows_in
@@ -51,6 +54,17 @@ def test_a_finished_job_is_collected_again_for_nothing_and_comes_out_the_same(ke
     assert set(manifest) <= set(ran.xcom("label"))
     assert len(case.jobs()) == 1
     assert before.items() <= facts(case).items()
+
+
+@pytest.mark.parametrize("name", ["finished", "collected", "second_round"])
+def test_a_stored_manifest_is_read_with_its_rows(name: str, tmp_path: Path) -> None:
+    output = shutil.copytree(STORED / name / "files" / "out", tmp_path / "out")
+    manifest = decode_manifest((output / "_manifest.json").read_bytes())
+    assert (manifest.table, manifest.columns) == (None, ())
+    rows = list(read_rows(output))
+    assert [row["custom_id"] for row in rows] == [row["custom_id"] for row in rows_in(output)]
+    assert len(rows) == manifest.counts.rows > 0
+    assert list(read_rows({**manifest_in(output), "destination": str(output)})) == rows
 
 
 def test_a_retry_collects_a_second_round_though_the_output_goes_elsewhere_by_now(

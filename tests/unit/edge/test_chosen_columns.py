@@ -10,8 +10,13 @@ from pydantic import BaseModel
 
 from anthropic_batches_provider.batches.output.columns import RESULT_COLUMNS
 from anthropic_batches_provider.destinations import SqlTable
+from anthropic_batches_provider.edge.chosen_columns import check_columns_of_rows
 from anthropic_batches_provider.errors import ConfigurationError
-from anthropic_batches_provider.operators import MessageBatchOperator, MessageBatchResultsOperator
+from anthropic_batches_provider.operators import (
+    MessageBatchOperator,
+    MessageBatchResultsOperator,
+    MessageBatchSubmitOperator,
+)
 
 CLOSED = {
     "type": "object",
@@ -177,6 +182,34 @@ def test_the_output_of_another_task_is_refused() -> None:
         for columns in (output, [output], {"text": output}):
             with pytest.raises(ConfigurationError, match="`columns` cannot be the output of another task"):
                 make(columns)
+
+
+@pytest.mark.parametrize(
+    ("columns", "fields", "said"),
+    [
+        (["verdikt"], (), r"Did you mean 'verdict'\?"),
+        (["parsed_label"], (), "only with an output_schema that is a closed object"),
+        (["parsed_lable"], ("label",), r"Did you mean 'parsed_label'\?"),
+        ({"parsed": ""}, ("id",), "both have a column 'id'"),
+        (7, (), "of type int"),
+    ],
+)
+def test_the_run_checks_what_was_not_known_before(columns: Any, fields: tuple[str, ...], said: str) -> None:
+    operator = one(columns, destination="/out", output_format="csv", _airflow_from_mapped=True)
+    with pytest.raises(ConfigurationError, match=said):
+        check_columns_of_rows(operator, fields)
+
+
+def test_names_of_the_result_follow_the_choice() -> None:
+    assert one(None).result_columns(CLOSED) is None
+    assert one({"text": "answer", **dict.fromkeys(RESULT_COLUMNS[4:])}).result_columns(CLOSED) == {
+        "custom_id", "batch_id", "result_type", "answer",
+    }  # fmt: skip
+    assert one({"parsed": "", "usage": None}, output_schema=CLOSED, **TABLES[0]).result_columns(CLOSED) == {
+        *RESULT_COLUMNS, "label", "score",
+    } - {"parsed", "usage"}  # fmt: skip
+    assert one(["parsed", "message"], include_message=True, **TABLES[0]).result_columns(None) == {"parsed", "message"}
+    assert MessageBatchSubmitOperator(task_id="s", requests=[]).result_columns(CLOSED) is None
 
 
 def test_a_mapped_task_is_checked_by_its_run() -> None:

@@ -1,4 +1,4 @@
-"""CSV: what each kind of value becomes, and how a file that is not as it was written is told from one that is."""
+"""CSV: what each kind of value becomes, and how a file that is not as it was written is recognized."""
 
 from __future__ import annotations
 

@@ -110,6 +110,18 @@ def test_all_columns_are_checked_for_clashes_row_by_row() -> None:
     )
 
 
+def test_a_choice_of_the_outputs_columns_says_which_names_clash() -> None:
+    columns = RowColumns(key="id", keep="*", result_columns=["verdict", "answer"])
+    assert columns.columns_of({"id": 1, "text": "a", "message": 2}, 0) == b'{"id":1,"text":"a","message":2}'
+    with pytest.raises(ConfigurationError, match=r"named answer\. Give the output's other names with `columns=`"):
+        columns.columns_of({"id": 2, "answer": "a"}, 1)
+    with pytest.raises(ConfigurationError, match=r"named verdict\. "):
+        columns.known_columns_of({"id": 3, "verdict": "a"}, 2)
+    with pytest.raises(ConfigurationError, match=r"named answer\. "):
+        RowColumns(key="answer", result_columns=["answer"])
+    assert RowColumns(keep=["text"], result_columns=()).columns_of({"text": 1}, 0) == b'{"row_number":0,"text":1}'
+
+
 def test_a_column_called_row_number_needs_a_key() -> None:
     with pytest.raises(ConfigurationError, match="row_number"):
         RowColumns(keep=["row_number"])
