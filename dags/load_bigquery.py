@@ -73,6 +73,5 @@ with DAG(
             source_objects=objects(label.output),  # type: ignore[arg-type]
             source_format="PARQUET",
             destination_project_dataset_table="{{ params.table }}${{ ds_nodash }}",
-            time_partitioning={"type": "DAY"},
             write_disposition="WRITE_TRUNCATE",
         )

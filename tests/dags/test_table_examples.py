@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import sqlite3
 from collections import Counter
@@ -247,3 +248,9 @@ def test_an_example_without_an_answer_is_left_out(
     (folder,) = (tmp_path / "out" / "clean_training_data").iterdir()
     kept = [json.loads(line)["example_id"] for line in (folder / "kept.jsonl").read_text().splitlines()]
     assert kept == [number for number in range(200) if number != 7]
+
+
+def test_without_the_provider_of_google_the_answers_are_written_and_not_loaded(dags: DagRunner) -> None:
+    names = {task.task_id for task in dags.load("load_bigquery").tasks}
+    has_google = importlib.util.find_spec("airflow.providers.google") is not None
+    assert names == ({"label", "objects", "load"} if has_google else {"label"})
