@@ -3,7 +3,7 @@
 ``dead_letters=True`` writes each row without a usable answer to ``_dead_letters.jsonl``, with the whole request that
 was sent. ``corrected`` reads them and changes what was wrong, here the length of the answer: ``max_tokens`` is
 multiplied by ten. ``again`` sends the corrected requests as they are, and only them, and pays only for them. Its rows
-have the key of the first task in the column ``custom_id``.
+have the key of the first task in the column ``key``.
 
 Any change is possible: another model, a shorter text, a corrected schema. ``max_failed_rows`` lets any number of rows
 fail in ``ask``, because ``again`` follows. It is skipped if there is nothing to send again.

@@ -62,7 +62,7 @@ with DAG(
         prompt="Label this review of a {{ row.product }}:\n\n{{ row.text }}",
         output_schema=Label,
         max_tokens=100,
-        destination="gs://{{ params.bucket }}/labels/dt={{ ds }}",
+        destination="gs://google_cloud_default@{{ params.bucket }}/labels/dt={{ ds }}",
         output_format="parquet",
     )
 
@@ -73,6 +73,5 @@ with DAG(
             source_objects=objects(label.output),  # type: ignore[arg-type]
             source_format="PARQUET",
             destination_project_dataset_table="{{ params.table }}${{ ds_nodash }}",
-            time_partitioning={"type": "DAY"},
             write_disposition="WRITE_TRUNCATE",
         )

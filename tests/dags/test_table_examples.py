@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import sqlite3
 from collections import Counter
@@ -247,3 +248,36 @@ def test_an_example_without_an_answer_is_left_out(
     (folder,) = (tmp_path / "out" / "clean_training_data").iterdir()
     kept = [json.loads(line)["example_id"] for line in (folder / "kept.jsonl").read_text().splitlines()]
     assert kept == [number for number in range(200) if number != 7]
+
+
+def test_without_the_provider_of_google_the_answers_are_written_and_not_loaded(dags: DagRunner) -> None:
+    names = {task.task_id for task in dags.load("load_bigquery").tasks}
+    has_google = importlib.util.find_spec("airflow.providers.google") is not None
+    assert names == ({"label", "objects", "load"} if has_google else {"label"})
+
+
+def test_answers_that_were_cut_off_are_asked_for_again_with_room_for_more(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
+) -> None:
+    control = message_batch_simulator.control
+    lines = (ROOT / "dags/data/sotu_passages.jsonl").read_text().splitlines()
+    keys = [json.loads(line)["passage_id"] for line in lines if "treasury" in line]
+    assert 0 < len(keys) < 240
+    control.add_outcome("max_tokens", contains="treasury", max_tokens_below=1000)
+    run = dags.run("correct_dead_letters", {"output": str(tmp_path / "out")})
+    assert run.tasks == {"ask": "success", "again": "success"}
+    (folder,) = (tmp_path / "out" / "correct_dead_letters").iterdir()
+    cut_off = [row["passage_id"] for row in rows_in(folder) if row["verdict"] == "truncated"]
+    again = rows_in(folder / "again")
+    assert [row["key"] for row in again] == cut_off == keys
+    assert {row["verdict"] for row in again} == {"fits"}
+    assert {tuple(row["parsed"]) for row in again} == {("summary", "measures")}
+    assert [create.requests for create in control.received().creates] == [240, len(keys)]
+
+
+def test_without_dead_letters_nothing_is_sent_again(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
+) -> None:
+    run = dags.run("correct_dead_letters", {"output": str(tmp_path / "out")})
+    assert run.tasks == {"ask": "success", "again": "skipped"}
+    assert message_batch_simulator.control.billing().rows_billed == 240
