@@ -47,7 +47,6 @@ def test_names_that_differ_only_in_their_case_are_two_columns() -> None:
     [
         (RowLayout(own=own(text_2="string"), choice=ColumnChoice.of({"text": "text_2"})), "text_2"),
         (RowLayout(own=own(parsed_label="string"), answer_schema=SCHEMA), "parsed_label"),
-        (RowLayout(choice=ColumnChoice.of({"text": "x", "model": "x"})), "x"),
     ],
 )
 def test_two_columns_of_one_name_are_refused(layout: RowLayout, name: str) -> None:
