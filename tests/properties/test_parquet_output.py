@@ -8,6 +8,7 @@ another type than the source, that is said in ``WRITTEN_AS``; what no source tak
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,9 +23,13 @@ from hypothesis import strategies as st
 from pyarrow import ipc, parquet
 
 from anthropic_batches_provider.batches.invalid_rows import InvalidRow
+from anthropic_batches_provider.batches.judging import judge_for
+from anthropic_batches_provider.batches.output.answer_columns import answer_fields, answer_type
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.columns import RowLayout
 from anthropic_batches_provider.batches.output.parquet_files import open_parquet
+from anthropic_batches_provider.batches.requests import OutputSchema
+from anthropic_batches_provider.batches.requests.api_schemas import api_schema
 from anthropic_batches_provider.batches.results import Result
 from anthropic_batches_provider.batches.rows import (
     ColumnTypes,
@@ -33,6 +38,10 @@ from anthropic_batches_provider.batches.rows import (
     read_items,
     read_row_file,
 )
+from anthropic_batches_provider.batches.verdicts import FITS
+from anthropic_batches_provider.errors import ConfigurationError
+from tests.worlds.random_schemas import api_schemas
+from tests.worlds.random_user_schemas import changed, made_answers, user_schemas
 
 QUICK = settings(
     deadline=None, database=None, derandomize=True, print_blob=True, max_examples=150,
@@ -293,3 +302,87 @@ def test_own_columns_are_the_identity(drawn: tuple[Any, dict[str, Any]], way: st
 @given(drawn=tables(), way=st.sampled_from(["parquet", "arrow", "frame"]))
 def test_so_are_those_of_five_thousand_tables(drawn: tuple[Any, dict[str, Any]], way: str) -> None:
     check_identity(*drawn, way)
+
+
+# -------------------------------------------------------------------------------------------------------------- answers
+
+
+def columns_of_answers(schema: dict[str, Any], answers: list[Any]) -> tuple[Any, list[bool], int]:
+    """Return the Parquet output of a job with these answers, which of them fit, and how many misfits were counted."""
+    output_schema = OutputSchema(schema)
+    judge = judge_for(output_schema, structured=True)
+    layout = RowLayout(answer_schema=json.dumps(schema).encode(), columns=("parsed", "text"))
+    fits = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "part"
+        with open_parquet(path, layout) as file:
+            for answer in answers:
+                row = judge(b"{}", "b", Result("c", "succeeded", text=json.dumps(answer), stop_reason="end_turn"))
+                fits.append(row.verdict == FITS)
+                file.add(row)
+        return parquet.read_table(path), fits, file.misfits.total()
+
+
+def expected_of(value: Any, kind: Any) -> Any:
+    """Return a JSON value as Parquet gives back one of this type; a text of JSON is compared as the JSON."""
+    if value is None:
+        return None
+    if pyarrow.types.is_struct(kind):
+        return {field.name: expected_of(value.get(field.name), field.type) for field in kind}
+    if pyarrow.types.is_list(kind):
+        return [expected_of(item, kind.value_type) for item in value]
+    if pyarrow.types.is_integer(kind):
+        return int(value)
+    return float(value) if pyarrow.types.is_floating(kind) else value
+
+
+def read_back(value: Any, text: str) -> Any:
+    return json.loads(value) if text == "json" and value is not None else value
+
+
+def check_answers(schema: dict[str, Any], answers: list[Any]) -> None:
+    table, fits, misfits = columns_of_answers(schema, answers)
+    encoded = json.dumps(schema).encode()
+    fields = answer_fields(encoded)
+    assert misfits == 0
+    assert table.column("text").to_pylist() == [json.dumps(answer) for answer in answers]
+    for number, (answer, does_fit) in enumerate(zip(answers, fits, strict=True)):
+        for name, text in fields.items():
+            column = table.column(f"parsed_{name}")
+            value = answer.get(name) if does_fit and answer is not None else None
+            assert read_back(column[number].as_py(), text) == expected_of(value, column.type)
+        if not fields:
+            column, text = table.column("parsed"), answer_type(encoded)
+            value = answer if does_fit else None
+            assert read_back(column[number].as_py(), text) == expected_of(value, column.type)
+
+
+@st.composite
+def answered_schemas(draw: st.DrawFn) -> tuple[dict[str, Any], list[Any]]:
+    """Draw a schema, and answers to it: those of the simulator, and others with a part replaced, left out or added."""
+    schema = draw(api_schemas() | user_schemas(broken=True))
+    if isinstance(form_or_nothing(schema), str):
+        reject()
+    answers = [answer for seed in range(draw(st.integers(1, 3))) for answer in made_answers(schema, seed)]
+    answers += [draw(changed(answer)) for answer in answers]
+    return schema, [*answers, None]
+
+
+def form_or_nothing(schema: dict[str, Any]) -> Any:
+    try:
+        return api_schema(schema)
+    except ConfigurationError as error:
+        return str(error)
+
+
+@QUICK
+@given(drawn=answered_schemas())
+def test_answers_come_back_from_their_columns(drawn: tuple[dict[str, Any], list[Any]]) -> None:
+    check_answers(*drawn)
+
+
+@pytest.mark.long
+@THOROUGH
+@given(drawn=answered_schemas())
+def test_so_do_the_answers_to_five_thousand_schemas(drawn: tuple[dict[str, Any], list[Any]]) -> None:
+    check_answers(*drawn)

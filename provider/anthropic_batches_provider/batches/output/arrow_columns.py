@@ -59,7 +59,7 @@ class ArrowColumn:
         self.type, self._kind = _kind_of_column(column.type)
         self.python = self._kind.python
 
-    def array(self, values: Sequence[Any], misfits: Counter[str]) -> Any:
+    def array(self, values: Sequence[Any], misfits: Counter[str | None]) -> Any:
         """Return an array of values.
 
         :param values: as decoded; those of the result as an answered row has them.
@@ -78,7 +78,7 @@ class ArrowColumn:
         array = pyarrow.array(values, self._kind.carrier)
         return array if self._kind.carrier == self.type else array.cast(self.type)
 
-    def _fitting(self, value: Any, misfits: Counter[str]) -> Any:
+    def _fitting(self, value: Any, misfits: Counter[str | None]) -> Any:
         try:
             self._array([value])
         except _NO_VALUE:

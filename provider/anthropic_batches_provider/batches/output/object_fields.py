@@ -19,18 +19,22 @@ class ObjectFields:
 
     :param types: of each field its Python type, as msgspec decodes it; Raw for its JSON.
     :param labels: of each field, the name under which its misfits are counted.
-    :param whole: the name under which an object is counted that has other fields, or that is none; None if other fields
-        are ignored.
     :param misfits: counts the values that are no values of their type; they are None.
+    :param is_closed: whether an object that has other fields counts as a misfit, under None; else they are ignored.
     """
 
     def __init__(
-        self, types: Mapping[str, Any], labels: Mapping[str, str], misfits: Counter[str], *, whole: str | None = None
+        self,
+        types: Mapping[str, Any],
+        labels: Mapping[str, str],
+        misfits: Counter[str | None],
+        *,
+        is_closed: bool = False,
     ) -> None:
         self._types = types
         self._labels = labels
         self._misfits = misfits
-        self._whole = whole
+        self._is_closed = is_closed
         self.nulls = tuple(_NULL if kind is msgspec.Raw else None for kind in types.values())
         self._decode = self._decoder()
 
@@ -41,9 +45,7 @@ class ObjectFields:
             for field, kind in zip(names, self._types.values(), strict=True)
         ]
         try:
-            made = msgspec.defstruct(
-                "Fields", fields, rename=names, gc=False, forbid_unknown_fields=self._whole is not None
-            )
+            made = msgspec.defstruct("Fields", fields, rename=names, gc=False, forbid_unknown_fields=self._is_closed)
         except ValueError:  # msgspec accepts no name with a quote or a backslash
             return None
         return msgspec.json.Decoder(made).decode
@@ -64,18 +66,17 @@ class ObjectFields:
         try:
             found = _DECODE_RAW(content)
         except MISFITS:
-            if self._whole is not None:
-                self._misfits[self._whole] += 1
+            self._misfits[None] += 1
             return self.nulls
-        if self._whole is not None and not found.keys() <= self._types.keys():
-            self._misfits[self._whole] += 1
+        if self._is_closed and not found.keys() <= self._types.keys():
+            self._misfits[None] += 1
         return tuple(self._value(name, kind, found.get(name, _NULL)) for name, kind in self._types.items())
 
     def _value(self, name: str, kind: Any, cell: msgspec.Raw) -> Any:
         try:
             return value_of(cell, kind)
         except MISFITS:
-            if kind is str and self._whole is None:  # a column of the user's that was sealed without a type
+            if kind is str and not self._is_closed:  # a column of the user's that was sealed without a type
                 return text_of(cell)
             self._misfits[self._labels[name]] += 1
             return None

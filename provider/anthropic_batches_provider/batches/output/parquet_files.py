@@ -6,6 +6,7 @@ Invariant: equal rows give equal files, so nothing in a file says when or where 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.arrow_columns import ArrowColumn
 from anthropic_batches_provider.batches.output.columns import RowLayout
-from anthropic_batches_provider.batches.output.table_columns import ANSWER, table_columns
+from anthropic_batches_provider.batches.output.table_columns import table_columns
 from anthropic_batches_provider.batches.output.table_rows import TableRows
 from anthropic_batches_provider.batches.plurals import counted
 
@@ -50,6 +51,11 @@ class _ParquetFile:
         self._batches: list[Any] = []
         self._group_rows = self._group_bytes = 0
 
+    @property
+    def misfits(self) -> Counter[str | None]:
+        """The number of values that their column cannot hold, see :class:`.TableRows`."""
+        return self._table_rows.misfits
+
     def add(self, row: AnsweredRow) -> None:
         """Take the next row."""
         self._rows.append(self._table_rows.values(row))
@@ -61,9 +67,8 @@ class _ParquetFile:
         """Turn the rows into arrays, which take a fraction of the memory; write them if they are a whole group."""
         import pyarrow
 
-        misfits = self._table_rows.misfits
         values = zip(*self._rows, strict=True)
-        arrays = [column.array(each, misfits) for column, each in zip(self._columns.values(), values, strict=True)]
+        arrays = [column.array(each, self.misfits) for column, each in zip(self._columns.values(), values, strict=True)]
         batch = pyarrow.RecordBatch.from_arrays(arrays, schema=self._schema)
         self._batches.append(batch)
         self._group_rows += batch.num_rows
@@ -86,7 +91,7 @@ class _ParquetFile:
             self._write_group()
         self._writer.close()
         self._file.close()
-        for name, count in self._table_rows.misfits.items():
+        for name, count in self.misfits.items():
             log.warning("%s", _misfits(name, count, is_own=name in self._own))
 
     def close(self) -> None:
@@ -98,10 +103,10 @@ class _ParquetFile:
             self._file.close()
 
 
-def _misfits(name: str, count: int, *, is_own: bool) -> str:
+def _misfits(name: str | None, count: int, *, is_own: bool) -> str:
     """Return the words for values that no column of a part holds."""
     holder = "" if is_own else "; `text` has the answer"
-    if name == ANSWER:
+    if name is None:
         answers = (
             "1 answer has fields that its schema does not name"
             if count == 1

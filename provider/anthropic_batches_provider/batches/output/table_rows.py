@@ -14,9 +14,10 @@ import msgspec
 
 from anthropic_batches_provider.batches.output.answer_columns import answer_fields
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
-from anthropic_batches_provider.batches.output.columns import USAGE_FIELDS, RowLayout
+from anthropic_batches_provider.batches.output.columns import USAGE_FIELDS, ChosenColumn, RowLayout
 from anthropic_batches_provider.batches.output.object_fields import ObjectFields
 from anthropic_batches_provider.batches.output.table_columns import ANSWER, TableColumn, table_columns
+from anthropic_batches_provider.batches.output.table_values import MISFITS, value_of
 from anthropic_batches_provider.batches.usage import usage_numbers
 
 _NULL = msgspec.Raw(b"null")
@@ -36,12 +37,12 @@ class TableRows:
         from the fields of the answer; Raw for JSON as it is. Other columns have the types of an answered row.
     :ivar columns: the columns of the table.
     :ivar misfits: the number of values that their column cannot hold, by the column's name; such a cell is null. An
-        answer that has fields beside those of its schema counts for the column of answers.
+        answer that has fields beside those of its schema counts under None.
     """
 
     def __init__(self, layout: RowLayout, type_of: Callable[[TableColumn], Any] = _as_json) -> None:
         self.columns = table_columns(layout)
-        self.misfits: Counter[str] = Counter()
+        self.misfits: Counter[str | None] = Counter()
         own = {column.name: type_of(column) for column in self.columns if column.chosen is None}
         self._own = ObjectFields(own, {name: name for name in own}, self.misfits) if own else None
         fields = {field: column for column in self.columns if (field := _field_of(column, ANSWER)) is not None}
@@ -50,9 +51,12 @@ class TableRows:
             for name in answer_fields(layout.answer_schema)
         }
         labels = {name: column.name for name, column in fields.items()}
-        self._answer = ObjectFields(answer, labels, self.misfits, whole=ANSWER) if fields else None
+        self._answer = ObjectFields(answer, labels, self.misfits, is_closed=True) if fields else None
         self._has_usage = any(_field_of(column, "usage") for column in self.columns)
-        self._result = _result_values(self.columns, list(answer), layout)
+        whole = [column for column in self.columns if column.chosen and _is_whole_answer(column.chosen)]
+        self._whole_name = whole[0].name if whole else ANSWER
+        self._whole_kind = type_of(whole[0]) if whole else msgspec.Raw
+        self._result = self._compiled(list(answer), layout)
 
     def values(self, row: AnsweredRow) -> tuple[Any, ...]:
         """Return the values of a row, in the order of the columns; null is None, or JSON's null."""
@@ -75,37 +79,53 @@ class TableRows:
         """Return the JSON array of a row's cells."""
         return _ENCODE(self.values(row))
 
+    def _answer_of(self, row: AnsweredRow) -> Any:
+        """Return the whole answer of a row, where it is one column, by the type of that column."""
+        parsed = row.parsed
+        if parsed is None or self._whole_kind is msgspec.Raw:
+            return parsed
+        try:
+            return value_of(parsed, self._whole_kind)
+        except MISFITS:
+            self.misfits[self._whole_name] += 1
+            return None
+
+    def _compiled(
+        self, answer: Sequence[str], layout: RowLayout
+    ) -> Callable[[AnsweredRow, Sequence[Any], Sequence[Any]], tuple[Any, ...]]:
+        """Return a function that returns the values of the result's columns.
+
+        It is compiled from the paths of the columns, as that of :mod:`.row_json`, which says why.
+
+        :param answer: the fields of an answer, in the order in which the function gets them.
+        """
+        names: dict[str, object] = {"layout": layout, "answer_of": self._answer_of}
+        values = []
+        for number, chosen in enumerate(column.chosen for column in self.columns):
+            if chosen is None:
+                continue
+            if chosen.field is not None and chosen.column.name == ANSWER:
+                values.append(f"answer[{answer.index(chosen.field)}]")
+            elif chosen.field is not None:
+                values.append(f"usage[{USAGE_FIELDS.index(chosen.field)}]")
+            elif _is_whole_answer(chosen):
+                values.append("answer_of(row)")
+            elif isinstance(chosen.column.value, str):
+                values.append(f"row.{chosen.column.value}")
+            else:
+                names[f"value_{number}"] = chosen.column.value
+                values.append(f"value_{number}(row, layout)")
+        made: Callable[[AnsweredRow, Sequence[Any], Sequence[Any]], tuple[Any, ...]] = eval(  # noqa: S307
+            f"lambda row, answer, usage: ({''.join(f'{value}, ' for value in values)})", names
+        )
+        return made
+
+
+def _is_whole_answer(chosen: ChosenColumn) -> bool:
+    return chosen.column.name == ANSWER and chosen.field is None
+
 
 def _field_of(column: TableColumn, whole: str) -> str | None:
     """Return the field of a column of the result that a column of the table holds; None for any other column."""
     chosen = column.chosen
     return None if chosen is None or chosen.column.name != whole else chosen.field
-
-
-def _result_values(
-    columns: Sequence[TableColumn], answer: Sequence[str], layout: RowLayout
-) -> Callable[[AnsweredRow, Sequence[Any], Sequence[Any]], tuple[Any, ...]]:
-    """Return a function that returns the values of the result's columns.
-
-    It is compiled from the paths of the columns, as that of :mod:`.row_json`, which says why.
-
-    :param answer: the fields of an answer, in the order in which the function gets them.
-    """
-    names: dict[str, object] = {"layout": layout}
-    values = []
-    for number, chosen in enumerate(column.chosen for column in columns):
-        if chosen is None:
-            continue
-        if chosen.field is not None and chosen.column.name == ANSWER:
-            values.append(f"answer[{answer.index(chosen.field)}]")
-        elif chosen.field is not None:
-            values.append(f"usage[{USAGE_FIELDS.index(chosen.field)}]")
-        elif isinstance(chosen.column.value, str):
-            values.append(f"row.{chosen.column.value}")
-        else:
-            names[f"value_{number}"] = chosen.column.value
-            values.append(f"value_{number}(row, layout)")
-    made: Callable[[AnsweredRow, Sequence[Any], Sequence[Any]], tuple[Any, ...]] = eval(  # noqa: S307
-        f"lambda row, answer, usage: ({''.join(f'{value}, ' for value in values)})", names
-    )
-    return made

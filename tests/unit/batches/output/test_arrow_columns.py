@@ -18,9 +18,9 @@ from anthropic_batches_provider.batches.output.table_columns import TableColumn
 MOMENT = 1_767_323_045_000_000_000  # 2026-01-02T03:04:05Z
 
 
-def column_of(kind: str, *cells: bytes) -> tuple[Any, Counter[str]]:
+def column_of(kind: str, *cells: bytes) -> tuple[Any, Counter[str | None]]:
     """Return the array of a column of this type, as a writer makes it from rows."""
-    misfits: Counter[str] = Counter()
+    misfits: Counter[str | None] = Counter()
     column = ArrowColumn(TableColumn("v", kind))
     fields = ObjectFields({"v": column.python}, {"v": "v"}, misfits)
     array = column.array([fields.values(b'{"v":%b}' % cell)[0] for cell in cells], misfits)

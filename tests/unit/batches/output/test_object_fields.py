@@ -13,9 +13,11 @@ from anthropic_batches_provider.batches.output.object_fields import ObjectFields
 ODD = 'with "quotes"\n'
 
 
-def read(content: bytes, types: dict[str, Any], whole: str | None = None) -> tuple[tuple[Any, ...], Counter[str]]:
-    misfits: Counter[str] = Counter()
-    fields = ObjectFields(types, {name: f"answer {name}" for name in types}, misfits, whole=whole)
+def read(
+    content: bytes, types: dict[str, Any], *, is_closed: bool = False
+) -> tuple[tuple[Any, ...], Counter[str | None]]:
+    misfits: Counter[str | None] = Counter()
+    fields = ObjectFields(types, {name: f"answer {name}" for name in types}, misfits, is_closed=is_closed)
     return fields.values(content), misfits
 
 
@@ -30,18 +32,18 @@ def test_fields_come_in_the_order_of_the_types_whatever_their_names(names: tuple
 
 @pytest.mark.parametrize("name", ["b", ODD])
 def test_a_misfit_is_null_and_leaves_the_others(name: str) -> None:
-    found, misfits = read(msgspec.json.encode({"a": 1, name: "x"}), {"a": int, name: int}, whole="answer")
+    found, misfits = read(msgspec.json.encode({"a": 1, name: "x"}), {"a": int, name: int}, is_closed=True)
     assert found == (1, None)
     assert misfits == {f"answer {name}": 1}
 
 
 def test_a_field_that_nobody_knows_is_counted_for_the_whole() -> None:
-    assert read(b'{"a": 1, "z": 2}', {"a": int}, whole="answer") == ((1,), {"answer": 1})
+    assert read(b'{"a": 1, "z": 2}', {"a": int}, is_closed=True) == ((1,), {None: 1})
     assert read(b'{"a": 1, "z": 2}', {"a": int}) == ((1,), {})
 
 
 def test_what_is_no_object_has_no_fields() -> None:
-    assert read(b"[1]", {"a": int, "b": msgspec.Raw}, whole="answer") == ((None, msgspec.Raw(b"null")), {"answer": 1})
+    assert read(b"[1]", {"a": int, "b": msgspec.Raw}, is_closed=True) == ((None, msgspec.Raw(b"null")), {None: 1})
 
 
 def test_a_column_that_was_sealed_without_a_type_is_text() -> None:

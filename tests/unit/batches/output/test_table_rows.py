@@ -97,13 +97,13 @@ def test_fields_are_decoded_by_the_types_of_the_writer_in_the_order_of_the_choic
     ("answer", "values", "misfits"),
     [
         ('{"label": "good", "n": 2.5}', (None, "good"), {"answer_n": 1}),
-        ('{"label": "good", "n": 2, "z": 1}', (2, "good"), {"parsed": 1}),
-        ("[1]", (None, None), {"parsed": 1}),
+        ('{"label": "good", "n": 2, "z": 1}', (2, "good"), {None: 1}),
+        ("[1]", (None, None), {None: 1}),
         ("null", (None, None), {}),
     ],
 )
 def test_an_answer_that_does_not_fit_is_counted_and_blocks_nothing(
-    answer: str, values: tuple[Any, ...], misfits: dict[str, int]
+    answer: str, values: tuple[Any, ...], misfits: dict[str | None, int]
 ) -> None:
     choice = ColumnChoice.of({"parsed": "answer"})
     rows = TableRows(
@@ -112,6 +112,19 @@ def test_an_answer_that_does_not_fit_is_counted_and_blocks_nothing(
     found = dict(zip([column.name for column in rows.columns], rows.values(row(succeeded("n", answer))), strict=True))
     assert (found["answer_n"], found["answer_label"]) == values
     assert rows.misfits == misfits
+
+
+@pytest.mark.parametrize(
+    ("answer", "value", "misfits"), [("[1, 2.0]", [1, 2], 0), ("null", None, 0), ('["a"]', None, 1)]
+)
+def test_an_answer_that_is_no_object_is_one_value(answer: str, value: Any, misfits: int) -> None:
+    layout = RowLayout(
+        answer_schema=b'{"type": "array", "items": {"type": "integer"}}', choice=ColumnChoice.of({"parsed": "answer"})
+    )
+    rows = TableRows(layout, lambda column: list[int] if column.name == "answer" else msgspec.Raw)
+    found = dict(zip([column.name for column in rows.columns], rows.values(row(succeeded("n", answer))), strict=True))
+    assert found["answer"] == value
+    assert rows.misfits == ({"answer": misfits} if misfits else {})
 
 
 def test_an_error_has_no_answer_and_no_usage() -> None:
