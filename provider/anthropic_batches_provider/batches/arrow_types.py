@@ -70,9 +70,13 @@ def _filled(form: str, *parts: str | None) -> str | None:
 
 
 def _field_text(name: str, kind: Any) -> str | None:
-    shown = name if _PLAIN_NAME.fullmatch(name) else json.dumps(name, ensure_ascii=False)
     text = type_text(kind)
-    return None if text is None else f"{shown}: {text}"
+    return None if text is None else f"{name_text(name)}: {text}"
+
+
+def name_text(name: str) -> str:
+    """Return how the name of a struct's field stands in the text of its type."""
+    return name if _PLAIN_NAME.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
 def arrow_type_of(text: str) -> Any:

@@ -63,6 +63,16 @@ class Usage:
 _NAMES = tuple(field.name for field in fields(Usage))
 
 
+def usage_numbers(usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> tuple[int, ...] | None:
+    """Return the numbers of one request without the counts of requests, in the order of :class:`Usage`.
+
+    :param usage: see :meth:`Usage.from_api`.
+    :returns: None for unreported usage.
+    """
+    numbers = _read(usage)
+    return None if numbers is _UNREPORTED else numbers[2:]
+
+
 class UsageByModel:
     """Adds up usage by the model that each message names, in constant memory.
 

@@ -46,9 +46,12 @@ def destination_of(context: Context, uri: str, output_format: str, *, owner: str
     """Return the folder that a task writes to; each instance of a mapped task has its own folder in it.
 
     :param owner: the unit of work that may write there.
+    :raises ConfigurationError: this worker cannot write the format.
     """
     from anthropic_batches_provider.batches.output.destination import Destination
+    from anthropic_batches_provider.batches.output.formats import find_format
 
+    find_format(output_format).check_installed()
     task_instance: Any = context["ti"]
     folder = folder_of_task(uri, task_instance.map_index)
     return Destination(storage=open_storage(folder, holds_ledger=False), owner=owner, output_format=output_format)

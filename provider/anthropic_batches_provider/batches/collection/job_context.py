@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import msgspec
 
+from anthropic_batches_provider.batches.collection.untyped_columns import untyped_columns
 from anthropic_batches_provider.batches.judging import Judge, judge_for, judged_by
 from anthropic_batches_provider.batches.ledger import ColumnRecord, JobFolder, JobRecord, SealRecord, ShardRecord
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
@@ -21,9 +20,6 @@ from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.errors import ConfigurationError, CorruptLedgerError
 
-log = logging.getLogger(__name__)
-
-_DECODE_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 RESULTS_REMAIN = (
     "Nothing was published. The results stay at Anthropic for 29 days after submission, and collecting them again "
     "costs nothing."
@@ -119,7 +115,7 @@ class JobContext:
 
     def _own_columns(self) -> tuple[ColumnRecord, ...]:
         """Return the user's columns; of a job that recorded none, those of its rows files, as text."""
-        return self.seal.columns or _columns_of_rows(self.job)
+        return self.seal.columns or untyped_columns(self.job)
 
     def lines_of(self, name: str) -> Iterator[bytes]:
         """Yield the lines of a file of the job."""
@@ -130,21 +126,6 @@ class JobContext:
                 f"{self.job.uri}/{name} is not there. Restore the file, or collect with batch_ids= instead of job=, "
                 f"without the rows' own columns. {RESULTS_REMAIN}"
             ) from error
-
-
-@lru_cache(maxsize=4)
-def _columns_of_rows(job: JobFolder) -> tuple[ColumnRecord, ...]:
-    """Return the columns of all rows files of a job, in the order in which they appear."""
-    log.warning(
-        "%s was sealed before the types of columns were recorded, or has too many columns: its own columns are text in "
-        "this output.", job.uri,
-    )  # fmt: skip
-    names: dict[str, None] = {}
-    for shard in job.first_seal().shards:
-        for line in job.lines_of(shard.rows_file):
-            if line.startswith(b"{"):
-                names.update(dict.fromkeys(_DECODE_FIELDS(line)))
-    return tuple(ColumnRecord(name=name, type="string") for name in names)
 
 
 def job_context_of(job: JobFolder, source: ResultsSource, settings: CollectionSettings) -> JobContext:

@@ -41,6 +41,21 @@ class OutputFormat:
     extra: str = ""
     package: str = ""
 
+    def check_installed(self) -> None:
+        """Check that this worker has what the writer needs, before anything is paid for that it could not write.
+
+        :raises ConfigurationError: it does not. The message names the extra.
+        """
+        try:
+            if self.package:
+                import_module(self.package)
+        except ImportError as error:
+            raise ConfigurationError(
+                f"output_format={self.name!r} needs {self.package}, which this worker does not have ({error}). Install "
+                f"it on every worker: pip install 'airflow-provider-anthropic-batches[{self.extra}]'. Nothing was "
+                "written, and nothing is lost."
+            ) from error
+
     def open(self, path: Path, layout: RowLayout) -> AbstractContextManager[RowSink]:
         """Open a local file for rows.
 

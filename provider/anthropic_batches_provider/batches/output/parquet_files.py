@@ -1,20 +1,31 @@
-"""The writer of Parquet: one schema for a whole job, and row groups that are bounded by rows and by bytes."""
+"""The writer of Parquet: one schema for a whole job, and row groups that are bounded by rows and by bytes.
+
+Invariant: equal rows give equal files, so nothing in a file says when or where it was written.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from anthropic_batches_provider.batches.arrow_types import arrow_type_of
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
+from anthropic_batches_provider.batches.output.arrow_columns import ArrowColumn
 from anthropic_batches_provider.batches.output.columns import RowLayout
-from anthropic_batches_provider.batches.output.table_columns import JSON
+from anthropic_batches_provider.batches.output.table_columns import table_columns
 from anthropic_batches_provider.batches.output.table_rows import TableRows
-from anthropic_batches_provider.batches.output.table_values import TableValues
+from anthropic_batches_provider.batches.plurals import counted
 
-_MOST_ROWS = 5_000
+log = logging.getLogger(__name__)
+
+_GROUP_ROWS = 50_000
+_GROUP_BYTES = 32 << 20
+_BATCH_ROWS = 1000
+_BATCH_BYTES = 4 << 20
+_OF_FEW_VALUES = frozenset({"batch_id", "model", "verdict", "result_type", "stop_reason", "error_type"})
 
 
 class _ParquetFile:
@@ -22,38 +33,104 @@ class _ParquetFile:
         import pyarrow
         from pyarrow import parquet
 
-        self._table_rows = TableRows(layout)
-        columns = self._table_rows.columns
-        self._values = TableValues(columns)
-        types = [arrow_type_of("string" if each.type == JSON else each.type) for each in columns]
-        self._schema = pyarrow.schema(list(zip([each.name for each in columns], types, strict=True)))
-        self._writer = parquet.ParquetWriter(str(path), self._schema, compression="zstd")
-        self._rows: list[list[Any]] = []
+        columns = table_columns(layout)
+        self._columns = {column.name: ArrowColumn(column) for column in columns}
+        self._table_rows = TableRows(layout, lambda column: self._columns[column.name].python)
+        self._schema = pyarrow.schema([(name, column.type) for name, column in self._columns.items()])
+        self._own = {column.name for column in columns if column.chosen is None}
+        self._file = path.open("wb")
+        self._writer = parquet.ParquetWriter(
+            self._file,
+            self._schema,
+            compression="zstd",
+            use_dictionary=[each.name for each in columns if each.chosen and each.chosen.column.name in _OF_FEW_VALUES],
+            write_page_checksum=True,
+        )
+        self._rows: list[tuple[Any, ...]] = []
+        self._row_bytes = 0
+        self._batches: list[Any] = []
+        self._group_rows = self._group_bytes = 0
+
+    @property
+    def misfits(self) -> Counter[str | None]:
+        """The number of values that their column cannot hold, see :class:`.TableRows`."""
+        return self._table_rows.misfits
 
     def add(self, row: AnsweredRow) -> None:
-        self._rows.append(self._values.values(self._table_rows.cells(row)))
-        if len(self._rows) >= _MOST_ROWS:
-            self.flush()
+        """Take the next row."""
+        self._rows.append(self._table_rows.values(row))
+        self._row_bytes += _size_of(row)
+        if len(self._rows) >= _BATCH_ROWS or self._row_bytes >= _BATCH_BYTES:
+            self._make_batch()
 
-    def flush(self) -> None:
+    def _make_batch(self) -> None:
+        """Turn the rows into arrays, which take a fraction of the memory; write them if they are a whole group."""
         import pyarrow
 
-        columns = [
-            pyarrow.array(values, type=field.type)
-            for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
-        ]
-        self._writer.write_batch(pyarrow.RecordBatch.from_arrays(columns, schema=self._schema))
-        self._rows = []
+        values = zip(*self._rows, strict=True)
+        arrays = [column.array(each, self.misfits) for column, each in zip(self._columns.values(), values, strict=True)]
+        batch = pyarrow.RecordBatch.from_arrays(arrays, schema=self._schema)
+        self._batches.append(batch)
+        self._group_rows += batch.num_rows
+        self._group_bytes += batch.nbytes
+        self._rows, self._row_bytes = [], 0
+        if self._group_rows >= _GROUP_ROWS or self._group_bytes >= _GROUP_BYTES:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        import pyarrow
+
+        self._writer.write_table(pyarrow.Table.from_batches(self._batches), row_group_size=self._group_rows)
+        self._batches, self._group_rows, self._group_bytes = [], 0, 0
+
+    def finish(self) -> None:
+        """Write the rows that are left, and say which values are missing."""
+        if self._rows:
+            self._make_batch()
+        if self._batches:
+            self._write_group()
+        self._writer.close()
+        self._file.close()
+        for name, count in self.misfits.items():
+            log.warning("%s", _misfits(name, count, is_own=name in self._own))
 
     def close(self) -> None:
-        if self._rows:
-            self.flush()
-        self._writer.close()
+        """Close the file, complete or not: a writer that is left open would write when it is deleted."""
+        with suppress(Exception):
+            self._writer.close()
+        self._writer.is_open = False
+        with suppress(OSError):
+            self._file.close()
+
+
+def _misfits(name: str | None, count: int, *, is_own: bool) -> str:
+    """Return the words for values that no column of a part holds."""
+    holder = "" if is_own else "; `text` has the answer"
+    if name is None:
+        answers = (
+            "1 answer has fields that its schema does not name"
+            if count == 1
+            else (f"{count:,} answers have fields that their schema does not name")
+        )
+        return f"{answers}: no column of this part holds them{holder}."
+    do, are = ("does", "is") if count == 1 else ("do", "are")
+    values = counted(count, "value")
+    return f"{values} {do} not fit the type of column {name!r}, and {are} null in this part{holder}."
+
+
+def _size_of(row: AnsweredRow) -> int:
+    """Return about how many bytes a row takes until it is written."""
+    result = row.result
+    message = 0 if result.message is None else len(memoryview(result.message))
+    return len(row.columns) + 2 * len(result.text or "") + message
 
 
 @contextmanager
 def open_parquet(path: Path, layout: RowLayout) -> Iterator[_ParquetFile]:
     """Open a Parquet file."""
     file = _ParquetFile(path, layout)
-    yield file
-    file.close()
+    try:
+        yield file
+        file.finish()
+    finally:
+        file.close()

@@ -25,7 +25,7 @@ class _StagedRows:
         self._rows = TableRows(layout)
 
     def add(self, row: AnsweredRow) -> None:
-        self._file.write(b"[" + b",".join(self._rows.cells(row)) + b"]\n")
+        self._file.write(self._rows.line(row) + b"\n")
 
 
 @contextmanager

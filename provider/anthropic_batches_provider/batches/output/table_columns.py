@@ -20,7 +20,8 @@ from anthropic_batches_provider.errors import ConfigurationError
 
 _TEXT = "string"
 _NO_VALUES = "null"
-_ANSWER = "parsed"
+ANSWER = "parsed"
+"""The column of answers, whose fields are columns of their own if a schema says which they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,9 @@ def table_columns(layout: RowLayout) -> tuple[TableColumn, ...]:
 
 
 def _type_of(chosen: ChosenColumn, answer: Mapping[str, str], layout: RowLayout) -> str:
-    if chosen.column.name == _ANSWER:
+    if chosen.column.name == ANSWER:
         return answer_type(layout.answer_schema) if chosen.field is None else answer[chosen.field]
     return "int64" if chosen.field is not None else chosen.column.arrow_type
 
 
-__all__ = ["JSON", "TableColumn", "table_columns"]
+__all__ = ["ANSWER", "JSON", "TableColumn", "table_columns"]

@@ -6,6 +6,7 @@ Invariant: a value is what the source or the model gave, or it is left out and c
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ import msgspec
 
 from anthropic_batches_provider.batches.output.table_columns import JSON, TableColumn
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
+
+MISFITS = (*UNDECODABLE, ValueError)
+"""The errors by which decoding says that a value is none of its type; Python refuses integers of 4,300 digits so."""
 
 _PYTHON_TYPES: dict[str, Any] = {
     "bool": bool,
@@ -40,8 +44,7 @@ class TableValues:
         self.misfits: Counter[str] = Counter()
         self._names = [column.name for column in columns]
         self._types = [value_type(column.type) for column in columns]
-        nullable = [kind if kind is msgspec.Raw else kind | None for kind in self._types]
-        self._decode = msgspec.json.Decoder(tuple[tuple(nullable)]).decode  # type: ignore[misc]
+        self._decode = msgspec.json.Decoder(tuple[tuple(map(nullable, self._types))]).decode  # type: ignore[misc]
         self._texts = [
             (number, column.type) for number, column in enumerate(columns) if self._types[number] is msgspec.Raw
         ]
@@ -50,19 +53,16 @@ class TableValues:
         """Return the values of a row's cells; JSON of any shape is text."""
         try:
             values = list(self._decode(b"[" + b",".join(cells) + b"]"))
-        except UNDECODABLE:
+        except MISFITS:
             values = [self._value(number, cell) for number, cell in enumerate(cells)]
         for number, column_type in self._texts:
             values[number] = text_of(values[number], column_type=column_type)
         return values
 
     def _value(self, number: int, cell: bytes | msgspec.Raw) -> Any:
-        kind = self._types[number]
-        if kind is msgspec.Raw:
-            return msgspec.Raw(cell)
         try:
-            return msgspec.json.decode(cell, type=kind | None)
-        except UNDECODABLE:
+            return value_of(cell, self._types[number])
+        except MISFITS:
             self.misfits[self._names[number]] += 1
             return None
 
@@ -74,6 +74,37 @@ def value_type(column_type: str) -> Any:
     if column_type.startswith("decimal"):
         return Decimal
     return _PYTHON_TYPES.get(column_type, msgspec.Raw)
+
+
+def nullable(kind: Any) -> Any:
+    """Return a type of msgspec that takes null, too, as Raw does by itself."""
+    return kind if kind is msgspec.Raw else kind | None
+
+
+def value_of(cell: bytes | msgspec.Raw, kind: Any) -> Any:
+    """Return the value of a cell, whatever the form of its numbers: ``1.0`` is an integer, as in JSON Schema.
+
+    :param kind: the Python type of the column's values, as msgspec decodes it.
+    :raises msgspec.MsgspecError: it is no such value; as the others of ``MISFITS``.
+    """
+    if kind is msgspec.Raw:
+        return msgspec.Raw(cell)
+    try:
+        return msgspec.json.decode(cell, type=nullable(kind))
+    except MISFITS:
+        return msgspec.json.decode(msgspec.json.encode(_DECODE_NUMBERS(cell)), type=nullable(kind))
+
+
+def _number(digits: str) -> int | float:
+    """Return a number that has a point or an exponent: an integer, if it is one."""
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("no float holds it")
+    exact = Decimal(digits)
+    return int(exact) if number.is_integer() and exact == exact.to_integral_value() else number
+
+
+_DECODE_NUMBERS = msgspec.json.Decoder(float_hook=_number).decode
 
 
 def text_of(cell: bytes | msgspec.Raw, *, column_type: str = JSON) -> str | None:
