@@ -84,7 +84,7 @@ class DriverCalls:
         :raises SourceError: the database could not be reached, or refused the login.
         """
         return self._call(
-            function, *arguments, shown=_without_rows, advice="Correct the connection, or install the driver."
+            function, *arguments, shown=without_rows, advice="Correct the connection, or install the driver."
         )
 
     def execute(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
@@ -122,16 +122,14 @@ class DriverCalls:
         except MessageBatchesError:
             raise
         except Exception as error:  # noqa: BLE001 - drivers raise errors of any class
-            failure = self._failure(error, advice, shown or _with_rows)
+            failure = self._failure(error, advice, shown or with_rows)
         raise failure  # outside of the handler: the driver's error must not be its context
 
     def _failure(
         self, error: Exception, advice: str, shown: Callable[[Exception, str], str]
     ) -> ConfigurationError | SourceError:
-        state = _state(error)
-        message = shown(error, self._message(error)).rstrip(" .")[:_MOST_CHARACTERS]
-        number, end = (state, f": {message}") if message not in ("", _HIDDEN) else (_number(error), f". {_IS_HIDDEN}")
-        what = f"{type(error).__name__}{f' ({number})' if number else ''}{end}"
+        state = state_of(error)
+        what = described(error, shown(error, self._message(error)), hidden=_IS_HIDDEN)
         if (state or "").startswith(_DATA):
             advice = "Correct the query, its parameters or the data, so that every row can be computed."
         where = f" after {counted(self.rows, 'row')}" if self.rows else ""
@@ -140,7 +138,7 @@ class DriverCalls:
                 f"{self._query}: the database refused the query, because it may only read: {what}. Give a query that "
                 "changes nothing. Nothing was changed and nothing was sent."
             )
-        if _is_lasting(error, state):
+        if is_lasting(error, state):
             return ConfigurationError(f"{self._query}: no rows can be read{where}: {what}. {advice} Nothing was sent.")
         return SourceError(
             f"{self._query}: reading failed{where or ' before the first row'}: {what}. A retry reads the rows again "
@@ -202,11 +200,23 @@ def _texts(value: Any) -> Iterator[str]:
             yield value.isoformat()
 
 
-def _classes(error: Exception) -> set[str]:
+def described(error: Exception, message: str, *, hidden: str) -> str:
+    """Return an error of a driver in words: its class, its number, and what may be shown of its message.
+
+    :param message: what may be shown; empty for nothing.
+    :param hidden: said in place of a message of which nothing may be shown.
+    """
+    message = message.rstrip(" .")[:_MOST_CHARACTERS]
+    number, end = (state_of(error), f": {message}") if message not in ("", _HIDDEN) else (_number(error), f". {hidden}")
+    return f"{type(error).__name__}{f' ({number})' if number else ''}{end}"
+
+
+def classes_of(error: Exception) -> set[str]:
+    """Return the names of an error's classes."""
     return {each.__name__ for each in type(error).__mro__}
 
 
-def _state(error: Exception) -> str | None:
+def state_of(error: Exception) -> str | None:
     """Return the SQLSTATE of an error, or SQLite's name of it."""
     for name in ("sqlstate", "pgcode", "sqlite_errorname"):
         state = getattr(error, name, None)
@@ -224,38 +234,38 @@ def _is_of_odbc(error: Exception) -> bool:
 def _number(error: Exception) -> str | None:
     """Return the SQLSTATE of an error, or the number or the name that the database has for it."""
     first, *others = error.args or (None,)
-    numbers = [_state(error), first if others and isinstance(first, int) else None]  # a first of one may be a value
+    numbers = [state_of(error), first if others and isinstance(first, int) else None]  # a first of one may be a value
     numbers += [getattr(error, "errno", None), getattr(error, "error_name", None), getattr(first, "full_code", None)]
     return next((str(each) for each in numbers if isinstance(each, (int, str)) and _NUMBER.fullmatch(str(each))), None)
 
 
-def _is_lasting(error: Exception, state: str | None) -> bool:
+def is_lasting(error: Exception, state: str | None) -> bool:
     """Return whether a retry would only repeat an error."""
     if state is not None and not state.startswith("SQLITE_"):
         return state.startswith(_LASTING) or state == _UNSUPPORTED
     lasting = {"ProgrammingError", "NotSupportedError", "DataError", "Warning"}
     if state is not None and _OF_SQLITE_QUERIES.match(str(error)):  # in a new connection it may be SQLITE_SCHEMA
         return True
-    return state == "SQLITE_ERROR" or bool(_classes(error) & lasting) or isinstance(error, _OF_PYTHON)
+    return state == "SQLITE_ERROR" or bool(classes_of(error) & lasting) or isinstance(error, _OF_PYTHON)
 
 
-def _without_rows(error: Exception, message: str) -> str:
+def without_rows(error: Exception, message: str) -> str:
     """Return what may be shown of a message of a time at which no query has run."""
-    if isinstance(error, _OF_PYTHON) or "ProgrammingError" in _classes(error):  # they quote options
+    if isinstance(error, _OF_PYTHON) or "ProgrammingError" in classes_of(error):  # they quote options
         return _FROM_A_QUOTE.sub(_HIDDEN, message)
     return message
 
 
-def _with_rows(error: Exception, message: str) -> str:
+def with_rows(error: Exception, message: str) -> str:
     """Return what may be shown of a message that may hold values of rows; empty for nothing."""
-    state = _state(error)
+    state = state_of(error)
     if state is None:
         return _without_state(error, message)
     if state.startswith("SQLITE_"):
         if _OF_SQLITE_QUERIES.match(message):
             return message
         return "" if state.startswith(_VALUES_OF_SQLITE) else _FROM_A_VALUE.sub(_HIDDEN, message)
-    if _may_be_raised_by_users(error):
+    if may_be_raised_by_users(error):
         return ""
     if state[:2] in _NAMES:
         return message
@@ -264,10 +274,10 @@ def _with_rows(error: Exception, message: str) -> str:
     return ""
 
 
-def _may_be_raised_by_users(error: Exception) -> bool:
+def may_be_raised_by_users(error: Exception) -> bool:
     """Return whether functions of users may have raised an error, with a SQLSTATE of the database's own."""
     is_raised = getattr(getattr(error, "diag", None), "source_file", None) in _RAISED_IN
-    return is_raised or (_state(error) == "42000" and _is_of_odbc(error))  # RAISERROR
+    return is_raised or (state_of(error) == "42000" and _is_of_odbc(error))  # RAISERROR
 
 
 def _without_state(error: Exception, message: str) -> str:

@@ -7,12 +7,11 @@ Not all rows are in memory at once. When the rows end or are no longer wanted, t
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anthropic_batches_provider.edge.sql_connections import database_hook
 from anthropic_batches_provider.edge.sql_drivers import Driver, driver_of
 from anthropic_batches_provider.edge.sql_failures import DriverCalls, Query
 from anthropic_batches_provider.errors import ConfigurationError
@@ -37,7 +36,7 @@ def read_query(query: Query, schema: SourceSchema) -> Iterator[dict[str, Any]]:
     :raises ConfigurationError: the query or the connection must be changed.
     :raises SourceError: the database or the connection to it failed.
     """
-    hook = _hook(query)
+    hook = database_hook(query.conn_id, "SqlRows")
     statement = _one_query(query, _QUERIES_OF_DUCKDB if getattr(hook, "conn_type", None) == "duckdb" else _QUERIES)
     call = DriverCalls(query)
     connection = call.connect(hook.get_conn)
@@ -113,49 +112,6 @@ def _begins_with(statement: str) -> str:
     """Return the first word of a statement, in capitals; empty for a comment."""
     found = _FIRST_WORD.match(statement)
     return found[1].upper() if found else ""
-
-
-def _hook(query: Query) -> Any:
-    """Return the hook of the connection.
-
-    :raises ConfigurationError: there is no such connection, or it has no DB-API hook.
-    """
-    from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
-
-    try:
-        connection = BaseHook.get_connection(query.conn_id)
-    except AirflowNotFoundException:
-        raise ConfigurationError(
-            f"There is no Airflow connection {query.conn_id!r}. Add it, or correct SqlRows(conn_id=…). Nothing was "
-            "sent."
-        ) from None
-    _check_file_of_sqlite(query, connection)
-    try:
-        hook = connection.get_hook()
-    except (AirflowException, ImportError) as error:
-        raise ConfigurationError(
-            f"{query}: its connection type {connection.conn_type!r} has no hook here: {error}. Install the provider of "
-            "the database and its driver. Nothing was sent."
-        ) from None
-    common_sql = sys.modules.get("airflow.providers.common.sql.hooks.sql")  # whose import takes seconds
-    if common_sql is None or not isinstance(hook, common_sql.DbApiHook):
-        raise ConfigurationError(
-            f"{query}: its connection type {connection.conn_type!r} leads to {type(hook).__name__}, which is no hook "
-            "of an SQL database. Give the connection of one. Nothing was sent."
-        )
-    return hook
-
-
-def _check_file_of_sqlite(query: Query, connection: Any) -> None:
-    """Refuse a database of SQLite that is not there: its driver would make an empty one.
-
-    :raises ConfigurationError: names the file.
-    """
-    file = Path(connection.host or "")
-    if connection.conn_type == "sqlite" and file.is_absolute() and not file.exists():
-        raise ConfigurationError(
-            f"{query}: there is no database file {str(file)!r}. Correct the host of the connection. Nothing was sent."
-        )
 
 
 def _column_names(query: Query, description: Sequence[Sequence[Any]]) -> list[str]:

@@ -83,7 +83,10 @@ def publish(
     _check_not_poorer(manifest, previous)
     if destination.table is not None:
         destination.table.publish(
-            _staged(destination, parts, work), table_columns(work.layout), check_current or work.check_current
+            _staged(destination, parts, work),
+            table_columns(work.layout),
+            check_current or work.check_current,
+            kept=_where_kept(work, destination),
         )
     manifest = _with_dead_letters(manifest, work, destination, settings, spool)
     _put(manifest, destination, spool)
@@ -121,6 +124,12 @@ def _staged(destination: Destination, parts: Sequence[PartFile], work: OutputSou
             yield read_staged(split_lines(iter(lambda: file.read(_READ_BYTES), b"")), columns)
 
     return [StagedPart(name=part.name, rows=part.rows, open=partial(rows_of, part.name)) for part in parts]
+
+
+def _where_kept(work: OutputSource, destination: Destination) -> str:
+    if work.job is None:
+        return "The results stay at Anthropic for 29 days after submission: collecting them again costs nothing."
+    return f"The answers are collected and kept in {destination.uri}: nothing is paid again."
 
 
 def _check_not_poorer(manifest: Manifest, previous: Manifest | None) -> None:

@@ -49,10 +49,17 @@ class TargetTable(Protocol):
         """
 
     def publish(
-        self, parts: Sequence[StagedPart], columns: Sequence[TableColumn], check_current: Callable[[], None]
+        self,
+        parts: Sequence[StagedPart],
+        columns: Sequence[TableColumn],
+        check_current: Callable[[], None],
+        *,
+        kept: str,
     ) -> None:
         """Replace the owner's rows by those of the parts.
 
         :param check_current: called while no other attempt can publish; if it raises, the table stays as it is.
+        :param kept: where the answers are while they are not loaded, as a sentence for errors.
         :raises SourceError: the database failed; the table is as it was, and a retry loads the rest.
+        :raises ConfigurationError: the table must be changed; it is as it was.
         """

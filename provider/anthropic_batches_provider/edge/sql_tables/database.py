@@ -1,27 +1,48 @@
-"""A database as this room uses it: connections in transactions, quoted names, and what depends on the database."""
+"""A database as this room uses it: connections, sessions in transactions, quoted names, and what depends on it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
+from anthropic_batches_provider.edge.sql_connections import database_hook
+from anthropic_batches_provider.edge.sql_tables import drivers
+from anthropic_batches_provider.edge.sql_tables.load_failures import LoadCalls
+from anthropic_batches_provider.edge.sql_tables.sessions import Session
+
+_NOTHING_SENT = "Nothing was sent."
+_CHECKS_AGAIN = "A retry checks the table again."
+_QUOTES = {"mysql": ("`", "`"), "mariadb": ("`", "`"), "mssql": ("[", "]")}
+_USUAL_QUOTES = ('"', '"')
+
 
 class Database:
-    """The database of an Airflow connection; connecting is put off until it is needed."""
+    """The database of an Airflow connection; connecting is put off until it is needed.
 
-    def __init__(self, conn_id: str) -> None:
+    :param table: the table that errors are about; "" for none.
+    :param standing: what is true now, for errors.
+    :param retry: what a retry does, for errors.
+    """
+
+    def __init__(
+        self, conn_id: str, table: str = "", *, standing: str = _NOTHING_SENT, retry: str = _CHECKS_AGAIN
+    ) -> None:
         self.conn_id = conn_id
+        self.standing = standing
+        self.subject = f"SqlTable on {conn_id!r}" + (f", table {table!r}" if table else "")
+        self.calls = LoadCalls(self.subject, standing, retry, _lock_wait())
 
     @cached_property
     def hook(self) -> Any:
-        """The DB-API hook of the connection."""
-        from airflow.providers.common.compat.sdk import BaseHook
+        """The DB-API hook of the connection.
 
-        return BaseHook.get_hook(self.conn_id)
+        :raises ConfigurationError: there is none.
+        """
+        return database_hook(self.conn_id, "SqlTable", standing=self.standing)
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """Which database it is: ``postgresql``, ``sqlite``, or another name of an SQL dialect."""
         return str(self.hook.dialect_name)
@@ -33,17 +54,51 @@ class Database:
 
     @contextmanager
     def connected(self) -> Iterator[Any]:
-        """Open a connection; what is not committed is rolled back."""
-        connection = self.hook.get_conn()
+        """Open a connection; what is not committed is rolled back.
+
+        :raises ConfigurationError: the connection must be changed.
+        :raises SourceError: the database could not be reached, or refused the login.
+        """
+        connection = self.calls.connect(self.hook.get_conn)
         try:
+            self.calls.connect(self._prepare, connection)
             yield connection
         finally:
-            connection.close()
+            with suppress(Exception):  # the connection may be lost
+                connection.close()
+
+    def _prepare(self, connection: Any) -> None:
+        if self.hook.get_autocommit(connection):
+            self.hook.set_autocommit(connection, False)
+        drivers.table_driver_of(connection).prepare(connection)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open a connection whose errors are ours; what is not committed is rolled back.
+
+        Raises the same errors as :meth:`connected`.
+        """
+        with self.connected() as connection:
+            yield Session(connection, drivers.table_driver_of(connection), self.calls, self.mark)
 
     def quoted(self, name: str) -> str:
         """Return a name of one part, quoted."""
-        return '"' + name.replace('"', '""') + '"'
+        begin, end = self._quotes
+        return begin + name.replace(end, end * 2) + end
+
+    @cached_property
+    def _quotes(self) -> tuple[str, str]:
+        chosen = str(getattr(self.hook, "escape_word_format", '"{}"'))
+        begin, _, end = chosen.partition("{}")
+        if (begin, end) != _USUAL_QUOTES and begin and end:
+            return begin, end
+        return _QUOTES.get(self.kind, _USUAL_QUOTES)
 
     def quoted_table(self, table: str) -> str:
         """Return the name of a table, with its schema if it has one, quoted."""
         return ".".join(self.quoted(part) for part in table.split("."))
+
+
+def _lock_wait() -> str:
+    seconds = drivers.LOCK_WAIT_SECONDS
+    return f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds:g} seconds"

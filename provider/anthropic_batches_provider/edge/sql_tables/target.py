@@ -23,7 +23,7 @@ class SqlTarget:
     def __init__(self, table: SqlTable, owner: str) -> None:
         self._table = table
         self._owner = owner
-        self._database = Database(table.conn_id)
+        self._database = Database(table.conn_id, table.table)
 
     @property
     def record(self) -> TableRecord:
@@ -48,8 +48,14 @@ class SqlTarget:
         check_table(self._database, self._table, columns)
 
     def publish(
-        self, parts: Sequence[StagedPart], columns: Sequence[TableColumn], check_current: Callable[[], None]
+        self,
+        parts: Sequence[StagedPart],
+        columns: Sequence[TableColumn],
+        check_current: Callable[[], None],
+        *,
+        kept: str,
     ) -> None:
         """Replace the owner's rows by those of the parts."""
-        self.check(columns)
-        load(self._database, self.record, parts, columns, check_current)
+        database = Database(self._table.conn_id, self._table.table, standing=kept, retry="A retry loads them.")
+        check_table(database, self._table, columns)
+        load(database, self.record, parts, columns, check_current)
