@@ -37,7 +37,7 @@ def read_query(query: Query, schema: SourceSchema) -> Iterator[dict[str, Any]]:
     :raises ConfigurationError: the query or the connection must be changed.
     :raises SourceError: the database or the connection to it failed.
     """
-    hook = _hook(query)
+    hook = hook_of(query)
     statement = _one_query(query, _QUERIES_OF_DUCKDB if getattr(hook, "conn_type", None) == "duckdb" else _QUERIES)
     call = DriverCalls(query)
     connection = call.connect(hook.get_conn)
@@ -115,7 +115,7 @@ def _begins_with(statement: str) -> str:
     return found[1].upper() if found else ""
 
 
-def _hook(query: Query) -> Any:
+def hook_of(query: Query) -> Any:
     """Return the hook of the connection.
 
     :raises ConfigurationError: there is no such connection, or it has no DB-API hook.
@@ -126,8 +126,8 @@ def _hook(query: Query) -> Any:
         connection = BaseHook.get_connection(query.conn_id)
     except AirflowNotFoundException:
         raise ConfigurationError(
-            f"There is no Airflow connection {query.conn_id!r}. Add it, or correct SqlRows(conn_id=…). Nothing was "
-            "sent."
+            f"There is no Airflow connection {query.conn_id!r}. Add it, or correct {query.argument}(conn_id=…). "
+            "Nothing was sent."
         ) from None
     _check_file_of_sqlite(query, connection)
     try:

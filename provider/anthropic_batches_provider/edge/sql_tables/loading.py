@@ -58,6 +58,7 @@ def load(
         )
         cursor.execute(f"DROP TABLE {staging}")
         connection.commit()
+    adapted.log_replaced()
 
 
 def _staging(database: Database, table: TableRecord) -> str:
