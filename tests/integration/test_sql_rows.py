@@ -243,7 +243,7 @@ def test_the_types_that_postgres_tells_exactly_are_declared(warehouse: Warehouse
     )
     assert len(list(rows_of(sql, schema=schema))) == 1
     assert schema.declared() == {
-        "bool": "bool", "int2": "int64", "int4": "int64", "int8": "int64", "float4": "double", "float8": "double",
+        "bool": "bool", "int2": "int64", "int4": "int64", "int8": "int64", "float4": "float", "float8": "double",
         "text": "string", "varchar": "string", "char": "string", "date": "date32[day]", "moment": "timestamp[us]",
         "zoned": "timestamp[us, tz=UTC]", "bytes": "binary", "decimal": "decimal128(10, 2)", "uuid": "string",
         "json": "json", "jsonb": "json",

@@ -25,6 +25,7 @@ from anthropic_batches_provider.batches.output.manifest import (
 )
 from anthropic_batches_provider.batches.rows import Partitions, read_row_file
 from anthropic_batches_provider.edge.object_storage import open_storage
+from anthropic_batches_provider.edge.sql_tables.reading import rows_of_table
 from anthropic_batches_provider.edge.task_destination import XCOM
 from anthropic_batches_provider.edge.uris import as_uri, is_path, shown_uri
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError, LedgerError
@@ -94,6 +95,8 @@ def _rows_of_manifest(value: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "This manifest describes rows that were returned to XCom, and names no files. Pull the task's return "
             "value, which holds the rows, and not its XCom `manifest`. Nothing was read."
         )
+    if manifest.table is not None:
+        return rows_of_table(manifest, manifest.table)
     return _rows_of_parts(manifest, manifest.destination)
 
 

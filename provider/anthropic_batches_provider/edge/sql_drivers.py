@@ -25,7 +25,7 @@ _TYPES_OF_POSTGRES = {
     23: "int64",
     25: "string",
     114: "json",  # its values are decoded, so that any of them may be an object
-    700: "double",
+    700: "float",
     701: "double",
     1042: "string",  # char(n)
     1043: "string",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT
+from anthropic_batches_provider.edge.arguments import DEFAULT_XCOM_MAX_BYTES
 from anthropic_batches_provider.edge.object_storage import open_storage
 from anthropic_batches_provider.edge.sql_table import SqlTable
 from anthropic_batches_provider.edge.uris import Uri, as_uri
+from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.ledger import Storage
+    from anthropic_batches_provider.batches.output.columns import RowLayout
     from anthropic_batches_provider.batches.output.destination import Destination
 
 XCOM = "xcom"  # as ``destination=``
@@ -64,11 +68,32 @@ def is_table(destination: str | SqlTable, output_format: str) -> bool:
     return isinstance(destination, SqlTable) or (destination != XCOM and find_format(output_format).is_table)
 
 
-def check_table(table: SqlTable, owner: str) -> None:
-    """Check a table as far as it can be checked before the rows are read."""
+def check_table_argument(operator: Any) -> None:
+    """Refuse arguments of an operator that mean nothing for a table.
+
+    :param operator: has an attribute for each argument.
+    :raises ConfigurationError: names the argument.
+    """
+    if not isinstance(operator.destination, SqlTable):
+        return
+    for name, default in (("output_format", DEFAULT_FORMAT), ("xcom_max_bytes", DEFAULT_XCOM_MAX_BYTES)):
+        if getattr(operator, name) != default:
+            raise ConfigurationError(
+                f"{name}= is given together with destination=SqlTable(…), and means nothing for a table. Leave it out."
+            )
+
+
+def check_table(table: SqlTable, owner: str, layout: RowLayout, *, are_all_known: bool) -> None:
+    """Check a table as far as it can be checked before the rows are read.
+
+    :param layout: of the rows; the type of an own column is empty.
+    :param are_all_known: whether the rows have no other columns of their own.
+    """
+    from anthropic_batches_provider.batches.output.table_columns import table_columns
     from anthropic_batches_provider.edge.sql_tables.target import SqlTarget
 
-    SqlTarget(table, owner).check_before_reading(())
+    table.check()
+    SqlTarget(table, owner).check_before_reading(table_columns(layout), are_all_known=are_all_known)
 
 
 def staged_parts_of_job(job_uri: str) -> Storage:
@@ -86,4 +111,5 @@ def table_destination(table: SqlTable, parts: Storage, *, owner: str) -> Destina
     from anthropic_batches_provider.batches.output.formats import STAGED
     from anthropic_batches_provider.edge.sql_tables.target import SqlTarget
 
+    table.check()
     return Destination(storage=parts, owner=owner, output_format=STAGED.name, table=SqlTarget(table, owner))

@@ -35,6 +35,7 @@ from anthropic_batches_provider.edge.task_destination import (
     XCOM,
     as_destination,
     check_table,
+    check_table_argument,
     destination_of,
     is_table,
     pinned_destination,
@@ -211,6 +212,7 @@ class MessageBatchOperator(RowsOperator):
     template_fields: Sequence[str] = (*RowsOperator.template_fields, "destination")
     uri_fields: Sequence[str] = (*RowsOperator.uri_fields, "destination")
     chooses_columns: ClassVar[bool] = True
+    shallow_copy_attrs: Sequence[str] = (*RowsOperator.shallow_copy_attrs, "destination")
     ui_color = "#d9c4e8"
 
     def __init__(
@@ -243,6 +245,7 @@ class MessageBatchOperator(RowsOperator):
         self.deadline: float | None = None  # seconds since the epoch; from the start of the try on
         check_folder(self, "destination", besides=XCOM)
         check_chosen_columns(self)
+        check_table_argument(self)
 
     def result_columns(self, schema: Mapping[str, Any] | None) -> Collection[str] | None:
         """Return the names of the output's own columns if ``columns`` chooses them; else None."""
@@ -261,7 +264,11 @@ class MessageBatchOperator(RowsOperator):
         if self.timeout is not None:
             self.deadline = SystemClock().now().timestamp() + seconds_of(self.timeout)
         if isinstance(self.destination, SqlTable):
-            check_table(self.destination, job_input.plan.unit.owner)
+            check_table_argument(self)  # which another task's output may not have shown when the DAG was parsed
+            layout, are_all_known = job_input.known_layout(
+                ColumnChoice.of(self.columns), include_message=self.include_message
+            )
+            check_table(self.destination, job_input.plan.unit.owner, layout, are_all_known=are_all_known)
         elif self.destination != XCOM:
             destination = destination_of(
                 job_input.context, self.destination, self.output_format, owner=job_input.plan.unit.owner

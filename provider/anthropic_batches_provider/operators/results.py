@@ -31,6 +31,7 @@ from anthropic_batches_provider.edge.sql_table import SqlTable
 from anthropic_batches_provider.edge.task_destination import (
     XCOM,
     as_destination,
+    check_table_argument,
     destination_of,
     is_table,
     staged_parts_of_job,
@@ -99,6 +100,7 @@ class MessageBatchResultsOperator(BaseOperator):
     template_fields: Sequence[str] = ("conn_id", "job", "batch_ids", "destination", "max_failed_rows")
     template_fields_renderers: ClassVar[dict[str, str]] = {"job": "json", "batch_ids": "json"}
     operator_extra_links = task_links()
+    shallow_copy_attrs: Sequence[str] = ("destination",)
     ui_color = "#d5e8d4"
 
     def __init__(
@@ -135,6 +137,7 @@ class MessageBatchResultsOperator(BaseOperator):
         check_job_arguments(self, one_job=True)
         check_dead_letters(self)
         check_folder(self, "destination", besides=XCOM)
+        check_table_argument(self)
         check_failed_rows_argument(self)
         check_collected_columns(self)
 
@@ -149,6 +152,7 @@ class MessageBatchResultsOperator(BaseOperator):
         from anthropic_batches_provider.hooks import MessageBatchHook
 
         self.destination = as_destination(self.destination)  # an XCom may have resolved to a path
+        check_table_argument(self)
         max_failed_rows = failed_rows_limit(self.max_failed_rows)
         show_links(self)
         what = self._what()

@@ -34,7 +34,7 @@ def corrected(ti: Any) -> Iterator[dict[str, Any]]:
 
 
 @task
-def joined(manifests: list[dict[str, Any]]) -> dict[str, str]:
+def joined(manifests: Any) -> dict[str, str]:
     asked, again = manifests
     late = {row["key"]: row["text"] for row in read_rows(again)}
     return {str(row["number"]): row["text"] or late[row["number"]] for row in read_rows(asked)}

@@ -30,11 +30,13 @@ class TableColumn:
 
     :param type: as Arrow writes it (:mod:`.arrow_types`), or ``json`` for any JSON, as text.
     :param chosen: the column of the result that it holds; None for one of the user's own.
+    :param has_values: whether it may have a value; a column of the user that is null in all rows has none.
     """
 
     name: str
     type: str
     chosen: ChosenColumn | None = None
+    has_values: bool = True
 
 
 def table_columns(layout: RowLayout) -> tuple[TableColumn, ...]:
@@ -42,7 +44,12 @@ def table_columns(layout: RowLayout) -> tuple[TableColumn, ...]:
 
     :raises ConfigurationError: two have the same name, there is none, or ``columns=`` names one that does not exist.
     """
-    own = [TableColumn(each.name, _TEXT if each.type == _NO_VALUES else each.type) for each in layout.own]
+    own = [
+        TableColumn(each.name, _TEXT, has_values=False)
+        if each.type == _NO_VALUES
+        else TableColumn(each.name, each.type)
+        for each in layout.own
+    ]
     answer = answer_fields(layout.answer_schema)
     chosen = chosen_columns(layout, fields_in_table(layout.answer_schema))
     result = [TableColumn(each.name, _type_of(each, answer, layout), each) for each in chosen]

@@ -140,6 +140,7 @@ class _Load:
         staging.empty(session)
         session.commit("publishing the rows")
         staging.drop(session)
+        self._adapted.log_replaced()
         log.info("Loaded %s of %s into %s", counted(self._rows, "row"), self._owner, self._where)
         return True
 

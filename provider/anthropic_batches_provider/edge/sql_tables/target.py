@@ -8,7 +8,7 @@ from anthropic_batches_provider.batches.output.manifest import TableRecord
 from anthropic_batches_provider.batches.output.table_columns import TableColumn
 from anthropic_batches_provider.batches.output.target_table import StagedPart
 from anthropic_batches_provider.edge.sql_table import SqlTable
-from anthropic_batches_provider.edge.sql_tables.checks import check_before_reading, check_table
+from anthropic_batches_provider.edge.sql_tables.checks import NOTHING_LOADED, check_before_reading, check_table
 from anthropic_batches_provider.edge.sql_tables.database import Database
 from anthropic_batches_provider.edge.sql_tables.loading import load
 
@@ -34,14 +34,15 @@ class SqlTarget:
     @property
     def uri(self) -> str:
         """What messages and the manifest call it."""
-        return f"sql://{self._table.conn_id}@{self._table.table}"
+        return str(self._table)
 
-    def check_before_reading(self, names: Sequence[str]) -> None:
+    def check_before_reading(self, columns: Sequence[TableColumn], *, are_all_known: bool) -> None:
         """Check what can be checked before a row is read.
 
-        :param names: of the columns that are known by then.
+        :param columns: those that are known by then; the type of the user's own is empty.
+        :param are_all_known: whether the rows have no other columns.
         """
-        check_before_reading(self._database, self._table, names)
+        check_before_reading(self._database, self._table, columns, are_all_known=are_all_known)
 
     def check(self, columns: Sequence[TableColumn]) -> None:
         """Check that rows with these columns can be loaded; make the table if the task says so."""
@@ -57,5 +58,5 @@ class SqlTarget:
     ) -> None:
         """Replace the owner's rows by those of the parts."""
         database = Database(self._table.conn_id, self._table.table, standing=kept, retry="A retry loads them.")
-        check_table(database, self._table, columns)
+        check_table(database, self._table, columns, end=NOTHING_LOADED)
         load(database, self.record, parts, columns, check_current)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from anthropic_batches_provider.batches.invalid_rows import InvalidRow
     from anthropic_batches_provider.batches.ledger import ColumnRecord
+    from anthropic_batches_provider.batches.output.column_choice import ColumnChoice
+    from anthropic_batches_provider.batches.output.columns import RowLayout
     from anthropic_batches_provider.batches.repairs import Repair
     from anthropic_batches_provider.batches.requests import FileColumns, Question
     from anthropic_batches_provider.batches.rows import ColumnTypes, PreparedRow, RowColumns, Splice
@@ -144,6 +146,28 @@ class JobInput:
     def column_records(self) -> tuple[ColumnRecord, ...]:
         """Return the user's columns in the output, with their types, once the prepared rows are read."""
         return () if self._types is None else self._types.records()
+
+    def known_layout(self, choice: ColumnChoice, *, include_message: bool) -> tuple[RowLayout, bool]:
+        """Return the columns of a table as far as they are known before a row is read, and whether these are all.
+
+        The type of a column of the rows' own is empty.
+        """
+        import msgspec
+
+        from anthropic_batches_provider.batches.ledger import ColumnRecord
+        from anthropic_batches_provider.batches.output.columns import RowLayout
+
+        plan, columns = self.plan, self._columns
+        is_ready, keeps_all = self._question.ready_requests, columns.keep == "*"
+        kept = () if is_ready or keeps_all else columns.kept_columns
+        layout = RowLayout(
+            column_prefix=columns.column_prefix,
+            include_message=include_message,
+            choice=choice,
+            own=tuple(ColumnRecord(name=name, type="") for name in (*plan.key_columns, *kept)),
+            answer_schema=None if plan.output_schema is None else msgspec.json.encode(plan.output_schema.schema),
+        )
+        return layout, is_ready or not keeps_all
 
     def _columns_with_digits(self) -> frozenset[str] | None:
         """Return the columns whose numbers are written or printed as they are; None for all."""
