@@ -59,7 +59,7 @@ def check(table: SqlTable, **own: str) -> None:
 def server(databases: Databases) -> Warehouse:
     warehouse = Warehouse.on(databases, "table_checks")
     warehouse.execute("CREATE SCHEMA other")
-    warehouse.execute("CREATE ROLE reader LOGIN")
+    warehouse.execute("CREATE ROLE table_reader LOGIN")
     warehouse.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     return warehouse
 
@@ -250,7 +250,7 @@ def test_rights_that_are_missing_show_before_anything_is_spent(
     if granted:
         warehouse.execute(f"GRANT {granted} ON labels TO reader")
     connection = json.loads(warehouse.connection())
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({**connection, "login": "reader"}))
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({**connection, "login": "table_reader"}))
     message = refused(check_before, LABELS)
     assert message.startswith(f"sql://warehouse@labels: {expected}: InsufficientPrivilege (42501): permission denied")
     assert "SELECT, INSERT and DELETE" in message
@@ -263,7 +263,7 @@ def test_a_staging_table_and_a_table_that_is_made_need_a_right_in_the_schema(
 ) -> None:
     warehouse.execute("REVOKE CREATE ON SCHEMA public FROM reader")
     connection = json.loads(warehouse.connection())
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({**connection, "login": "reader"}))
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({**connection, "login": "table_reader"}))
     for function in (check_before, check):
         assert "the table cannot be made: InsufficientPrivilege (42501)" in refused(function, MADE)
     warehouse.execute(f"CREATE TABLE labels ({RIGHT})")
