@@ -21,8 +21,10 @@ from anthropic_batches_provider.batches.output.table_rows import TableRows
 
 _BUFFER_BYTES = 1 << 18
 _BLOCK_RECORDS = 200  # handed to the file at once: each call costs more than its bytes
-_MUST_BE_QUOTED = re.compile('[",\r\n]|^\ufeff|^\\\\\\.$')  # a byte order mark; PostgreSQL's end of the data
+_MUST_BE_QUOTED = re.compile(rb'[",\r\n]|^\xef\xbb\xbf|^\\\.$')  # a byte order mark; PostgreSQL's end of the data
 _CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^,"\r\n]*))([,\n])')
+_NULL, _QUOTE = b'n"'  # how the JSON of a cell begins
+_NEED_NO_QUOTES = frozenset(b"-0123456789tf")
 _MOST_RECORD_BYTES = 1 << 28
 _decode_text = msgspec.json.Decoder(str).decode
 
@@ -32,39 +34,43 @@ class _Delimited:
         self._file = file
         self._rows = TableRows(layout)
         self._is_json = [column.type == JSON for column in self._rows.columns]
-        self._records: list[str] = []
-        self._null = "" if len(self._is_json) > 1 else '""'  # readers skip a line that holds nothing
-        self._add([column.name for column in self._rows.columns])
+        self._null = b"" if len(self._is_json) > 1 else b'""'  # readers skip a line that holds nothing
+        self._records = [b",".join(_quoted(column.name.encode()) for column in self._rows.columns)]
 
     def add(self, row: AnsweredRow) -> None:
-        cells = zip(self._rows.cells(row), self._is_json, strict=True)
-        self._add([_text_of(bytes(cell), is_json=is_json) for cell, is_json in cells])
-
-    def _add(self, texts: Sequence[str | None]) -> None:
-        null = self._null
-        self._records.append(",".join([null if text is None else _quoted(text) for text in texts]))
+        null, written = self._null, []
+        for cell, is_json in zip(self._rows.cells(row), self._is_json, strict=True):
+            content = bytes(cell)
+            beginning = content[0]
+            if beginning == _NULL:
+                written.append(null)
+            elif beginning in _NEED_NO_QUOTES:
+                written.append(content)
+            else:
+                written.append(_quoted(content) if is_json or beginning != _QUOTE else _text_of(content))
+        self._records.append(b",".join(written))
         if len(self._records) >= _BLOCK_RECORDS:
             self.flush()
 
     def flush(self) -> None:
         if self._records:
-            self._file.write("\n".join((*self._records, "")).encode())
+            self._file.write(b"\n".join((*self._records, b"")))
             self._records = []
 
 
-def _text_of(cell: bytes, *, is_json: bool) -> str | None:
-    """Return the text of a cell: of a string its content, of anything else its JSON, and None for null."""
-    if cell == b"null":
-        return None
-    if is_json or not cell.startswith(b'"'):
-        return cell.decode()
-    return _decode_text(cell)
+def _text_of(string: bytes) -> bytes:
+    """Return a string as it is written, from its JSON."""
+    if b"\\" in string:
+        return _quoted(_decode_text(string).encode())
+    if b"," in string or len(string) == 2 or string.startswith(b'"\xef\xbb\xbf'):
+        return string  # without escapes, JSON and CSV quote alike
+    return string[1:-1]
 
 
-def _quoted(text: str) -> str:
+def _quoted(text: bytes) -> bytes:
     if text and _MUST_BE_QUOTED.search(text) is None:
         return text
-    return '"' + text.replace('"', '""') + '"'
+    return b'"' + text.replace(b'"', b'""') + b'"'
 
 
 @contextmanager
