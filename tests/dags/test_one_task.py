@@ -187,6 +187,7 @@ def test_asset_outlets_are_told_job_manifest_and_counts(
         assert extra["counts"]["succeeded"] == ROWS
         assert extra["manifest"] == f"{(tmp_path / 'out').as_uri()}/_manifest.json"
         assert Path(extra["job"].removeprefix("file://"), "job.json").exists()
+        assert extra["files"] == [part["uri"] for part in manifest_in(tmp_path / "out")["parts"]]
 
 
 def test_a_decorated_function_returns_or_yields_the_rows(

@@ -116,7 +116,6 @@ WHERE: dict[str, tuple[str, ...]] = {
     "cli/simulator.py": ("unit/simulator/test_server.py",),
     "cli/simulator_extra.py": ("unit/cli/test_commands.py",),
     "decorators.py": ("dags/test_one_task.py", "unit/test_provider_info.py"),
-    "edge/announcing.py": ("dags/test_one_task.py",),
     "edge/arguments.py": ("unit/test_sensors.py", "unit/test_event_triggers.py"),
     "edge/connection_form.py": ("unit/test_hooks.py", "unit/test_provider_info.py"),
     "edge/deferral_notice.py": ("unit/test_triggers.py",),

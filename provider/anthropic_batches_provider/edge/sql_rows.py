@@ -61,9 +61,9 @@ class SqlRows(RowSource):
         from anthropic_batches_provider.edge.sql_reading import read_query
 
         self._check_types()
-        return read_query(Query(self.conn_id, self._query_text(context), self.parameters), reading.schema)
+        return read_query(Query(self.conn_id, self.query_text(context), self.parameters), reading.schema)
 
-    def _query_text(self, context: Context) -> str:
+    def query_text(self, context: Context) -> str:
         """Return the rendered text of the query.
 
         :raises ConfigurationError: its file cannot be found or rendered.

@@ -288,7 +288,7 @@ class MessageBatchOperator(RowsOperator):
             collection,
             stint.rounds,
             clock=stint.clock,
-            published=lambda manifest: announce(stint.context, manifest, _value(collection, manifest)),
+            published=lambda manifest: self._announce(stint, manifest, _value(collection, manifest)),
         )
         try:
             with log_group("Submitting and collecting"):
@@ -300,6 +300,10 @@ class MessageBatchOperator(RowsOperator):
             self._wait_or_time_out(stint, outcome)
         self._judge(outcome)
         return _value(collection, outcome)
+
+    def _announce(self, stint: Stint, manifest: Manifest, value: Any) -> None:
+        self.published = manifest
+        announce(stint.context, manifest, value)
 
     def _collection(self, stint: Stint) -> JobCollection | XComCollection:
         from anthropic_batches_provider.batches.collection import (

@@ -18,6 +18,7 @@ from anthropic_batches_provider.edge.arguments import (
 from anthropic_batches_provider.edge.chosen_columns import check_collected_columns
 from anthropic_batches_provider.edge.connections import connection_of
 from anthropic_batches_provider.edge.job_references import find_job, known_batch_ids
+from anthropic_batches_provider.edge.lineage import lineage_of
 from anthropic_batches_provider.edge.parse_checks import (
     check_dead_letters,
     check_failed_rows_argument,
@@ -43,6 +44,7 @@ from anthropic_batches_provider.edge.uris import Uri
 from anthropic_batches_provider.links import show_links, task_links
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.client import MessageBatchClient
@@ -134,6 +136,7 @@ class MessageBatchResultsOperator(BaseOperator):
         self.xcom_max_bytes = xcom_max_bytes
         self.conn_id = conn_id
         self.host: str | None = None
+        self.published: Manifest | None = None
         check_job_arguments(self, one_job=True)
         check_dead_letters(self)
         check_folder(self, "destination", besides=XCOM)
@@ -145,6 +148,12 @@ class MessageBatchResultsOperator(BaseOperator):
         """Collect and publish; only then judge whether too many rows failed."""
         with as_task_failures():
             return self._collect(context)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+        """Return the dataset that the task has written; Airflow's OpenLineage provider calls it."""
+        return lineage_of(task_instance, (), self.published)
+
+    get_openlineage_facets_on_failure = get_openlineage_facets_on_complete
 
     def _collect(self, context: Context) -> Any:
         from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
@@ -175,6 +184,7 @@ class MessageBatchResultsOperator(BaseOperator):
         show_links(self, host=host, batch_ids=manifest.batch_ids)
         if not isinstance(what, list):
             progress.report(what, force=True)
+        self.published = manifest
         announce(context, manifest, value)
         check_failed_rows(manifest, max_failed_rows)
         return value

@@ -34,8 +34,7 @@ def corrected(ti: Any) -> Iterator[dict[str, Any]]:
 
 
 @task
-def joined(manifests: Any) -> dict[str, str]:
-    asked, again = manifests
+def joined(asked: Any, again: Any) -> dict[str, str]:
     late = {row["key"]: row["text"] for row in read_rows(again)}
     return {str(row["number"]): row["text"] or late[row["number"]] for row in read_rows(asked)}
 
@@ -49,7 +48,7 @@ with DAG(
     ask = MessageBatchOperator(task_id="ask", destination="{{ params.output }}/asked", **ASKED)
     again = MessageBatchOperator(task_id="again", requests=corrected, destination="{{ params.output }}/again")
     ask >> again
-    joined([ask.output, again.output])
+    joined(ask.output, again.output)
 
     for name, destination in (("xcom", "xcom"), ("table", SqlTable("warehouse", "labels", create=True))):
         first = MessageBatchOperator(task_id=f"{name}_ask", destination=destination, **ASKED)

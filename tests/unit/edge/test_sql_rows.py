@@ -76,7 +76,7 @@ def resolved_sql(rows: Any, folder: Path, **values: Any) -> str:
     """Return the query that is read."""
     argument, context = context_of(rows, folder, **values)
     assert isinstance(argument.source, SqlRows)
-    return argument.source._query_text(context)
+    return argument.source.query_text(context)
 
 
 def test_a_file_is_found_and_rendered_as_airflow_does(tmp_path: Path) -> None:

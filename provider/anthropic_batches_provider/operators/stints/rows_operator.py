@@ -23,6 +23,7 @@ from anthropic_batches_provider.edge.configuration import default_deferrable, su
 from anthropic_batches_provider.edge.connection_form import DEFAULT_CONN_ID
 from anthropic_batches_provider.edge.job_references import find_job
 from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy, is_over
+from anthropic_batches_provider.edge.lineage import lineage_of
 from anthropic_batches_provider.edge.output_schemas import SchemaArgument
 from anthropic_batches_provider.edge.parse_checks import check_row_arguments
 from anthropic_batches_provider.edge.progress_reports import ProgressReport
@@ -48,12 +49,14 @@ from anthropic_batches_provider.operators.stints.worker_wait import event_on_wor
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
     from jinja2 import Environment
 
     from anthropic_batches_provider.batches.client import MessageBatchClient
     from anthropic_batches_provider.batches.clock import Clock
     from anthropic_batches_provider.batches.ledger import JobFolder
+    from anthropic_batches_provider.batches.output.manifest import Manifest
     from anthropic_batches_provider.batches.submission import NextLook, Submission
     from anthropic_batches_provider.operators.stints.job_input import JobInput
 
@@ -163,6 +166,7 @@ class RowsOperator(BaseOperator):
         self.show_prompt = show_prompt
         self.conn_id = conn_id
         self.host: str | None = None
+        self.published: Manifest | None = None  # by this process: a deferred task publishes in its last stint, too
         self._told_to_stop = False
         self._task_instance: Any = None
         self._job: JobFolder | None = None
@@ -260,6 +264,12 @@ class RowsOperator(BaseOperator):
                 return self._run_stint(context, event)
             except ApiError as error:
                 self._wait_out(context, error)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+        """Return the datasets that the task has read and written; Airflow's OpenLineage provider calls it."""
+        return lineage_of(task_instance, (self.rows, self.requests), self.published)
+
+    get_openlineage_facets_on_failure = get_openlineage_facets_on_complete
 
     def on_kill(self) -> None:
         """Send nothing more; cancel the running batches if the policy says so and the task is really over."""
