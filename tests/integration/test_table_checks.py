@@ -246,28 +246,28 @@ def test_rights_that_are_missing_show_before_anything_is_spent(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, granted: str, expected: str
 ) -> None:
     warehouse.execute(f"CREATE TABLE labels ({RIGHT})")
-    warehouse.execute("GRANT CREATE ON SCHEMA public TO reader")
+    warehouse.execute("GRANT CREATE ON SCHEMA public TO table_reader")
     if granted:
-        warehouse.execute(f"GRANT {granted} ON labels TO reader")
+        warehouse.execute(f"GRANT {granted} ON labels TO table_reader")
     connection = json.loads(warehouse.connection())
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({**connection, "login": "table_reader"}))
     message = refused(check_before, LABELS)
     assert message.startswith(f"sql://warehouse@labels: {expected}: InsufficientPrivilege (42501): permission denied")
     assert "SELECT, INSERT and DELETE" in message
-    warehouse.execute("GRANT SELECT, INSERT, DELETE ON labels TO reader")
+    warehouse.execute("GRANT SELECT, INSERT, DELETE ON labels TO table_reader")
     check_before(LABELS)
 
 
 def test_a_staging_table_and_a_table_that_is_made_need_a_right_in_the_schema(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warehouse.execute("REVOKE CREATE ON SCHEMA public FROM reader")
+    warehouse.execute("REVOKE CREATE ON SCHEMA public FROM table_reader")
     connection = json.loads(warehouse.connection())
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({**connection, "login": "table_reader"}))
     for function in (check_before, check):
         assert "the table cannot be made: InsufficientPrivilege (42501)" in refused(function, MADE)
     warehouse.execute(f"CREATE TABLE labels ({RIGHT})")
-    warehouse.execute("GRANT SELECT, INSERT, DELETE ON labels TO reader")
+    warehouse.execute("GRANT SELECT, INSERT, DELETE ON labels TO table_reader")
     message = refused(check_before, LABELS)
     assert "no staging table can be made beside it: InsufficientPrivilege (42501)" in message
     assert "make tables in the schema" in message
