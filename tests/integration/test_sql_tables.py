@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -334,6 +336,45 @@ def test_a_full_disk_of_sqlite_is_an_error_that_passes(table: LoadedTable, monke
     monkeypatch.setattr(table_drivers.Sqlite, "prepare", prepare)
     table.load(parts_of("two", rows=9000))
     assert table.versions() == [("two", 9000, 9000)]
+    assert table.tables() == {"labels"}
+
+
+@pytest.fixture
+def small_disk(table: LoadedTable, warehouse: Warehouse, tmp_path: Path) -> Iterator[str]:
+    """Yield the name of a tablespace on a disk of 2 MB."""
+    if table.is_sqlite:
+        pytest.skip("see the test of SQLite's full disk")
+    disk, name = Path(warehouse.host) / f"disk-{table.driver}", f"small_{table.driver}"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], check=False).returncode:
+        pytest.skip("a disk of its own needs the rights of root")
+    try:
+        owner = Path(warehouse.host).stat()
+        os.chown(disk, owner.st_uid, owner.st_gid)
+        warehouse.execute(f"CREATE TABLESPACE {name} LOCATION '{disk}'")
+        yield name
+        warehouse.execute(f"DROP TABLESPACE {name}")
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def test_a_full_disk_of_postgresql_is_an_error_that_passes(
+    table: LoadedTable, warehouse: Warehouse, small_disk: str
+) -> None:
+    table.load(parts_of("one"))
+    warehouse.execute(f"ALTER DATABASE {warehouse.name} SET default_tablespace = {small_disk}")
+    try:
+        with pytest.raises(SourceError, match=r"loading the part .*53100.*No space left.*A retry loads them") as caught:
+            table.load(parts_of("two", rows=90_000))
+    finally:
+        warehouse.execute(f"ALTER DATABASE {warehouse.name} RESET default_tablespace")
+    assert KEPT in str(caught.value)
+    assert table.rows() == expected_rows("one")
+    (left,) = table.tables() - {"labels"}
+    warehouse.execute(f'ALTER TABLE "{left}" SET TABLESPACE pg_default')
+    warehouse.execute(f'ALTER INDEX "{left}_u" SET TABLESPACE pg_default')
+    table.load(parts_of("two", rows=90_000))
+    assert table.versions() == [("two", 90_000, 90_000)]
     assert table.tables() == {"labels"}
 
 

@@ -6,7 +6,7 @@ A wait ends as in the triggerer: when one of its batches has ended, or at its la
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -24,6 +24,7 @@ from anthropic_batches_provider.batches.job_advance import JobAdvance
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, Storage
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.column_choice import ColumnChoice
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.repairs import Repair
@@ -32,6 +33,8 @@ from anthropic_batches_provider.batches.requests.encoding import encode_argument
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import JobPlan, JobSignals, NextLook, Submission, ask_time
+from anthropic_batches_provider.edge.sql_table import SqlTable
+from anthropic_batches_provider.edge.task_destination import table_destination
 from tests.worlds.simulated_world import BOUNDS, SimulatedClock, World, prepared
 
 ROWS_PER_SHARD = 4
@@ -44,6 +47,7 @@ class Arguments:
     """The arguments that a task's author may set, and change between two attempts.
 
     :param destination: name of the output's folder; "xcom" for memory.
+    :param table: name of the table of the connection ``warehouse`` that the output goes to, in place of the folder.
     :param owner: the owner of the destination.
     :param wrong_by: by how many seconds the worker's clock is ahead of the service's.
     :param may_send: whether the try still has time left.
@@ -70,6 +74,8 @@ class Arguments:
     edition: str = ""
     on_changed_input: Literal["fail", "restart"] = "fail"
     destination: str = "out"
+    table: str = ""
+    columns: Sequence[str] | Mapping[str, str | None] | None = None
     owner: str = "owner"
     output_format: Literal["jsonl", "jsonl.gz"] = "jsonl"
     include_message: bool = False
@@ -142,11 +148,15 @@ class OneTask:
         asked = self.arguments
         settings = CollectionSettings(
             spool_folder=spool / "collect", include_message=asked.include_message, keep_requests=asked.keep_requests,
-            tries=asked.tries, clock=self._clock,
+            tries=asked.tries, clock=self._clock, choice=ColumnChoice.of(asked.columns), as_table=bool(asked.table),
         )  # fmt: skip
         source = client or self.world.client
         if asked.destination == "xcom":
             return XComCollection(job, source, settings, max_bytes=asked.xcom_max_bytes)
+        if asked.table:
+            table = SqlTable("warehouse", asked.table, create=True)
+            parts = LocalStorage(self.folder / "jobs" / job.path / "table")
+            return JobCollection(job, source, table_destination(table, parts, owner=asked.owner), settings)
         storage = LocalStorage(self.folder / asked.destination)
         destination = Destination(storage=storage, owner=asked.owner, output_format=asked.output_format)
         return JobCollection(job, source, destination, settings)
