@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,9 +11,15 @@ import msgspec
 
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.columns import RowLayout
-from anthropic_batches_provider.batches.output.table_columns import TableColumn
+from anthropic_batches_provider.batches.output.table_columns import JSON, TableColumn
 from anthropic_batches_provider.batches.output.table_rows import TableRows
-from anthropic_batches_provider.batches.output.table_values import TableValues
+from anthropic_batches_provider.batches.output.table_values import (
+    MISFITS,
+    TableValues,
+    nullable,
+    text_of,
+    value_type,
+)
 
 _BUFFER_BYTES = 1 << 18
 _DECODE_CELLS = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -38,8 +44,29 @@ def open_staged(path: Path, layout: RowLayout) -> Iterator[_StagedRows]:
 def read_staged(lines: Iterable[bytes], columns: Sequence[TableColumn]) -> Iterator[list[Any]]:
     """Yield the values of each row of such a file.
 
+    Nearly all lines hold what their columns say, and are decoded in one go. All others are decoded cell by cell.
+
     :param columns: those that it was written with.
     """
-    values = TableValues(columns)
+    values, decode = TableValues(columns), _line_decoder(columns)
+    json_columns = [number for number, column in enumerate(columns) if column.type == JSON]
     for line in lines:
-        yield values.values(_DECODE_CELLS(line))
+        try:
+            row = list(decode(line))
+        except MISFITS:
+            yield values.values(_DECODE_CELLS(line))
+            continue
+        for number in json_columns:
+            row[number] = text_of(row[number])
+        yield row
+
+
+def _line_decoder(columns: Sequence[TableColumn]) -> Callable[[bytes], tuple[Any, ...]]:
+    """Return a function that decodes a line whose texts are all texts; JSON stays as it is."""
+    kinds = [str if _holds_text(column) else value_type(column.type) for column in columns]
+    decode: Callable[[bytes], tuple[Any, ...]] = msgspec.json.Decoder(tuple[tuple(map(nullable, kinds))]).decode  # type: ignore[misc]
+    return decode
+
+
+def _holds_text(column: TableColumn) -> bool:
+    return column.type != JSON and value_type(column.type) is msgspec.Raw
