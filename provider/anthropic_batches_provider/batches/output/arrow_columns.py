@@ -10,12 +10,14 @@ Invariant: a value comes out as the one whose JSON came in, or it is null and co
 from __future__ import annotations
 
 import datetime
+import io
 import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache, partial
 from typing import Annotated, Any
 
 import msgspec
@@ -27,6 +29,7 @@ from anthropic_batches_provider.batches.output.table_values import MISFITS, null
 _TEXT = "string"
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MICROSECOND = datetime.timedelta(microseconds=1)
+_STEPS = {"s": datetime.timedelta(seconds=1), "ms": datetime.timedelta(milliseconds=1)}
 _NANOSECONDS = re.compile(r"\.\d{6}(\d{3})")
 _NO_VALUE = (TypeError, OverflowError, *MISFITS)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -93,7 +96,8 @@ def _kind_of_column(text: str) -> tuple[Any, _Kind]:
     if text != JSON:
         kind = arrow_type_of(text)
         if _can_be_stored(kind):
-            return kind, _kind_of(kind)
+            stored = _stored_type(kind)
+            return stored, _kind_of(stored)
     return pyarrow.string(), _Kind(msgspec.Raw, pyarrow.string(), _json_text if text == JSON else _text)
 
 
@@ -112,6 +116,41 @@ def _can_be_stored(kind: Any) -> bool:
     return not types.is_nested(kind) or all(
         _can_be_stored(kind.field(number).type) for number in range(kind.num_fields)
     )
+
+
+def _stored_type(kind: Any) -> Any:
+    """Return the type itself, or one of the same values for what an older pyarrow cannot write, or not read again."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_decimal32(kind) or types.is_decimal64(kind):
+        return kind if _survives(kind) else pyarrow.decimal128(kind.precision, kind.scale)
+    if types.is_struct(kind):
+        fields = [kind.field(number) for number in range(kind.num_fields)]
+        return pyarrow.struct([(field.name, _stored_type(field.type)) for field in fields])
+    if types.is_map(kind):
+        return pyarrow.map_(_stored_type(kind.key_type), _stored_type(kind.item_type))
+    if types.is_fixed_size_list(kind):
+        item = _stored_type(kind.value_type)
+        is_fixed = _survives(pyarrow.list_(pyarrow.int8(), 2))
+        return pyarrow.list_(item, kind.list_size) if is_fixed else pyarrow.list_(item)
+    if types.is_list(kind):
+        return pyarrow.list_(_stored_type(kind.value_type))
+    return pyarrow.large_list(_stored_type(kind.value_type)) if types.is_large_list(kind) else kind
+
+
+@cache
+def _survives(kind: Any) -> bool:
+    """Return whether the installed pyarrow reads nulls of a type from a file as it wrote them."""
+    import pyarrow
+    from pyarrow import parquet
+
+    table, file = pyarrow.table({"v": pyarrow.array([None, None], kind)}), io.BytesIO()
+    try:
+        parquet.write_table(table, file)
+        return bool(parquet.read_table(file).equals(table))
+    except (pyarrow.ArrowException, ValueError):
+        return False
 
 
 def _json_text(value: Any) -> str | None:
@@ -155,6 +194,8 @@ def _temporal(kind: Any) -> _Kind:
     if types.is_date(kind):
         return _Kind(datetime.date, kind)
     if types.is_duration(kind):
+        if kind.unit in _STEPS:
+            return _Kind(datetime.timedelta, kind, partial(_steps, _STEPS[kind.unit]))
         return _Kind(datetime.timedelta, pyarrow.duration("us"))
     if types.is_time(kind):
         if kind.unit == "ns":
@@ -164,6 +205,14 @@ def _temporal(kind: Any) -> _Kind:
         return _Kind(str, kind, _naive_nanoseconds if kind.tz is None else _nanoseconds)
     python = Annotated[datetime.datetime, msgspec.Meta(tz=kind.tz is not None)]
     return _Kind(python, pyarrow.timestamp("us", kind.tz))
+
+
+def _steps(step: datetime.timedelta, span: datetime.timedelta) -> int:
+    """Return how many seconds or milliseconds a duration has: those of the longest ones exceed microseconds."""
+    count, rest = divmod(span, step)
+    if rest:
+        raise ValueError("a part of the smallest step of the type")
+    return count
 
 
 def _nanoseconds(text: str) -> int:

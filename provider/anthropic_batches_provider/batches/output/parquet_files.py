@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.arrow_columns import ArrowColumn
@@ -29,7 +29,7 @@ _OF_FEW_VALUES = frozenset({"batch_id", "model", "verdict", "result_type", "stop
 
 
 class _ParquetFile:
-    def __init__(self, path: Path, layout: RowLayout) -> None:
+    def __init__(self, stream: BinaryIO, layout: RowLayout) -> None:
         import pyarrow
         from pyarrow import parquet
 
@@ -38,9 +38,8 @@ class _ParquetFile:
         self._table_rows = TableRows(layout, lambda column: self._columns[column.name].python)
         self._schema = pyarrow.schema([(name, column.type) for name, column in self._columns.items()])
         self._own = {column.name for column in columns if column.chosen is None}
-        self._file = path.open("wb")
         self._writer = parquet.ParquetWriter(
-            self._file,
+            stream,
             self._schema,
             compression="zstd",
             use_dictionary=[each.name for each in columns if each.chosen and each.chosen.column.name in _OF_FEW_VALUES],
@@ -90,17 +89,14 @@ class _ParquetFile:
         if self._batches:
             self._write_group()
         self._writer.close()
-        self._file.close()
         for name, count in self.misfits.items():
             log.warning("%s", _misfits(name, count, is_own=name in self._own))
 
     def close(self) -> None:
-        """Close the file, complete or not: a writer that is left open would write when it is deleted."""
+        """Close the writer, whether or not the file is complete: else it would write when it is deleted."""
         with suppress(Exception):
             self._writer.close()
         self._writer.is_open = False
-        with suppress(OSError):
-            self._file.close()
 
 
 def _misfits(name: str | None, count: int, *, is_own: bool) -> str:
@@ -128,9 +124,10 @@ def _size_of(row: AnsweredRow) -> int:
 @contextmanager
 def open_parquet(path: Path, layout: RowLayout) -> Iterator[_ParquetFile]:
     """Open a Parquet file."""
-    file = _ParquetFile(path, layout)
-    try:
-        yield file
-        file.finish()
-    finally:
-        file.close()
+    with path.open("wb") as stream:
+        file = _ParquetFile(stream, layout)
+        try:
+            yield file
+            file.finish()
+        finally:
+            file.close()
