@@ -243,11 +243,11 @@ class MessageBatchOperator(RowsOperator):
         self.deadline: float | None = None  # seconds since the epoch; from the start of the try on
         check_folder(self, "destination", besides=XCOM)
         check_chosen_columns(self)
+        check_table_argument(self)
 
     def result_columns(self, schema: Mapping[str, Any] | None) -> Collection[str] | None:
         """Return the names of the output's own columns if ``columns`` chooses them; else None."""
         return result_columns_of(self, schema)
-        check_table_argument(self)
 
     def check_before_reading(self, job_input: JobInput) -> None:
         """Check that the destination is ours and writable before anything is spent; set the deadline of this try."""
