@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from importlib import import_module
 from itertools import chain
 from typing import Any, BinaryIO
 
@@ -20,7 +19,6 @@ from anthropic_batches_provider.batches.output.manifest import (
     MANIFEST_VERSION,
     Manifest,
     PartFile,
-    TableRecord,
     decode_manifest,
 )
 from anthropic_batches_provider.batches.rows import Partitions, read_row_file
@@ -95,8 +93,6 @@ def _rows_of_manifest(value: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "This manifest describes rows that were returned to XCom, and names no files. Pull the task's return "
             "value, which holds the rows, and not its XCom `manifest`. Nothing was read."
         )
-    if manifest.table is not None:
-        return rows_of_table(manifest, manifest.table)
     return _rows_of_parts(manifest, manifest.destination)
 
 
@@ -121,7 +117,7 @@ def _manifest_in(folder: str) -> Manifest:
 def _rows_of_parts(manifest: Manifest, folder: str) -> Iterator[dict[str, Any]]:
     """Return the rows of all parts; they are read from the folder where they are now, which may be a copy."""
     if manifest.table is not None:
-        return _rows_of_table(manifest, manifest.table)
+        return rows_of_table(manifest, manifest.table)
     read = _READERS.get(str(manifest.output_format))
     if read is None:
         raise ConfigurationError(
@@ -130,12 +126,6 @@ def _rows_of_parts(manifest: Manifest, folder: str) -> Iterator[dict[str, Any]]:
         )
     storage = open_storage(folder, holds_ledger=False)
     return chain.from_iterable(_rows_of_part(storage, part, read) for part in manifest.parts)
-
-
-def _rows_of_table(manifest: Manifest, table: TableRecord) -> Iterator[dict[str, Any]]:
-    rows_of_table = import_module("anthropic_batches_provider.edge.sql_tables.reading").rows_of_table
-    rows: Iterator[dict[str, Any]] = rows_of_table(manifest, table)
-    return rows
 
 
 def _rows_of_part(storage: Storage, part: PartFile, read: _Reader) -> Iterator[dict[str, Any]]:
