@@ -49,6 +49,7 @@ def rows_of_table(database: Path, table: str) -> list[dict[str, Any]]:
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an empty database; its connection is ``warehouse``."""
     file = tmp_path / "warehouse.db"
+    file.touch()
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(file)}))
     return file
 
@@ -78,6 +79,7 @@ def test_columns_are_chosen_in_each_output_and_changed_at_no_cost(
             assert [row[own] for row in rows] == ["one", "two", ""]
         assert [list(row) for row in run.xcom(f"{form}_xcom")] == [["id", own, *in_files]] * 3
         assert {*rows_of_table(database, form)[0]} == {"id", own, *in_tables, "anthropic_batches_unit"}
+        assert [list(row) for row in read_rows(run.xcom(f"{form}_table"))] == [["id", own, *in_tables]] * 3
     assert [row["text"] for row in run.xcom("decorated")] == ["one", "two", ""]
     csv_row, parquet_row = (rows_of(output / "one" / name)[0] for name in TABLES)
     assert (type(csv_row["score"]), type(parquet_row["score"])) == (str, float)
@@ -93,6 +95,7 @@ def test_columns_are_chosen_in_each_output_and_changed_at_no_cost(
             assert rows[0]["verdict"] == "fits"
         assert [list(row) for row in run.xcom(f"{form}_xcom")] == [["id", own, "verdict", "parsed"]] * 3
         assert [(row["verdict"], row["label"]) for row in rows_of_table(database, form)] == [("fits", None)] * 3
+        assert [list(row)[2:] for row in read_rows(run.xcom(f"{form}_table"))] == [["verdict", "result_type"]] * 3
     assert [list(row) for row in run.xcom("decorated")] == [["id", "text", "verdict", "parsed"]] * 3
     assert before.isdisjoint(output.rglob("part-*"))
 
