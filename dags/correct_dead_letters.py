@@ -43,10 +43,10 @@ def corrected(ti: Any) -> Iterator[dict[str, Any]]:
     letters = ti.xcom_pull("ask")["dead_letters"]
     if letters is None:
         return
-    with ObjectStoragePath(letters["uri"]).open(encoding="utf-8") as file:
-        for letter in map(json.loads, file):
-            params = letter["params"]
-            yield {**letter, "params": {**params, "max_tokens": params["max_tokens"] * 10}}
+    for line in ObjectStoragePath(letters["uri"]).read_bytes().splitlines():
+        letter = json.loads(line)
+        letter["params"]["max_tokens"] *= 10
+        yield letter
 
 
 with DAG(

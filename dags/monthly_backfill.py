@@ -9,8 +9,8 @@ To fill the table with the past, at most four months at a time::
 
     airflow backfill create --dag-id monthly_backfill --from-date 2026-02-01 --to-date 2026-04-01 --max-active-runs 4
 
-Needs the connections ``anthropic_default`` and ``shop``, a database. For SQLite: a connection of type ``sqlite`` with
-the host ``/tmp/shop.db``; give SQLite one run at a time, because it has one writer.
+Needs the connections ``anthropic_default`` and ``shop``, a database. For SQLite: ``touch /tmp/shop.db``, and a
+connection of type ``sqlite`` with the host ``/tmp/shop.db``; runs that load at once then wait for each other.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ the rows of other runs stay.
 All cells of a CSV file are text, so ``review_id`` and ``received`` are text in the table. ``stars`` is a whole number,
 because the model ``Label`` says so.
 
-Needs the connections ``anthropic_default`` and ``shop``, a database. For SQLite: a connection of type ``sqlite`` with
-the host ``/tmp/shop.db``.
+Needs the connections ``anthropic_default`` and ``shop``, a database. For SQLite: ``touch /tmp/shop.db``, and a
+connection of type ``sqlite`` with the host ``/tmp/shop.db``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Translate a database table into three languages, and fill another table with the answers.
 
 The query makes a row for each product and language, so that each becomes one request. ``store`` writes the translations
-in one transaction, and may run any number of times.
+in one transaction, and may run any number of times: a table that has no column for the unit of work is filled like
+this. For one that has, ``destination=SqlTable(…)`` needs no such task (``product_attributes.py``).
 
 Needs the connections ``anthropic_default`` and ``products``, a database with the tables of ``data/products.sql``. For
 SQLite: ``sqlite3 /tmp/products.db < data/products.sql``, and a connection of type ``sqlite`` with the host

@@ -43,6 +43,7 @@ class Shop:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        file.touch()
 
     @property
     def connection(self) -> str:
