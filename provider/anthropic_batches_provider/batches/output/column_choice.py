@@ -13,7 +13,11 @@ from anthropic_batches_provider.errors import ConfigurationError
 Leaf = tuple[str, str | None]
 """A column of the result, and the one field of it that is a column of its own in a table; None for the whole."""
 
-_FORMS = "Give a list of column names, or a dict of names with new names (None leaves a column out)."
+_FORMS = (
+    "Give a list of column names, or a dict of names with new names (None leaves a column out; '*': None leaves out all "
+    "that the dict does not name)."
+)
+_ALL_OTHERS = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class ColumnChoice:
         """Return the choice of an argument ``columns=``.
 
         :param columns: None for all; a list of names, in the order of the output; or a dict of the names to change,
-            each with the new name, or with None to leave the column out.
+            each with the new name, or with None to leave the column out; ``"*": None`` leaves out all others.
         :raises ConfigurationError: it is none of these, or names a column twice.
         """
         if columns is None:
@@ -44,7 +48,11 @@ class ColumnChoice:
                 _check_text(name)
                 if shown is not None:
                     _check_text(shown)
-            return cls(tuple(columns.items()))
+            others = columns.get(_ALL_OTHERS)
+            if others is not None:
+                raise ConfigurationError(f"`columns` gives '*' the name {others!r:.40}. {_FORMS}")
+            named = tuple((name, shown) for name, shown in columns.items() if name != _ALL_OTHERS)
+            return cls(named, is_whole=_ALL_OTHERS in columns)
         if isinstance(columns, Sequence) and not isinstance(columns, (str, bytes)):
             for name in columns:
                 _check_text(name)

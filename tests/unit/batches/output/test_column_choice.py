@@ -30,6 +30,9 @@ def shown(columns: Any, leaves: list[Leaf]) -> list[str]:
         (("usage",), ["usage"]),
         ({"text": "answer", "usage": None}, ["answer", "parsed", "verdict"]),
         ({"text": "verdict", "verdict": "text"}, ["verdict", "parsed", "text", "usage"]),
+        ({"verdict": "fits", "*": None, "text": "text"}, ["fits", "text"]),
+        ({"*": None}, []),
+        ({"text": None, "*": None}, []),
         ({"text": "text"}, ["text", "parsed", "verdict", "usage"]),
         ({"text": 'a "b"\\ é\n'}, ['a "b"\\ é\n', "parsed", "verdict", "usage"]),
     ],
@@ -126,3 +129,9 @@ def test_a_column_is_mentioned_by_its_name_or_a_field(columns: Any, column: str,
 def test_choices_are_equal_by_value_so_that_parts_are_known_again() -> None:
     assert ColumnChoice.of(None) == ColumnChoice.of({}) == EVERY_COLUMN != ColumnChoice.of([])
     assert ColumnChoice.of(["text"]) == ColumnChoice.of(("text",)) != ColumnChoice.of({"text": "text"})
+
+
+def test_all_others_can_only_be_left_out() -> None:
+    with pytest.raises(ConfigurationError, match=r"gives '\*' the name 'answer_'"):
+        ColumnChoice.of({"*": "answer_"})
+    assert shown({"parsed": "", "*": None}, FIELDS) == ["label", "score"]
