@@ -43,8 +43,8 @@ def corrected(ti: Any) -> Iterator[dict[str, Any]]:
     letters = ti.xcom_pull("ask")["dead_letters"]
     if letters is None:
         return
-    with ObjectStoragePath(letters["uri"]).open(encoding="utf-8") as file:
-        for letter in map(json.loads, file):
+    with ObjectStoragePath(letters["uri"]).open("rb") as file:
+        for letter in map(json.loads, iter(file.readline, b"")):
             params = letter["params"]
             yield {**letter, "params": {**params, "max_tokens": params["max_tokens"] * 10}}
 
