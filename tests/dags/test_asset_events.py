@@ -22,6 +22,7 @@ COLUMNS = [
 @pytest.fixture
 def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return the path of an empty database of SQLite, with connection ``warehouse``."""
+    (tmp_path / "warehouse.db").touch()
     path = str(tmp_path / "warehouse.db")
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": path}))
     return path

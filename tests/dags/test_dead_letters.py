@@ -18,6 +18,7 @@ REFUSED = [2, 5, 7]
 def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     warehouse = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(warehouse))
+    (tmp_path / "warehouse.db").touch()
     lines = [json.dumps({"number": number, "text": f"passage {number}"}) for number in range(ROWS)]
     (tmp_path / "rows.jsonl").write_text("\n".join(lines) + "\n")
     return {"rows": str(tmp_path / "rows.jsonl"), "output": str(tmp_path)}

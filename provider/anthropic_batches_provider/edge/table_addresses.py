@@ -66,20 +66,18 @@ def address_of(conn_id: str, table: str) -> TableAddress:
     """
     from airflow.providers.common.compat.sdk import BaseHook
 
-    from anthropic_batches_provider.edge.sql_tables.database import Database
-
     connection: Any = BaseHook.get_connection(conn_id)
-    database = Database(conn_id)
-    kind = _REDSHIFT if connection.extra_dejson.get("redshift") else database.kind
+    hook: Any = BaseHook.get_hook(conn_id)
+    kind = _REDSHIFT if connection.extra_dejson.get("redshift") else str(hook.dialect_name)
     schema, _, name = table.rpartition(".")
     if kind == _SQLITE:
         return TableAddress(kind=kind, database=connection.host or "", schema=schema, table=name)
-    found = getattr(database.hook, "database", None) or connection.schema or ""
+    found = getattr(hook, "database", None) or connection.schema or ""
     if kind == "mysql":
         found, schema = schema or found, ""
     elif kind in ("postgresql", _REDSHIFT):
         found = found or connection.login or ""  # PostgreSQL's own default
-        schema = schema or str(database.hook.get_first("SELECT current_schema()")[0])
+        schema = schema or str(hook.get_first("SELECT current_schema()")[0])
     host = connection.host or ""
     return TableAddress(
         kind=kind,

@@ -26,8 +26,8 @@ ASKED: dict[str, Any] = {
 
 def corrected(ti: Any) -> Iterator[dict[str, Any]]:
     letters = ti.xcom_pull("ask")["dead_letters"]
-    with ObjectStoragePath(letters["uri"]).open() as lines:
-        for line in lines:
+    with ObjectStoragePath(letters["uri"]).open("rb") as lines:
+        for line in iter(lines.readline, b""):
             letter = json.loads(line)
             letter["params"]["max_tokens"] = 64
             yield letter

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pendulum
 from airflow.sdk import DAG, Asset, AssetAlias, Param
 
 from anthropic_batches_provider.destinations import SqlTable
 from anthropic_batches_provider.operators import MessageBatchOperator
+
+WHERE: dict[str, dict[str, Any]] = {
+    "table": {"destination": SqlTable("warehouse", "labels", create=True)},
+    "csv": {"destination": "{{ params.destination }}", "output_format": "csv"},
+    "xcom": {"destination": "xcom"},
+}
 
 with DAG(
     "outlets_of_tables",
@@ -14,11 +22,7 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     params={"rows": Param("", type="string"), "destination": Param("", type="string")},
 ) as dag:
-    for name, destination in (
-        ("table", SqlTable("warehouse", "labels", create=True)),
-        ("csv", "{{ params.destination }}"),
-        ("xcom", "xcom"),
-    ):
+    for name, where in WHERE.items():
         MessageBatchOperator(
             task_id=name,
             rows="{{ params.rows }}",
@@ -26,10 +30,9 @@ with DAG(
             model="claude-haiku-4-5",
             prompt="Label: {{ row.text }}",
             max_tokens=9,
-            destination=destination,
-            output_format="csv",
             dead_letters=True,
             max_failed_rows=1,
             columns=["text", "result_type"],
             outlets=[Asset(f"{name}_labels"), AssetAlias(f"{name}_of_the_day")],
+            **where,
         )
