@@ -29,6 +29,7 @@ from anthropic_batches_provider.errors import (
 )
 from tests.worlds.interleaving import Step, interleave
 from tests.worlds.loaded_tables import (
+    ANY,
     COLUMNS,
     KEPT,
     OTHER,
@@ -54,7 +55,7 @@ def warehouse(request: pytest.FixtureRequest) -> Warehouse:
     return Warehouse.on(request.getfixturevalue("databases"), "sql_tables")
 
 
-@pytest.fixture(params=databases_here())
+@pytest.fixture(params=[*databases_here(), ANY])
 def table(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoadedTable]:
     """An empty table; after the test there is no other."""
     server = None if request.param == SQLITE else request.getfixturevalue("warehouse")
