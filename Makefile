@@ -26,7 +26,7 @@ CODE = $(wildcard provider tests dags airflow_stack demo benchmarks tools)
 # On the oldest: what depends on the version of Airflow or of the SDK. `make matrix` runs all tests on it.
 QUICK = $(wildcard tests/compatibility) $(wildcard tests/packaging/test_example_dags.py) \
 	$(addprefix tests/dags/test_, identity.py links.py one_task.py waits.py readme.py sql_rows.py) \
-	$(addprefix tests/integration/test_, client.py hook.py quiet_calls.py sql_rows.py) \
+	$(addprefix tests/integration/test_, client.py hook.py quiet_calls.py sql_rows.py sql_tables.py) \
 	tests/unit/batches/requests/test_sdk_values.py
 # The tests with a real Airflow wait a lot and share one Airflow: they run in one process; others use the processors.
 WORKERS ?= 3

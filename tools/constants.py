@@ -300,4 +300,14 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "_BLOCK_BYTES": ("bytes", "The size of a read ahead from an object store, and of a part of an upload."),
         "_CREATE_ATTEMPTS": ("attempts", "How often an exclusive create is tried while the store cannot decide."),
     },
+    "edge.sql_tables.drivers": {
+        "LOCK_WAIT_SECONDS": (
+            "s",
+            "How long a statement that loads a table waits for a lock of another session. Then the task is retried.",
+        ),
+        "ROWS_AT_ONCE": ("rows", "How many rows `executemany` inserts at once, in databases without COPY."),
+    },
+    "edge.sql_tables.loading": {
+        "MOST_TRIES": ("tries", "How often a load begins again because another attempt of its task came between."),
+    },
 }

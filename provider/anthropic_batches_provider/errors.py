@@ -23,7 +23,7 @@
     │   ├── CorruptLedgerError        a record is unreadable or was not written by this package
     │   └── SubmissionOutcomeUnknownError   a create call may or may not have made a batch
     ├── SpoolFullError                the worker's disk has no room for a task's temporary files
-    ├── SourceError                   a database failed while rows were read from it
+    ├── SourceError                   a database failed while rows were read from it or loaded into it
     └── BatchOutcomeError             batches did not end as intended
         ├── FailedRowsError           more rows failed than ``max_failed_rows`` allows
         ├── JobStoppedError           the errors of rows show that no request would be answered now
@@ -228,7 +228,11 @@ class SpoolFullError(MessageBatchesError):
 
 
 class SourceError(MessageBatchesError):
-    """A database, or the connection to it, failed while rows were read; nothing was sent, a retry reads them again."""
+    """A database, or the connection to it, failed.
+
+    While rows were read from it: nothing was sent, and a retry reads them again. While answers were loaded into it: the
+    table is as it was, and a retry loads them; nothing is paid again.
+    """
 
 
 class BatchOutcomeError(MessageBatchesError):

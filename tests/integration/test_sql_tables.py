@@ -29,6 +29,7 @@ from anthropic_batches_provider.errors import (
 )
 from tests.worlds.interleaving import Step, interleave
 from tests.worlds.loaded_tables import (
+    ANY,
     COLUMNS,
     KEPT,
     OTHER,
@@ -54,7 +55,7 @@ def warehouse(request: pytest.FixtureRequest) -> Warehouse:
     return Warehouse.on(request.getfixturevalue("databases"), "sql_tables")
 
 
-@pytest.fixture(params=databases_here())
+@pytest.fixture(params=[*databases_here(), ANY])
 def table(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoadedTable]:
     """An empty table; after the test there is no other."""
     server = None if request.param == SQLITE else request.getfixturevalue("warehouse")
@@ -157,7 +158,7 @@ def test_a_table_may_have_its_schema_in_its_name(table: LoadedTable) -> None:
 def test_a_column_may_be_added_between_two_publishes(table: LoadedTable) -> None:
     table.load(parts_of("one"))
     extended = (*COLUMNS, TableColumn("reason", "string"))
-    with pytest.raises(ConfigurationError, match=r"reason.*the task.*nothing (?:is paid )?again"):
+    with pytest.raises(ConfigurationError, match=r"(?s)reason.*nothing is paid again.*lear the task"):
         table.load([part_of([(1, "two", 0.5, "why")], "part-two")], columns=extended)
     assert table.rows() == expected_rows("one")
     table.execute("ALTER TABLE labels ADD COLUMN reason varchar(10)")
@@ -260,7 +261,7 @@ def test_a_constraint_is_named_without_a_value(
     assert "secret" not in shown
     assert "77" not in shown
     assert KEPT in str(caught.value)
-    assert "then clear the task" in str(caught.value)
+    assert "lear the task" in str(caught.value)
     assert table.tables() == {"labels", "other"}
     assert table.execute("SELECT * FROM other") == []
 
@@ -268,8 +269,8 @@ def test_a_constraint_is_named_without_a_value(
 def test_a_value_that_does_not_fit_is_placed_but_not_shown(
     table: LoadedTable, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if table.is_sqlite:
-        pytest.skip("SQLite has no such limits")
+    if table.driver in (SQLITE, ANY):
+        pytest.skip("SQLite has no such limits, and only COPY tells where a value is")
     caplog.set_level(logging.DEBUG)
     long = SECRET * 2
     with pytest.raises(ConfigurationError, match=r"character varying\(40\).*row 2 of the part, column 'label'") as one:
@@ -344,7 +345,7 @@ def small_disk(table: LoadedTable, warehouse: Warehouse, tmp_path: Path) -> Iter
     """Yield the name of a tablespace on a disk of 2 MB."""
     if table.is_sqlite:
         pytest.skip("see the test of SQLite's full disk")
-    disk, name = Path(warehouse.host) / f"disk-{table.driver}", f"small_{table.driver}"
+    disk, name = Path(warehouse.host) / f"disk-{table.driver}", f"small_{table.driver.replace(' ', '_')}"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], check=False).returncode:
         pytest.skip("a disk of its own needs the rights of root")

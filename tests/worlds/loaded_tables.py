@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from anthropic_batches_provider.batches.output.table_columns import TableColumn
 from anthropic_batches_provider.batches.output.target_table import StagedPart
 from anthropic_batches_provider.edge.sql_table import SqlTable
+from anthropic_batches_provider.edge.sql_tables import drivers as table_drivers
 from anthropic_batches_provider.edge.sql_tables.target import SqlTarget
 from tests.worlds.warehouse import Warehouse, drivers, used_driver
 
@@ -23,6 +25,8 @@ OTHER = "dag/task/2026-01-02"
 KEPT = "The answers are collected and kept in /jobs/job-0001: nothing is paid again."
 COLUMNS = (TableColumn("id", "int64"), TableColumn("label", "string"), TableColumn("score", "double"))
 SQLITE = "sqlite"
+ANY = "any driver"  # PostgreSQL, used by nothing but PEP 249
+_ANY_WAITS = "50ms"
 
 
 def databases_here() -> list[str]:
@@ -127,7 +131,11 @@ def loaded_table(driver: str, folder: Path, warehouse: Warehouse | None) -> Iter
             connection = json.dumps({"conn_type": "sqlite", "host": str(file)})
         else:
             assert warehouse is not None
-            stack.enter_context(used_driver(driver))
+            stack.enter_context(used_driver(drivers()[0] if driver == ANY else driver))
+            if driver == ANY:
+                stack.enter_context(mock.patch.object(table_drivers, "_DRIVERS", {}))
+            wait = _ANY_WAITS if driver == ANY else "0"
+            warehouse.execute(f"ALTER DATABASE {warehouse.name} SET lock_timeout = '{wait}'")
             execute, connection = warehouse.execute, warehouse.connection()
             execute("DROP SCHEMA public CASCADE")
             execute("CREATE SCHEMA public")

@@ -121,7 +121,8 @@ def _staged(destination: Destination, parts: Sequence[PartFile], work: OutputSou
     @contextmanager
     def rows_of(name: str) -> Iterator[Iterator[list[Any]]]:
         with destination.storage.open(name) as file:
-            yield read_staged(split_lines(iter(lambda: file.read(_READ_BYTES), b"")), columns)
+            lines = split_lines(iter(lambda: file.read(_READ_BYTES), b""))
+            yield read_staged(lines, columns, uri=f"{destination.uri}/{name}")
 
     return [StagedPart(name=part.name, rows=part.rows, open=partial(rows_of, part.name)) for part in parts]
 

@@ -20,6 +20,8 @@ from anthropic_batches_provider.batches.output.table_values import (
     text_of,
     value_type,
 )
+from anthropic_batches_provider.batches.undecodable import UNDECODABLE
+from anthropic_batches_provider.errors import CorruptLedgerError
 
 _BUFFER_BYTES = 1 << 18
 _DECODE_CELLS = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -41,23 +43,27 @@ def open_staged(path: Path, layout: RowLayout) -> Iterator[_StagedRows]:
         yield _StagedRows(file, layout)
 
 
-def read_staged(lines: Iterable[bytes], columns: Sequence[TableColumn]) -> Iterator[list[Any]]:
+def read_staged(
+    lines: Iterable[bytes], columns: Sequence[TableColumn], *, uri: str = "The part"
+) -> Iterator[list[Any]]:
     """Yield the values of each row of such a file.
 
     Nearly all lines hold what their columns say, and are decoded in one go. All others are decoded cell by cell.
 
     :param columns: those that it was written with.
+    :param uri: that of the file, for errors.
+    :raises CorruptLedgerError: a line is damaged.
     """
     values, decode = TableValues(columns), _line_decoder(columns)
     json_columns = [number for number, column in enumerate(columns) if column.type == JSON]
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         try:
             row = list(decode(line))
         except MISFITS:
-            yield values.values(_DECODE_CELLS(line))
+            yield values.values(_cells(line, number, len(columns), uri))
             continue
-        for number in json_columns:
-            row[number] = text_of(row[number])
+        for column in json_columns:
+            row[column] = text_of(row[column])
         yield row
 
 
@@ -70,3 +76,25 @@ def _line_decoder(columns: Sequence[TableColumn]) -> Callable[[bytes], tuple[Any
 
 def _holds_text(column: TableColumn) -> bool:
     return column.type != JSON and value_type(column.type) is msgspec.Raw
+
+
+def _cells(line: bytes, number: int, expected: int, uri: str) -> list[msgspec.Raw]:
+    """Return the cells of a line.
+
+    :raises CorruptLedgerError: the line is damaged.
+    """
+    try:
+        cells = _DECODE_CELLS(line)
+    except UNDECODABLE as error:
+        raise _damaged(uri, f"line {number:,} is no JSON array") from error
+    if len(cells) != expected:
+        raise _damaged(uri, f"line {number:,} has {len(cells):,} cells instead of {expected:,}")
+    return cells
+
+
+def _damaged(uri: str, what: str) -> CorruptLedgerError:
+    return CorruptLedgerError(
+        f"{uri} is damaged: {what}. Restore the file; or remove it and clear the task: it is then written again from "
+        "the results, which costs nothing while they are at Anthropic (29 days after submission). The table was not "
+        "changed."
+    )

@@ -23,10 +23,6 @@ from anthropic_batches_provider.errors import ConfigurationError, MessageBatches
 log = logging.getLogger(__name__)
 
 NOTHING_SENT = "Nothing was sent."
-NOTHING_LOADED = (
-    "The table is unchanged, and the answers wait in the job's folder. Clear the task once this is corrected: it loads "
-    "them, and pays for nothing again."
-)
 _WITH_IF_NOT_EXISTS = frozenset((POSTGRES, "sqlite", "mysql", "duckdb"))
 _CHECK_CONNECTION = "Correct the connection, or install the driver."
 

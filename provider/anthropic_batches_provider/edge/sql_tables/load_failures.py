@@ -32,6 +32,7 @@ _NAMES_OF_SQLITE = re.compile(
     r"(UNIQUE|NOT NULL|CHECK|FOREIGN KEY) constraint failed|cannot store \w+ value in \w+ column|datatype mismatch"
     r"|(table|view) .* has no column named|cannot modify .* because it is a view"
 )
+_RAISED_BY_SQLITE = "SQLITE_CONSTRAINT_TRIGGER"
 _LENGTH_OF_POSTGRES = re.compile(r"value too long for type (character|character varying|bit|bit varying)\(\d+\)")
 _PLACE = re.compile(r"COPY .*?, line (\d+)(?:, column (.*?))?(?::|$)", re.MULTILINE)
 _ADVICE = {
@@ -137,7 +138,8 @@ def _is_lasting(error: Exception, state: str) -> bool:
 def _shown(error: Exception, message: str) -> str:
     """Return what may be shown of the first line of a message; empty for nothing."""
     state = state_of(error) or ""
-    if state.startswith("SQLITE_") and _NAMES_OF_SQLITE.match(message):
+    is_of_sqlite = type(error).__module__ == "sqlite3" and state != _RAISED_BY_SQLITE
+    if is_of_sqlite and _NAMES_OF_SQLITE.match(message):
         return message
     if getattr(error, "diag", None) is not None and not may_be_raised_by_users(error):  # PostgreSQL
         is_of_names = state.startswith((_CONSTRAINT, "3F")) or _LENGTH_OF_POSTGRES.fullmatch(message)

@@ -75,6 +75,7 @@ class _Load:
         with self._database.session() as session:
             for _ in range(MOST_TRIES):
                 if self._loads(session):
+                    self._adapted.log_replaced()
                     return
                 log.info("Another attempt works on the rows of %s in %s; loading again", self._owner, self._where)
         raise SourceError(
@@ -139,7 +140,8 @@ class _Load:
         self._check_count(inserted)
         staging.empty(session)
         session.commit("publishing the rows")
-        staging.drop(session)
+        with suppress(MessageBatchesError):  # the rows are published; the next load drops what is left
+            staging.drop(session)
         self._adapted.log_replaced()
         log.info("Loaded %s of %s into %s", counted(self._rows, "row"), self._owner, self._where)
         return True

@@ -15,6 +15,7 @@ from anthropic_batches_provider.edge.sql_tables.load_failures import LoadCalls
 from anthropic_batches_provider.errors import MessageBatchesError
 
 PARAMETER = "\0"  # no name holds it
+_COMPARED = 6  # of the 7 fields that PEP 249 names
 
 
 class Session:
@@ -57,11 +58,11 @@ class Session:
         )
 
     def description(self, step: str, statement: str) -> list[tuple[Any, ...]]:
-        """Return the description of the columns of a query that has no rows."""
+        """Return the description of the columns of a query that has no rows, without whether they may be null."""
 
         def of(cursor: Any) -> list[tuple[Any, ...]]:
             cursor.fetchall()
-            return [tuple(column[number] for number in range(len(column))) for column in cursor.description]
+            return [tuple(column[number] for number in range(_COMPARED)) for column in cursor.description]
 
         return self._calls.run(step, self._execute, statement, (), of)
 

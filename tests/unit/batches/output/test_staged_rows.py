@@ -12,6 +12,7 @@ import pytest
 from anthropic_batches_provider.batches.output.staged_rows import read_staged
 from anthropic_batches_provider.batches.output.table_columns import TableColumn
 from anthropic_batches_provider.batches.output.table_values import TableValues
+from anthropic_batches_provider.errors import CorruptLedgerError
 
 COLUMNS = (
     TableColumn("id", "int64"),
@@ -52,3 +53,21 @@ def test_lines_are_read_one_by_one_whatever_others_hold() -> None:
 def test_a_whole_line_gives_the_values_of_its_cells(line: bytes) -> None:
     cells = msgspec.json.decode(line, type=list[msgspec.Raw])
     assert list(read_staged([line], COLUMNS)) == [TableValues(COLUMNS).values(cells)]
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (b'[2,"sec', "line 2 is no JSON array"),
+        (b"", "line 2 is no JSON array"),
+        (b'"secret"', "line 2 is no JSON array"),
+        (b"[2]", "line 2 has 1 cells instead of 2"),
+        (b'[2,"secret",3]', "line 2 has 3 cells instead of 2"),
+    ],
+)
+def test_a_damaged_line_is_named_and_what_to_do(line: bytes, what: str) -> None:
+    rows = read_staged([b'[1,"a"]', line], COLUMNS[:2], uri="s3://jobs/table/part-00000.rows")
+    assert next(rows) == [1, "a"]
+    with pytest.raises(CorruptLedgerError, match=rf"part-00000\.rows is damaged: {what}\. Restore the file") as caught:
+        next(rows)
+    assert "sec" not in str(caught.value)
