@@ -60,7 +60,7 @@ _TYPES_OF_ARROW = {
 _TYPES_OF_POSTGRESQL = {
     "id": "bigint",
     "language": "text",
-    "stars": "integer",
+    "stars": "bigint",
     "price": "numeric",
     "written": "timestamp with time zone",
     "parsed_label": "text",
