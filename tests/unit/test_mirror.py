@@ -60,7 +60,6 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/output/publishing.py": ("unit/batches/collection/test_faults.py", "integration/test_destinations.py"),
     "batches/output/row_sink.py": ("unit/batches/output/test_formats.py",),
     "batches/output/source.py": ("unit/batches/collection/test_entry_points.py",),
-    "batches/output/staged_rows.py": ("integration/test_table_outputs.py", "dags/test_tables_out.py"),
     "batches/output/target_table.py": ("integration/test_sql_tables.py",),
     "batches/output/tally.py": ("unit/batches/collection/test_entry_points.py", "unit/batches/output/test_formats.py"),
     "batches/output/user_columns.py": ("unit/batches/rows/test_columns.py", "unit/edge/test_parse_checks.py"),
