@@ -305,6 +305,7 @@ def test_own_columns_are_the_identity(drawn: tuple[Any, dict[str, Any]], way: st
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 @THOROUGH
 @given(drawn=tables(), way=st.sampled_from(["parquet", "arrow", "frame"]))
 def test_so_are_those_of_five_thousand_tables(drawn: tuple[Any, dict[str, Any]], way: str) -> None:
@@ -389,6 +390,7 @@ def test_answers_come_back_from_their_columns(drawn: tuple[dict[str, Any], list[
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 @THOROUGH
 @given(drawn=answered_schemas())
 def test_so_do_the_answers_to_five_thousand_schemas(drawn: tuple[dict[str, Any], list[Any]]) -> None:

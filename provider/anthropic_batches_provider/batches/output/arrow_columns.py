@@ -13,7 +13,6 @@ import datetime
 import io
 import re
 import uuid
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,6 +22,7 @@ from typing import Annotated, Any
 import msgspec
 
 from anthropic_batches_provider.batches.arrow_types import arrow_type_of
+from anthropic_batches_provider.batches.output.misfits import Misfits
 from anthropic_batches_provider.batches.output.table_columns import JSON, TableColumn
 from anthropic_batches_provider.batches.output.table_values import MISFITS, nullable, text_of, value_of
 
@@ -62,7 +62,7 @@ class ArrowColumn:
         self.type, self._kind = _kind_of_column(column.type)
         self.python = self._kind.python
 
-    def array(self, values: Sequence[Any], misfits: Counter[str | None]) -> Any:
+    def array(self, values: Sequence[Any], misfits: Misfits) -> Any:
         """Return an array of values.
 
         :param values: as decoded; those of the result as an answered row has them.
@@ -81,7 +81,7 @@ class ArrowColumn:
         array = pyarrow.array(values, self._kind.carrier)
         return array if self._kind.carrier == self.type else array.cast(self.type)
 
-    def _fitting(self, value: Any, misfits: Counter[str | None]) -> Any:
+    def _fitting(self, value: Any, misfits: Misfits) -> Any:
         try:
             self._array([value])
         except _NO_VALUE:

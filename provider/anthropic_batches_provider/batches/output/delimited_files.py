@@ -16,6 +16,7 @@ import msgspec
 
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.columns import RowLayout
+from anthropic_batches_provider.batches.output.misfits import warn_of_misfits
 from anthropic_batches_provider.batches.output.table_columns import JSON
 from anthropic_batches_provider.batches.output.table_rows import TableRows
 
@@ -52,6 +53,11 @@ class _Delimited:
         if len(self._records) >= _BLOCK_RECORDS:
             self.flush()
 
+    def finish(self) -> None:
+        """Write the records that are left, and say which values are missing."""
+        self.flush()
+        warn_of_misfits(self._rows.misfits, self._rows.columns)
+
     def flush(self) -> None:
         if self._records:
             self._file.write(b"\n".join((*self._records, b"")))
@@ -79,7 +85,7 @@ def open_csv(path: Path, layout: RowLayout) -> Iterator[_Delimited]:
     with path.open("wb", buffering=_BUFFER_BYTES) as file:
         sink = _Delimited(file, layout)
         yield sink
-        sink.flush()
+        sink.finish()
 
 
 def read_delimited(lines: Iterable[bytes]) -> Iterator[dict[str, str | None]]:

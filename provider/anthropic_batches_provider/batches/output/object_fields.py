@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from anthropic_batches_provider.batches.output.misfits import Misfits
 from anthropic_batches_provider.batches.output.table_values import MISFITS, nullable, text_of, value_of
 
 _NULL = msgspec.Raw(b"null")
@@ -27,7 +27,7 @@ class ObjectFields:
         self,
         types: Mapping[str, Any],
         labels: Mapping[str, str],
-        misfits: Counter[str | None],
+        misfits: Misfits,
         *,
         is_closed: bool = False,
     ) -> None:

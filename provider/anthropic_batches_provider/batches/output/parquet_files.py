@@ -5,8 +5,6 @@ Invariant: equal rows give equal files, so nothing in a file says when or where 
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,11 +13,9 @@ from typing import Any, BinaryIO
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.arrow_columns import ArrowColumn
 from anthropic_batches_provider.batches.output.columns import RowLayout
+from anthropic_batches_provider.batches.output.misfits import Misfits, warn_of_misfits
 from anthropic_batches_provider.batches.output.table_columns import table_columns
 from anthropic_batches_provider.batches.output.table_rows import TableRows
-from anthropic_batches_provider.batches.plurals import counted
-
-log = logging.getLogger(__name__)
 
 _GROUP_ROWS = 50_000
 _GROUP_BYTES = 32 << 20
@@ -37,7 +33,6 @@ class _ParquetFile:
         self._columns = {column.name: ArrowColumn(column) for column in columns}
         self._table_rows = TableRows(layout, lambda column: self._columns[column.name].python)
         self._schema = pyarrow.schema([(name, column.type) for name, column in self._columns.items()])
-        self._own = {column.name for column in columns if column.chosen is None}
         self._writer = parquet.ParquetWriter(
             stream,
             self._schema,
@@ -51,8 +46,8 @@ class _ParquetFile:
         self._group_rows = self._group_bytes = 0
 
     @property
-    def misfits(self) -> Counter[str | None]:
-        """The number of values that their column cannot hold, see :class:`.TableRows`."""
+    def misfits(self) -> Misfits:
+        """The number of values that their column cannot hold."""
         return self._table_rows.misfits
 
     def add(self, row: AnsweredRow) -> None:
@@ -89,29 +84,13 @@ class _ParquetFile:
         if self._batches:
             self._write_group()
         self._writer.close()
-        for name, count in self.misfits.items():
-            log.warning("%s", _misfits(name, count, is_own=name in self._own))
+        warn_of_misfits(self.misfits, self._table_rows.columns)
 
     def close(self) -> None:
         """Close the writer, whether or not the file is complete: else it would write when it is deleted."""
         with suppress(Exception):
             self._writer.close()
         self._writer.is_open = False
-
-
-def _misfits(name: str | None, count: int, *, is_own: bool) -> str:
-    """Return the words for values that no column of a part holds."""
-    holder = "" if is_own else "; `text` has the answer"
-    if name is None:
-        answers = (
-            "1 answer has fields that its schema does not name"
-            if count == 1
-            else (f"{count:,} answers have fields that their schema does not name")
-        )
-        return f"{answers}: no column of this part holds them{holder}."
-    do, are = ("does", "is") if count == 1 else ("do", "are")
-    values = counted(count, "value")
-    return f"{values} {do} not fit the type of column {name!r}, and {are} null in this part{holder}."
 
 
 def _size_of(row: AnsweredRow) -> int:

@@ -11,6 +11,7 @@ import msgspec
 
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.columns import RowLayout
+from anthropic_batches_provider.batches.output.misfits import warn_of_misfits
 from anthropic_batches_provider.batches.output.table_columns import JSON, TableColumn
 from anthropic_batches_provider.batches.output.table_rows import TableRows
 from anthropic_batches_provider.batches.output.table_values import (
@@ -35,18 +36,24 @@ class _StagedRows:
     def add(self, row: AnsweredRow) -> None:
         self._file.write(self._rows.line(row) + b"\n")
 
+    def finish(self) -> None:
+        """Say which answers have properties that no column is for."""
+        warn_of_misfits(self._rows.misfits, self._rows.columns)
+
 
 @contextmanager
 def open_staged(path: Path, layout: RowLayout) -> Iterator[_StagedRows]:
     """Open a file of rows that are to be loaded into a table."""
     with path.open("wb", buffering=_BUFFER_BYTES) as file:
-        yield _StagedRows(file, layout)
+        sink = _StagedRows(file, layout)
+        yield sink
+        sink.finish()
 
 
 def read_staged(
     lines: Iterable[bytes], columns: Sequence[TableColumn], *, uri: str = "The part"
 ) -> Iterator[list[Any]]:
-    """Yield the values of each row of such a file.
+    """Yield the values of each row of such a file; at its end, the log says which values no column can hold.
 
     Nearly all lines hold what their columns say, and are decoded in one go. All others are decoded cell by cell.
 
@@ -65,6 +72,7 @@ def read_staged(
         for column in json_columns:
             row[column] = text_of(row[column])
         yield row
+    warn_of_misfits(values.misfits, columns)
 
 
 def _line_decoder(columns: Sequence[TableColumn]) -> Callable[[bytes], tuple[Any, ...]]:

@@ -6,7 +6,6 @@ writer of a table gives, each object in one go.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import msgspec
 from anthropic_batches_provider.batches.output.answer_columns import answer_fields
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.columns import USAGE_FIELDS, ChosenColumn, RowLayout
+from anthropic_batches_provider.batches.output.misfits import Misfits
 from anthropic_batches_provider.batches.output.object_fields import ObjectFields
 from anthropic_batches_provider.batches.output.table_columns import ANSWER, TableColumn, table_columns
 from anthropic_batches_provider.batches.output.table_values import MISFITS, value_of
@@ -42,7 +42,7 @@ class TableRows:
 
     def __init__(self, layout: RowLayout, type_of: Callable[[TableColumn], Any] = _as_json) -> None:
         self.columns = table_columns(layout)
-        self.misfits: Counter[str | None] = Counter()
+        self.misfits = Misfits()
         own = {column.name: type_of(column) for column in self.columns if column.chosen is None}
         self._own = ObjectFields(own, {name: name for name in own}, self.misfits) if own else None
         fields = {field: column for column in self.columns if (field := _field_of(column, ANSWER)) is not None}

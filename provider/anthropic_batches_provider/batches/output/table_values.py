@@ -8,13 +8,13 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from anthropic_batches_provider.batches.output.misfits import Misfits
 from anthropic_batches_provider.batches.output.table_columns import JSON, TableColumn
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 
@@ -41,7 +41,7 @@ class TableValues:
     """
 
     def __init__(self, columns: Sequence[TableColumn]) -> None:
-        self.misfits: Counter[str] = Counter()
+        self.misfits = Misfits()
         self._names = [column.name for column in columns]
         self._types = [value_type(column.type) for column in columns]
         self._decode = msgspec.json.Decoder(tuple[tuple(map(nullable, self._types))]).decode  # type: ignore[misc]

@@ -95,7 +95,7 @@ def test_a_value_that_its_column_cannot_hold_is_said_once_for_the_part(
     assert table.column("parsed_parts").to_pylist() == [None] * 5
     assert table.column("text").to_pylist() == answers
     assert sorted(record.getMessage() for record in caplog.records) == [
-        "1 answer has fields that its schema does not name: no column of this part holds them; `text` has the answer.",
+        "1 answer has properties that the schema does not name, which no column holds; `text` has the answer.",
         "1 value does not fit the type of column 'parsed_parts', and is null in this part; `text` has the answer.",
         "2 values do not fit the type of column 'parsed_n', and are null in this part; `text` has the answer.",
     ]
