@@ -133,7 +133,6 @@ WHERE: dict[str, tuple[str, ...]] = {
     "edge/sql_tables/staging.py": ("integration/test_sql_tables.py",),
     "edge/sql_tables/target.py": ("integration/test_sql_tables.py", "dags/test_tables_out.py"),
     "edge/sql_tables/catalog.py": ("integration/test_table_checks.py",),
-    "edge/sql_tables/check_failures.py": ("integration/test_table_checks.py",),
     "edge/sql_tables/checks.py": ("integration/test_table_checks.py",),
     "edge/sql_tables/problems.py": ("integration/test_table_checks.py",),
     "edge/sql_tables/reading.py": ("dags/test_table_arguments.py",),

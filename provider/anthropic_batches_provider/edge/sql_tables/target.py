@@ -8,7 +8,7 @@ from anthropic_batches_provider.batches.output.manifest import TableRecord
 from anthropic_batches_provider.batches.output.table_columns import TableColumn
 from anthropic_batches_provider.batches.output.target_table import StagedPart
 from anthropic_batches_provider.edge.sql_table import SqlTable
-from anthropic_batches_provider.edge.sql_tables.checks import NOTHING_LOADED, check_before_reading, check_table
+from anthropic_batches_provider.edge.sql_tables.checks import check_before_reading, check_table
 from anthropic_batches_provider.edge.sql_tables.database import Database
 from anthropic_batches_provider.edge.sql_tables.loading import load
 
@@ -58,5 +58,5 @@ class SqlTarget:
     ) -> None:
         """Replace the owner's rows by those of the parts."""
         database = Database(self._table.conn_id, self._table.table, standing=kept, retry="A retry loads them.")
-        check_table(database, self._table, columns, end=NOTHING_LOADED)
+        check_table(database, self._table, columns)
         load(database, self.record, parts, columns, check_current)
