@@ -35,7 +35,9 @@ _SCHEMES = {"gcs": "gs", "s3a": "s3", "s3n": "s3"}
 _Names = tuple[str, str]  # namespace and name
 
 
-def lineage_of(task_instance: Any, sources: Iterable[RowsArgument], manifest: Manifest | None) -> OperatorLineage:
+def lineage_of(
+    task_instance: Any, sources: Iterable[RowsArgument], manifest: Manifest | None
+) -> OperatorLineage[Any, Any]:
     """Return the datasets that a task has read and written.
 
     :param sources: where its rows came from.

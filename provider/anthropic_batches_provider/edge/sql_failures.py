@@ -57,16 +57,16 @@ class Query:
     """A query with its parameters; as text it names neither.
 
     :param parameters: empty or None for none.
-    :param argument: the argument of a DAG that it comes from, for messages.
+    :param user: what reads the rows, for messages.
     """
 
     conn_id: str
     sql: str = field(repr=False)
     parameters: Sequence[Any] | Mapping[str, Any] | None = field(default=None, repr=False)
-    argument: str = "SqlRows"
+    user: str = "SqlRows"
 
     def __str__(self) -> str:
-        return f"{self.argument} on {self.conn_id!r}"
+        return f"{self.user} on {self.conn_id!r}"
 
 
 class DriverCalls:
@@ -155,21 +155,6 @@ class DriverCalls:
             for text in texts:
                 message = hidden(text, message)
         return next(iter(message.strip().splitlines()), "no message")
-
-
-def shown_failure(error: Exception) -> str:
-    """Return the class of a driver's error, its SQLSTATE or number, and its message as far as it holds no values."""
-    message = with_rows(error, next(iter(str(error).strip().splitlines()), "")).rstrip(" .")[:_MOST_CHARACTERS]
-    state = state_of(error)
-    number = state if message else _number(error)
-    what = f"{type(error).__name__}{f' ({number})' if number else ''}"
-    return f"{what}: {message}" if message else f"{what}. Its message is hidden, because it may hold values of rows"
-
-
-def is_lasting_failure(error: Exception) -> bool:
-    """Return whether a statement would fail again, until somebody changes the database or the DAG."""
-    state = state_of(error)
-    return state in _WRITES or (state or "").startswith("SQLITE_READONLY") or is_lasting(error, state)
 
 
 def _without(text: str, message: str) -> str:

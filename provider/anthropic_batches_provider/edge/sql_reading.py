@@ -36,7 +36,7 @@ def read_query(query: Query, schema: SourceSchema) -> Iterator[dict[str, Any]]:
     :raises ConfigurationError: the query or the connection must be changed.
     :raises SourceError: the database or the connection to it failed.
     """
-    hook = database_hook(query.conn_id, query.argument)
+    hook = database_hook(query.conn_id, query.user)
     statement = _one_query(query, _QUERIES_OF_DUCKDB if getattr(hook, "conn_type", None) == "duckdb" else _QUERIES)
     call = DriverCalls(query)
     connection = call.connect(hook.get_conn)

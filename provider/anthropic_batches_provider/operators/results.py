@@ -75,10 +75,10 @@ class MessageBatchResultsOperator(BaseOperator):
     :param output_format: ``"jsonl"``, ``"jsonl.gz"``, ``"parquet"`` (with the extra ``parquet``) or ``"csv"``; for a
         folder. Default: ``"jsonl"``.
     :param columns: which columns of the result the rows have, behind your own: a list of their names, in the order of
-        the output; or a dict of names to change, each with the new name, or with ``None`` to leave it out; ``"*": None``
-        leaves out all others. In a table, ``parsed`` and ``usage`` stand for all their fields (``{"parsed": ""}`` names
-        them as in the answer), and ``parsed_label`` for one. Not templated, and not together with ``column_prefix``; see ``docs/output.md``.
-        Default: all, under their own names.
+        the output; or a dict of names to change, each with the new name, or with ``None`` to leave it out; ``"*":
+        None`` leaves out all others. In a table, ``parsed`` and ``usage`` stand for all their fields (``{"parsed":
+        ""}`` names them as in the answer), and ``parsed_label`` for one. Not templated, and not together with
+        ``column_prefix``; see ``docs/output.md``. Default: all, under their own names.
     :param dead_letters: also write the rows that stay without a usable answer to ``_dead_letters.jsonl``, each with its
         whole request, ready for ``requests``. They hold prompts. The file lies beside the output; for XCom and tables
         in the job folder. Default: ``False``.
@@ -149,7 +149,7 @@ class MessageBatchResultsOperator(BaseOperator):
         with as_task_failures():
             return self._collect(context)
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """Return the dataset that the task has written; Airflow's OpenLineage provider calls it."""
         return lineage_of(task_instance, (), self.published)
 

@@ -14,8 +14,8 @@ Leaf = tuple[str, str | None]
 """A column of the result, and the one field of it that is a column of its own in a table; None for the whole."""
 
 _FORMS = (
-    "Give a list of column names, or a dict of names with new names (None leaves a column out; '*': None leaves out all "
-    "that the dict does not name)."
+    "Give a list of column names, or a dict of names with new names (None leaves a column out; '*': None leaves out "
+    "all that the dict does not name)."
 )
 _ALL_OTHERS = "*"
 

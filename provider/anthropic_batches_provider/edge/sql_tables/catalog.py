@@ -5,12 +5,12 @@ It is asked by the connection that also loads the rows: an engine of SQLAlchemy 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from anthropic_batches_provider.edge.sql_tables.column_types import POSTGRES, SQLITE
 from anthropic_batches_provider.edge.sql_tables.database import Database
+from anthropic_batches_provider.edge.sql_tables.sessions import PARAMETER, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,7 @@ class TargetColumns:
     have_types: bool = True
 
 
-# Each column has a name of its own: some cursors that a connection may name make dicts of rows.
-_COLUMNS_OF_POSTGRES = """
+_COLUMNS_OF_POSTGRES = f"""
 SELECT a.attname AS name,
        CASE WHEN t.typtype = 'e' THEN 'enum'
             WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod)
@@ -50,41 +49,42 @@ SELECT a.attname AS name,
        a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL AS has_default,
        a.attgenerated <> '' OR a.attidentity = 'a' AS is_generated
 FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
+WHERE a.attrelid = to_regclass({PARAMETER}) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum
 """
-_COLUMNS_OF_SQLITE = 'SELECT name, type, "notnull", dflt_value IS NOT NULL, hidden, pk FROM pragma_table_xinfo(?'
+_COLUMNS_OF_SQLITE = 'SELECT name, type, "notnull", dflt_value IS NOT NULL, hidden, pk FROM pragma_table_xinfo'
+_LOOKING = "looking at the columns of the table"
 
 
-def columns_of(database: Database, connection: Any, table: str) -> TargetColumns | None:
+def columns_of(database: Database, session: Session, table: str) -> TargetColumns | None:
     """Return the columns of a table; None if PostgreSQL or SQLite has no such table.
 
-    :param connection: an open one.
+    :raises ConfigurationError: another database has no such table, or the user may not look at it.
     """
-    if database.kind == POSTGRES:
-        return _of_postgres(connection, database.quoted_table(table))
-    if database.kind == SQLITE:
-        return _of_sqlite(connection, table) if has_schema(database, connection, table) else None
-    cursor = connection.cursor()
-    cursor.execute(f"SELECT * FROM {database.quoted_table(table)} WHERE 1=0")
-    names = [column[0] for column in cursor.description]
-    cursor.close()
-    return TargetColumns({name: TargetColumn(name, "") for name in names}, have_types=False)
+    try:
+        if database.kind == POSTGRES:
+            return _of_postgres(session, database.quoted_table(table))
+        if database.kind == SQLITE:
+            return _of_sqlite(session, table) if has_schema(database, session, table) else None
+        found = session.description(_LOOKING, f"SELECT * FROM {database.quoted_table(table)} WHERE 1=0")
+        return TargetColumns({column[0]: TargetColumn(column[0], "") for column in found}, have_types=False)
+    finally:
+        session.roll_back()
 
 
-def has_schema(database: Database, connection: Any, table: str) -> bool:
+def has_schema(database: Database, session: Session, table: str) -> bool:
     """Return whether the schema of a table is there, as far as the database is known."""
     schema = table.rpartition(".")[0].rpartition(".")[2]
+    step = "looking at the schema of the table"
     if not schema or database.kind not in (POSTGRES, SQLITE):
         return True
     if database.kind == POSTGRES:
-        rows = _rows(connection, "SELECT to_regnamespace(%s) IS NOT NULL AS is_there", (database.quoted(schema),))
-        return bool(rows[0][0])
-    return schema.lower() in {row[1].lower() for row in _rows(connection, "PRAGMA database_list", ())}
+        query = f"SELECT to_regnamespace({PARAMETER}) IS NOT NULL"
+        return bool(session.rows(step, query, (database.quoted(schema),))[0][0])
+    return schema.lower() in {str(row[1]).lower() for row in session.rows(step, "PRAGMA database_list")}
 
 
-def _of_postgres(connection: Any, quoted_table: str) -> TargetColumns | None:
-    found = _rows(connection, _COLUMNS_OF_POSTGRES, (quoted_table,))
+def _of_postgres(session: Session, quoted_table: str) -> TargetColumns | None:
     columns = {
         name: TargetColumn(
             name,
@@ -93,16 +93,18 @@ def _of_postgres(connection: Any, quoted_table: str) -> TargetColumns | None:
             is_required=not_null and not has_default and not is_generated,
             is_generated=is_generated,
         )
-        for name, kind, not_null, has_default, is_generated in found
+        for name, kind, not_null, has_default, is_generated in session.rows(
+            _LOOKING, _COLUMNS_OF_POSTGRES, (quoted_table,)
+        )
     }
     return TargetColumns(columns) if columns else None
 
 
-def _of_sqlite(connection: Any, table: str) -> TargetColumns | None:
+def _of_sqlite(session: Session, table: str) -> TargetColumns | None:
     schema, _, name = table.rpartition(".")
-    schema = schema.rpartition(".")[2]
-    sql, parameters = (f"{_COLUMNS_OF_SQLITE}, ?)", (name, schema)) if schema else (f"{_COLUMNS_OF_SQLITE})", (name,))
-    found = _rows(connection, sql, parameters)
+    arguments = (name, schema.rpartition(".")[2]) if schema else (name,)
+    query = f"{_COLUMNS_OF_SQLITE}({', '.join([PARAMETER] * len(arguments))})"
+    found = session.rows(_LOOKING, query, arguments)
     keys = sum(1 for row in found if row[5])
     columns = {}
     for column, kind, not_null, has_default, hidden, key in found:
@@ -115,13 +117,3 @@ def _of_sqlite(connection: Any, table: str) -> TargetColumns | None:
             is_generated=hidden in (2, 3),
         )
     return TargetColumns(columns) if columns else None
-
-
-def _rows(connection: Any, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Return the rows of a query as tuples, whatever kind of cursor the connection names."""
-    cursor = connection.cursor()
-    try:
-        cursor.execute(sql, parameters)
-        return [tuple(row.values()) if isinstance(row, Mapping) else tuple(row) for row in cursor.fetchall()]
-    finally:
-        cursor.close()

@@ -1,4 +1,4 @@
-"""What is wrong with the columns of a table, for rows with given columns; each problem with what mends it."""
+"""What is wrong with the columns of a table, for rows with given columns; each problem with what corrects it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from anthropic_batches_provider.batches.rows import SourceSchema
 from anthropic_batches_provider.edge.sql_failures import Query
 from anthropic_batches_provider.edge.sql_reading import read_query
 from anthropic_batches_provider.edge.sql_tables.database import Database
-from anthropic_batches_provider.edge.sql_tables.rehearsal import beside_a_mark
+from anthropic_batches_provider.edge.sql_tables.sessions import PARAMETER, parametrized
 from anthropic_batches_provider.errors import LedgerError
 
 
@@ -26,9 +26,9 @@ def rows_of_table(manifest: Manifest, table: TableRecord) -> Iterator[dict[str, 
     database = Database(table.conn_id)
     names = ", ".join(database.quoted(column.name) for column in manifest.columns)
     target, owner = database.quoted_table(table.table), database.quoted(table.owner_column)
-    sql = beside_a_mark(database, f"SELECT {names} FROM {target} WHERE {owner} = ", "")
+    sql = parametrized(f"SELECT {names} FROM {target} WHERE {owner} = {PARAMETER}", database.mark)
     rows = 0
-    for row in read_query(Query(table.conn_id, sql, (table.owner,), argument="read_rows"), SourceSchema()):
+    for row in read_query(Query(table.conn_id, sql, (table.owner,), user="read_rows"), SourceSchema()):
         yield row
         rows += 1
     if rows != manifest.counts.rows:

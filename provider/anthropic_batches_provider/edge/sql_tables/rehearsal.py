@@ -1,30 +1,24 @@
-"""Does all that a load will do to a table, with no row, and takes it back: so that rights that are missing show before
-anything is spent.
+"""Does what a load will do to a table, with no row, and takes it back: so that missing rights show before anything is
+spent.
 
 Where statements that make tables commit, only the staging table is made, and dropped again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from secrets import token_hex
-from typing import Any
 
-from anthropic_batches_provider.edge.sql_tables.check_failures import TableCalls
-from anthropic_batches_provider.edge.sql_tables.column_types import POSTGRES, SQLITE
 from anthropic_batches_provider.edge.sql_tables.database import Database
+from anthropic_batches_provider.edge.sql_tables.sessions import PARAMETER, Session
 
-_TAKES_BACK_TABLES = frozenset((POSTGRES, SQLITE))
-_MOST_OF_THE_NAME = 40
-_GRANT_TABLE = "Let the user of the connection SELECT, INSERT and DELETE in the table."
-_GRANT_SCHEMA = "Let the user of the connection make tables in the schema: rows wait in a staging table there."
+_MOST_BYTES_OF_NAME = 40
+_STAGING = "making a staging table beside the table"
 
 
 def rehearse(
     database: Database,
-    connection: Any,
-    call: TableCalls,
+    session: Session,
     table: str,
     owner_column: str,
     names: Sequence[str],
@@ -38,31 +32,25 @@ def rehearse(
     :raises ConfigurationError: a right is missing.
     :raises SourceError: the database could not be asked.
     """
-    takes_back = database.kind in _TAKES_BACK_TABLES
+    takes_back = session.driver.drops_in_transactions
     if make is not None and not takes_back:
         return
     statements = _Statements(database, table, owner_column, names)
-    execute = _executor(database, connection)
     try:
+        session.begin("rehearsing a load")
         if make is not None:
-            call("the table cannot be made", "Let the user of the connection make it.", execute, make)
-        call("no staging table can be made beside it", f"{_GRANT_TABLE} {_GRANT_SCHEMA}", execute, statements.stage)
+            session.execute("making the table", make)
+        session.execute(_STAGING, statements.stage)
         try:
-            call("rows cannot be deleted", _GRANT_TABLE, execute, statements.delete, ("",))
-            call("rows cannot be inserted", _GRANT_TABLE, execute, statements.insert, ("",))
+            session.execute("deleting no row", statements.delete, ("",))
+            session.execute("inserting no row", statements.insert, ("",))
         finally:
             if not takes_back:
-                roll_back(connection)
-                call("its staging table cannot be dropped", _GRANT_SCHEMA, execute, statements.drop)
-                connection.commit()
+                session.roll_back()
+                session.execute("dropping the staging table", statements.drop)
+                session.commit("dropping the staging table")
     finally:
-        roll_back(connection)
-
-
-def roll_back(connection: Any) -> None:
-    """Take back what is not committed; closing a connection does so, too, if this is not possible."""
-    with suppress(Exception):  # the connection may be lost, and some drivers know no rollback
-        connection.rollback()
+        session.roll_back()
 
 
 class _Statements:
@@ -70,26 +58,14 @@ class _Statements:
 
     def __init__(self, database: Database, table: str, owner_column: str, names: Sequence[str]) -> None:
         schema, dot, name = table.rpartition(".")
-        staging = database.quoted_table(f"{schema}{dot}{name[:_MOST_OF_THE_NAME]}__ab_{token_hex(4)}")
+        short = name.encode()[:_MOST_BYTES_OF_NAME].decode(errors="ignore")
+        staging = database.quoted_table(schema) + dot if schema else ""
+        staging += database.quoted(f"{short}__ab_{token_hex(5)}")
         target, owner = database.quoted_table(table), database.quoted(owner_column)
         listed = ", ".join(map(database.quoted, names)) or owner
         before, after = (f"{owner}, {listed}", f", {listed}") if names else (owner, "")
-        self.stage = f"CREATE TABLE {staging} AS SELECT {listed} FROM {target} WHERE 1=0"
+        into, creating = (f" INTO {staging}", "") if database.kind == "mssql" else ("", f"CREATE TABLE {staging} AS ")
+        self.stage = f"{creating}SELECT {listed}{into} FROM {target} WHERE 1=0"
         self.drop = f"DROP TABLE {staging}"
-        self.delete = beside_a_mark(database, f"DELETE FROM {target} WHERE 1=0 AND {owner} = ", "")
-        self.insert = beside_a_mark(database, f"INSERT INTO {target} ({before}) SELECT ", f"{after} FROM {staging}")
-
-
-def beside_a_mark(database: Database, before: str, after: str) -> str:
-    """Return a statement with one parameter, beside which a percent sign of a name may have to be doubled."""
-    if "%" in database.mark:
-        before, after = before.replace("%", "%%"), after.replace("%", "%%")
-    return f"{before}{database.mark}{after}"
-
-
-def _executor(database: Database, connection: Any) -> Callable[..., None]:
-    """Return a function that executes a statement in one transaction with all others."""
-    cursor = connection.cursor()
-    if database.kind == SQLITE and not connection.in_transaction:
-        cursor.execute("BEGIN IMMEDIATE")  # its driver begins none for statements that make tables
-    return lambda statement, *parameters: cursor.execute(statement, *parameters)
+        self.delete = f"DELETE FROM {target} WHERE 1=0 AND {owner} = {PARAMETER}"
+        self.insert = f"INSERT INTO {target} ({before}) SELECT {PARAMETER}{after} FROM {staging}"

@@ -108,9 +108,17 @@ class Session:
                 cursor.close()
 
     def _statement(self, statement: str, *, has_parameters: bool) -> str:
-        if has_parameters and self._mark.startswith("%"):
-            statement = statement.replace("%", "%%")
-        return statement.replace(PARAMETER, self._mark)
+        return parametrized(statement, self._mark) if has_parameters else statement
+
+
+def parametrized(statement: str, mark: str) -> str:
+    """Return a statement with the driver's own placeholders.
+
+    :param mark: the placeholder; beside one of psycopg, a percent sign of a name is doubled.
+    """
+    if mark.startswith("%"):
+        statement = statement.replace("%", "%%")
+    return statement.replace(PARAMETER, mark)
 
 
 class _GuardedRows(Iterator[Sequence[Any]]):

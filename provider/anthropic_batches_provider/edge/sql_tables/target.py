@@ -58,7 +58,5 @@ class SqlTarget:
     ) -> None:
         """Replace the owner's rows by those of the parts."""
         database = Database(self._table.conn_id, self._table.table, standing=kept, retry="A retry loads them.")
-        check_table(
-            database, self._table, columns, end=f"The table is unchanged. {kept} Clear the task once this is corrected."
-        )
+        check_table(database, self._table, columns)
         load(database, self.record, parts, columns, check_current)

@@ -265,7 +265,7 @@ class RowsOperator(BaseOperator):
             except ApiError as error:
                 self._wait_out(context, error)
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """Return the datasets that the task has read and written; Airflow's OpenLineage provider calls it."""
         return lineage_of(task_instance, (self.rows, self.requests), self.published)
 
