@@ -196,7 +196,7 @@ def affinity(target: str) -> str:
     """
     name = target.upper()
     for words, found in ((("INT",), "INTEGER"), (("CHAR", "CLOB", "TEXT"), "TEXT"), (("BLOB",), "BLOB"),
-                         (("REAL", "FLOA", "DOUB"), "REAL")):  # fmt: skip
+                         (("REAL", "FLOA", "DOUBLE"[:4]), "REAL")):  # fmt: skip
         if any(word in name for word in words):
             return found
     return "NUMERIC" if name else "BLOB"
