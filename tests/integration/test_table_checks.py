@@ -60,7 +60,7 @@ def check(table: SqlTable, **own: str) -> None:
 def server(databases: Databases) -> Warehouse:
     warehouse = Warehouse.on(databases, "table_checks")
     warehouse.execute("CREATE SCHEMA other")
-    warehouse.execute("CREATE ROLE reader LOGIN")
+    warehouse.execute("CREATE ROLE checks_reader LOGIN")
     warehouse.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     return warehouse
 
@@ -248,28 +248,28 @@ def test_rights_that_are_missing_show_before_anything_is_spent(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, granted: str, expected: str
 ) -> None:
     warehouse.execute(f"CREATE TABLE labels ({RIGHT})")
-    warehouse.execute("GRANT CREATE ON SCHEMA public TO reader")
+    warehouse.execute("GRANT CREATE ON SCHEMA public TO checks_reader")
     if granted:
-        warehouse.execute(f"GRANT {granted} ON labels TO reader")
+        warehouse.execute(f"GRANT {granted} ON labels TO checks_reader")
     connection = json.loads(warehouse.connection())
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({**connection, "login": "reader"}))
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({**connection, "login": "checks_reader"}))
     message = refused(check_before, LABELS)
     assert message.startswith(f"{SUBJECT}: {expected} failed: InsufficientPrivilege (42501): permission denied")
     assert "SELECT, INSERT and DELETE" in message
-    warehouse.execute("GRANT SELECT, INSERT, DELETE ON labels TO reader")
+    warehouse.execute("GRANT SELECT, INSERT, DELETE ON labels TO checks_reader")
     check_before(LABELS)
 
 
 def test_a_staging_table_and_a_table_that_is_made_need_a_right_in_the_schema(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warehouse.execute("REVOKE CREATE ON SCHEMA public FROM reader")
+    warehouse.execute("REVOKE CREATE ON SCHEMA public FROM checks_reader")
     connection = json.loads(warehouse.connection())
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({**connection, "login": "reader"}))
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({**connection, "login": "checks_reader"}))
     for function in (check_before, check):
         assert "making the table failed: InsufficientPrivilege (42501)" in refused(function, MADE)
     warehouse.execute(f"CREATE TABLE labels ({RIGHT})")
-    warehouse.execute("GRANT SELECT, INSERT, DELETE ON labels TO reader")
+    warehouse.execute("GRANT SELECT, INSERT, DELETE ON labels TO checks_reader")
     message = refused(check_before, LABELS)
     assert "making a staging table beside the table failed: InsufficientPrivilege (42501)" in message
     assert "CREATE in its schema" in message
