@@ -75,6 +75,11 @@ class Rounds:
     judged_by: str | None = None
 
 
+def rounds_of_all(seals: Sequence[SealRecord]) -> int:
+    """Return how many rounds count for ``max_rounds``: all but those that only sent a pilot again."""
+    return sum(1 for seal in seals if seal.part_shards)
+
+
 def count_rows_going_again(job: JobFolder, rounds: Rounds) -> int:
     """Return how many rows of a finished job a further round would send."""
     before = job.rounds()
@@ -230,7 +235,7 @@ def _count(rows: _RowsAgain) -> Counter[str]:
             "request is larger than a batch may be here (max_bytes_per_shard).",
             counted(too_long, "row"), rows.job.uri,
         )  # fmt: skip
-    if found.total() and len(rows.before) >= rows.rounds.most:
+    if found.total() and rounds_of_all(rows.before) >= rows.rounds.most:
         log.warning(
             "%s of %s can be sent again, but the job has used its %s. Raise max_rounds for another round.",
             counted(found.total(), "row"), rows.job.uri, counted(rows.rounds.most, "round"),
@@ -241,7 +246,7 @@ def _count(rows: _RowsAgain) -> Counter[str]:
 
 def _check_results_remain(rows: _RowsAgain, *, service: RetrieveService, clock: Clock, now: pendulum.DateTime) -> None:
     """Check that the parts can be written again when the round has ended, from results that the service still keeps."""
-    job, first_shards = rows.job, len(rows.before[0].shards)
+    job, first_shards = rows.job, len(rows.before[0].part_shards)
     written_anew = rows.shards_written_anew()
     for state in job.shards():
         number, batch = state.shard.shard, state.batch

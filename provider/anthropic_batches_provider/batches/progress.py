@@ -39,7 +39,7 @@ class JobProgress:
     @classmethod
     def of(cls, job: JobFolder, *, now: pendulum.DateTime) -> JobProgress:
         """Read the progress of a sealed job."""
-        states, first = job.known_shards(), len(job.first_seal().shards)
+        states, first = job.known_shards(), len(job.first_seal().part_shards)
         number = job.collection_count() + 1
         collection = job.last_collection()
         # By shard: a shard is written more than once if the destination or the format changes meanwhile.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -107,6 +107,7 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param rows_file: path in the job folder of its rows' columns (JSON Lines, aligned with the requests); in further
         rounds each line is the row's number alone.
     :param invalid_rows: number of rows without a request, which stand in the rows file alone.
+    :param piloted_rows: number of rows whose request a pilot sends, which stand in the rows file alone, too.
     """
 
     shard: int
@@ -116,11 +117,17 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
     requests_file: str
     rows_file: str
     invalid_rows: int = 0
+    piloted_rows: int = 0
 
     @property
     def rows(self) -> int:
-        """Number of rows, with and without a request."""
-        return self.requests + self.invalid_rows
+        """Number of rows in its part of the output, with and without a request."""
+        return self.requests + self.unsent_rows
+
+    @property
+    def unsent_rows(self) -> int:
+        """Number of its rows that its own batch does not send."""
+        return self.invalid_rows + self.piloted_rows
 
 
 class ColumnRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +175,38 @@ class FirstPromptRecord(msgspec.Struct, frozen=True, kw_only=True):
         return known
 
 
+class PilotRecord(Record, frozen=True, kw_only=True):
+    """What the pilot of a job has shown.
+
+    :param outcome: ``passed``; ``failed``: the rest must not be sent; ``nothing``: no row was answered or refused for
+        good, so that it says nothing; ``late``: it took too long, and the rest is sent without it.
+    :param reason: why it failed, in the API's words where it has any; "" otherwise.
+    :param rows: its requests.
+    :param succeeded: those that were answered, and billed.
+    :param bad_requests: those that the API refused for good; not billed.
+    :param verdicts: of those that were answered, by verdict.
+    :param example: one error message; "" for none.
+    :param input_tokens: of all answers together, whatever the cache did.
+    :param output_tokens: of each answer, ascending.
+    :param cache_creation_tokens: written to the prompt cache.
+    :param seconds: from the batch's creation to its end; None if the service does not say.
+    """
+
+    kind = "pilot"
+
+    outcome: Literal["passed", "failed", "nothing", "late"]
+    reason: str = ""
+    rows: int
+    succeeded: int = 0
+    bad_requests: int = 0
+    verdicts: dict[str, int] = msgspec.field(default_factory=dict)
+    example: str = ""
+    input_tokens: int = 0
+    output_tokens: tuple[int, ...] = ()
+    cache_creation_tokens: int = 0
+    seconds: float | None = None
+
+
 class SealRecord(Record, frozen=True, kw_only=True):
     """The shards of one round of a job: once it exists, the rows are never read again for them.
 
@@ -184,6 +223,7 @@ class SealRecord(Record, frozen=True, kw_only=True):
     :param repaired: of a further round: the number of its rows that repair an answer, by verdict.
     :param first_prompt: of the first round; None in further rounds, in jobs that were sealed before this was recorded,
         and if the first request has no user message.
+    :param pilots: how many of its shards, the last ones, are pilots: they send rows of the others.
     """
 
     kind = "sealed"
@@ -198,7 +238,18 @@ class SealRecord(Record, frozen=True, kw_only=True):
     repair: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     repaired: dict[str, int] = msgspec.field(default_factory=dict)
     first_prompt: FirstPromptRecord | None = None
+    pilots: int = 0
     shards: tuple[ShardRecord, ...]
+
+    @property
+    def part_shards(self) -> tuple[ShardRecord, ...]:
+        """The shards whose rows are the parts of the output: all but pilots."""
+        return self.shards[: len(self.shards) - self.pilots]
+
+    @property
+    def pilot_shards(self) -> tuple[ShardRecord, ...]:
+        """The shards that are sent and judged before the others."""
+        return self.shards[len(self.shards) - self.pilots :]
 
     @property
     def requests(self) -> int:
