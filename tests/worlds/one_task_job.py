@@ -208,7 +208,8 @@ class OneTask:
 
     def _submission(self, job: JobFolder, client: MessageBatchClient, spool: Path) -> Submission:
         asked = self.arguments
-        pilot = PilotRules(spool_folder=spool, repaired=asked.repair.keys()) if asked.pilot != 0 else None
+        rules = PilotRules(spool_folder=spool, repaired=asked.repair.keys(), max_rounds=asked.max_rounds)
+        pilot = rules if asked.pilot != 0 else None
         return Submission(
             job, client, clock=self._clock, service_clock=ask_time(client, self._clock), bounds=BOUNDS,
             max_requests_in_flight=self.arguments.in_flight,

@@ -19,11 +19,10 @@ from anthropic_batches_provider.batches.collection import output_schema_of
 from anthropic_batches_provider.batches.further_rounds import (
     Rounds,
     count_rows_going_again,
-    rounds_of_all,
     seal_next_round,
 )
 from anthropic_batches_provider.batches.judging import judged_by
-from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
+from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, rounds_of_all
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.row_failures import stopping_errors

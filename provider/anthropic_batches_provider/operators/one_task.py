@@ -45,7 +45,7 @@ from anthropic_batches_provider.edge.task_destination import (
 )
 from anthropic_batches_provider.edge.task_failures import without_frames
 from anthropic_batches_provider.edge.uris import Uri
-from anthropic_batches_provider.errors import BatchesNotEndedError, FailedRowsError, JobStoppedError
+from anthropic_batches_provider.errors import BatchesNotEndedError, FailedRowsError
 from anthropic_batches_provider.operators.stints.rows_operator import RowsOperator
 from anthropic_batches_provider.operators.stints.stint import Stint, running_batch_ids
 
@@ -295,12 +295,8 @@ class MessageBatchOperator(RowsOperator):
             clock=stint.clock,
             published=lambda manifest: self._announce(stint, manifest, _value(collection, manifest)),
         )
-        try:
-            with log_group("Submitting and collecting"):
-                outcome = advance.advance()
-        except JobStoppedError as error:
-            # A retry would only use up the rounds: a person has to act first.
-            raise AirflowFailException(str(error)) from without_frames(error)
+        with log_group("Submitting and collecting"):
+            outcome = advance.advance()
         if isinstance(outcome, NextLook):
             self._wait_or_time_out(stint, outcome)
         self._judge(outcome)

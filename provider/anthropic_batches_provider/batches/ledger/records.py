@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -13,6 +14,7 @@ from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 
 SHOWN_CHARACTERS = 2_000
+PilotOutcome = Literal["passed", "refused", "unusable", "nothing", "stopped", "late"]
 
 
 class AccountRecord(Record, frozen=True, kw_only=True):
@@ -178,15 +180,17 @@ class FirstPromptRecord(msgspec.Struct, frozen=True, kw_only=True):
 class PilotRecord(Record, frozen=True, kw_only=True):
     """What the pilot of a job has shown.
 
-    :param outcome: ``passed``; ``failed``: the rest must not be sent; ``nothing``: no row was answered or refused for
-        good, so that it says nothing; ``late``: it took too long, and the rest is sent without it.
-    :param reason: why it failed, in the API's words where it has any; "" otherwise.
+    :param outcome: ``passed``; ``refused``: the API refuses the requests for good; ``unusable``: no answer can be used;
+        ``nothing``: only errors that pass, so that it says nothing; ``stopped``: the same, and somebody must act before
+        any request is answered; ``late``: it took too long.
     :param rows: its requests.
     :param succeeded: those that were answered, and billed.
     :param bad_requests: those that the API refused for good; not billed.
-    :param verdicts: of those that were answered, by verdict.
+    :param errors: the errored rows by error type.
+    :param verdicts: those that were answered, by verdict; and those that may have been billed, by their result type,
+        ``missing`` or ``unreadable``.
     :param example: one error message; "" for none.
-    :param input_tokens: of all answers together, whatever the cache did.
+    :param input_tokens: of each answer, ascending, whatever the cache did.
     :param output_tokens: of each answer, ascending.
     :param cache_creation_tokens: written to the prompt cache.
     :param seconds: from the batch's creation to its end; None if the service does not say.
@@ -194,17 +198,27 @@ class PilotRecord(Record, frozen=True, kw_only=True):
 
     kind = "pilot"
 
-    outcome: Literal["passed", "failed", "nothing", "late"]
-    reason: str = ""
+    outcome: PilotOutcome
     rows: int
     succeeded: int = 0
     bad_requests: int = 0
+    errors: dict[str, int] = msgspec.field(default_factory=dict)
     verdicts: dict[str, int] = msgspec.field(default_factory=dict)
     example: str = ""
-    input_tokens: int = 0
+    input_tokens: tuple[int, ...] = ()
     output_tokens: tuple[int, ...] = ()
     cache_creation_tokens: int = 0
     seconds: float | None = None
+
+    @property
+    def perhaps_billed(self) -> int:
+        """Number of rows that were answered, or may have been."""
+        return sum(self.verdicts.values())
+
+    @property
+    def judged(self) -> int:
+        """Number of rows that say something of the rest."""
+        return self.perhaps_billed + self.bad_requests
 
 
 class SealRecord(Record, frozen=True, kw_only=True):
@@ -255,6 +269,11 @@ class SealRecord(Record, frozen=True, kw_only=True):
     def requests(self) -> int:
         """Number of requests in its shards."""
         return sum(shard.requests for shard in self.shards)
+
+
+def rounds_of_all(seals: Sequence[SealRecord]) -> int:
+    """Return how many rounds count for ``max_rounds``: all but those that only sent a pilot again."""
+    return sum(1 for seal in seals if seal.part_shards)
 
 
 class IntentRecord(Record, frozen=True, kw_only=True):

@@ -16,11 +16,13 @@ import pendulum
 from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.judging import judge_for
 from anthropic_batches_provider.batches.ledger import (
+    Adopted,
     BatchRecord,
     EndRecord,
     JobFolder,
     PilotRecord,
     SealRecord,
+    ShardRecord,
     ShardState,
 )
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts, moment
@@ -31,14 +33,14 @@ from anthropic_batches_provider.batches.results import ExpectedRows, missing_res
 from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.batches.submission.next_look import NextLook
-from anthropic_batches_provider.batches.submission.pilot_verdicts import judged_pilot
+from anthropic_batches_provider.batches.submission.pilot_verdicts import judged_pilot, reason_to_stop
 from anthropic_batches_provider.batches.verdicts import FITS
-from anthropic_batches_provider.errors import PilotFailedError, ResultsUnavailableError
+from anthropic_batches_provider.errors import JobStoppedError, PilotFailedError
 
 log = logging.getLogger(__name__)
 
 OPENS_AFTER = pendulum.duration(hours=2)
-"""So long after the creation of the pilot's batch, the rest is sent without its verdict."""
+"""So long after the creation of the pilot's batch, or after a create call whose answer was lost, the rest is sent."""
 MOST_PILOTS = 3
 """So many pilots that say nothing, because of errors that pass, open the gate."""
 _LOOK = pendulum.duration(minutes=30)
@@ -49,11 +51,53 @@ class PilotRules:
     """How a job's pilot is judged.
 
     :param repaired: the verdicts whose answers a further round asks for again.
+    :param max_rounds: how often a row may be sent in total; a pilot that says nothing leaves one time for the rounds.
     :param spool_folder: a local folder of this attempt alone.
     """
 
     spool_folder: Path
     repaired: Set[str] = frozenset()
+    max_rounds: int = MOST_PILOTS + 1
+
+    @property
+    def most_pilots(self) -> int:
+        """How many pilots may be sent in all."""
+        return max(min(MOST_PILOTS, self.max_rounds - 1), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedGate:
+    """The gate while nothing but the pilot may be sent.
+
+    :param shards: the shards of the pilot.
+    """
+
+    shards: tuple[ShardRecord, ...]
+
+    def admits(self, state: ShardState) -> bool:
+        """Return whether a shard may be sent."""
+        return any(state.shard.shard == shard.shard for shard in self.shards)
+
+    def has_running_batches(self, states: Sequence[ShardState]) -> bool:
+        """Return whether a batch of the pilot is not known to have ended."""
+        return any(state.is_running for state in self._of(states))
+
+    def wait(self, states: Sequence[ShardState], *, now: pendulum.DateTime, local_now: pendulum.DateTime) -> NextLook:
+        """Return how to wait for the pilot.
+
+        :param states: the shards of all rounds.
+        :param now: the service's time.
+        """
+        pilots = self._of(states)
+        late = [at - now for state in pilots if (at := _opens_at(state)) is not None and at > now]
+        running = tuple(state.batch.batch_id for state in pilots if state.is_running and state.batch is not None)
+        rows = sum(shard.requests for shard in self.shards)
+        return NextLook(
+            until=local_now + min([_LOOK, *late]), batch_ids=running, reason=f"pilot: {counted(rows, 'row')}, waiting"
+        )
+
+    def _of(self, states: Sequence[ShardState]) -> list[ShardState]:
+        return [state for state in states if self.admits(state)]
 
 
 class PilotGate:
@@ -79,75 +123,65 @@ class PilotGate:
         self._send_again = send_again
         self._is_open = False
 
-    def holds(self, states: Sequence[ShardState], now: pendulum.DateTime) -> bool:
-        """Return whether nothing but the pilot may be sent now; judge the pilot if it has ended.
+    def closed(self, now: pendulum.DateTime) -> ClosedGate | None:
+        """Return the gate while nothing but the pilot may be sent, None if all may; judge the pilot if it has ended.
 
-        :param states: the shards of all rounds, as known now.
         :param now: the service's time.
         :raises PilotFailedError: it failed, and the rest must not be sent.
+        :raises JobStoppedError: no request would be answered now; raised once for each pilot.
         :raises ApiError: its results could not be read now.
+        :raises ResultsUnavailableError: its results are gone.
+        :raises CorruptLedgerError: it must be sent again, and its requests are lost.
         """
-        if self._is_open:
-            return False
-        sealed = self._pilot_seal()
-        if sealed is None or self._rest_is_sent(states):
+        sealed = None if self._is_open else self._pilot_to_wait_for()
+        if sealed is None:
             self._is_open = True
-            return False
-        record = self._job.pilot(sealed.round) or self._judge(sealed, _states_of(sealed, states), now)
+            return None
+        record = self._job.pilot(sealed.round)
         if record is None:
-            return True
-        if record.outcome == "failed":
-            raise PilotFailedError(_failed(self._job, record))
-        if record.outcome == "nothing" and len(self._pilot_seals()) < MOST_PILOTS:
+            record = self._judge(sealed, now)
+            if record is None:
+                return ClosedGate(sealed.pilot_shards)
+            if record.outcome == "stopped":
+                raise JobStoppedError(_stopped(self._job, record))
+        if (reason := reason_to_stop(record, repaired=self._rules.repaired)) is not None:
+            raise PilotFailedError(_failed(self._job, record, reason))
+        if record.outcome in ("nothing", "stopped") and self._may_go_again():
             self._send_again(sealed)
-            return True
+            return self.closed(now)
         self._is_open = True
-        return False
+        return None
 
-    def is_pilot(self, state: ShardState) -> bool:
-        """Return whether a shard is sent before the gate opens."""
-        sealed = self._pilot_seal()
-        return sealed is not None and any(state.shard.shard == shard.shard for shard in sealed.pilot_shards)
+    def _pilot_to_wait_for(self) -> SealRecord | None:
+        """Return the round of the latest pilot; None if there is none, or nothing is left that waits for it."""
+        rounds = self._job.rounds()
+        if not rounds[-1].pilots or len(self._sent_of_the_rest()) == len(rounds[0].part_shards):
+            return None
+        return rounds[-1]
 
-    def wait(self, states: Sequence[ShardState], local_now: pendulum.DateTime) -> NextLook:
-        """Return how to wait for the pilot."""
-        pilots = [state for state in states if self.is_pilot(state)]
-        rows = sum(state.shard.requests for state in pilots)
-        running = tuple(state.batch.batch_id for state in pilots if state.is_running and state.batch is not None)
-        return NextLook(until=local_now + _LOOK, batch_ids=running, reason=f"pilot: {counted(rows, 'row')}, waiting")
+    def _sent_of_the_rest(self) -> list[ShardState]:
+        parts = self._job.known_shards()[: len(self._job.rounds()[0].part_shards)]
+        return [state for state in parts if state.attempts]
 
-    def _pilot_seals(self) -> list[SealRecord]:
-        return [seal for seal in self._job.rounds() if seal.pilots]
+    def _may_go_again(self) -> bool:
+        """Return whether the rows of a pilot that says nothing go again now; else they do with their further rounds."""
+        pilots = sum(1 for seal in self._job.rounds() if seal.pilots)
+        return pilots < self._rules.most_pilots and not self._sent_of_the_rest()
 
-    def _pilot_seal(self) -> SealRecord | None:
-        return next(reversed(self._pilot_seals()), None)
-
-    def _rest_is_sent(self, states: Sequence[ShardState]) -> bool:
-        return all(state.attempts for state in states if not self.is_pilot(state))
-
-    def _judge(self, sealed: SealRecord, states: Sequence[ShardState], now: pendulum.DateTime) -> PilotRecord | None:
+    def _judge(self, sealed: SealRecord, now: pendulum.DateTime) -> PilotRecord | None:
         """Judge the pilot if all of it has ended, and record the verdict; None while it has not."""
+        numbers = {shard.shard for shard in sealed.pilot_shards}
+        states = [state for state in self._job.known_shards() if state.shard.shard in numbers]
         if all(state.batch is not None and state.end is not None for state in states):
-            found = self._found(sealed, states)
-        elif any(_is_late(state, now) for state in states):
+            rows = (row for state in states for row in self._rows_of(sealed, state))
+            found = judged_pilot(rows, seconds=_seconds(states))
+        elif any((at := _opens_at(state)) is not None and now >= at for state in states):
             found = PilotRecord(outcome="late", rows=sum(state.shard.requests for state in states))
         else:
             return None
         record = self._job.record_pilot(sealed.round, found)
         _tell(self._job, record)
         return record
-
-    def _found(self, sealed: SealRecord, states: Sequence[ShardState]) -> PilotRecord:
-        rows = sum(state.shard.requests for state in states)
-        try:
-            return judged_pilot(
-                (row for state in states for row in self._rows_of(sealed, state)),
-                repaired=self._rules.repaired,
-                seconds=_seconds(states),
-            )
-        except ResultsUnavailableError as error:
-            log.warning("The results of the pilot of %s are gone: %s", self._job.uri, error)
-            return PilotRecord(outcome="late", rows=rows)
 
     def _rows_of(self, sealed: SealRecord, state: ShardState) -> Iterator[AnsweredRow]:
         assert state.batch is not None and state.end is not None  # noqa: S101, PT018 - the caller has checked it
@@ -165,13 +199,11 @@ class PilotGate:
                 yield judge(NO_COLUMNS, batch.id, result or missing_result(expected.custom_id(position)))
 
 
-def _states_of(sealed: SealRecord, states: Sequence[ShardState]) -> list[ShardState]:
-    numbers = {shard.shard for shard in sealed.pilot_shards}
-    return [state for state in states if state.shard.shard in numbers]
-
-
-def _is_late(state: ShardState, now: pendulum.DateTime) -> bool:
-    return state.batch is not None and state.end is None and now >= moment(state.batch.created_at) + OPENS_AFTER
+def _opens_at(state: ShardState) -> pendulum.DateTime | None:
+    """Return until when a pilot's shard is waited for, by the service's time; None if it has ended or was not sent."""
+    if state.batch is not None:
+        return None if state.end is not None else moment(state.batch.created_at) + OPENS_AFTER
+    return None if state.open_intent is None else moment(state.open_intent.at) + OPENS_AFTER
 
 
 def _batch_of(batch: BatchRecord, end: EndRecord) -> MessageBatch:
@@ -195,43 +227,74 @@ def _seconds(states: Sequence[ShardState]) -> float | None:
 
 
 def _tell(job: JobFolder, record: PilotRecord) -> None:
-    if record.outcome in ("late", "nothing"):
+    rows = counted(record.rows, "row")
+    if record.outcome == "late":
         log.warning(
-            "The pilot of %s (%s) has shown nothing%s.",
-            job.uri, counted(record.rows, "row"),
-            " in time: the rest is sent without it" if record.outcome == "late" else ": none of its rows was answered",
+            "The pilot of %s (%s) has not ended in %s: the rest is sent without its verdict, and the pilot runs on.",
+            job.uri, rows, OPENS_AFTER.in_words(),
         )  # fmt: skip
         return
-    tokens = ""
-    if record.output_tokens:
-        least, most = record.output_tokens[0], record.output_tokens[-1]
-        median = record.output_tokens[len(record.output_tokens) // 2]
-        tokens = (
-            f" Input: {record.input_tokens // record.succeeded:,} tokens a row; output: {least:,} to {most:,}, median "
-            f"{median:,}."
-        )
     log.info(
-        "The pilot of %s %s: %d of %s answered, %d refused for good.%s",
-        job.uri, record.outcome, record.succeeded, counted(record.rows, "row"), record.bad_requests, tokens,
+        "The pilot of %s %s: %d of %s answered, %d refused for good.%s%s",
+        job.uri, record.outcome, record.succeeded, rows, record.bad_requests, _spread("Input", record.input_tokens),
+        _spread("Output", record.output_tokens),
     )  # fmt: skip
-    if record.outcome == "passed" and (record.bad_requests or set(record.verdicts) - {FITS}):
-        verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in record.verdicts.items())
+    if record.outcome == "passed" and (record.errors or set(record.verdicts) - {FITS}):
+        found = {**record.errors, **record.verdicts}
         log.warning(
-            "Not all of the pilot's rows can be used: %d refused for good; verdicts: %s. For example: %s",
-            record.bad_requests, verdicts or "none", record.example or "no message",
+            "Not all of the pilot's rows can be used: %s. For example: %s",
+            ", ".join(f"{count:,} {name}" for name, count in found.items()), record.example or "no message",
         )  # fmt: skip
+    elif record.outcome == "nothing":
+        log.warning("The pilot of %s has shown nothing: none of its rows was answered. %s", job.uri, record.example)
 
 
-def _failed(job: JobFolder, record: PilotRecord) -> str:
-    example = f' For example: "{record.example}"' if record.example else ""
-    billed = f"{counted(record.succeeded, 'answer')} of the pilot {'was' if record.succeeded == 1 else 'were'} billed"
-    replaced = (
-        "Nothing was billed, so the corrected task replaces the job without asking."
-        if not record.succeeded
-        else f'{billed}: on_changed_input="restart" or a new edition= starts the corrected job.'
-    )
+def _spread(name: str, tokens: Sequence[int]) -> str:
+    if not tokens:
+        return ""
+    return f" {name}: {tokens[0]:,} to {tokens[-1]:,} tokens a row, median {tokens[len(tokens) // 2]:,}."
+
+
+def _stopped(job: JobFolder, record: PilotRecord) -> str:
+    named = ", ".join(f"{count:,} with {name}" for name, count in record.errors.items())
     return (
-        f"The pilot of {job.uri} failed: {record.reason}.{example} Correct the question, and clear the task. To send "
-        f"the rest all the same, set pilot=0. Only the pilot's {counted(record.rows, 'row')} "
-        f"{'was' if record.rows == 1 else 'were'} sent, and nothing of the rest. {replaced}"
+        f"The pilot of {job.uri} errored, {named} ({record.example or 'no message'}): every further request would fail "
+        "the same way. Fix the account or the key, then clear this task: it goes on from here. Only the pilot's "
+        f"{counted(record.rows, 'row')} {'was' if record.rows == 1 else 'were'} sent, and nothing was billed."
     )
+
+
+def _failed(job: JobFolder, record: PilotRecord, reason: str) -> str:
+    example = f' For example: "{record.example}"' if record.example else ""
+    states = job.known_shards()
+    pilots = [state for state in states if state.shard.shard in _numbers_of_pilots(job)]
+    rest = [state for state in states if state not in pilots and state.batch is not None]
+    unsent = "and nothing of the rest" if not rest else f"and {counted(len(rest), 'batch')} of the rest before"
+    return (
+        f"The pilot of {job.uri} failed: {reason}.{example} Correct the question, and clear the task. To send "
+        f"the rest all the same, set pilot=0. The pilot's {counted(record.rows, 'row')} "
+        f"{'was' if record.rows == 1 else 'were'} sent, {unsent}. {_billed(record, pilots)}"
+    )
+
+
+def _numbers_of_pilots(job: JobFolder) -> set[int]:
+    return {shard.shard for seal in job.rounds() for shard in seal.pilot_shards}
+
+
+def _billed(record: PilotRecord, pilots: Sequence[ShardState]) -> str:
+    batches = ", ".join(state.batch.batch_id for state in pilots if state.batch is not None)
+    again = 'on_changed_input="restart" or a new edition= starts the corrected job'
+    if record.perhaps_billed:
+        were = "was" if record.perhaps_billed == 1 else "were"
+        return (
+            f"{counted(record.perhaps_billed, 'answer')} of the pilot {were} billed: {again}. batch_ids= collects the "
+            f"pilot's answers ({batches})."
+        )
+    if any(
+        isinstance(attempt.outcome.outcome, Adopted)
+        for state in pilots
+        for attempt in state.attempts
+        if attempt.outcome
+    ):
+        return f"Nothing was billed, as far as is known; but the answer to its create call was lost, so {again}."
+    return "Nothing was billed, so the corrected task replaces the job without asking."

@@ -38,7 +38,13 @@ from anthropic_batches_provider.batches.submission.pilot_choice import (
     settled_from,
     split_pilot,
 )
-from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError, InvalidRowError, XComLimitError
+from anthropic_batches_provider.errors import (
+    ConfigurationError,
+    CorruptLedgerError,
+    EmptyInputError,
+    InvalidRowError,
+    XComLimitError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -325,27 +331,39 @@ class _Again:
 
 
 def seal_pilot_again(job: JobFolder, sealed: SealRecord, *, spool_folder: Path) -> SealRecord:
-    """Seal the rows of a pilot as a further round, which is a pilot, too; nothing is sent.
+    """Seal the rows of a pilot as the next round, which is a pilot, too; nothing is sent.
 
-    :param sealed: the round whose pilot has shown nothing.
+    If another attempt has sealed a round after it, that round is returned: the rows go again once.
+
+    :param sealed: the round whose pilot has shown nothing; its rows were not billed.
     :param spool_folder: a local folder of this attempt alone.
+    :raises CorruptLedgerError: its requests are lost.
     """
     before = job.rounds()
+    if len(before) > sealed.round:
+        return before[sealed.round]
     attempt = secrets.token_hex(4)
-    shards = tuple(
-        upload_shard(job, shard, attempt)
-        for shard in cut_shards(
-            _rows_again(job, sealed),
-            nonce=job.description().nonce,
-            limits=ShardLimits(),
-            folder=spool_folder,
-            first_shard=sum(len(seal.shards) for seal in before),
+    try:
+        shards = tuple(
+            upload_shard(job, shard, attempt)
+            for shard in cut_shards(
+                _rows_again(job, sealed),
+                nonce=job.description().nonce,
+                limits=ShardLimits(),
+                folder=spool_folder,
+                first_shard=sum(len(seal.shards) for seal in before),
+            )
         )
-    )
+    except FileNotFoundError as error:
+        raise CorruptLedgerError(
+            f"The requests of the pilot of {job.uri} are lost, so that it cannot be sent again. Restore its "
+            f"{' and '.join(shard.requests_file for shard in sealed.pilot_shards)} from a backup, or set pilot=0 to "
+            "send the rest without it. Nothing was sent. The pilot's rows were not answered, and not billed."
+        ) from error
     again = SealRecord(
         rows=sum(shard.requests for shard in shards),
         fingerprint="",
-        round=len(before) + 1,
+        round=sealed.round + 1,
         structured=sealed.structured,
         pilots=len(shards),
         shards=shards,

@@ -17,7 +17,7 @@ from anthropic_batches_provider.batches.pauses import QUEUE_FULL, bounded_retry_
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.submission.job_signals import JobSignals
 from anthropic_batches_provider.batches.submission.next_look import NextLook, combined
-from anthropic_batches_provider.batches.submission.pilot_gate import PilotGate, PilotRules
+from anthropic_batches_provider.batches.submission.pilot_gate import ClosedGate, PilotGate, PilotRules
 from anthropic_batches_provider.batches.submission.running_batches import RunningBatches, running_ids
 from anthropic_batches_provider.batches.submission.sealing import seal_pilot_again
 from anthropic_batches_provider.batches.submission.settlement_rules import SubmissionBounds
@@ -84,26 +84,28 @@ class Submission:
         :raises ApiError: the service refused a shard for a reason that waiting does not fix.
         :raises LedgerError: a lost answer can never be settled, or another job replaced this one.
         :raises PilotFailedError: the first rows show that the rest would be sent in vain.
+        :raises JobStoppedError: they show that no request would be answered now.
+        :raises ResultsUnavailableError: their results are gone.
         :raises SubmissionStoppedError: ``should_stop`` returned true.
         """
-        states = self._job.shards() if afresh else self._job.known_shards()
-        gate = self._closed_gate(states)
-        states = [
-            state for state in self._job.known_shards() if gate is None or gate.is_pilot(state) or state.open_intent
-        ]
+        if afresh:
+            self._job.shards()
+        gate = self._closed_gate()
+        states = self._job.known_shards()
         self._advanced_at = self._clock.now()
         window = self._window(states)
         waits: list[NextLook] = []
         unknown: SubmissionOutcomeUnknownError | None = None
         full = self._reason_to_send_nothing(states)
         for state in states:
-            if state.batch is not None or (state.open_intent is None and full is not None):
+            may_go = full is None and (gate is None or gate.admits(state))
+            if state.batch is not None or (state.open_intent is None and not may_go):
                 continue
             try:
                 settled = self._settled(state, window)
                 if isinstance(settled, NextLook):
                     waits.append(settled)
-                elif settled.batch is None and full is None:
+                elif settled.batch is None and may_go:
                     full = self._send(settled, window, waits)
             except SubmissionOutcomeUnknownError as error:
                 unknown = unknown or error
@@ -113,21 +115,21 @@ class Submission:
                 raise self._with_summary(error) from error.__cause__
         if full is not None and any(state.batch is None for state in self._job.known_shards()):
             waits.append(full)
-        if gate is not None:
-            waits.append(gate.wait(self._job.known_shards(), self._clock.now()))
+        if gate is not None and (unknown is None or gate.has_running_batches(self._job.known_shards())):
+            waits.insert(0, gate.wait(self._job.known_shards(), now=self.service_now(), local_now=self._clock.now()))
         if waits:
             return combined(waits)
         if unknown is not None:
             raise unknown
         return [batch for state in self._job.known_shards() if (batch := state.batch) is not None]
 
-    def _closed_gate(self, states: Sequence[ShardState]) -> PilotGate | None:
+    def _closed_gate(self) -> ClosedGate | None:
         """Return the gate while nothing but the pilot may be sent; None if all may."""
-        gate = self._gate
-        if gate is None or not gate.holds(states, self.service_now()):
+        if self._gate is None:
             return None
-        if self.running.look() and not gate.holds(self._job.known_shards(), self.service_now()):
-            return None
+        gate = self._gate.closed(self.service_now())
+        if gate is not None and self.running.look():
+            gate = self._gate.closed(self.service_now())
         return gate
 
     def is_due(self) -> bool:

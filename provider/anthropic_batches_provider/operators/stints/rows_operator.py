@@ -368,7 +368,10 @@ class RowsOperator(BaseOperator):
         """Return how the pilot is judged; None if the task has switched it off, whatever was sealed."""
         from anthropic_batches_provider.batches.submission import PilotRules
 
-        return PilotRules(spool_folder=spool, repaired=job_input.repair.changes.keys()) if self.pilot != 0 else None
+        if self.pilot == 0:
+            return None
+        repaired = job_input.repair.changes.keys()
+        return PilotRules(spool_folder=spool, repaired=repaired, max_rounds=self.max_rounds)
 
     # ------------------------------------------------------------------------------------------- deferred between them
 
