@@ -8,7 +8,7 @@ from typing import Any
 
 import pendulum
 
-from anthropic_batches_provider.batches.ledger import JobFolder, PilotRecord, SealRecord, rounds_of_all
+from anthropic_batches_provider.batches.ledger import JobFolder, PilotRecord, rounds_of_all
 from anthropic_batches_provider.batches.message_batch import moment
 from anthropic_batches_provider.batches.plurals import counted
 
@@ -29,15 +29,14 @@ class PilotProgress:
     @classmethod
     def of(cls, job: JobFolder) -> PilotProgress | None:
         """Read what is known of a job's latest pilot; None if it has none."""
-        rounds = job.rounds()
-        seal = next((seal for seal in reversed(rounds) if seal.pilots), None)
+        seal = next((seal for seal in reversed(job.rounds()) if seal.pilots), None)
         if seal is None:
             return None
         measured = job.pilot(seal.round)
         return cls(
             rows=sum(shard.requests for shard in seal.pilot_shards),
             measured=measured,
-            is_awaited=measured is None and not _rest_is_sent(job, rounds),
+            is_awaited=job.awaits_pilot(),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -57,11 +56,6 @@ class PilotProgress:
             "cache_creation_tokens": found.cache_creation_tokens,
             "seconds": found.seconds,
         }
-
-
-def _rest_is_sent(job: JobFolder, rounds: Sequence[SealRecord]) -> bool:
-    parts = job.known_shards()[: len(rounds[0].part_shards)]
-    return all(state.attempts for state in parts) or not rounds[-1].pilots
 
 
 def _spread(tokens: Sequence[int]) -> dict[str, int] | None:

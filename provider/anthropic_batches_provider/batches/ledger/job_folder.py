@@ -282,6 +282,13 @@ class JobFolder:
         """Return what the pilot of a round has shown; None while that is not known."""
         return self._records.read(f"ledger/{pilot_name(seal)}", PilotRecord)
 
+    def awaits_pilot(self) -> bool:
+        """Return whether the rest of the job waits for its pilot, as known now."""
+        first, *_ = rounds = self.rounds()
+        parts = self.known_shards()[: len(first.part_shards)]
+        latest = rounds[-1]
+        return bool(latest.pilots) and not any(state.attempts for state in parts) and self.pilot(latest.round) is None
+
     def parts(self) -> list[PartRecord]:
         """List the ledger, and return the written parts of every collection, by shard."""
         self._list_ledger()

@@ -35,7 +35,7 @@ from anthropic_batches_provider.batches.sharding import custom_id_prefix
 from anthropic_batches_provider.batches.submission.next_look import NextLook
 from anthropic_batches_provider.batches.submission.pilot_verdicts import judged_pilot, reason_to_stop
 from anthropic_batches_provider.batches.verdicts import FITS
-from anthropic_batches_provider.errors import JobStoppedError, PilotFailedError
+from anthropic_batches_provider.errors import ApiError, BatchNotFoundError, JobStoppedError, PilotFailedError
 
 log = logging.getLogger(__name__)
 
@@ -175,13 +175,28 @@ class PilotGate:
         if all(state.batch is not None and state.end is not None for state in states):
             rows = (row for state in states for row in self._rows_of(sealed, state))
             found = judged_pilot(rows, seconds=_seconds(states))
-        elif any((at := _opens_at(state)) is not None and now >= at for state in states):
+        elif any(self._is_late(state, now) for state in states):
             found = PilotRecord(outcome="late", rows=sum(state.shard.requests for state in states))
         else:
             return None
         record = self._job.record_pilot(sealed.round, found)
         _tell(self._job, record)
         return record
+
+    def _is_late(self, state: ShardState, now: pendulum.DateTime) -> bool:
+        """Return whether a shard is waited for no longer; its batch must be seen to run on."""
+        at = _opens_at(state)
+        if at is None or now < at:
+            return False
+        if state.batch is None:
+            return True
+        try:
+            return not self._service.retrieve(state.batch.batch_id).has_ended
+        except BatchNotFoundError:
+            return True
+        except ApiError as error:
+            log.warning("The pilot of %s could not be checked, and is waited for: %s", self._job.uri, error)
+            return False
 
     def _rows_of(self, sealed: SealRecord, state: ShardState) -> Iterator[AnsweredRow]:
         assert state.batch is not None and state.end is not None  # noqa: S101, PT018 - the caller has checked it
