@@ -79,7 +79,7 @@ class JobProgress:
     """The progress of a job.
 
     :param rows: rows of the whole input.
-    :param round: the current round, from 1; a pilot that goes again counts as none.
+    :param round: the current round, from 1; a pilot that is sent again counts as none.
     :param shards: shards of all rounds so far.
     :param shards_submitted: those that have a batch.
     :param shards_ended: those whose batch was seen to end.

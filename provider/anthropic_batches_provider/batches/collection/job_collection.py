@@ -84,7 +84,7 @@ class JobCollection:
         """Write the part of one shard whose batch was seen to end, and delete its requests unless they are kept.
 
         This works only in the first round: rows of a further round are spread over all parts, so the parts wait for
-        its end; those of a pilot that went again belong to one part, which waits alone. If another attempt has
+        its end; those of a pilot that was sent again belong to one part, which waits alone. If another attempt has
         published meanwhile, nothing is written, because its files must not be touched.
 
         A shard whose results are not available now does not block the others. :meth:`publish` tries it again, and
@@ -97,7 +97,7 @@ class JobCollection:
         if any(seal.part_shards for seal in rounds[1:]) or self._job.collection_count() != self._collections:
             return None
         check_not_replaced(self._job)
-        if self._written.shards != sum(len(seal.shards) for seal in rounds):  # a pilot went again meanwhile
+        if self._written.shards != sum(len(seal.shards) for seal in rounds):  # a pilot was sent again meanwhile
             self._look_at_what_is_there(check_destination(self._destination))
         for state in self._unwritten():
             number, batch = state.shard.shard, batch_of(state)

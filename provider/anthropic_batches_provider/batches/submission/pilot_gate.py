@@ -164,7 +164,7 @@ class PilotGate:
         return [state for state in parts if state.attempts]
 
     def _may_go_again(self) -> bool:
-        """Return whether the rows of a pilot that says nothing go again now; else they do with their further rounds."""
+        """Return whether a pilot that says nothing is sent again now; else its rows are, in their further rounds."""
         pilots = sum(1 for seal in self._job.rounds() if seal.pilots)
         return pilots < self._rules.most_pilots and not self._sent_of_the_rest()
 
@@ -184,7 +184,7 @@ class PilotGate:
         return record
 
     def _is_late(self, state: ShardState, now: pendulum.DateTime) -> bool:
-        """Return whether a shard is waited for no longer; its batch must be seen to run on."""
+        """Return whether a shard is waited for no longer; its batch must still be running."""
         at = _opens_at(state)
         if at is None or now < at:
             return False

@@ -108,6 +108,8 @@ def sealed_job(
                 pilot=plan.pilot,
             )
         log.info("Sealed %s in %s at %s", counted(seal.rows, "row"), counted(len(seal.shards), "shard"), job.uri)
+        for pilot in seal.pilot_shards:
+            log.info("%s of them go first, as a pilot.", counted(pilot.requests, "row"))
         if held := contents():
             size = sum(shard.body_bytes for shard in seal.shards)
             log.info(
@@ -296,8 +298,14 @@ class _Uploads:
 
     def _without_pilot(self, shard: Shard) -> Shard:
         count = pilot_rows(self._pilot, rows=self._requests, nonce=self._nonce)
-        shard, self._pilot_file = split_pilot(shard, count, nonce=self._nonce)
-        return shard
+        left, self._pilot_file = split_pilot(shard, count, nonce=self._nonce)
+        if left.piloted_rows < count:
+            log.warning(
+                "The pilot of %s has %s instead of %d: the first shard has no more (max_requests_per_shard, "
+                "max_bytes_per_shard).",
+                self._job.uri, counted(left.piloted_rows, "row"), count,
+            )  # fmt: skip
+        return left
 
 
 def _first_prompt_in(shard: Shard, *, with_text: bool) -> FirstPromptRecord | None:
@@ -333,7 +341,7 @@ class _Again:
 def seal_pilot_again(job: JobFolder, sealed: SealRecord, *, spool_folder: Path) -> SealRecord:
     """Seal the rows of a pilot as the next round, which is a pilot, too; nothing is sent.
 
-    If another attempt has sealed a round after it, that round is returned: the rows go again once.
+    If another attempt has sealed a round after it, that round is returned: the rows are sent again once.
 
     :param sealed: the round whose pilot has shown nothing; its rows were not billed.
     :param spool_folder: a local folder of this attempt alone.
