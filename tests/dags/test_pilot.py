@@ -25,7 +25,7 @@ def test_the_rest_is_sent_after_the_pilot_in_one_task_and_in_three(
     control.change_settings(batch_duration=LASTS)
     run = dags.run("pilot", conf)
     assert set(run.tasks.values()) == {"success"}, run.tasks
-    creates = sorted(control.received().creates, key=lambda create: create.requests)
+    creates = sorted(control.received().creates, key=lambda create: create.requests or 0)
     assert [create.requests for create in creates] == [PILOT, PILOT, ROWS - PILOT, ROWS - PILOT]
     of_submit = run.xcom("submit")
     assert (len(of_submit["batch_ids"]), of_submit["requests"]) == (2, ROWS)
@@ -59,6 +59,6 @@ def test_a_mistake_is_known_after_the_pilot_and_the_corrected_task_succeeds(
     assert "Nothing was billed, so the corrected task replaces the job without asking." in told
 
     assert set(dags.run("pilot", conf).tasks.values()) == {"success"}
-    assert sorted(create.requests for create in control.received().creates) == [*[PILOT] * 4, *[ROWS - PILOT] * 2]
+    assert sorted(create.requests or 0 for create in control.received().creates) == [*[PILOT] * 4, *[ROWS - PILOT] * 2]
     billing = control.billing()
     assert (billing.rows_billed, billing.max_times_billed) == (2 * ROWS, 1)

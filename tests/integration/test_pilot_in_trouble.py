@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from anthropic_batches_provider.batches.progress import JobProgress
 from anthropic_batches_provider.batches.submission import NextLook, Submission, ask_time
 from anthropic_batches_provider.batches.submission.pilot_gate import PilotRules
 from anthropic_batches_provider.batches.submission.sealing import seal_pilot_again
+from anthropic_batches_provider.cli import main
 from anthropic_batches_provider.errors import (
     ApiError,
     ApiStatusError,
@@ -60,7 +62,7 @@ def pilot_file(task: OneTask, kind: str) -> Path:
     """Return the local path of a file of the pilot's shard."""
     job = task.job()
     assert isinstance(job.storage, LocalStorage)
-    file = getattr(job.first_seal().pilot_shards[0], f"{kind}_file")
+    file: str = getattr(job.first_seal().pilot_shards[0], f"{kind}_file")
     return Path(job.uri.removeprefix("file://")) / file
 
 
@@ -121,6 +123,21 @@ def test_a_pilot_that_can_never_be_settled_opens_the_gate_after_two_hours_and_st
     assert sent(task) == [PILOT]
     with pytest.raises(SubmissionOutcomeUnknownError, match="settle"):
         task.finish()
+    assert sent(task) == WHOLE
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_pilot_can_be_settled_by_hand(task: OneTask, is_there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = task.world.server
+    connection = {"conn_type": "anthropic_batches", "host": server.base_url, "password": server.api_key}
+    monkeypatch.setenv("AIRFLOW_CONN_C", json.dumps(connection))
+    fault(task, "create", "drop_after_commit" if is_there else "drop_before_commit")
+    assert isinstance(task.stint(), NextLook)
+    batch_id = task.world.control.received().creates[0].batch_id or ""
+    told = ["--adopt", batch_id] if is_there else ["--none"]
+    task.world.control.advance_clock(HOUR)
+    assert main(["settle", task.job().uri, "--shard", "3", *told]) == 0
+    check_home(task, task.finish())
     assert sent(task) == WHOLE
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pendulum
 from airflow.sdk import DAG, Param
 
@@ -18,7 +20,7 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     params={"region": Param("us", type="string"), "destination": Param("", type="string")},
 ) as dag:
-    QUESTION = {
+    QUESTION: dict[str, Any] = {
         "rows": [{"number": number} for number in range(30)],
         "key": "number",
         "model": "claude-haiku-5-5",
