@@ -187,9 +187,7 @@ def main() -> None:
 
 
 def _run(order: Order, client: MortalClient, control: SimulatorControl, boundaries: Boundaries) -> None:
-    run = Run(
-        Path(order.folder), client, control, boundaries, dead_letters=order.dead_letters, pilot=order.pilot
-    )
+    run = Run(Path(order.folder), client, control, boundaries, dead_letters=order.dead_letters, pilot=order.pilot)
     if order.in_flight is None:
         run.bring_to_end(order.rows)
     else:
