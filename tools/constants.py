@@ -280,7 +280,20 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "The longest pause of the watch for ended batches after failures, in poll intervals.",
         ),
     },
+    "batches.submission.pilot_choice": {
+        "FEWEST_ROWS": ("rows", 'A job of more rows than this has a pilot with `pilot="auto"`.'),
+        "_LEAST_AUTO": ("rows", "The least rows of such a pilot; the job's nonce decides."),
+        "_MOST_AUTO": ("rows", "The most rows of such a pilot."),
+    },
+    "batches.submission.pilot_verdicts": {
+        "FEWEST_ANSWERS": ("answers", "So many answers of a pilot, none of them usable, stop the rest."),
+    },
+    "batches.submission.pilot_gate": {
+        "OPENS_AFTER": ("", "How long after its creation a pilot is waited for."),
+        "MOST_PILOTS": ("pilots", "How often a pilot is sent that says nothing, if `max_rounds` allows it."),
+    },
     "edge.arguments": {
+        "MOST_PILOT_ROWS": ("rows", "The largest pilot."),
         "DEFAULT_MAX_ROUNDS": ("rounds", "How often a row without a usable result is sent in total."),
         "DEFAULT_XCOM_MAX_BYTES": (
             "bytes",

@@ -74,7 +74,9 @@ def _submit_labels(arguments: Arguments, **form: Any) -> None:
 
 
 def _submit(arguments: Arguments, **source: Any) -> None:
-    operator = MessageBatchSubmitOperator(task_id="submit", storage=(arguments.folder / "storage").as_uri(), **source)
+    storage = (arguments.folder / "storage").as_uri()
+    # Without a pilot, as the peers: all is sent in one go, and nothing waits.
+    operator = MessageBatchSubmitOperator(task_id="submit", storage=storage, pilot=0, **source)
     arguments.reference.write_text(json.dumps(operator.execute(context(operator))))
 
 

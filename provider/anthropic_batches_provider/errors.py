@@ -7,6 +7,7 @@
     │   ├── InvalidRowError           one row or request cannot be sent; names it
     │   ├── EmptyInputError           there are no rows
     │   ├── ChangedInputError         the unit's job was opened with a different question or different rows
+    │   ├── PilotFailedError          the first rows show that the rest would be sent in vain
     │   ├── DestinationOwnedError     the destination holds another job's output
     │   └── XComLimitError            the results are too large for XCom; names the alternative
     ├── ApiError                      the service refused, failed or did not answer
@@ -57,6 +58,7 @@ __all__ = [
     "JobStoppedError",
     "LedgerError",
     "MessageBatchesError",
+    "PilotFailedError",
     "RateLimitedError",
     "ResultsStreamError",
     "ResultsUnavailableError",
@@ -105,6 +107,10 @@ class EmptyInputError(ConfigurationError):
 
 class ChangedInputError(ConfigurationError):
     """The job of this unit was opened with a different question or different rows; nothing new was submitted."""
+
+
+class PilotFailedError(ConfigurationError):
+    """The first rows of a job show that the rest would be sent in vain; only they were sent."""
 
 
 class DestinationOwnedError(ConfigurationError):

@@ -43,11 +43,13 @@ class Job:
     """A job, and the faults that it meets.
 
     :param in_flight: complete it in one task, through a window of this size; None: step by step.
-    :param fault: strikes the second create call.
+    :param fault: strikes the second create call, unless it says which.
     :param overloaded: rows that fail on their first submission, and are therefore sent again.
     :param refused: rows that fail for good.
     :param dead_letters: write such rows, with their requests, beside the output.
     :param batches: how many batches there must be at the end.
+    :param pilot: how many rows go first.
+    :param silent_pilots: how many pilots meet an overload in every row, so that they are sent again.
     """
 
     rows: int = ROWS
@@ -57,6 +59,8 @@ class Job:
     refused: tuple[int, ...] = ()
     dead_letters: bool = False
     batches: int = 2
+    pilot: int = 0
+    silent_pilots: int = 0
 
 
 class Engine:
@@ -68,7 +72,12 @@ class Engine:
 
     def run(self, folder: Path, job: Job, kill_at: int | None = None) -> Report:
         order = Order(
-            folder=str(folder), rows=job.rows, kill_at=kill_at, in_flight=job.in_flight, dead_letters=job.dead_letters
+            folder=str(folder),
+            rows=job.rows,
+            kill_at=kill_at,
+            in_flight=job.in_flight,
+            dead_letters=job.dead_letters,
+            pilot=job.pilot,
         )
         self._orders.write(msgspec.json.encode(order).decode() + "\n")
         self._orders.flush()
@@ -172,6 +181,43 @@ def test_a_job_in_one_task_goes_on_from_every_single_boundary(
     trial.kill_at_each(range(len(trial.whole_path())))
 
 
+PILOTS = {
+    "in one task": Job(rows=10, in_flight=100, batches=3 + 1, pilot=2),
+    "step by step": Job(rows=10, batches=3 + 1, pilot=2),
+    "that is sent again, in one task": Job(rows=10, in_flight=100, batches=3 + 2, pilot=2, silent_pilots=1),
+    "that is sent again, step by step": Job(rows=10, batches=3 + 2, pilot=2, silent_pilots=1),
+}
+
+
+@pytest.mark.parametrize("job", PILOTS.values(), ids=PILOTS)
+def test_a_job_with_a_pilot_goes_on_wherever_a_process_was_killed(
+    engine: Engine, control: SimulatorControl, tmp_path: Path, job: Job
+) -> None:
+    trial = Trial(engine, control, tmp_path, job)
+    path = trial.whole_path()
+    assert sum("pilot-0" in name for name in path) >= 1 + job.silent_pilots
+    trial.kill_at_each(sampled(path))
+
+
+@pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
+def test_a_job_with_a_pilot_loses_nothing_if_an_answer_is_lost_too(
+    engine: Engine, control: SimulatorControl, tmp_path: Path, fault: dict[str, Any]
+) -> None:
+    job = replace(PILOTS["that is sent again, in one task"], fault={**fault, "nth": 1})
+    trial = Trial(engine, control, tmp_path, job)
+    trial.kill_at_each(range(0, len(trial.whole_path()), 25))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("job", PILOTS.values(), ids=PILOTS)
+def test_a_job_with_a_pilot_goes_on_from_every_single_boundary(
+    engine: Engine, control: SimulatorControl, tmp_path: Path, job: Job
+) -> None:
+    trial = Trial(engine, control, tmp_path, job)
+    trial.kill_at_each(range(len(trial.whole_path())))
+
+
 def sampled(path: Sequence[str]) -> list[int]:
     """Return the last boundary of each kind, such as "before an intent", and every tenth of all."""
     last = {re.sub(r"\d+", "0", name): number for number, name in enumerate(path)}
@@ -207,11 +253,13 @@ class Trial:
         job = self._job
         self._control.reset()
         if job.fault is not None:
-            self._control.add_fault("create", nth=2, **job.fault)
+            self._control.add_fault("create", **{"nth": 2, **job.fault})
         for row in job.overloaded:
             self._control.add_outcome("errored", text_matches=f"row {row}$", error_type="overloaded_error", times=1)
         for row in job.refused:
             self._control.add_outcome("errored", text_matches=f"row {row}$", error_type="invalid_request_error")
+        if job.silent_pilots:
+            self._control.add_outcome("errored", error_type="overloaded_error", times=job.silent_pilots * job.pilot)
         first = self._engine.run(folder, job, kill_at)
         assert (first.error, first.killed) == (None, kill_at is not None)
         if first.killed:

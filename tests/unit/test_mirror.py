@@ -64,6 +64,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/output/tally.py": ("unit/batches/collection/test_entry_points.py", "unit/batches/output/test_formats.py"),
     "batches/output/user_columns.py": ("unit/batches/rows/test_columns.py", "unit/edge/test_parse_checks.py"),
     "batches/progress.py": ("integration/test_progress.py",),
+    "batches/submission/pilot_gate.py": ("integration/test_pilot.py", "integration/test_pilot_in_trouble.py"),
     "batches/submission/unbilled_jobs.py": ("integration/test_undo.py", "models/test_spending_models.py"),
     "batches/requests/answer_schemas.py": ("unit/batches/requests/test_questions.py",),
     "batches/requests/schema_places.py": ("unit/batches/requests/test_output_schemas.py",),

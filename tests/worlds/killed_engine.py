@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (
     JobPlan,
     NextLook,
+    PilotRules,
     Submission,
     SubmissionBounds,
     ask_time,
@@ -59,6 +61,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     :param kill_at: number of the boundary, from 0; None: no kill.
     :param dead_letters: write the rows that stay without a usable answer, too.
     :param in_flight: complete it as one task does, through a window of this size; None: submit all, wait, collect.
+    :param pilot: how many rows go first.
     """
 
     folder: str
@@ -66,6 +69,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     kill_at: int | None = None
     dead_letters: bool = False
     in_flight: int | None = None
+    pilot: int = 0
 
 
 class VirtualClock:
@@ -96,8 +100,10 @@ class Run:
         boundaries: Boundaries,
         *,
         dead_letters: bool = False,
+        pilot: int = 0,
     ) -> None:
         client.boundaries = boundaries
+        self._pilot = pilot
         self._client = client
         self._control = control
         self._clock = VirtualClock(control)
@@ -142,6 +148,7 @@ class Run:
     def _sealed(self, rows: int) -> JobFolder:
         self._spool.mkdir(parents=True, exist_ok=True)
         plan = JobPlan(unit=UNIT, question="question", conn_id="c", run_id="r", limits=LIMITS, tries=TRIES)
+        plan = replace(plan, pilot=self._pilot)
         return sealed_job(
             self._storage, plan, read_rows=lambda: prepared(rows), account=self._client.greet().account,
             service=self._client, clock=self._clock, spool_folder=self._spool,
@@ -150,7 +157,7 @@ class Run:
     def _submission(self, job: JobFolder, in_flight: int = REQUESTS_IN_QUEUE) -> Submission:
         return Submission(
             job, self._client, clock=self._clock, service_clock=ask_time(self._client, self._clock), bounds=BOUNDS,
-            max_requests_in_flight=in_flight,
+            max_requests_in_flight=in_flight, pilot=PilotRules(spool_folder=self._spool) if self._pilot else None,
         )  # fmt: skip
 
     def _wait(self, waiting: NextLook) -> None:
@@ -180,7 +187,7 @@ def main() -> None:
 
 
 def _run(order: Order, client: MortalClient, control: SimulatorControl, boundaries: Boundaries) -> None:
-    run = Run(Path(order.folder), client, control, boundaries, dead_letters=order.dead_letters)
+    run = Run(Path(order.folder), client, control, boundaries, dead_letters=order.dead_letters, pilot=order.pilot)
     if order.in_flight is None:
         run.bring_to_end(order.rows)
     else:

@@ -32,7 +32,15 @@ from anthropic_batches_provider.batches.requests import OutputSchema
 from anthropic_batches_provider.batches.requests.encoding import encode_arguments
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.batches.submission import JobPlan, JobSignals, NextLook, Submission, ask_time
+from anthropic_batches_provider.batches.submission import (
+    JobPlan,
+    JobSignals,
+    NextLook,
+    Pilot,
+    PilotRules,
+    Submission,
+    ask_time,
+)
 from anthropic_batches_provider.edge.sql_table import SqlTable
 from anthropic_batches_provider.edge.task_destination import table_destination
 from tests.worlds.simulated_world import BOUNDS, SimulatedClock, World, prepared
@@ -55,6 +63,7 @@ class Arguments:
     :param params_of: returns the params of a row, in place of a greeting with ``text``.
     :param output_schema: what the answers must fit; it is not added to the params.
     :param repair: verdicts, each with the params that a repair changes.
+    :param pilot: how many rows go first.
     """
 
     rows: int = 12
@@ -83,6 +92,7 @@ class Arguments:
     xcom_max_bytes: int = 1_000_000
     wrong_by: float = 0.0
     may_send: bool = True
+    pilot: Pilot = 0
 
 
 @dataclass
@@ -113,7 +123,11 @@ class OneTask:
         job = self._job(storage or self.world.storage, spool)
         collection = self.collection(job, spool, client)
         advance = JobAdvance(
-            job, self._submission(job, client or self.world.client), collection, self._rounds(spool), clock=self._clock
+            job,
+            self._submission(job, client or self.world.client, spool),
+            collection,
+            self._rounds(spool),
+            clock=self._clock,
         )
         outcome = advance.advance()
         self.rows_in_memory = getattr(collection, "rows", [])
@@ -189,13 +203,17 @@ class OneTask:
             limits=limits,
             max_failed_rows=asked.max_failed_rows,
             output_schema=asked.output_schema,
+            pilot=asked.pilot,
         )
 
-    def _submission(self, job: JobFolder, client: MessageBatchClient) -> Submission:
+    def _submission(self, job: JobFolder, client: MessageBatchClient, spool: Path) -> Submission:
+        asked = self.arguments
+        rules = PilotRules(spool_folder=spool, repaired=asked.repair.keys(), max_rounds=asked.max_rounds)
+        pilot = rules if asked.pilot != 0 else None
         return Submission(
             job, client, clock=self._clock, service_clock=ask_time(client, self._clock), bounds=BOUNDS,
             max_requests_in_flight=self.arguments.in_flight,
-            signals=JobSignals(may_send=lambda: self.arguments.may_send),
+            signals=JobSignals(may_send=lambda: self.arguments.may_send), pilot=pilot,
         )  # fmt: skip
 
     def _rounds(self, spool: Path) -> Rounds:

@@ -25,7 +25,7 @@ from anthropic_batches_provider.batches.collection.unusable_rows import (
     digest_of_turns,
     read_unusable_rows,
 )
-from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, SealRecord
+from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, SealRecord, rounds_of_all
 from anthropic_batches_provider.batches.limits import LONGEST_LIFE, RESULTS_AVAILABLE_FOR
 from anthropic_batches_provider.batches.message_batch import moment
 from anthropic_batches_provider.batches.plurals import counted
@@ -79,7 +79,7 @@ def count_rows_going_again(job: JobFolder, rounds: Rounds) -> int:
     """Return how many rows of a finished job a further round would send."""
     before = job.rounds()
     collection = _whole_collection(job, before, rounds)
-    return 0 if collection is None else _count(_RowsAgain(job, collection, before, rounds)).total()
+    return 0 if collection is None else _count(_RowsAgain.of(job, collection, before, rounds)).total()
 
 
 def seal_next_round(
@@ -99,7 +99,7 @@ def seal_next_round(
     collection = _whole_collection(job, before, rounds)
     if collection is None:
         return None
-    rows = _RowsAgain(job, collection, before, rounds)
+    rows = _RowsAgain.of(job, collection, before, rounds)
     found = _count(rows)
     if not found:
         return None
@@ -170,12 +170,21 @@ class _RowsAgain:
 
     :param collection: the last one, which covers all rounds.
     :param before: the rounds so far.
+    :param used_up: rows that a pilot has sent again so often that they have had all their rounds.
     """
 
     job: JobFolder
     collection: CollectionRecord
     before: Sequence[SealRecord]
     rounds: Rounds
+    used_up: frozenset[int]
+
+    @classmethod
+    def of(
+        cls, job: JobFolder, collection: CollectionRecord, before: Sequence[SealRecord], rounds: Rounds
+    ) -> _RowsAgain:
+        """Find which rows a further round sends."""
+        return cls(job, collection, before, rounds, _used_up(job, before, rounds.most))
 
     def __iter__(self) -> Iterator[_GoingAgain]:
         # In row order: collecting relies on it, because it reads the shards of a round one after another.
@@ -185,7 +194,7 @@ class _RowsAgain:
     def of_file(self, file: str) -> Iterator[_GoingAgain]:
         """Yield the rows of one file, those that are too long to be sent included."""
         for row in read_unusable_rows(self.job, file):
-            params = request_again(row, self.rounds.repair, self.before)
+            params = None if row.row in self.used_up else request_again(row, self.rounds.repair, self.before)
             if params is not None:
                 is_sendable = params == bytes(row.params) or fits_alone(len(params), self.rounds.limits)
                 yield _GoingAgain(
@@ -199,6 +208,14 @@ class _RowsAgain:
     def shards_written_anew(self) -> set[int]:
         """Return the shards of the first round whose parts change."""
         return {kept.shard for kept in self.collection.unusable if any(r.is_sendable for r in self.of_file(kept.file))}
+
+
+def _used_up(job: JobFolder, before: Sequence[SealRecord], most: int) -> frozenset[int]:
+    """Return the rows that were sent in every round so far, pilots included, if these are as many as a row may have."""
+    again = [seal for seal in before[1:] if seal.pilots]
+    if not again or len(before) < most:
+        return frozenset()
+    return frozenset(int(line) for shard in again[-1].pilot_shards for line in job.lines_of(shard.rows_file))
 
 
 def _whole_collection(job: JobFolder, before: Sequence[SealRecord], rounds: Rounds) -> CollectionRecord | None:
@@ -230,7 +247,7 @@ def _count(rows: _RowsAgain) -> Counter[str]:
             "request is larger than a batch may be here (max_bytes_per_shard).",
             counted(too_long, "row"), rows.job.uri,
         )  # fmt: skip
-    if found.total() and len(rows.before) >= rows.rounds.most:
+    if found.total() and rounds_of_all(rows.before) >= rows.rounds.most:
         log.warning(
             "%s of %s can be sent again, but the job has used its %s. Raise max_rounds for another round.",
             counted(found.total(), "row"), rows.job.uri, counted(rows.rounds.most, "round"),
@@ -241,7 +258,7 @@ def _count(rows: _RowsAgain) -> Counter[str]:
 
 def _check_results_remain(rows: _RowsAgain, *, service: RetrieveService, clock: Clock, now: pendulum.DateTime) -> None:
     """Check that the parts can be written again when the round has ended, from results that the service still keeps."""
-    job, first_shards = rows.job, len(rows.before[0].shards)
+    job, first_shards = rows.job, len(rows.before[0].part_shards)
     written_anew = rows.shards_written_anew()
     for state in job.shards():
         number, batch = state.shard.shard, state.batch

@@ -16,9 +16,13 @@ import pendulum
 
 from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.collection import output_schema_of
-from anthropic_batches_provider.batches.further_rounds import Rounds, count_rows_going_again, seal_next_round
+from anthropic_batches_provider.batches.further_rounds import (
+    Rounds,
+    count_rows_going_again,
+    seal_next_round,
+)
 from anthropic_batches_provider.batches.judging import judged_by
-from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord
+from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, rounds_of_all
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.row_failures import stopping_errors
@@ -143,7 +147,7 @@ class JobAdvance:
             log.warning("Some results of ended batches could not be written now. A retry writes them: %s", error)
 
     def _check_not_futile(self, manifest: Manifest) -> None:
-        if len(self._job.rounds()) >= self._rounds.most:
+        if rounds_of_all(self._job.rounds()) >= self._rounds.most:
             return
         if found := stopping_errors(Counter(manifest.errors) + Counter(manifest.repair_errors)):
             named = ", ".join(f"{count:,} with {name}" for name, count in found.items())

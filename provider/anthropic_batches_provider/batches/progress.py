@@ -2,13 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pendulum
 
-from anthropic_batches_provider.batches.ledger import JobFolder
+from anthropic_batches_provider.batches.ledger import JobFolder, PilotRecord, rounds_of_all
 from anthropic_batches_provider.batches.message_batch import moment
+from anthropic_batches_provider.batches.plurals import counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotProgress:
+    """The rows that are sent before the others.
+
+    :param rows: how many.
+    :param measured: what they have shown; None while they are waited for, and if the rest was sent without that.
+    :param is_awaited: whether the rest waits for them.
+    """
+
+    rows: int
+    measured: PilotRecord | None
+    is_awaited: bool
+
+    @classmethod
+    def of(cls, job: JobFolder) -> PilotProgress | None:
+        """Read what is known of a job's latest pilot; None if it has none."""
+        seal = next((seal for seal in reversed(job.rounds()) if seal.pilots), None)
+        if seal is None:
+            return None
+        measured = job.pilot(seal.round)
+        return cls(
+            rows=sum(shard.requests for shard in seal.pilot_shards),
+            measured=measured,
+            is_awaited=job.awaits_pilot(),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is known as plain JSON values."""
+        found = self.measured
+        if found is None:
+            return {"rows": self.rows, "outcome": "waiting" if self.is_awaited else None}
+        return {
+            "rows": self.rows,
+            "outcome": found.outcome,
+            "succeeded": found.succeeded,
+            "verdicts": dict(found.verdicts),
+            "errors": dict(found.errors),
+            "example": found.example or None,
+            "input_tokens": _spread(found.input_tokens),
+            "output_tokens": _spread(found.output_tokens),
+            "cache_creation_tokens": found.cache_creation_tokens,
+            "seconds": found.seconds,
+        }
+
+
+def _spread(tokens: Sequence[int]) -> dict[str, int] | None:
+    """Return the total of the answers' tokens, and how they spread; None without an answer.
+
+    :param tokens: of each answer, ascending.
+    """
+    if not tokens:
+        return None
+    return {
+        "total": sum(tokens),
+        "least": tokens[0],
+        "median": tokens[len(tokens) // 2],
+        "p90": tokens[len(tokens) * 9 // 10],
+        "most": tokens[-1],
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +79,7 @@ class JobProgress:
     """The progress of a job.
 
     :param rows: rows of the whole input.
-    :param round: the current round, from 1.
+    :param round: the current round, from 1; a pilot that is sent again counts as none.
     :param shards: shards of all rounds so far.
     :param shards_submitted: those that have a batch.
     :param shards_ended: those whose batch was seen to end.
@@ -24,6 +87,7 @@ class JobProgress:
     :param rows_in_flight: requests in batches not yet seen to end.
     :param rows_collected: rows that are in the destination.
     :param seconds: the time since the job was opened.
+    :param pilot: the rows that are sent before the others; None if there are none.
     """
 
     rows: int
@@ -35,18 +99,19 @@ class JobProgress:
     rows_in_flight: int
     rows_collected: int
     seconds: float
+    pilot: PilotProgress | None = None
 
     @classmethod
     def of(cls, job: JobFolder, *, now: pendulum.DateTime) -> JobProgress:
         """Read the progress of a sealed job."""
-        states, first = job.known_shards(), len(job.first_seal().shards)
+        states, first = job.known_shards(), len(job.first_seal().part_shards)
         number = job.collection_count() + 1
         collection = job.last_collection()
         # By shard: a shard is written more than once if the destination or the format changes meanwhile.
         parts = {part.shard: part.rows for part in job.known_parts() if part.collection == number}
         return cls(
             rows=job.first_seal().rows,
-            round=len(job.rounds()),
+            round=rounds_of_all(job.rounds()),
             shards=len(states),
             shards_submitted=sum(state.batch is not None for state in states),
             shards_ended=sum(state.end is not None for state in states),
@@ -54,6 +119,7 @@ class JobProgress:
             rows_in_flight=sum(state.shard.requests for state in states if state.is_running),
             rows_collected=max(sum(parts.values()), collection.rows if collection is not None else 0),
             seconds=(now - moment(job.description().opened_at)).total_seconds(),
+            pilot=PilotProgress.of(job),
         )
 
     @property
@@ -73,7 +139,12 @@ class JobProgress:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as plain JSON values."""
-        return {**asdict(self), "rows_per_second": self.rows_per_second, "seconds_left": self.seconds_left}
+        return {
+            **asdict(self),
+            "rows_per_second": self.rows_per_second,
+            "seconds_left": self.seconds_left,
+            "pilot": None if self.pilot is None else self.pilot.as_dict(),
+        }
 
     def __str__(self) -> str:
         rate, left = self.rows_per_second, self.seconds_left
@@ -83,6 +154,8 @@ class JobProgress:
             f"{self.rows_in_flight:,} rows in flight",
             f"{self.rows_collected:,} of {self.rows:,} rows collected",
         ]
+        if self.pilot is not None and self.pilot.is_awaited:
+            facts.insert(0, f"pilot: {counted(self.pilot.rows, 'row')}, waiting")
         if rate is not None:
             facts.append(f"{rate:,.1f} rows/s")
         if left is not None and left >= 1:

@@ -76,6 +76,7 @@ class Shard:
     :param number: its number in the job, from 0.
     :param requests: number of requests.
     :param invalid_rows: number of rows without a request.
+    :param piloted_rows: number of rows whose request a pilot sends.
     :param first_row: number of its first row.
     :param body_bytes: length of the body that sends it.
     :param requests_path: its requests, JSON Lines.
@@ -89,6 +90,12 @@ class Shard:
     body_bytes: int
     requests_path: Path
     rows_path: Path
+    piloted_rows: int = 0
+
+
+def body_bytes_of(requests_file_bytes: int) -> int:
+    """Return the length of the body that a file of requests makes."""
+    return _SHORTEST_BODY + requests_file_bytes
 
 
 def fits_alone(params_bytes: int, limits: ShardLimits) -> bool:

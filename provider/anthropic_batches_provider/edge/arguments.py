@@ -10,6 +10,8 @@ from anthropic_batches_provider.errors import ConfigurationError
 
 DEFAULT_MAX_ROUNDS = 3
 DEFAULT_XCOM_MAX_BYTES = 1_000_000
+MOST_PILOT_ROWS = 10_000
+"""A first shard of fewer rows stays on the worker's disk until all rows are read."""
 
 # Names that only the Messages API knows: in Airflow's own `params`, they are a mistake.
 _MESSAGE_PARAMS = frozenset(
@@ -41,6 +43,18 @@ def check_choice(name: str, value: Any, *allowed: str) -> None:
     if value not in allowed:
         listed = " or ".join(f'"{word}"' for word in allowed)
         raise ConfigurationError(f"{name}= must be {listed}, not {value!r}.")
+
+
+def check_pilot(pilot: Any) -> None:
+    """Refuse a value that is no size of a pilot.
+
+    :raises ConfigurationError: it is neither ``"auto"`` nor a whole number from 0.
+    """
+    is_count = isinstance(pilot, int) and not isinstance(pilot, bool) and 0 <= pilot <= MOST_PILOT_ROWS
+    if pilot != "auto" and not is_count:
+        raise ConfigurationError(
+            f'pilot= must be "auto" or a whole number from 0 to {MOST_PILOT_ROWS:,}, not {pilot!r}.'
+        )
 
 
 def check_count(name: str, value: Any, *, most: int | None = None) -> None:

@@ -12,7 +12,12 @@ from contextlib import contextmanager
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
-from anthropic_batches_provider.errors import ConfigurationError, MessageBatchesError, SpendLimitReachedError
+from anthropic_batches_provider.errors import (
+    ConfigurationError,
+    JobStoppedError,
+    MessageBatchesError,
+    SpendLimitReachedError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +27,12 @@ def as_task_failures() -> Iterator[None]:
     """Raise our errors as Airflow's, with the same message and the original as the cause.
 
     :raises AirflowFailException: for a :class:`ConfigurationError` or a :class:`SpendLimitReachedError`, which a retry
-        would only repeat.
+        would only repeat; and for a :class:`JobStoppedError`, after which it would only use up the rounds.
     :raises AirflowException: for every other error of ours; a retry resumes where this attempt stopped.
     """
     try:
         yield
-    except (ConfigurationError, SpendLimitReachedError) as error:
+    except (ConfigurationError, SpendLimitReachedError, JobStoppedError) as error:
         raise AirflowFailException(str(error)) from without_frames(error)
     except MessageBatchesError as error:
         raise AirflowException(str(error)) from without_frames(error)

@@ -45,7 +45,7 @@ from anthropic_batches_provider.edge.task_destination import (
 )
 from anthropic_batches_provider.edge.task_failures import without_frames
 from anthropic_batches_provider.edge.uris import Uri
-from anthropic_batches_provider.errors import BatchesNotEndedError, FailedRowsError, JobStoppedError
+from anthropic_batches_provider.errors import BatchesNotEndedError, FailedRowsError
 from anthropic_batches_provider.operators.stints.rows_operator import RowsOperator
 from anthropic_batches_provider.operators.stints.stint import Stint, running_batch_ids
 
@@ -160,6 +160,11 @@ class MessageBatchOperator(RowsOperator):
     :param deferrable: wait in the triggerer, and hold no worker slot. With ``False`` the task waits on its worker, with
         the same checks, deadline and guarantees; it then needs no triggerer, and honors ``execution_timeout``. Default:
         ``True``, unless the environment sets ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE``.
+    :param pilot: how many rows go first, as a batch of their own: the rest is sent only when these are answered. If the
+        API refuses at least half of them, or none of their answers can be used, the task fails with
+        ``PilotFailedError``, and the rest is never sent. They cost no extra row, only the time of one batch.
+        ``"auto"``: 16 to 31 rows if the job has more than 1,000, else none. A number sends so many, ``0`` none. See
+        ``docs/pilot.md``. Default: ``"auto"``.
     :param show_prompt: whether the XCom ``progress`` shows the text of the job's first prompt (its first 2,000
         characters), besides its length and hash. Prompts hold data: XCom and the job folder then hold this text, too.
         Default: ``False``.
@@ -290,12 +295,8 @@ class MessageBatchOperator(RowsOperator):
             clock=stint.clock,
             published=lambda manifest: self._announce(stint, manifest, _value(collection, manifest)),
         )
-        try:
-            with log_group("Submitting and collecting"):
-                outcome = advance.advance()
-        except JobStoppedError as error:
-            # A retry would only use up the rounds: a person has to act first.
-            raise AirflowFailException(str(error)) from without_frames(error)
+        with log_group("Submitting and collecting"):
+            outcome = advance.advance()
         if isinstance(outcome, NextLook):
             self._wait_or_time_out(stint, outcome)
         self._judge(outcome)

@@ -118,6 +118,11 @@ class MessageBatchSubmitOperator(RowsOperator):
     :param deferrable: wait in the triggerer, and hold no worker slot. With ``False`` the task waits on its worker, with
         the same checks, deadline and guarantees; it then needs no triggerer, and honors ``execution_timeout``. Default:
         ``True``, unless the environment sets ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE``.
+    :param pilot: how many rows go first, as a batch of their own: the rest is sent only when these are answered. If the
+        API refuses at least half of them, or none of their answers can be used, the task fails with
+        ``PilotFailedError``, and the rest is never sent. They cost no extra row, only the time of one batch.
+        ``"auto"``: 16 to 31 rows if the job has more than 1,000, else none. A number sends so many, ``0`` none. See
+        ``docs/pilot.md``. Default: ``"auto"``.
     :param show_prompt: whether the XCom ``progress`` shows the text of the job's first prompt (its first 2,000
         characters), besides its length and hash. Prompts hold data: XCom and the job folder then hold this text, too.
         Default: ``False``.

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Sequence
 from anthropic_batches_provider.batches.collection.ended_batches import batch_of
 from anthropic_batches_provider.batches.collection.job_context import job_context_of
 from anthropic_batches_provider.batches.collection.job_results import JobResults, check_not_replaced
+from anthropic_batches_provider.batches.collection.round_results import RoundResults
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
 from anthropic_batches_provider.batches.collection.written_parts import WrittenParts
-from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, ShardState
+from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, ShardRecord, ShardState
+from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import (
     Destination,
@@ -82,7 +84,8 @@ class JobCollection:
         """Write the part of one shard whose batch was seen to end, and delete its requests unless they are kept.
 
         This works only in the first round: rows of a further round are spread over all parts, so the parts wait for
-        its end. If another attempt has published meanwhile, nothing is written, because its files must not be touched.
+        its end; those of a pilot that was sent again belong to one part, which waits alone. If another attempt has
+        published meanwhile, nothing is written, because its files must not be touched.
 
         A shard whose results are not available now does not block the others. :meth:`publish` tries it again, and
         reports the failure.
@@ -90,14 +93,20 @@ class JobCollection:
         :returns: the record of the written part; None if there is nothing to write now.
         :raises LedgerError: another job has replaced this one.
         """
-        if len(self._job.rounds()) > 1 or self._job.collection_count() != self._collections:
+        rounds = self._job.rounds()
+        if any(seal.part_shards for seal in rounds[1:]) or self._job.collection_count() != self._collections:
             return None
         check_not_replaced(self._job)
+        if self._written.shards != sum(len(seal.shards) for seal in rounds):  # a pilot was sent again meanwhile
+            self._look_at_what_is_there(check_destination(self._destination))
         for state in self._unwritten():
             number, batch = state.shard.shard, batch_of(state)
-            if batch is None:
+            pilots = self._pilots_of(state.shard)
+            if batch is None or pilots is None or (pilots and len(rounds) > 1):
                 continue
-            part = ShardPart(job_context_of(self._job, self._source, self._settings), state.shard, batch, ())
+            context = job_context_of(self._job, self._source, self._settings)
+            pilot = RoundResults(context, pilots) if pilots else None
+            part = ShardPart(context, state.shard, batch, (), pilot)
             try:
                 record = self._write(part)
             except _OvertakenError:
@@ -107,13 +116,23 @@ class JobCollection:
                 self._failed.add(number)
                 continue
             if not self._settings.keep_requests:
-                self._job.storage.remove(f"{self._job.path}/{state.shard.requests_file}")
+                for shard in (state.shard, *(pilot for pilot, _ in pilots)):
+                    self._job.storage.remove(f"{self._job.path}/{shard.requests_file}")
             return record
         return None
 
+    def _pilots_of(self, shard: ShardRecord) -> list[tuple[ShardRecord, MessageBatch]] | None:
+        """Return the pilots that send rows of a shard, with their batches; None while one has not been seen to end."""
+        if not shard.piloted_rows:
+            return []
+        numbers = {pilot.shard for pilot in self._job.first_seal().pilot_shards}
+        found = [(state.shard, batch_of(state)) for state in self._job.known_shards() if state.shard.shard in numbers]
+        ended = [(pilot, batch) for pilot, batch in found if batch is not None]
+        return ended if len(ended) == len(found) else None
+
     def _unwritten(self) -> Iterator[ShardState]:
         """Yield the shards that are neither written nor failed; the search begins behind those that are."""
-        states = self._job.known_shards()
+        states = self._job.known_shards()[: len(self._job.first_seal().part_shards)]
         while self._first < len(states) and self._is_done(states[self._first]):
             self._first += 1
         return (state for state in states[self._first :] if not self._is_done(state))
@@ -214,7 +233,7 @@ class JobCollection:
         self._written = WrittenParts(job, destination, self._settings)
         self._first = 0
         taken = self._written.names_of_others | ({part.name for part in previous.parts} if previous else set())
-        self._names = part_names(short_id, len(job.first_seal().shards), destination.format, taken)
+        self._names = part_names(short_id, len(job.first_seal().part_shards), destination.format, taken)
 
     def _write(self, part: ShardPart) -> PartRecord:
         number = part.shard.shard

@@ -78,7 +78,7 @@ class JobContext:
         return ExpectedRows(
             custom_id_prefix=custom_id_prefix(self.record.nonce, shard.shard),
             rows=rows,
-            invalid_rows=shard.invalid_rows,
+            invalid_rows=shard.unsent_rows,
         )
 
     @property

@@ -47,7 +47,9 @@ class JobResults:
         sent = zip(self._shards, self.batches, strict=True)
         first, *further = [list(islice(sent, len(seal.shards))) for seal in rounds]
         self._later = [RoundResults(context, shards) for shards in further]
-        self.parts = [ShardPart(context, *one, self._later) for one in first]
+        parts = len(rounds[0].part_shards)
+        pilot = RoundResults(context, first[parts:]) if first[parts:] else None
+        self.parts = [ShardPart(context, *one, self._later, pilot) for one in first[:parts]]
 
     @contextmanager
     def opened(self, spool: Path) -> Iterator[None]:

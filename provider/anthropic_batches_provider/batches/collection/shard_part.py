@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -42,10 +43,16 @@ class ShardPart:
     """The rows of one shard of the first round, with their key and kept columns."""
 
     def __init__(
-        self, context: JobContext, shard: ShardRecord, batch: MessageBatch, later: Sequence[RoundResults]
+        self,
+        context: JobContext,
+        shard: ShardRecord,
+        batch: MessageBatch,
+        later: Sequence[RoundResults],
+        pilot: RoundResults | None = None,
     ) -> None:
         self._context = context
         self._later = tuple(later)
+        self._pilot = pilot if shard.piloted_rows else None
         self._rows = range(shard.first_row, shard.first_row + shard.rows)
         self._expected = context.expected(shard, self._rows)
         self.shard = shard
@@ -69,6 +76,7 @@ class ShardPart:
         for later in self._later:
             later.fetch_first_of(self._rows)
         with (
+            nullcontext() if self._pilot is None else self._pilot.opened(spool),
             spooled_results(
                 context.source, self.batch, spool / "results", expected=self._expected, clock=context.settings.clock
             ) as first,
@@ -78,18 +86,24 @@ class ShardPart:
             unreadable.keep(first.unnamed())
             rows.count_strays(foreign=first.foreign, duplicates=first.duplicates)
             add, batch_id, judge, has_further_rounds = rows.add, self.batch.id, context.judge, bool(self._later)
+            has_pilot = self._pilot is not None
             decoded = first.decoded(with_message=context.settings.include_message)
             for position, (columns, found) in enumerate(zip(self._columns(), decoded, strict=True)):
                 if isinstance(columns, InvalidRow):
                     add(judge(bytes(columns.columns), None, result_of_invalid_row(columns.reason)))
                     rows.count_strays(foreign=int(found is not None), duplicates=0)
                     continue
-                result = found or missing_result(self._expected.custom_id(position))
-                if result.stop_reason == PAUSED:
-                    result = first.decoded_at(position) or result  # with its message, to go on from
-                elif result.result_type == UNREADABLE:
-                    unreadable.keep([first[position]])
-                row = judge(columns, batch_id, result)
+                piloted = self._piloted(position, rows, unreadable) if has_pilot else None
+                if piloted is not None:
+                    rows.count_strays(foreign=int(found is not None), duplicates=0)
+                    row = judge(columns, *piloted)
+                else:
+                    result = found or missing_result(self._expected.custom_id(position))
+                    if result.stop_reason == PAUSED:
+                        result = first.decoded_at(position) or result  # with its message, to go on from
+                    elif result.result_type == UNREADABLE:
+                        unreadable.keep([first[position]])
+                    row = judge(columns, batch_id, result)
                 further = self._further_results(position, rows, unreadable) if has_further_rounds else ()
                 if row.verdict == FITS and not further:
                     add(row)
@@ -125,7 +139,7 @@ class ShardPart:
             context.job,
             reasons,
             kept,
-            requests_file=shard.requests_file,
+            requests_files=[shard.requests_file, *(pilot.requests_file for pilot in self._pilots())],
             kept_file=lambda: context.kept_before(shard.shard),
             keep_others=context.judges_anew,
         )
@@ -140,11 +154,18 @@ class ShardPart:
         context.job.storage.put_file(kept, f"{context.job.path}/{file}")
         return file
 
+    def _pilots(self) -> tuple[ShardRecord, ...]:
+        return self._context.seal.pilot_shards if self.shard.piloted_rows else ()
+
     def _reasons(self, spool: Path) -> Path:
         return spool / f"reasons-{self.shard.shard}"
 
     def _unreadable(self, spool: Path) -> Path:
         return spool / f"unreadable-{self.shard.shard}"
+
+    def _piloted(self, position: int, rows: CountedRows, unreadable: UnreadableLines) -> tuple[str, Result] | None:
+        """Return the batch in which a pilot sent a row, and the result; None for a row of no pilot."""
+        return None if self._pilot is None else self._pilot.result_of(self._rows[position], rows, unreadable)
 
     def _further_results(
         self, position: int, rows: CountedRows, unreadable: UnreadableLines

@@ -30,7 +30,7 @@ def untyped_columns(job: JobFolder) -> tuple[ColumnRecord, ...]:
     :raises CorruptLedgerError: a rows file is missing or damaged.
     """
     names: dict[str, None] = {}
-    for shard in job.first_seal().shards:
+    for shard in job.first_seal().part_shards:
         for line in _lines(job, shard.rows_file):
             names |= dict.fromkeys(line)
             if len(names) > MOST_COLUMNS:

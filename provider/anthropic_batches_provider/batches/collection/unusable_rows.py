@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from heapq import merge
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -107,7 +108,7 @@ def write_unusable_rows(
     reasons: Path,
     target: Path,
     *,
-    requests_file: str,
+    requests_files: Sequence[str],
     kept_file: Callable[[], str | None],
     keep_others: bool = False,
 ) -> int:
@@ -115,13 +116,13 @@ def write_unusable_rows(
 
     :param reasons: local file of :class:`UnusableReason`, JSON Lines in row order.
     :param target: local file to write.
-    :param requests_file: the shard's requests, in the job folder.
-    :param kept_file: returns the file that the latest collection kept for this shard, if the requests file is gone.
+    :param requests_files: the requests of the shard and of its pilots, in the job folder.
+    :param kept_file: returns the file that the latest collection kept for this shard, if a file of requests is gone.
     :param keep_others: whether rows stay that were kept before and are not among the reasons now, because they fit by
         what judges here: something else may judge next.
     :returns: how many rows could not be written, because their requests are gone.
     """
-    requests = _requests_of(job, requests_file, kept_file)
+    requests = _requests_of(job, requests_files, kept_file)
     gone = 0
     with reasons.open("rb") as lines, target.open("wb", buffering=_READ_BYTES) as file:
 
@@ -156,17 +157,24 @@ class _SentParams(NamedTuple):
     stays: bool = False
 
 
-def _requests_of(job: JobFolder, requests_file: str, kept_file: Callable[[], str | None]) -> Iterator[_SentParams]:
+def _requests_of(
+    job: JobFolder, requests_files: Sequence[str], kept_file: Callable[[], str | None]
+) -> Iterator[_SentParams]:
+    """Yield the requests of a shard in the order of its rows."""
     try:
-        for line in job.lines_of(requests_file):
-            request = _DECODE_REQUEST.decode(line)
-            yield _SentParams(int(request.custom_id.rpartition("-")[2]), request.params, was_kept=False)
+        yield from merge(*(_sent_in(job, file) for file in requests_files), key=lambda sent: sent.row)
     except FileNotFoundError:
         kept = kept_file()
         if kept is not None:
             for row in read_unusable_rows(job, kept):
                 fits = row.verdicts == (FITS,)
                 yield _SentParams(row.row, row.params, was_kept=True, stays=fits)
+
+
+def _sent_in(job: JobFolder, requests_file: str) -> Iterator[_SentParams]:
+    for line in job.lines_of(requests_file):
+        request = _DECODE_REQUEST.decode(line)
+        yield _SentParams(int(request.custom_id.rpartition("-")[2]), request.params, was_kept=False)
 
 
 def _split(lines: BinaryIO) -> Iterator[bytes]:

@@ -22,11 +22,14 @@ from anthropic_batches_provider.batches.ledger.records import (
     IntentRecord,
     JobRecord,
     OutcomeRecord,
+    PilotOutcome,
+    PilotRecord,
     Refused,
     SealRecord,
     ShardRecord,
     Submitted,
     Void,
+    rounds_of_all,
 )
 from anthropic_batches_provider.batches.ledger.shard_state import Attempt, ShardState
 from anthropic_batches_provider.batches.ledger.storage import LocalStorage, Storage
@@ -48,6 +51,8 @@ __all__ = [
     "LocalStorage",
     "OutcomeRecord",
     "PartRecord",
+    "PilotOutcome",
+    "PilotRecord",
     "Refused",
     "SealRecord",
     "ShardRecord",
@@ -63,5 +68,6 @@ __all__ = [
     "create_job",
     "is_superseded",
     "jobs_of",
+    "rounds_of_all",
     "slug",
 ]

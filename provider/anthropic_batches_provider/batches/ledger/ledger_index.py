@@ -75,6 +75,11 @@ def ended_name(shard: int) -> str:
     return f"{shard:05d}-ended.json"
 
 
+def pilot_name(seal: int) -> str:
+    """Return the name of the record of what a pilot has shown."""
+    return f"pilot-{seal:02d}.json"
+
+
 def part_name(shard: int, collection: int, written_as: str, shards: int) -> str:
     """Return the name of the record of a written part."""
     return f"{shard:05d}-part-{collection:04d}-{written_as}-{shards}.json"

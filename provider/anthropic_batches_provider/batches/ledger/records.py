@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,6 +14,7 @@ from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 
 SHOWN_CHARACTERS = 2_000
+PilotOutcome = Literal["passed", "refused", "unusable", "nothing", "stopped", "late"]
 
 
 class AccountRecord(Record, frozen=True, kw_only=True):
@@ -107,6 +109,7 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param rows_file: path in the job folder of its rows' columns (JSON Lines, aligned with the requests); in further
         rounds each line is the row's number alone.
     :param invalid_rows: number of rows without a request, which stand in the rows file alone.
+    :param piloted_rows: number of rows whose request a pilot sends, which stand in the rows file alone, too.
     """
 
     shard: int
@@ -116,11 +119,17 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
     requests_file: str
     rows_file: str
     invalid_rows: int = 0
+    piloted_rows: int = 0
 
     @property
     def rows(self) -> int:
-        """Number of rows, with and without a request."""
-        return self.requests + self.invalid_rows
+        """Number of rows in its part of the output, with and without a request."""
+        return self.requests + self.unsent_rows
+
+    @property
+    def unsent_rows(self) -> int:
+        """Number of its rows that its own batch does not send."""
+        return self.invalid_rows + self.piloted_rows
 
 
 class ColumnRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +177,50 @@ class FirstPromptRecord(msgspec.Struct, frozen=True, kw_only=True):
         return known
 
 
+class PilotRecord(Record, frozen=True, kw_only=True):
+    """What the pilot of a job has shown.
+
+    :param outcome: ``passed``; ``refused``: the API refuses the requests for good; ``unusable``: no answer can be used;
+        ``nothing``: only errors that pass, so that it says nothing; ``stopped``: the same, and somebody must act before
+        any request is answered; ``late``: it took too long.
+    :param rows: its requests.
+    :param succeeded: those that were answered, and billed.
+    :param bad_requests: those that the API refused for good; not billed.
+    :param errors: the errored rows by error type.
+    :param verdicts: those that were answered, by verdict; and those that may have been billed, by their result type,
+        ``missing`` or ``unreadable``.
+    :param example: one error message; "" for none.
+    :param input_tokens: of each answer, ascending, whatever the cache did.
+    :param output_tokens: of each answer, ascending.
+    :param cache_creation_tokens: written to the prompt cache.
+    :param seconds: from the batch's creation to its end; None if the service does not say.
+    """
+
+    kind = "pilot"
+
+    outcome: PilotOutcome
+    rows: int
+    succeeded: int = 0
+    bad_requests: int = 0
+    errors: dict[str, int] = msgspec.field(default_factory=dict)
+    verdicts: dict[str, int] = msgspec.field(default_factory=dict)
+    example: str = ""
+    input_tokens: tuple[int, ...] = ()
+    output_tokens: tuple[int, ...] = ()
+    cache_creation_tokens: int = 0
+    seconds: float | None = None
+
+    @property
+    def perhaps_billed(self) -> int:
+        """Number of rows that were answered, or may have been."""
+        return sum(self.verdicts.values())
+
+    @property
+    def judged(self) -> int:
+        """Number of rows that say something of the rest."""
+        return self.perhaps_billed + self.bad_requests
+
+
 class SealRecord(Record, frozen=True, kw_only=True):
     """The shards of one round of a job: once it exists, the rows are never read again for them.
 
@@ -184,6 +237,7 @@ class SealRecord(Record, frozen=True, kw_only=True):
     :param repaired: of a further round: the number of its rows that repair an answer, by verdict.
     :param first_prompt: of the first round; None in further rounds, in jobs that were sealed before this was recorded,
         and if the first request has no user message.
+    :param pilots: how many of its shards, the last ones, are pilots: they send rows of the others.
     """
 
     kind = "sealed"
@@ -198,12 +252,28 @@ class SealRecord(Record, frozen=True, kw_only=True):
     repair: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     repaired: dict[str, int] = msgspec.field(default_factory=dict)
     first_prompt: FirstPromptRecord | None = None
+    pilots: int = 0
     shards: tuple[ShardRecord, ...]
+
+    @property
+    def part_shards(self) -> tuple[ShardRecord, ...]:
+        """The shards whose rows are the parts of the output: all but pilots."""
+        return self.shards[: len(self.shards) - self.pilots]
+
+    @property
+    def pilot_shards(self) -> tuple[ShardRecord, ...]:
+        """The shards that are sent and judged before the others."""
+        return self.shards[len(self.shards) - self.pilots :]
 
     @property
     def requests(self) -> int:
         """Number of requests in its shards."""
         return sum(shard.requests for shard in self.shards)
+
+
+def rounds_of_all(seals: Sequence[SealRecord]) -> int:
+    """Return how many rounds count for ``max_rounds``: all but those that only sent a pilot again."""
+    return sum(1 for seal in seals if seal.part_shards)
 
 
 class IntentRecord(Record, frozen=True, kw_only=True):

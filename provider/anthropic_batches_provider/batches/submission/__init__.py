@@ -6,6 +6,8 @@ from anthropic_batches_provider.batches.submission.job_signals import JobSignals
 from anthropic_batches_provider.batches.submission.model_lookup import check_repair_models
 from anthropic_batches_provider.batches.submission.next_look import NextLook
 from anthropic_batches_provider.batches.submission.opening import JobPlan, OnChangedInput, reopened_job
+from anthropic_batches_provider.batches.submission.pilot_choice import Pilot
+from anthropic_batches_provider.batches.submission.pilot_gate import PilotRules
 from anthropic_batches_provider.batches.submission.running_batches import RunningBatches, running_ids
 from anthropic_batches_provider.batches.submission.sealing import seal_round, sealed_job, upload_shard
 from anthropic_batches_provider.batches.submission.service_time import ask_time
@@ -18,6 +20,8 @@ __all__ = [
     "JobSignals",
     "NextLook",
     "OnChangedInput",
+    "Pilot",
+    "PilotRules",
     "RunningBatches",
     "Submission",
     "SubmissionBounds",

@@ -41,6 +41,7 @@ from anthropic_batches_provider.batches.submission.lost_answers import LostAnswe
 from anthropic_batches_provider.batches.submission.model_lookup import check_model
 from anthropic_batches_provider.batches.submission.next_look import NextLook, combined
 from anthropic_batches_provider.batches.submission.outcomes import OutcomeRecorder
+from anthropic_batches_provider.batches.submission.pilot_choice import Pilot
 from anthropic_batches_provider.batches.submission.service_time import ServiceTime, ask_time
 from anthropic_batches_provider.batches.submission.unbilled_jobs import may_have_cost
 from anthropic_batches_provider.errors import (
@@ -78,6 +79,7 @@ class JobPlan:
     :param repair: what later rounds may ask again; no part of the question.
     :param max_columns_bytes: the most bytes of the rows' key and kept columns; None for no limit.
     :param output_schema: what each answer must fit; part of the question.
+    :param pilot: how many rows go first; no part of the question.
     :param show_prompt: whether the job records the text of its first prompt, and not its length and hash alone.
     """
 
@@ -98,6 +100,7 @@ class JobPlan:
     max_columns_bytes: int | None = None
     output_schema: OutputSchema | None = None
     show_prompt: bool = False
+    pilot: Pilot = 0
 
 
 class JobOpener:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.clock import Clock
@@ -28,7 +31,20 @@ from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_
 from anthropic_batches_provider.batches.submission.invalid_row_limit import InvalidRowLimit, InvalidRows
 from anthropic_batches_provider.batches.submission.model_lookup import with_known_model
 from anthropic_batches_provider.batches.submission.opening import JobOpener, JobPlan
-from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError, InvalidRowError, XComLimitError
+from anthropic_batches_provider.batches.submission.pilot_choice import (
+    Pilot,
+    PilotFile,
+    pilot_rows,
+    settled_from,
+    split_pilot,
+)
+from anthropic_batches_provider.errors import (
+    ConfigurationError,
+    CorruptLedgerError,
+    EmptyInputError,
+    InvalidRowError,
+    XComLimitError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +105,11 @@ def sealed_job(
                 show_prompt=plan.show_prompt,
                 form=_form_of(plan),
                 columns=columns,
+                pilot=plan.pilot,
             )
         log.info("Sealed %s in %s at %s", counted(seal.rows, "row"), counted(len(seal.shards), "shard"), job.uri)
+        for pilot in seal.pilot_shards:
+            log.info("%s of them go first, as a pilot.", counted(pilot.requests, "row"))
         if held := contents():
             size = sum(shard.body_bytes for shard in seal.shards)
             log.info(
@@ -185,6 +204,7 @@ def seal_job(
     show_prompt: bool = False,
     form: bytes = b"",
     columns: Callable[[], tuple[ColumnRecord, ...]] = tuple,
+    pilot: Pilot = 0,
 ) -> SealRecord:
     """Write a job's shards and seal it; nothing is sent.
 
@@ -197,6 +217,7 @@ def seal_job(
     :param show_prompt: whether the seal holds the text of the first prompt, and not its length and hash alone.
     :param form: bytes of each request that ask for the form of the answers, and are no part of its row.
     :param columns: as in :func:`sealed_job`.
+    :param pilot: how many rows go first.
     :raises EmptyInputError: there are no rows.
     :raises InvalidRowError: more rows are invalid than allowed, or all are.
     """
@@ -205,11 +226,11 @@ def seal_job(
     limit = limit or InvalidRowLimit(0)
     nonce = job.description().nonce
     first_prompt: FirstPromptRecord | None = None
-    shards: list[ShardRecord] = []
+    shards = _Uploads(job, attempt, pilot, nonce)
     for shard in cut_shards(seen.watch(rows), nonce=nonce, limits=limits, folder=spool_folder, on_invalid=limit.take):
-        if not shards:
+        if not shard.number:
             first_prompt = _first_prompt_in(shard, with_text=show_prompt)
-        shards.append(upload_shard(job, shard, attempt))
+        shards.take(shard)
     if not seen.rows:
         raise EmptyInputError(
             'There are no rows. If that is fine, set on_empty="skip" to skip the task. Nothing was submitted.'
@@ -223,9 +244,68 @@ def seal_job(
         columns=columns(),
         rules=RULES,
         first_prompt=first_prompt,
-        shards=tuple(shards),
+        shards=shards.finished(),
+        pilots=shards.pilots,
     )
     return seal_round(job, seal)
+
+
+class _Request(msgspec.Struct, frozen=True):
+    custom_id: str
+    params: msgspec.Raw
+
+
+_DECODE_REQUEST = msgspec.json.Decoder(_Request)
+
+
+class _Uploads:
+    """Uploads shards as they are cut, and the pilot, which is taken out of the first one, as the last.
+
+    A small first shard stays on the local disk until it is known how many rows there are, which decides on a pilot.
+    """
+
+    def __init__(self, job: JobFolder, attempt: str, pilot: Pilot, nonce: str) -> None:
+        self._job = job
+        self._attempt = attempt
+        self._pilot = pilot
+        self._nonce = nonce
+        self._first: Shard | None = None
+        self._pilot_file: PilotFile | None = None
+        self._records: list[ShardRecord] = []
+        self._requests = 0
+        self.pilots = 0
+
+    def take(self, shard: Shard) -> None:
+        """Take the next shard."""
+        self._requests += shard.requests
+        if not shard.number and shard.requests <= settled_from(self._pilot):
+            self._first = shard
+            return
+        if not shard.number:
+            shard = self._without_pilot(shard)
+        self._records.append(upload_shard(self._job, shard, self._attempt))
+
+    def finished(self) -> tuple[ShardRecord, ...]:
+        """Upload what is left, and return all shards in the order of their numbers."""
+        if self._first is not None:
+            first = self._without_pilot(self._first)
+            self._records.insert(0, upload_shard(self._job, first, self._attempt))
+        if self._pilot_file is not None:
+            pilot = self._pilot_file.numbered(len(self._records), self._nonce)
+            self._records.append(upload_shard(self._job, pilot, self._attempt))
+            self.pilots = 1
+        return tuple(self._records)
+
+    def _without_pilot(self, shard: Shard) -> Shard:
+        count = pilot_rows(self._pilot, rows=self._requests, nonce=self._nonce)
+        left, self._pilot_file = split_pilot(shard, count, nonce=self._nonce)
+        if left.piloted_rows < count:
+            log.warning(
+                "The pilot of %s has %s instead of %d: the first shard has no more (max_requests_per_shard, "
+                "max_bytes_per_shard).",
+                self._job.uri, counted(left.piloted_rows, "row"), count,
+            )  # fmt: skip
+        return left
 
 
 def _first_prompt_in(shard: Shard, *, with_text: bool) -> FirstPromptRecord | None:
@@ -244,6 +324,67 @@ def seal_round(job: JobFolder, seal: SealRecord) -> SealRecord:
     for file in sorted(obsolete - kept):
         job.storage.remove(f"{job.path}/{file}")
     return sealed
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """A row of a pilot, in the form that ``cut_shards`` takes; the first round holds its columns."""
+
+    number: int
+    params: bytes
+
+    @property
+    def columns(self) -> bytes:
+        return b"%d" % self.number
+
+
+def seal_pilot_again(job: JobFolder, sealed: SealRecord, *, spool_folder: Path) -> SealRecord:
+    """Seal the rows of a pilot as the next round, which is a pilot, too; nothing is sent.
+
+    If another attempt has sealed a round after it, that round is returned: the rows are sent again once.
+
+    :param sealed: the round whose pilot has shown nothing; its rows were not billed.
+    :param spool_folder: a local folder of this attempt alone.
+    :raises CorruptLedgerError: its requests are lost.
+    """
+    before = job.rounds()
+    if len(before) > sealed.round:
+        return before[sealed.round]
+    attempt = secrets.token_hex(4)
+    try:
+        shards = tuple(
+            upload_shard(job, shard, attempt)
+            for shard in cut_shards(
+                _rows_again(job, sealed),
+                nonce=job.description().nonce,
+                limits=ShardLimits(),
+                folder=spool_folder,
+                first_shard=sum(len(seal.shards) for seal in before),
+            )
+        )
+    except FileNotFoundError as error:
+        raise CorruptLedgerError(
+            f"The requests of the pilot of {job.uri} are lost, so that it cannot be sent again. Restore its "
+            f"{' and '.join(shard.requests_file for shard in sealed.pilot_shards)} from a backup, or set pilot=0 to "
+            "send the rest without it. Nothing was sent. The pilot's rows were not answered, and not billed."
+        ) from error
+    again = SealRecord(
+        rows=sum(shard.requests for shard in shards),
+        fingerprint="",
+        round=sealed.round + 1,
+        structured=sealed.structured,
+        pilots=len(shards),
+        shards=shards,
+    )
+    log.info("The pilot of %s is sent again: %s.", job.uri, counted(again.rows, "row"))
+    return seal_round(job, again)
+
+
+def _rows_again(job: JobFolder, sealed: SealRecord) -> Iterator[_Again]:
+    for shard in sealed.pilot_shards:
+        for line in job.lines_of(shard.requests_file):
+            request = _DECODE_REQUEST.decode(line)
+            yield _Again(int(request.custom_id.rpartition("-")[2]), bytes(request.params))
 
 
 def _files(seal: SealRecord) -> set[str]:
@@ -301,4 +442,5 @@ def upload_shard(job: JobFolder, shard: Shard, attempt: str) -> ShardRecord:
         requests_file=requests_file,
         rows_file=rows_file,
         invalid_rows=shard.invalid_rows,
+        piloted_rows=shard.piloted_rows,
     )

@@ -17,7 +17,9 @@ from anthropic_batches_provider.batches.pauses import QUEUE_FULL, bounded_retry_
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.submission.job_signals import JobSignals
 from anthropic_batches_provider.batches.submission.next_look import NextLook, combined
+from anthropic_batches_provider.batches.submission.pilot_gate import ClosedGate, PilotGate, PilotRules
 from anthropic_batches_provider.batches.submission.running_batches import RunningBatches, running_ids
+from anthropic_batches_provider.batches.submission.sealing import seal_pilot_again
 from anthropic_batches_provider.batches.submission.settlement_rules import SubmissionBounds
 from anthropic_batches_provider.batches.submission.shard_sender import ShardSender, submitted_summary
 from anthropic_batches_provider.batches.submission.window import Window, asked_to_wait_until, lowered_window
@@ -36,6 +38,7 @@ class Submission:
     :param signals: to and from the task that advances the job.
     :param max_requests_in_flight: the maximum of this job's requests in batches that have not ended; a larger shard is
         sent alone.
+    :param pilot: how the job's pilot is judged; None to send all at once.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Submission:
         bounds: SubmissionBounds,
         signals: JobSignals = _NO_SIGNALS,
         max_requests_in_flight: int = REQUESTS_IN_QUEUE,
+        pilot: PilotRules | None = None,
     ) -> None:
         self._job = job
         self._clock = clock
@@ -58,6 +62,17 @@ class Submission:
             job, service, clock=clock, service_clock=service_clock, bounds=bounds, should_stop=signals.should_stop
         )
         self.running = RunningBatches(job, service, clock=clock, service_now=self._sender.service_now)
+        self._gate = (
+            None
+            if pilot is None
+            else PilotGate(
+                job,
+                service,
+                clock=clock,
+                rules=pilot,
+                send_again=lambda sealed: seal_pilot_again(job, sealed, spool_folder=pilot.spool_folder),
+            )
+        )
         self._alone_until: pendulum.DateTime | None = None
         self._advanced_at = clock.now()
 
@@ -68,22 +83,29 @@ class Submission:
         :returns: the batches of all shards, in order; or what to wait for before advancing again.
         :raises ApiError: the service refused a shard for a reason that waiting does not fix.
         :raises LedgerError: a lost answer can never be settled, or another job replaced this one.
+        :raises PilotFailedError: the first rows show that the rest would be sent in vain.
+        :raises JobStoppedError: they show that no request would be answered now.
+        :raises ResultsUnavailableError: their results are gone.
         :raises SubmissionStoppedError: ``should_stop`` returned true.
         """
-        states = self._job.shards() if afresh else self._job.known_shards()
+        if afresh:
+            self._job.shards()
+        gate = self._closed_gate()
+        states = self._job.known_shards()
         self._advanced_at = self._clock.now()
         window = self._window(states)
         waits: list[NextLook] = []
         unknown: SubmissionOutcomeUnknownError | None = None
         full = self._reason_to_send_nothing(states)
         for state in states:
-            if state.batch is not None or (state.open_intent is None and full is not None):
+            may_go = full is None and (gate is None or gate.admits(state))
+            if state.batch is not None or (state.open_intent is None and not may_go):
                 continue
             try:
                 settled = self._settled(state, window)
                 if isinstance(settled, NextLook):
                     waits.append(settled)
-                elif settled.batch is None and full is None:
+                elif settled.batch is None and may_go:
                     full = self._send(settled, window, waits)
             except SubmissionOutcomeUnknownError as error:
                 unknown = unknown or error
@@ -93,11 +115,22 @@ class Submission:
                 raise self._with_summary(error) from error.__cause__
         if full is not None and any(state.batch is None for state in self._job.known_shards()):
             waits.append(full)
+        if gate is not None and (unknown is None or gate.has_running_batches(self._job.known_shards())):
+            waits.insert(0, gate.wait(self._job.known_shards(), now=self.service_now(), local_now=self._clock.now()))
         if waits:
             return combined(waits)
         if unknown is not None:
             raise unknown
         return [batch for state in self._job.known_shards() if (batch := state.batch) is not None]
+
+    def _closed_gate(self) -> ClosedGate | None:
+        """Return the gate while nothing but the pilot may be sent; None if all may."""
+        if self._gate is None:
+            return None
+        gate = self._gate.closed(self.service_now())
+        if gate is not None and self.running.look():
+            gate = self._gate.closed(self.service_now())
+        return gate
 
     def is_due(self) -> bool:
         """Return whether advancing again may send more: a batch was seen to end, or some time has passed."""

@@ -51,7 +51,7 @@ def may_have_cost(
         if batch is None:
             return True
         ended.append((state, batch))
-    first = len(job.first_seal().shards)
+    first = len(job.first_seal().part_shards)
     for state, batch in ended:
         rows = _rows_of(job, state, is_of_first_round=state.shard.shard < first)
         if _shows_a_bill(batch, _expected(job, state, rows), service, clock, spool_folder):
@@ -90,7 +90,7 @@ def _rows_of(job: JobFolder, state: ShardState, *, is_of_first_round: bool) -> S
 
 def _expected(job: JobFolder, state: ShardState, rows: Sequence[int]) -> ExpectedRows:
     prefix = custom_id_prefix(job.description().nonce, state.shard.shard)
-    return ExpectedRows(custom_id_prefix=prefix, rows=rows, invalid_rows=state.shard.invalid_rows)
+    return ExpectedRows(custom_id_prefix=prefix, rows=rows, invalid_rows=state.shard.unsent_rows)
 
 
 def _shows_a_bill(

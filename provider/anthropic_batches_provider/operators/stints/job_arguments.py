@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from anthropic_batches_provider.batches.submission import Pilot
     from anthropic_batches_provider.edge.output_schemas import SchemaArgument
     from anthropic_batches_provider.edge.row_arguments import RowsArgument
 
@@ -47,6 +48,7 @@ class JobArguments:
     max_bytes_per_shard: int
     max_requests_in_flight: int
     show_prompt: bool
+    pilot: Pilot
     conn_id: str
     max_columns_bytes: int | None
     result_columns: Callable[[Mapping[str, Any] | None], Collection[str] | None]

@@ -86,6 +86,7 @@ class JobInput:
             max_columns_bytes=arguments.max_columns_bytes,
             output_schema=question.output_schema,
             show_prompt=arguments.show_prompt,
+            pilot=arguments.pilot,
         )
 
     @cached_property

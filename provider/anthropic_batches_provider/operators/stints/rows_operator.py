@@ -16,6 +16,7 @@ from anthropic_batches_provider.edge.arguments import (
     DEFAULT_MAX_ROUNDS,
     check_choice,
     check_count,
+    check_pilot,
     refuse_message_params,
     seconds_of,
 )
@@ -49,6 +50,8 @@ from anthropic_batches_provider.operators.stints.worker_wait import event_on_wor
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
     from jinja2 import Environment
@@ -57,7 +60,7 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.clock import Clock
     from anthropic_batches_provider.batches.ledger import JobFolder
     from anthropic_batches_provider.batches.output.manifest import Manifest
-    from anthropic_batches_provider.batches.submission import NextLook, Submission
+    from anthropic_batches_provider.batches.submission import NextLook, Pilot, PilotRules, Submission
     from anthropic_batches_provider.operators.stints.job_input import JobInput
 
 
@@ -116,6 +119,7 @@ class RowsOperator(BaseOperator):
         max_requests_in_flight: int = REQUESTS_IN_QUEUE,
         poll_interval: timedelta | float = 60,
         deferrable: bool | None = None,
+        pilot: Pilot = "auto",
         show_prompt: bool = False,
         conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
@@ -128,6 +132,7 @@ class RowsOperator(BaseOperator):
         check_count("max_requests_per_shard", max_requests_per_shard, most=MAX_REQUESTS_PER_BATCH)
         check_count("max_bytes_per_shard", max_bytes_per_shard, most=MAX_BYTES_PER_BATCH)
         check_count("max_requests_in_flight", max_requests_in_flight)
+        check_pilot(pilot)
         if (rows is None) == (requests is None):
             raise ConfigurationError(
                 "rows= and requests= are both given or both missing. "
@@ -163,6 +168,7 @@ class RowsOperator(BaseOperator):
         self.max_requests_in_flight = max_requests_in_flight
         self.poll_interval = poll_interval
         self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self.pilot = pilot
         self.show_prompt = show_prompt
         self.conn_id = conn_id
         self.host: str | None = None
@@ -316,7 +322,7 @@ class RowsOperator(BaseOperator):
                 event=event or {},
                 input=job_input,
                 job=job,
-                submission=self._submission(job, client, clock, progress),
+                submission=self._submission(job, client, clock, progress, pilot=self._pilot_rules(job_input, spool)),
                 client=client,
                 clock=clock,
                 spool=spool,
@@ -335,7 +341,13 @@ class RowsOperator(BaseOperator):
                 show_links(self, host=self.host, batch_ids=show(stint))
 
     def _submission(
-        self, job: JobFolder, client: MessageBatchClient, clock: Clock, progress: ProgressReport
+        self,
+        job: JobFolder,
+        client: MessageBatchClient,
+        clock: Clock,
+        progress: ProgressReport,
+        *,
+        pilot: PilotRules | None,
     ) -> Submission:
         from anthropic_batches_provider.batches.submission import JobSignals, Submission, ask_time
 
@@ -349,7 +361,17 @@ class RowsOperator(BaseOperator):
                 should_stop=lambda: self._told_to_stop, may_send=self.may_send, moved=lambda: progress.report(job)
             ),
             max_requests_in_flight=self.max_requests_in_flight,
+            pilot=pilot,
         )
+
+    def _pilot_rules(self, job_input: JobInput, spool: Path) -> PilotRules | None:
+        """Return how the pilot is judged; None if the task has switched it off, whatever was sealed."""
+        from anthropic_batches_provider.batches.submission import PilotRules
+
+        if self.pilot == 0:
+            return None
+        repaired = job_input.repair.changes.keys()
+        return PilotRules(spool_folder=spool, repaired=repaired, max_rounds=self.max_rounds)
 
     # ------------------------------------------------------------------------------------------- deferred between them
 

@@ -1,0 +1,137 @@
+"""Which rows of a job go first, as its pilot, and how they are taken out of the first shard.
+
+Invariants: the choice depends on the shard and the job's nonce alone; each row is in the pilot or in its shard, never
+in both; the files of the rows' own columns stay as they are.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from anthropic_batches_provider.batches.sharding import Shard, body_bytes_of, custom_id_prefix
+
+Pilot = Literal["auto"] | int
+"""``"auto"``, or the number of rows to send first; 0 for none."""
+
+FEWEST_ROWS = 1_000
+"""A job of more rows than this has a pilot by default."""
+_LEAST_AUTO, _MOST_AUTO = 16, 31
+_BUFFER_BYTES = 1 << 20
+
+
+def pilot_rows(pilot: Pilot, *, rows: int, nonce: str) -> int:
+    """Return how many rows go first.
+
+    Sizes differ by job, so that batches of two pilots rarely have equal counts and a lost answer is settled sooner.
+
+    :param rows: of the whole job, as far as they are known; a job that is no larger than its pilot has none.
+    """
+    if rows <= settled_from(pilot):
+        return 0
+    if pilot != "auto":
+        return pilot
+    spread = _MOST_AUTO - _LEAST_AUTO + 1
+    return _LEAST_AUTO + random.Random(f"{nonce}/pilot").randrange(spread)
+
+
+def settled_from(pilot: Pilot) -> int:
+    """Return with how many rows it is still not known whether a job has a pilot; with one more it has one."""
+    return FEWEST_ROWS if pilot == "auto" else pilot
+
+
+def chosen_positions(sizes: list[int], count: int, *, nonce: str) -> list[int]:
+    """Return the positions of the requests that go first, ascending: the longest, and others of all sizes.
+
+    The very first request stays in its shard, because it is the one that progress reports describe.
+
+    :param sizes: the bytes of each request of the first shard.
+    :param count: how many; fewer are returned if there are not so many beside the first.
+    """
+    by_size = sorted(range(1, len(sizes)), key=lambda position: (sizes[position], position))
+    count = min(count, len(by_size))
+    if count <= 0:
+        return []
+    *others, longest = by_size
+    drawn = random.Random(f"{nonce}/pilot rows")
+    bounds = [len(others) * step // max(count - 1, 1) for step in range(count)]
+    strata = pairwise(bounds)
+    return sorted([longest, *(others[drawn.randrange(low, high)] for low, high in strata)])
+
+
+@dataclass(frozen=True, slots=True)
+class PilotFile:
+    """The requests of a pilot, in a local file, as their shard would have sent them.
+
+    :param rows: the numbers of its rows, ascending.
+    """
+
+    path: Path
+    rows: tuple[int, ...]
+    source: Shard
+
+    def numbered(self, number: int, nonce: str) -> Shard:
+        """Return the pilot as a shard of a number of its own, and remove this file."""
+        old = f'{{"custom_id":"{custom_id_prefix(nonce, self.source.number)}'.encode()
+        new = f'{{"custom_id":"{custom_id_prefix(nonce, number)}'.encode()
+        requests_path = self.path.with_name(f"requests-{number:05d}.jsonl")
+        rows_path = self.path.with_name(f"rows-{number:05d}.jsonl")
+        with self.path.open("rb") as requests, requests_path.open("wb", buffering=_BUFFER_BYTES) as numbered:
+            for line in requests:
+                numbered.write(new + line.removeprefix(old))
+        rows_path.write_bytes(b"".join(b"%d\n" % row for row in self.rows))
+        self.path.unlink()
+        return Shard(
+            number=number,
+            requests=len(self.rows),
+            invalid_rows=0,
+            first_row=self.rows[0],
+            body_bytes=body_bytes_of(requests_path.stat().st_size),
+            requests_path=requests_path,
+            rows_path=rows_path,
+        )
+
+
+def split_pilot(shard: Shard, count: int, *, nonce: str) -> tuple[Shard, PilotFile | None]:
+    """Take the requests of a pilot out of the files of the first shard.
+
+    :param count: how many requests go first.
+    :returns: the shard without them, and the pilot; the shard as it was and None if there are too few requests.
+    """
+    if count <= 0:
+        return shard, None
+    with shard.requests_path.open("rb") as requests:
+        positions = chosen_positions([len(line) for line in requests], count, nonce=nonce)
+    if not positions:
+        return shard, None
+    pilot_path, rest_path = shard.requests_path.with_suffix(".pilot"), shard.requests_path.with_suffix(".rest")
+    with (
+        shard.requests_path.open("rb") as requests,
+        pilot_path.open("wb", buffering=_BUFFER_BYTES) as pilot,
+        rest_path.open("wb", buffering=_BUFFER_BYTES) as rest,
+    ):
+        rows = _divide(requests, set(positions), pilot, rest)
+    rest_path.replace(shard.requests_path)
+    left = replace(
+        shard,
+        requests=shard.requests - len(rows),
+        piloted_rows=len(rows),
+        body_bytes=body_bytes_of(shard.requests_path.stat().st_size),
+    )
+    return left, PilotFile(pilot_path, rows, shard)
+
+
+def _divide(requests: BinaryIO, chosen: set[int], pilot: BinaryIO, rest: BinaryIO) -> tuple[int, ...]:
+    """Write each request to one of two files; return the numbers of the rows in the pilot's."""
+    rows = []
+    for position, line in enumerate(requests):
+        if position in chosen:
+            custom_id = line[: line.index(b'",')]
+            rows.append(int(custom_id.rpartition(b"-")[2]))
+            pilot.write(line)
+        else:
+            rest.write(line)
+    return tuple(rows)

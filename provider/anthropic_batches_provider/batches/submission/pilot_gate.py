@@ -1,0 +1,315 @@
+"""The gate between the pilot of a job and the rest: nothing else is sent before the pilot is judged.
+
+Invariants: the verdict is a fact of the ledger, so that every attempt decides the same; the gate cancels nothing, and
+sends nothing; a pilot that says nothing in time opens it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+import pendulum
+
+from anthropic_batches_provider.batches.clock import Clock
+from anthropic_batches_provider.batches.judging import judge_for
+from anthropic_batches_provider.batches.ledger import (
+    Adopted,
+    BatchRecord,
+    EndRecord,
+    JobFolder,
+    PilotRecord,
+    SealRecord,
+    ShardRecord,
+    ShardState,
+)
+from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts, moment
+from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS, AnsweredRow
+from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.batches.requests import OutputSchema
+from anthropic_batches_provider.batches.results import ExpectedRows, missing_result, spooled_results
+from anthropic_batches_provider.batches.service import ResultsSource
+from anthropic_batches_provider.batches.sharding import custom_id_prefix
+from anthropic_batches_provider.batches.submission.next_look import NextLook
+from anthropic_batches_provider.batches.submission.pilot_verdicts import judged_pilot, reason_to_stop
+from anthropic_batches_provider.batches.verdicts import FITS
+from anthropic_batches_provider.errors import ApiError, BatchNotFoundError, JobStoppedError, PilotFailedError
+
+log = logging.getLogger(__name__)
+
+OPENS_AFTER = pendulum.duration(hours=2)
+"""So long after the creation of the pilot's batch, or after a create call whose answer was lost, the rest is sent."""
+MOST_PILOTS = 3
+"""So many pilots that say nothing, because of errors that pass, open the gate."""
+_LOOK = pendulum.duration(minutes=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotRules:
+    """How a job's pilot is judged.
+
+    :param repaired: the verdicts whose answers a further round asks for again.
+    :param max_rounds: how often a row may be sent in total; a pilot that says nothing leaves one time for the rounds.
+    :param spool_folder: a local folder of this attempt alone.
+    """
+
+    spool_folder: Path
+    repaired: Set[str] = frozenset()
+    max_rounds: int = MOST_PILOTS + 1
+
+    @property
+    def most_pilots(self) -> int:
+        """How many pilots may be sent in all."""
+        return max(min(MOST_PILOTS, self.max_rounds - 1), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedGate:
+    """The gate while nothing but the pilot may be sent.
+
+    :param shards: the shards of the pilot.
+    """
+
+    shards: tuple[ShardRecord, ...]
+
+    def admits(self, state: ShardState) -> bool:
+        """Return whether a shard may be sent."""
+        return any(state.shard.shard == shard.shard for shard in self.shards)
+
+    def has_running_batches(self, states: Sequence[ShardState]) -> bool:
+        """Return whether a batch of the pilot is not known to have ended."""
+        return any(state.is_running for state in self._of(states))
+
+    def wait(self, states: Sequence[ShardState], *, now: pendulum.DateTime, local_now: pendulum.DateTime) -> NextLook:
+        """Return how to wait for the pilot.
+
+        :param states: the shards of all rounds.
+        :param now: the service's time.
+        """
+        pilots = self._of(states)
+        late = [at - now for state in pilots if (at := _opens_at(state)) is not None and at > now]
+        running = tuple(state.batch.batch_id for state in pilots if state.is_running and state.batch is not None)
+        rows = sum(shard.requests for shard in self.shards)
+        return NextLook(
+            until=local_now + min([_LOOK, *late]), batch_ids=running, reason=f"pilot: {counted(rows, 'row')}, waiting"
+        )
+
+    def _of(self, states: Sequence[ShardState]) -> list[ShardState]:
+        return [state for state in states if self.admits(state)]
+
+
+class PilotGate:
+    """Tells whether more than the pilot of a job may be sent.
+
+    :param job: a sealed job.
+    :param send_again: seals the rows of a pilot as a further one; called with the round that sent it.
+    """
+
+    def __init__(
+        self,
+        job: JobFolder,
+        service: ResultsSource,
+        *,
+        clock: Clock,
+        rules: PilotRules,
+        send_again: Callable[[SealRecord], object],
+    ) -> None:
+        self._job = job
+        self._service = service
+        self._clock = clock
+        self._rules = rules
+        self._send_again = send_again
+        self._is_open = False
+
+    def closed(self, now: pendulum.DateTime) -> ClosedGate | None:
+        """Return the gate while nothing but the pilot may be sent, None if all may; judge the pilot if it has ended.
+
+        :param now: the service's time.
+        :raises PilotFailedError: it failed, and the rest must not be sent.
+        :raises JobStoppedError: no request would be answered now; raised once for each pilot.
+        :raises ApiError: its results could not be read now.
+        :raises ResultsUnavailableError: its results are gone.
+        :raises CorruptLedgerError: it must be sent again, and its requests are lost.
+        """
+        sealed = None if self._is_open else self._pilot_to_wait_for()
+        if sealed is None:
+            self._is_open = True
+            return None
+        record = self._job.pilot(sealed.round)
+        if record is None:
+            record = self._judge(sealed, now)
+            if record is None:
+                return ClosedGate(sealed.pilot_shards)
+            if record.outcome == "stopped":
+                raise JobStoppedError(_stopped(self._job, record))
+        if (reason := reason_to_stop(record, repaired=self._rules.repaired)) is not None:
+            raise PilotFailedError(_failed(self._job, record, reason))
+        if record.outcome in ("nothing", "stopped") and self._may_go_again():
+            self._send_again(sealed)
+            return self.closed(now)
+        self._is_open = True
+        return None
+
+    def _pilot_to_wait_for(self) -> SealRecord | None:
+        """Return the round of the latest pilot; None if there is none, or nothing is left that waits for it."""
+        rounds = self._job.rounds()
+        if not rounds[-1].pilots or len(self._sent_of_the_rest()) == len(rounds[0].part_shards):
+            return None
+        return rounds[-1]
+
+    def _sent_of_the_rest(self) -> list[ShardState]:
+        parts = self._job.known_shards()[: len(self._job.rounds()[0].part_shards)]
+        return [state for state in parts if state.attempts]
+
+    def _may_go_again(self) -> bool:
+        """Return whether a pilot that says nothing is sent again now; else its rows are, in their further rounds."""
+        pilots = sum(1 for seal in self._job.rounds() if seal.pilots)
+        return pilots < self._rules.most_pilots and not self._sent_of_the_rest()
+
+    def _judge(self, sealed: SealRecord, now: pendulum.DateTime) -> PilotRecord | None:
+        """Judge the pilot if all of it has ended, and record the verdict; None while it has not."""
+        numbers = {shard.shard for shard in sealed.pilot_shards}
+        states = [state for state in self._job.known_shards() if state.shard.shard in numbers]
+        if all(state.batch is not None and state.end is not None for state in states):
+            rows = (row for state in states for row in self._rows_of(sealed, state))
+            found = judged_pilot(rows, seconds=_seconds(states))
+        elif any(self._is_late(state, now) for state in states):
+            found = PilotRecord(outcome="late", rows=sum(state.shard.requests for state in states))
+        else:
+            return None
+        record = self._job.record_pilot(sealed.round, found)
+        _tell(self._job, record)
+        return record
+
+    def _is_late(self, state: ShardState, now: pendulum.DateTime) -> bool:
+        """Return whether a shard is waited for no longer; its batch must still be running."""
+        at = _opens_at(state)
+        if at is None or now < at:
+            return False
+        if state.batch is None:
+            return True
+        try:
+            return not self._service.retrieve(state.batch.batch_id).has_ended
+        except BatchNotFoundError:
+            return True
+        except ApiError as error:
+            log.warning("The pilot of %s could not be checked, and is waited for: %s", self._job.uri, error)
+            return False
+
+    def _rows_of(self, sealed: SealRecord, state: ShardState) -> Iterator[AnsweredRow]:
+        assert state.batch is not None and state.end is not None  # noqa: S101, PT018 - the caller has checked it
+        description = self._job.description()
+        schema = description.output_schema
+        judge = judge_for(
+            None if schema is None else OutputSchema(schema, description.output_model), structured=sealed.structured
+        )
+        numbers = [int(line) for line in self._job.lines_of(state.shard.rows_file)]
+        expected = ExpectedRows(custom_id_prefix=custom_id_prefix(description.nonce, state.shard.shard), rows=numbers)
+        batch = _batch_of(state.batch, state.end)
+        path = self._rules.spool_folder / f"pilot-{state.shard.shard}"
+        with spooled_results(self._service, batch, path, expected=expected, clock=self._clock) as results:
+            for position, result in enumerate(results.decoded(with_message=False)):
+                yield judge(NO_COLUMNS, batch.id, result or missing_result(expected.custom_id(position)))
+
+
+def _opens_at(state: ShardState) -> pendulum.DateTime | None:
+    """Return until when a pilot's shard is waited for, by the service's time; None if it has ended or was not sent."""
+    if state.batch is not None:
+        return None if state.end is not None else moment(state.batch.created_at) + OPENS_AFTER
+    return None if state.open_intent is None else moment(state.open_intent.at) + OPENS_AFTER
+
+
+def _batch_of(batch: BatchRecord, end: EndRecord) -> MessageBatch:
+    return MessageBatch(
+        id=batch.batch_id,
+        processing_status="ended",
+        request_counts=RequestCounts.from_api(end.request_counts),
+        created_at=moment(batch.created_at),
+        expires_at=moment(batch.expires_at),
+        ended_at=None if end.ended_at is None else moment(end.ended_at),
+    )
+
+
+def _seconds(states: Sequence[ShardState]) -> float | None:
+    lasted = [
+        (moment(state.end.ended_at) - moment(state.batch.created_at)).total_seconds()
+        for state in states
+        if state.batch is not None and state.end is not None and state.end.ended_at is not None
+    ]
+    return max(lasted, default=None)
+
+
+def _tell(job: JobFolder, record: PilotRecord) -> None:
+    rows = counted(record.rows, "row")
+    if record.outcome == "late":
+        log.warning(
+            "The pilot of %s (%s) has not ended in %s: the rest is sent without its verdict, and the pilot runs on.",
+            job.uri, rows, OPENS_AFTER.in_words(),
+        )  # fmt: skip
+        return
+    log.info(
+        "The pilot of %s %s: %d of %s answered, %d refused for good.%s%s",
+        job.uri, record.outcome, record.succeeded, rows, record.bad_requests, _spread("Input", record.input_tokens),
+        _spread("Output", record.output_tokens),
+    )  # fmt: skip
+    if record.outcome == "passed" and (record.errors or set(record.verdicts) - {FITS}):
+        found = {**record.errors, **record.verdicts}
+        log.warning(
+            "Not all of the pilot's rows can be used: %s. For example: %s",
+            ", ".join(f"{count:,} {name}" for name, count in found.items()), record.example or "no message",
+        )  # fmt: skip
+    elif record.outcome == "nothing":
+        log.warning("The pilot of %s has shown nothing: none of its rows was answered. %s", job.uri, record.example)
+
+
+def _spread(name: str, tokens: Sequence[int]) -> str:
+    if not tokens:
+        return ""
+    return f" {name}: {tokens[0]:,} to {tokens[-1]:,} tokens a row, median {tokens[len(tokens) // 2]:,}."
+
+
+def _stopped(job: JobFolder, record: PilotRecord) -> str:
+    named = ", ".join(f"{count:,} with {name}" for name, count in record.errors.items())
+    return (
+        f"The pilot of {job.uri} errored, {named} ({record.example or 'no message'}): every further request would fail "
+        "the same way. Fix the account or the key, then clear this task: it goes on from here. Only the pilot's "
+        f"{counted(record.rows, 'row')} {'was' if record.rows == 1 else 'were'} sent, and nothing was billed."
+    )
+
+
+def _failed(job: JobFolder, record: PilotRecord, reason: str) -> str:
+    example = f' For example: "{record.example}"' if record.example else ""
+    states = job.known_shards()
+    pilots = [state for state in states if state.shard.shard in _numbers_of_pilots(job)]
+    rest = [state for state in states if state not in pilots and state.batch is not None]
+    unsent = "and nothing of the rest" if not rest else f"and {counted(len(rest), 'batch')} of the rest before"
+    return (
+        f"The pilot of {job.uri} failed: {reason}.{example} Correct the question, and clear the task. To send "
+        f"the rest all the same, set pilot=0. The pilot's {counted(record.rows, 'row')} "
+        f"{'was' if record.rows == 1 else 'were'} sent, {unsent}. {_billed(record, pilots)}"
+    )
+
+
+def _numbers_of_pilots(job: JobFolder) -> set[int]:
+    return {shard.shard for seal in job.rounds() for shard in seal.pilot_shards}
+
+
+def _billed(record: PilotRecord, pilots: Sequence[ShardState]) -> str:
+    batches = ", ".join(state.batch.batch_id for state in pilots if state.batch is not None)
+    again = 'on_changed_input="restart" or a new edition= starts the corrected job'
+    if record.perhaps_billed:
+        were = "was" if record.perhaps_billed == 1 else "were"
+        return (
+            f"{counted(record.perhaps_billed, 'answer')} of the pilot {were} billed: {again}. batch_ids= collects the "
+            f"pilot's answers ({batches})."
+        )
+    if any(
+        isinstance(attempt.outcome.outcome, Adopted)
+        for state in pilots
+        for attempt in state.attempts
+        if attempt.outcome
+    ):
+        return f"Nothing was billed, as far as is known; but the answer to its create call was lost, so {again}."
+    return "Nothing was billed, so the corrected task replaces the job without asking."
