@@ -138,7 +138,6 @@ WHERE: dict[str, tuple[str, ...]] = {
     "edge/sql_tables/rehearsal.py": ("integration/test_table_checks.py",),
     "edge/task_destination.py": ("dags/test_one_task.py", "dags/test_main_job.py"),
     "edge/xcom_keys.py": ("dags/test_limits_and_outages.py", "compatibility/test_going_on.py"),
-    "destinations.py": ("unit/edge/test_sql_table.py", "unit/test_public_modules.py"),
     "errors.py": ("unit/test_docs.py", "integration/test_client.py"),
     "operators/cancel.py": ("dags/test_variety.py",),
     "operators/one_task.py": ("dags/test_one_task.py",),
