@@ -6,6 +6,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +96,25 @@ print(*sorted(name for name in set(sys.modules) - before if name.startswith("ant
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
     assert ran.stdout.splitlines()[-1].strip() == ""
+
+
+def test_collecting_into_json_lines_loads_nothing_of_tables_and_no_reader_of_rows(tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from anthropic_batches_provider.batches.collection import collect_job, rows_for_xcom
+from tests.worlds.ended_jobs import ended_job, succeeded
+job = ended_job(Path(sys.argv[1]), [[succeeded("0123456789ab-0-0")]], [[b'{"id":1}']])
+collect_job(job.folder, job.service, job.destination(output_format="jsonl.gz"), job.settings)
+assert len(rows_for_xcom(job.folder, job.service, job.settings, max_bytes=1_000_000).rows) == 1
+print(*(name.partition(".batches.")[2] for name in sys.modules if name.startswith("anthropic_batches_provider")))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True, timeout=120
+    )
+    loaded = set(ran.stdout.split())
+    assert "output.json_lines" in loaded
+    assert not [name for name in loaded if name.startswith(("output.table_", "output.staged_", "rows"))]
 
 
 def test_nobody_imports_the_command_line(loaded: set[str]) -> None:

@@ -33,7 +33,6 @@ from anthropic_batches_provider.batches.output.publishing import (
     publish,
 )
 from anthropic_batches_provider.batches.output.row_sink import CountedRows
-from anthropic_batches_provider.batches.output.table_columns import table_columns
 from anthropic_batches_provider.batches.output.tally import Tally
 from anthropic_batches_provider.batches.service import ResultsSource
 
@@ -84,6 +83,8 @@ def collect_batches(
     check_writable(destination)
     work = PlainBatches(batch_ids, source, settings)
     if destination.table is not None:
+        from anthropic_batches_provider.batches.output.table_columns import table_columns
+
         destination.table.check(table_columns(work.layout))
     previous = claim_destination(destination)
     taken = {part.name for part in previous.parts} if previous else set()

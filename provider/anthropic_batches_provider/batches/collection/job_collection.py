@@ -27,7 +27,6 @@ from anthropic_batches_provider.batches.output.manifest import Manifest, PartFil
 from anthropic_batches_provider.batches.output.part_files import part_names, write_part
 from anthropic_batches_provider.batches.output.publishing import collection_spool, crash_advice, publish
 from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
-from anthropic_batches_provider.batches.output.table_columns import table_columns
 from anthropic_batches_provider.batches.output.tally import Tally
 from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import ApiError, BatchOutcomeError, LedgerError
@@ -76,6 +75,8 @@ class JobCollection:
         destination = self._destination
         if not destination.format.is_table:
             return
+        from anthropic_batches_provider.batches.output.table_columns import table_columns
+
         columns = table_columns(job_context_of(self._job, self._source, self._settings).layout)
         if destination.table is not None and not self._job.has_intents():
             destination.table.check(columns)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from anthropic_batches_provider.batches.collection.untyped_columns import untyped_columns
 from anthropic_batches_provider.batches.judging import Judge, judge_for, judged_by
 from anthropic_batches_provider.batches.ledger import ColumnRecord, JobFolder, JobRecord, SealRecord, ShardRecord
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
@@ -115,7 +114,11 @@ class JobContext:
 
     def _own_columns(self) -> tuple[ColumnRecord, ...]:
         """Return the user's columns; of a job that recorded none, those of its rows files, as text."""
-        return self.seal.columns or untyped_columns(self.job)
+        if self.seal.columns:
+            return self.seal.columns
+        from anthropic_batches_provider.batches.collection.untyped_columns import untyped_columns
+
+        return untyped_columns(self.job)
 
     def lines_of(self, name: str) -> Iterator[bytes]:
         """Yield the lines of a file of the job."""

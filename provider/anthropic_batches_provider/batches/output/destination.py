@@ -10,15 +10,18 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from anthropic_batches_provider.batches.ledger import Storage
 from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT, OutputFormat, find_format
 from anthropic_batches_provider.batches.output.manifest import Manifest, decode_manifest
-from anthropic_batches_provider.batches.output.target_table import TargetTable
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.errors import ConfigurationError, DestinationOwnedError
+
+if TYPE_CHECKING:  # for tables alone
+    from anthropic_batches_provider.batches.output.target_table import TargetTable
 
 MANIFEST_NAME = "_manifest.json"
 OWNER_NAME = "_owner.json"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -32,12 +32,12 @@ from anthropic_batches_provider.batches.output.manifest import (
     times_of,
 )
 from anthropic_batches_provider.batches.output.source import OutputSource
-from anthropic_batches_provider.batches.output.staged_rows import read_staged
-from anthropic_batches_provider.batches.output.table_columns import table_columns
 from anthropic_batches_provider.batches.output.tally import Tally
-from anthropic_batches_provider.batches.output.target_table import StagedPart
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import CorruptLedgerError, LedgerError, MessageBatchesError
+
+if TYPE_CHECKING:  # for tables alone
+    from anthropic_batches_provider.batches.output.target_table import TargetTable
 
 log = logging.getLogger(__name__)
 
@@ -82,12 +82,7 @@ def publish(
     work.check_current()  # first: if another attempt has begun a further round, that explains what is missing
     _check_not_poorer(manifest, previous)
     if destination.table is not None:
-        destination.table.publish(
-            _staged(destination, parts, work),
-            table_columns(work.layout),
-            check_current or work.check_current,
-            kept=_where_kept(work, destination),
-        )
+        _load(destination.table, work, destination, parts, check_current or work.check_current)
     manifest = _with_dead_letters(manifest, work, destination, settings, spool)
     _put(manifest, destination, spool)
     work.close(manifest)
@@ -111,11 +106,23 @@ def _with_dead_letters(
 def _columns(work: OutputSource, destination: Destination) -> tuple[OutputColumn, ...]:
     if not destination.format.is_table:
         return ()
+    from anthropic_batches_provider.batches.output.table_columns import table_columns
+
     return tuple(OutputColumn(name=each.name, type=each.type) for each in table_columns(work.layout))
 
 
-def _staged(destination: Destination, parts: Sequence[PartFile], work: OutputSource) -> list[StagedPart]:
-    """Return the parts in the folder of a destination as they are loaded into its table."""
+def _load(
+    table: TargetTable,
+    work: OutputSource,
+    destination: Destination,
+    parts: Sequence[PartFile],
+    check_current: Callable[[], None],
+) -> None:
+    """Load the parts in the folder of a destination into its table."""
+    from anthropic_batches_provider.batches.output.staged_rows import read_staged
+    from anthropic_batches_provider.batches.output.table_columns import table_columns
+    from anthropic_batches_provider.batches.output.target_table import StagedPart
+
     columns = table_columns(work.layout)
 
     @contextmanager
@@ -124,7 +131,8 @@ def _staged(destination: Destination, parts: Sequence[PartFile], work: OutputSou
             lines = split_lines(iter(lambda: file.read(_READ_BYTES), b""))
             yield read_staged(lines, columns, uri=f"{destination.uri}/{name}")
 
-    return [StagedPart(name=part.name, rows=part.rows, open=partial(rows_of, part.name)) for part in parts]
+    staged = [StagedPart(name=part.name, rows=part.rows, open=partial(rows_of, part.name)) for part in parts]
+    table.publish(staged, columns, check_current, kept=_where_kept(work, destination))
 
 
 def _where_kept(work: OutputSource, destination: Destination) -> str:
