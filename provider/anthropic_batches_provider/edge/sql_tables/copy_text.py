@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from types import NoneType
 from typing import Any
 
 _NULL = r"\N"
 _ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
+_must_be_escaped = re.compile(r"[\\\n\r\t]").search
 
 
 class CopyText:
@@ -36,20 +39,30 @@ def copy_line(row: Sequence[Any]) -> str:
 
     :raises TypeError: a value is of a type that has no text here.
     """
-    return "\t".join([_copy_text(value) for value in row]) + "\n"
+    return "\t".join([_TEXTS.get(type(value), _other_text)(value) for value in row]) + "\n"
 
 
-def _copy_text(value: Any) -> str:
-    if value is None:
-        return _NULL
-    if isinstance(value, str):
-        return value.translate(_ESCAPED)
-    if isinstance(value, bool):
-        return "t" if value else "f"
-    if isinstance(value, (int, float, Decimal)):
-        return str(value)
+def _text(value: str) -> str:
+    return value if _must_be_escaped(value) is None else value.translate(_ESCAPED)
+
+
+def _other_text(value: Any) -> str:
+    """Return the text of a value of a rare type, or of a type derived from one of the others."""
+    for kind, text in _TEXTS.items():
+        if isinstance(value, kind):
+            return text(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return rf"\\x{bytes(value).hex()}"
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} cannot be loaded")
+
+
+_TEXTS: dict[type, Callable[[Any], str]] = {
+    NoneType: lambda _: _NULL,
+    str: _text,
+    bool: lambda value: "t" if value else "f",
+    int: str,
+    float: str,
+    Decimal: str,
+}

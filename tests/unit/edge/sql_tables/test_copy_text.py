@@ -5,11 +5,20 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 from decimal import Decimal
+from enum import IntEnum
 from typing import Any
 
 import pytest
 
 from anthropic_batches_provider.edge.sql_tables.copy_text import CopyText, copy_line
+
+
+class _Text(str):
+    __slots__ = ()
+
+
+class _Number(IntEnum):
+    SEVEN = 7
 
 
 @pytest.mark.parametrize(
@@ -29,6 +38,8 @@ from anthropic_batches_provider.edge.sql_tables.copy_text import CopyText, copy_
         (datetime.date(2026, 1, 2), "2026-01-02"),
         (datetime.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=datetime.UTC), "2026-01-02T03:04:05.000006+00:00"),
         (datetime.time(3, 4), "03:04:00"),
+        (_Text("a\tb"), r"a\tb"),
+        (_Number.SEVEN, "7"),
     ],
 )
 def test_a_value_is_written_as_copy_reads_it(value: Any, text: str) -> None:
