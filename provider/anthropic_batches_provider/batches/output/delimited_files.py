@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -22,34 +22,28 @@ from anthropic_batches_provider.batches.output.table_rows import TableRows
 
 _BUFFER_BYTES = 1 << 18
 _BLOCK_RECORDS = 200  # handed to the file at once: each call costs more than its bytes
-_MUST_BE_QUOTED = re.compile(rb'[",\r\n]|^\xef\xbb\xbf|^\\\.$')  # a byte order mark; PostgreSQL's end of the data
+_find_what_may_need_quotes = re.compile(r'[",\r\n\ufeff\\]').search
+_MUST_BE_QUOTED = re.compile(r'[",\r\n]|^\ufeff|^\\\.$')  # a byte order mark; PostgreSQL's end of the data
 _CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^,"\r\n]*))([,\n])')
-_NULL, _QUOTE = b'n"'  # how the JSON of a cell begins
-_NEED_NO_QUOTES = frozenset(b"-0123456789tf")
+_NULL = "n"  # how the JSON of a cell begins
+_NEED_NO_QUOTES = frozenset("-0123456789tf")
 _MOST_RECORD_BYTES = 1 << 28
+_KEEP_BYTES = "surrogateescape"  # JSON that nothing has read may hold bytes that are no UTF-8
 _decode_text = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.Encoder().encode
 
 
 class _Delimited:
     def __init__(self, file: BinaryIO, layout: RowLayout) -> None:
         self._file = file
         self._rows = TableRows(layout)
-        self._is_json = [column.type == JSON for column in self._rows.columns]
-        self._null = b"" if len(self._is_json) > 1 else b'""'  # readers skip a line that holds nothing
-        self._records = [b",".join(_quoted(column.name.encode()) for column in self._rows.columns)]
+        self._cell_of = [_json_cell if column.type == JSON else _cell for column in self._rows.columns]
+        self._records = [",".join(_quoted(column.name) for column in self._rows.columns)]
 
     def add(self, row: AnsweredRow) -> None:
-        null, written = self._null, []
-        for cell, is_json in zip(self._rows.cells(row), self._is_json, strict=True):
-            content = bytes(cell)
-            beginning = content[0]
-            if beginning == _NULL:
-                written.append(null)
-            elif beginning in _NEED_NO_QUOTES:
-                written.append(content)
-            else:
-                written.append(_quoted(content) if is_json or beginning != _QUOTE else _text_of(content))
-        self._records.append(b",".join(written))
+        values = zip(self._cell_of, self._rows.values(row), strict=True)
+        record = ",".join(["" if value is None else cell_of(value) for cell_of, value in values])
+        self._records.append(record or '""')  # readers skip a line that holds nothing
         if len(self._records) >= _BLOCK_RECORDS:
             self.flush()
 
@@ -60,23 +54,49 @@ class _Delimited:
 
     def flush(self) -> None:
         if self._records:
-            self._file.write(b"\n".join((*self._records, b"")))
+            self._file.write("\n".join((*self._records, "")).encode(errors=_KEEP_BYTES))
             self._records = []
 
 
-def _text_of(string: bytes) -> bytes:
+def _cell(value: Any) -> str:
+    """Return a value as it is written; null is nothing."""
+    kind = type(value)
+    if kind is str:
+        return value if value and _find_what_may_need_quotes(value) is None else _quoted(value)
+    if kind is int:
+        return str(value)
+    json = _json_of(value)
+    return _text_of(json) if json[0] == '"' else _of_json(json)
+
+
+def _json_cell(value: Any) -> str:
+    """Return a value of any shape as it is written: strings too are JSON."""
+    return _of_json(_json_of(value))
+
+
+def _json_of(value: Any) -> str:
+    return str(value if type(value) is msgspec.Raw else _encode(value), "utf-8", _KEEP_BYTES)
+
+
+def _of_json(json: str) -> str:
+    if json[0] in _NEED_NO_QUOTES:
+        return json
+    return "" if json[0] == _NULL else _quoted(json)
+
+
+def _text_of(string: str) -> str:
     """Return a string as it is written, from its JSON."""
-    if b"\\" in string:
-        return _quoted(_decode_text(string).encode())
-    if b"," in string or len(string) == 2 or string.startswith(b'"\xef\xbb\xbf'):
+    if "\\" in string:
+        return _quoted(_decode_text(string.encode(errors=_KEEP_BYTES)))
+    if "," in string or len(string) == 2 or string[1] == "\ufeff":
         return string  # without escapes, JSON and CSV quote alike
     return string[1:-1]
 
 
-def _quoted(text: bytes) -> bytes:
+def _quoted(text: str) -> str:
     if text and _MUST_BE_QUOTED.search(text) is None:
         return text
-    return b'"' + text.replace(b'"', b'""') + b'"'
+    return '"' + text.replace('"', '""') + '"'
 
 
 @contextmanager

@@ -71,10 +71,6 @@ class TableRows:
         result = self._result(row, answer, usage)
         return result if self._own is None else self._own.values(row.columns) + result
 
-    def cells(self, row: AnsweredRow) -> list[bytes | msgspec.Raw]:
-        """Return the JSON of each cell, in the order of the columns."""
-        return [value if type(value) is msgspec.Raw else _ENCODE(value) for value in self.values(row)]
-
     def line(self, row: AnsweredRow) -> bytes:
         """Return the JSON array of a row's cells."""
         return _ENCODE(self.values(row))

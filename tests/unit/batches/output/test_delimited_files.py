@@ -71,6 +71,12 @@ def test_a_cell_is_the_text_of_its_value(json: str, kind: str, cell: str, tmp_pa
     assert written(tmp_path / "rows.csv", layout, row).decode() == f"id,v\n1,{cell}\n"
 
 
+def test_bytes_that_are_no_text_stay_as_they_are(tmp_path: Path) -> None:
+    layout = RowLayout(own=own(a="json", b="string"), choice=ColumnChoice.of([]))
+    row = AnsweredRow(b'{"a":["\xff"],"b":"\xfe"}', None, missing_result("a"))
+    assert written(tmp_path / "rows.csv", layout, row) == b'a,b\n"[""\xff""]",\xfe\n'
+
+
 def test_answers_that_fit_a_schema_are_cells(tmp_path: Path) -> None:
     layout = RowLayout(
         own=own(id="string"),
