@@ -7,6 +7,7 @@ writer of a table gives, each object in one go.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from anthropic_batches_provider.batches.usage import usage_numbers
 
 _NULL = msgspec.Raw(b"null")
 _NO_USAGE = (None,) * len(USAGE_FIELDS)
+_MOST_DIFFERENT = 4096
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -52,6 +54,7 @@ class TableRows:
         }
         labels = {name: column.name for name, column in fields.items()}
         self._answer = ObjectFields(answer, labels, self.misfits, is_closed=True) if fields else None
+        self._usage_of = lru_cache(maxsize=_MOST_DIFFERENT)(usage_numbers)  # rows of one job often report the same
         self._has_usage = any(_field_of(column, "usage") for column in self.columns)
         whole = [column for column in self.columns if column.chosen and _is_whole_answer(column.chosen)]
         self._whole_name = whole[0].name if whole else ANSWER
@@ -67,7 +70,8 @@ class TableRows:
             answer = self._answer.nulls if is_null else self._answer.values(parsed)  # type: ignore[arg-type]
         usage: Sequence[Any] = ()
         if self._has_usage:
-            usage = usage_numbers(row.result.usage) or _NO_USAGE
+            reported = row.result.usage
+            usage = _NO_USAGE if reported is None else self._usage_of(bytes(reported)) or _NO_USAGE
         result = self._result(row, answer, usage)
         return result if self._own is None else self._own.values(row.columns) + result
 

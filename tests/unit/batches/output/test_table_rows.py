@@ -58,6 +58,13 @@ def test_a_row_has_a_cell_for_each_column() -> None:
     assert not rows.misfits
 
 
+def test_each_row_has_its_own_usage_however_often_another_was_reported() -> None:
+    rows = TableRows(RowLayout(choice=ColumnChoice.of(["usage"])))
+    reported = [{"input_tokens": 10, "output_tokens": 3}, {"input_tokens": 10, "output_tokens": 4}, None]
+    found = [cells(rows, row(succeeded("n", usage=usage)))["usage_output_tokens"] for usage in reported * 2]
+    assert found == [3, 4, None] * 2
+
+
 def test_what_a_row_lacks_is_null() -> None:
     rows = TableRows(RowLayout(own=OWN, answer_schema=SCHEMA, include_message=True))
     found = cells(rows, AnsweredRow(b'{"id":7}', None, missing_result("n-0-7")))
