@@ -161,6 +161,8 @@ class SeenValues:
     def _kind_of(self, value: Any) -> str:
         if isinstance(value, Decimal):
             return self._kind_of_decimal(value)
+        if (kind_of := _KIND_OF_TYPE.get(type(value))) is not None:
+            return kind_of(value)
         if isinstance(value, (Mapping, list, tuple, Set)):
             return _JSON_TEXT
         for kind, kind_of in _KINDS:
@@ -208,6 +210,9 @@ _KINDS: tuple[tuple[type | tuple[type, ...], Callable[[Any], str]], ...] = (
     (datetime.time, _kind_of_time),
     (datetime.timedelta, lambda _: "duration[us]"),
 )
+_KIND_OF_TYPE = {
+    kind: kind_of for kinds, kind_of in _KINDS for kind in (kinds if isinstance(kinds, tuple) else (kinds,))
+}
 _PLAIN: dict[type, str] = {int: "int64", float: "double", type(None): "null", bool: "bool", str: "string"}
 
 

@@ -226,3 +226,16 @@ def test_an_integer_that_python_does_not_write_is_refused() -> None:
     for encode in (encode_values, lambda value: encode_columns({"a": value})):
         with pytest.raises(NotJsonError, match="digits"):
             encode(10**5000)
+
+
+@pytest.mark.parametrize("digits", ["12.10", "-0", "0E-9", "1E+400", "123456789012345678901234567890.50"])
+def test_a_column_of_decimals_is_written_as_any_other_value(digits: str) -> None:
+    row = {"price": Decimal(digits), "kept": [Decimal(digits)]}
+    assert encode_columns(row) == encode_values(row)
+    assert encode_columns({"price": Decimal(digits)}) == b'{"price":"%b"}' % digits.encode()
+
+
+@pytest.mark.parametrize("value", ["NaN", "sNaN", "-Infinity"])
+def test_a_column_of_a_decimal_that_is_no_number_is_refused(value: str) -> None:
+    with pytest.raises(NotJsonError, match="NaN or infinity"):
+        encode_columns({"price": Decimal(value)})
