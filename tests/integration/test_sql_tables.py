@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sqlite3
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -305,18 +307,82 @@ def test_a_user_without_the_right_is_told_which_are_needed(
     assert table.tables() == {"labels"}
 
 
-def test_a_trigger_that_leaves_rows_out_stops_the_publish(table: LoadedTable) -> None:
-    if table.is_sqlite:
-        pytest.skip("SQLite counts rows that a trigger ignores as inserted")
+TRIGGERS = {
+    "leaves rows out": (r"took 5 of 6 rows.*trigger|5 rows of .* instead of 6.*trigger", {
+        "BEFORE INSERT": ("IF NEW.id = 1 THEN RETURN NULL; END IF; RETURN NEW;", "WHEN NEW.id = 1", "RAISE(IGNORE)"),
+    }),
+    "keeps deleted rows": (r"12 rows of .* instead of 6.*trigger", {
+        "BEFORE DELETE": ("RETURN NULL;", "", "RAISE(IGNORE)"),
+    }),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("which", TRIGGERS)
+def test_a_trigger_that_keeps_the_swap_from_being_whole_stops_the_publish(table: LoadedTable, which: str) -> None:
+    message, triggers = TRIGGERS[which]
     table.load(parts_of("one"))
-    table.execute(
-        "CREATE FUNCTION less() RETURNS trigger LANGUAGE plpgsql AS "
-        "'BEGIN IF NEW.id = 1 THEN RETURN NULL; END IF; RETURN NEW; END'"
-    )
-    table.execute("CREATE TRIGGER less BEFORE INSERT ON labels FOR EACH ROW EXECUTE FUNCTION less()")
-    with pytest.raises(ConfigurationError, match=r"took 5 of 6 rows.*trigger"):
+    for event, (body, condition, action) in triggers.items():
+        if table.is_sqlite:
+            table.execute(f"CREATE TRIGGER odd {event} ON labels {condition} BEGIN SELECT {action}; END")
+            continue
+        table.execute(f"CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {body} END'")
+        table.execute(f"CREATE TRIGGER odd {event} ON labels FOR EACH ROW EXECUTE FUNCTION odd()")
+    with pytest.raises(ConfigurationError, match=message):
         table.load(parts_of("two"))
     assert table.rows() == expected_rows("one")
+
+
+def test_rows_that_a_trigger_gives_to_another_owner_stop_the_publish(table: LoadedTable) -> None:
+    if table.is_sqlite:
+        pytest.skip("a trigger of SQLite cannot change the row that is inserted")
+    table.execute(
+        "CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN NEW.anthropic_batches_unit = lower(''X''); RETURN NEW; END'"
+    )
+    table.execute("CREATE TRIGGER own BEFORE INSERT ON labels FOR EACH ROW EXECUTE FUNCTION own()")
+    with pytest.raises(ConfigurationError, match=r"0 rows of .* instead of 6.*changes the column"):
+        table.load(parts_of("one"))
+    assert table.rows("x") == []
+
+
+def test_a_policy_that_hides_rows_from_the_delete_stops_the_publish(table: LoadedTable) -> None:
+    if table.is_sqlite:
+        pytest.skip("SQLite has no policies")
+    table.load(parts_of("one"))
+    user = json.loads(table.connection)
+    table.execute("DROP ROLE IF EXISTS careful")
+    table.execute("CREATE ROLE careful LOGIN")
+    table.execute("GRANT USAGE, CREATE ON SCHEMA public TO careful")
+    table.execute("GRANT SELECT, INSERT, DELETE ON labels TO careful")
+    table.execute("ALTER TABLE labels ENABLE ROW LEVEL SECURITY")
+    table.execute("CREATE POLICY see ON labels FOR SELECT USING (true)")
+    table.execute("CREATE POLICY add ON labels FOR INSERT WITH CHECK (true)")
+    try:
+        with mock.patch.dict(os.environ, AIRFLOW_CONN_WAREHOUSE=json.dumps({**user, "login": "careful"})):
+            with pytest.raises(ConfigurationError, match=r"12 rows of .* instead of 6.*policy"):
+                table.load(parts_of("two"))
+    finally:
+        table.execute("DROP OWNED BY careful")
+        table.execute("DROP ROLE careful")
+    assert table.rows() == expected_rows("one")
+
+
+def test_an_owner_column_that_compares_without_case_keeps_the_rows_of_others(table: LoadedTable) -> None:
+    if table.is_sqlite:
+        table.execute("DROP TABLE labels")
+        unit = "anthropic_batches_unit text COLLATE NOCASE"
+        table.execute(f"CREATE TABLE labels (id integer, label varchar(40), {unit}, score double precision)")
+        table.load(parts_of("other", rows=2, parts=1), owner=OTHER)
+    elif not table.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'citext'"):
+        pytest.skip("this server has no citext")
+    else:
+        table.execute("CREATE EXTENSION citext")
+        table.execute("ALTER TABLE labels ALTER COLUMN anthropic_batches_unit TYPE citext")
+    table.load(parts_of("upper"), owner=OWNER.upper())
+    for _ in range(2):
+        table.load(parts_of("lower"))
+    assert table.rows(OWNER.upper()) == expected_rows("upper")
+    assert table.rows() == expected_rows("lower")
 
 
 def test_a_full_disk_of_sqlite_is_an_error_that_passes(table: LoadedTable, monkeypatch: pytest.MonkeyPatch) -> None:
