@@ -19,7 +19,9 @@ from unittest import mock
 
 import pytest
 
+from anthropic_batches_provider.batches.output.staged_rows import read_staged
 from anthropic_batches_provider.batches.output.table_columns import TableColumn
+from anthropic_batches_provider.batches.output.target_table import StagedPart
 from anthropic_batches_provider.edge.sql_tables import drivers as table_drivers
 from anthropic_batches_provider.edge.sql_tables.sessions import Session
 from anthropic_batches_provider.errors import (
@@ -125,6 +127,17 @@ def test_numbers_arrive_unchanged(table: LoadedTable) -> None:
     table.load([part_of([(2**63 - 1 - row, "x", number) for row, number in enumerate(numbers)], "part")])
     assert [repr(score) for _, _, score in table.rows()] == [repr(number) for number in numbers]
     assert [number for number, _, _ in table.rows()] == [2**63 - 1 - row for row in range(len(numbers))]
+
+
+def test_an_integer_that_no_column_holds_is_null_and_stops_nothing(table: LoadedTable) -> None:
+    lines = [b'[9223372036854775807,"most",1]', b'[9223372036854775809,"more",1]', b'[-1e30,"less",1]']
+
+    @contextmanager
+    def opened() -> Iterator[Iterator[list[Any]]]:
+        yield read_staged(lines, COLUMNS)
+
+    table.load([StagedPart(name="part", rows=3, open=opened)])
+    assert table.rows() == [[2**63 - 1, "most", 1], [None, "more", 1], [None, "less", 1]]
 
 
 @pytest.mark.parametrize(
@@ -358,9 +371,11 @@ def test_a_policy_that_hides_rows_from_the_delete_stops_the_publish(table: Loade
     table.execute("CREATE POLICY see ON labels FOR SELECT USING (true)")
     table.execute("CREATE POLICY add ON labels FOR INSERT WITH CHECK (true)")
     try:
-        with mock.patch.dict(os.environ, AIRFLOW_CONN_WAREHOUSE=json.dumps({**user, "login": "careful"})):
-            with pytest.raises(ConfigurationError, match=r"12 rows of .* instead of 6.*policy"):
-                table.load(parts_of("two"))
+        with (
+            mock.patch.dict(os.environ, AIRFLOW_CONN_WAREHOUSE=json.dumps({**user, "login": "careful"})),
+            pytest.raises(ConfigurationError, match=r"12 rows of .* instead of 6.*policy"),
+        ):
+            table.load(parts_of("two"))
     finally:
         table.execute("DROP OWNED BY careful")
         table.execute("DROP ROLE careful")
