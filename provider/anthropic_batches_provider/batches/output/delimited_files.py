@@ -22,6 +22,7 @@ from anthropic_batches_provider.batches.output.table_rows import TableRows
 
 _BUFFER_BYTES = 1 << 18
 _BLOCK_RECORDS = 200  # handed to the file at once: each call costs more than its bytes
+_BLOCK_BYTES = 1 << 20
 _MUST_BE_QUOTED = re.compile(rb'[",\r\n]|^\xef\xbb\xbf|^\\\.$')  # a byte order mark; PostgreSQL's end of the data
 _CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^,"\r\n]*))([,\n])')
 _NULL, _QUOTE = b'n"'  # how the JSON of a cell begins
@@ -37,6 +38,7 @@ class _Delimited:
         self._is_json = [column.type == JSON for column in self._rows.columns]
         self._null = b"" if len(self._is_json) > 1 else b'""'  # readers skip a line that holds nothing
         self._records = [b",".join(_quoted(column.name.encode()) for column in self._rows.columns)]
+        self._held_bytes = 0
 
     def add(self, row: AnsweredRow) -> None:
         null, written = self._null, []
@@ -49,8 +51,10 @@ class _Delimited:
                 written.append(content)
             else:
                 written.append(_quoted(content) if is_json or beginning != _QUOTE else _text_of(content))
-        self._records.append(b",".join(written))
-        if len(self._records) >= _BLOCK_RECORDS:
+        record = b",".join(written)
+        self._records.append(record)
+        self._held_bytes += len(record)
+        if len(self._records) >= _BLOCK_RECORDS or self._held_bytes >= _BLOCK_BYTES:
             self.flush()
 
     def finish(self) -> None:
@@ -61,7 +65,7 @@ class _Delimited:
     def flush(self) -> None:
         if self._records:
             self._file.write(b"\n".join((*self._records, b"")))
-            self._records = []
+            self._records, self._held_bytes = [], 0
 
 
 def _text_of(string: bytes) -> bytes:
