@@ -6,7 +6,7 @@ The ledger records each part that is in place, so the attempt after a killed one
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from anthropic_batches_provider.batches.collection.ended_batches import batch_of
 from anthropic_batches_provider.batches.collection.job_context import job_context_of
@@ -166,6 +166,10 @@ class JobCollection:
     def _check_current(self, work: JobResults) -> None:
         work.check_current()
         self._check_not_overtaken()
+
+    def parts_in_place(self) -> Set[int]:
+        """Return the shards of the first round whose parts stay as they are if no row of them is sent again."""
+        return WrittenParts(self._job, self._destination, self._settings).shards_in_place()
 
     def finish(self) -> None:
         """Remove the parts that were loaded into a table: the table has them, and nothing will be added."""
