@@ -240,6 +240,9 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "batches.output.json_lines": {
         "_BLOCK_BYTES": ("bytes", "How much encoded output is held before it is written."),
     },
+    "batches.collection.job_collection": {
+        "_MOST_TRIES": ("tries", "How often a load into a table begins again because another task removed its parts."),
+    },
     "batches.output.delimited_files": {
         "_BLOCK_BYTES": ("bytes", "How much of a CSV file is held, beside at most 200 records, before it is written."),
     },

@@ -19,10 +19,12 @@ from unittest import mock
 
 import pytest
 
+from anthropic_batches_provider.batches.output.manifest import Manifest, OutputColumn, RowCounts, Times
 from anthropic_batches_provider.batches.output.staged_rows import read_staged
 from anthropic_batches_provider.batches.output.table_columns import TableColumn
 from anthropic_batches_provider.batches.output.target_table import StagedPart
 from anthropic_batches_provider.edge.sql_tables import drivers as table_drivers
+from anthropic_batches_provider.edge.sql_tables.reading import rows_of_table
 from anthropic_batches_provider.edge.sql_tables.sessions import Session
 from anthropic_batches_provider.errors import (
     ConfigurationError,
@@ -318,6 +320,22 @@ def test_a_user_without_the_right_is_told_which_are_needed(
         table.load(parts_of("two"))
     assert table.rows() == expected_rows("one")
     assert table.tables() == {"labels"}
+
+
+def test_a_column_that_was_renamed_since_is_missed_when_rows_are_read_back(table: LoadedTable) -> None:
+    table.load(parts_of("one"))
+    record = table.target().record
+    manifest = Manifest(
+        provider_version="1", job=None, owner=OWNER, destination="sql://warehouse@labels", table=record,
+        columns=tuple(OutputColumn(name=each.name, type=each.type) for each in COLUMNS), output_format=None,
+        batch_ids=(), parts=(), counts=RowCounts(rows=6, succeeded=6), stop_reasons={}, errors={}, error_examples={},
+        usage={}, times=Times(submitted_at="", ended_at=None, collected_at=""),
+    )  # fmt: skip
+    assert [list(row.values()) for row in rows_of_table(manifest, record)] == expected_rows("one")
+    table.execute("ALTER TABLE labels RENAME COLUMN label TO word")
+    with pytest.raises(ConfigurationError, match=r"read_rows on 'warehouse': no rows can be read.*label"):
+        list(rows_of_table(manifest, record))
+    table.execute("ALTER TABLE labels RENAME COLUMN word TO label")
 
 
 TRIGGERS = {

@@ -32,6 +32,8 @@ from anthropic_batches_provider.errors import ApiError, BatchOutcomeError, Ledge
 
 log = logging.getLogger(__name__)
 
+_MOST_TRIES = 5
+
 
 class _OvertakenError(LedgerError):
     """Another attempt has published the same results meanwhile."""
@@ -132,12 +134,27 @@ class JobCollection:
             self._check_not_overtaken()
             # If a round was sealed or a collection finished since the last check, parts noted before no longer count.
             self._look_at_what_is_there(check_destination(self._destination))
-            manifest = self._write_and_publish(work)
+            manifest = self._published(work)
         except _OvertakenError as overtaken:
             log.info("Another attempt has already published %s. That output stays.", self._destination.uri)
             manifest = overtaken.manifest
         self._collections = self._job.collection_count()
         return manifest
+
+    def _published(self, work: JobResults) -> Manifest:
+        """Write and publish; begin again if a task that loads the same job into another table removes its parts.
+
+        All tables of a job are loaded from the same parts, so that they outlive a table that cannot be loaded.
+        """
+        for _ in range(_MOST_TRIES - 1):
+            try:
+                return self._write_and_publish(work)
+            except FileNotFoundError:
+                if self._destination.table is None:
+                    raise
+            log.info("Another task has removed parts of %s after its own load; writing them again", self._job.uri)
+            self._look_at_what_is_there(check_destination(self._destination))
+        return self._write_and_publish(work)
 
     def _write_and_publish(self, work: JobResults) -> Manifest:
         tally = Tally()
