@@ -240,6 +240,12 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "batches.output.json_lines": {
         "_BLOCK_BYTES": ("bytes", "How much encoded output is held before it is written."),
     },
+    "batches.collection.job_collection": {
+        "_MOST_TRIES": ("tries", "How often a load into a table begins again because another task removed its parts."),
+    },
+    "batches.output.delimited_files": {
+        "_BLOCK_BYTES": ("bytes", "How much of a CSV file is held, beside at most 200 records, before it is written."),
+    },
     "batches.outages": {
         "_LONGEST_OUTAGE_SECONDS": ("s", "How long the task waits out an outage before it fails."),
     },
@@ -319,6 +325,7 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "How long a statement that loads a table waits for a lock of another session. Then the task is retried.",
         ),
         "ROWS_AT_ONCE": ("rows", "How many rows `executemany` inserts at once, in databases without COPY."),
+        "BYTES_AT_ONCE": ("bytes", "How much text of such rows is in memory; fewer rows are then inserted at once."),
     },
     "edge.sql_tables.loading": {
         "MOST_TRIES": ("tries", "How often a load begins again because another attempt of its task came between."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sqlite3
@@ -14,11 +15,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from anthropic_batches_provider.batches.output.manifest import Manifest, OutputColumn, RowCounts, Times
+from anthropic_batches_provider.batches.output.staged_rows import read_staged
 from anthropic_batches_provider.batches.output.table_columns import TableColumn
+from anthropic_batches_provider.batches.output.target_table import StagedPart
 from anthropic_batches_provider.edge.sql_tables import drivers as table_drivers
+from anthropic_batches_provider.edge.sql_tables.reading import rows_of_table
 from anthropic_batches_provider.edge.sql_tables.sessions import Session
 from anthropic_batches_provider.errors import (
     ConfigurationError,
@@ -123,6 +129,17 @@ def test_numbers_arrive_unchanged(table: LoadedTable) -> None:
     table.load([part_of([(2**63 - 1 - row, "x", number) for row, number in enumerate(numbers)], "part")])
     assert [repr(score) for _, _, score in table.rows()] == [repr(number) for number in numbers]
     assert [number for number, _, _ in table.rows()] == [2**63 - 1 - row for row in range(len(numbers))]
+
+
+def test_an_integer_that_no_column_holds_is_null_and_stops_nothing(table: LoadedTable) -> None:
+    lines = [b'[9223372036854775807,"most",1]', b'[9223372036854775809,"more",1]', b'[-1e30,"less",1]']
+
+    @contextmanager
+    def opened() -> Iterator[Iterator[list[Any]]]:
+        yield read_staged(lines, COLUMNS)
+
+    table.load([StagedPart(name="part", rows=3, open=opened)])
+    assert table.rows() == [[2**63 - 1, "most", 1], [None, "more", 1], [None, "less", 1]]
 
 
 @pytest.mark.parametrize(
@@ -305,18 +322,100 @@ def test_a_user_without_the_right_is_told_which_are_needed(
     assert table.tables() == {"labels"}
 
 
-def test_a_trigger_that_leaves_rows_out_stops_the_publish(table: LoadedTable) -> None:
-    if table.is_sqlite:
-        pytest.skip("SQLite counts rows that a trigger ignores as inserted")
+def test_a_column_that_was_renamed_since_is_missed_when_rows_are_read_back(table: LoadedTable) -> None:
     table.load(parts_of("one"))
-    table.execute(
-        "CREATE FUNCTION less() RETURNS trigger LANGUAGE plpgsql AS "
-        "'BEGIN IF NEW.id = 1 THEN RETURN NULL; END IF; RETURN NEW; END'"
-    )
-    table.execute("CREATE TRIGGER less BEFORE INSERT ON labels FOR EACH ROW EXECUTE FUNCTION less()")
-    with pytest.raises(ConfigurationError, match=r"took 5 of 6 rows.*trigger"):
+    record = table.target().record
+    manifest = Manifest(
+        provider_version="1", job=None, owner=OWNER, destination="sql://warehouse@labels", table=record,
+        columns=tuple(OutputColumn(name=each.name, type=each.type) for each in COLUMNS), output_format=None,
+        batch_ids=(), parts=(), counts=RowCounts(rows=6, succeeded=6), stop_reasons={}, errors={}, error_examples={},
+        usage={}, times=Times(submitted_at="", ended_at=None, collected_at=""),
+    )  # fmt: skip
+    assert [list(row.values()) for row in rows_of_table(manifest, record)] == expected_rows("one")
+    table.execute("ALTER TABLE labels RENAME COLUMN label TO word")
+    with pytest.raises(ConfigurationError, match=r"read_rows on 'warehouse': no rows can be read.*label"):
+        list(rows_of_table(manifest, record))
+    table.execute("ALTER TABLE labels RENAME COLUMN word TO label")
+
+
+TRIGGERS = {
+    "leaves rows out": (r"took 5 of 6 rows.*trigger|5 rows of .* instead of 6.*trigger", {
+        "BEFORE INSERT": ("IF NEW.id = 1 THEN RETURN NULL; END IF; RETURN NEW;", "WHEN NEW.id = 1", "RAISE(IGNORE)"),
+    }),
+    "keeps deleted rows": (r"12 rows of .* instead of 6.*trigger", {
+        "BEFORE DELETE": ("RETURN NULL;", "", "RAISE(IGNORE)"),
+    }),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("which", TRIGGERS)
+def test_a_trigger_that_keeps_the_swap_from_being_whole_stops_the_publish(table: LoadedTable, which: str) -> None:
+    message, triggers = TRIGGERS[which]
+    table.load(parts_of("one"))
+    for event, (body, condition, action) in triggers.items():
+        if table.is_sqlite:
+            table.execute(f"CREATE TRIGGER odd {event} ON labels {condition} BEGIN SELECT {action}; END")
+            continue
+        table.execute(f"CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {body} END'")
+        table.execute(f"CREATE TRIGGER odd {event} ON labels FOR EACH ROW EXECUTE FUNCTION odd()")
+    with pytest.raises(ConfigurationError, match=message):
         table.load(parts_of("two"))
     assert table.rows() == expected_rows("one")
+
+
+def test_rows_that_a_trigger_gives_to_another_owner_stop_the_publish(table: LoadedTable) -> None:
+    if table.is_sqlite:
+        pytest.skip("a trigger of SQLite cannot change the row that is inserted")
+    table.execute(
+        "CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN NEW.anthropic_batches_unit = lower(''X''); RETURN NEW; END'"
+    )
+    table.execute("CREATE TRIGGER own BEFORE INSERT ON labels FOR EACH ROW EXECUTE FUNCTION own()")
+    with pytest.raises(ConfigurationError, match=r"0 rows of .* instead of 6.*changes the column"):
+        table.load(parts_of("one"))
+    assert table.rows("x") == []
+
+
+def test_a_policy_that_hides_rows_from_the_delete_stops_the_publish(table: LoadedTable) -> None:
+    if table.is_sqlite:
+        pytest.skip("SQLite has no policies")
+    table.load(parts_of("one"))
+    user = json.loads(table.connection)
+    table.execute("DROP ROLE IF EXISTS careful")
+    table.execute("CREATE ROLE careful LOGIN")
+    table.execute("GRANT USAGE, CREATE ON SCHEMA public TO careful")
+    table.execute("GRANT SELECT, INSERT, DELETE ON labels TO careful")
+    table.execute("ALTER TABLE labels ENABLE ROW LEVEL SECURITY")
+    table.execute("CREATE POLICY see ON labels FOR SELECT USING (true)")
+    table.execute("CREATE POLICY add ON labels FOR INSERT WITH CHECK (true)")
+    try:
+        with (
+            mock.patch.dict(os.environ, AIRFLOW_CONN_WAREHOUSE=json.dumps({**user, "login": "careful"})),
+            pytest.raises(ConfigurationError, match=r"12 rows of .* instead of 6.*policy"),
+        ):
+            table.load(parts_of("two"))
+    finally:
+        table.execute("DROP OWNED BY careful")
+        table.execute("DROP ROLE careful")
+    assert table.rows() == expected_rows("one")
+
+
+def test_an_owner_column_that_compares_without_case_keeps_the_rows_of_others(table: LoadedTable) -> None:
+    if table.is_sqlite:
+        table.execute("DROP TABLE labels")
+        unit = "anthropic_batches_unit text COLLATE NOCASE"
+        table.execute(f"CREATE TABLE labels (id integer, label varchar(40), {unit}, score double precision)")
+        table.load(parts_of("other", rows=2, parts=1), owner=OTHER)
+    elif not table.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'citext'"):
+        pytest.skip("this server has no citext")
+    else:
+        table.execute("CREATE EXTENSION citext")
+        table.execute("ALTER TABLE labels ALTER COLUMN anthropic_batches_unit TYPE citext")
+    table.load(parts_of("upper"), owner=OWNER.upper())
+    for _ in range(2):
+        table.load(parts_of("lower"))
+    assert table.rows(OWNER.upper()) == expected_rows("upper")
+    assert table.rows() == expected_rows("lower")
 
 
 def test_a_full_disk_of_sqlite_is_an_error_that_passes(table: LoadedTable, monkeypatch: pytest.MonkeyPatch) -> None:

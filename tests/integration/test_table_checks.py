@@ -214,6 +214,24 @@ def test_the_owner_column_must_be_text(warehouse: Warehouse, kind: str) -> None:
         assert f"its owner column '{OWNER_COLUMN}' is {kind}, but must be text" in refused(function, LABELS)
 
 
+def test_the_owner_column_must_hold_the_name_of_the_unit(warehouse: Warehouse) -> None:
+    short = RIGHT.replace(OWNER_TEXT, f"{OWNER_COLUMN} varchar({len(OWNER) - 1})")
+    warehouse.execute(f"CREATE TABLE labels ({short})")
+    for function in (check_before, check):
+        message = refused(function, LABELS)
+        assert f"holds 12 characters, but this unit of work, {OWNER!r}, has 13: ALTER TABLE" in message
+    warehouse.execute(f"ALTER TABLE labels ALTER COLUMN {OWNER_COLUMN} TYPE varchar({len(OWNER)})")
+    check_before(LABELS)
+    check(LABELS)
+
+
+def test_a_unit_whose_name_the_database_cannot_store_is_refused_before_a_row_is_read(warehouse: Warehouse) -> None:
+    warehouse.execute(f"CREATE TABLE labels ({RIGHT})")
+    columns = table_columns(layout(id="", price=""))
+    with pytest.raises(ConfigurationError, match=r"deleting no row failed.*Nothing was sent\."):
+        SqlTarget(LABELS, "dag/task/\0/-").check_before_reading(columns, are_all_known=True)
+
+
 def test_a_column_of_the_rows_may_not_be_the_owner_column(warehouse: Warehouse) -> None:
     for function in (check_before, check):
         message = refused(function, SqlTable("warehouse", "labels", create=True, owner_column="id"))

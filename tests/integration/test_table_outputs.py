@@ -20,7 +20,7 @@ from anthropic_batches_provider.edge.sql_table import SqlTable
 from anthropic_batches_provider.edge.sql_tables import drivers as table_drivers
 from anthropic_batches_provider.edge.sql_tables.sessions import Session
 from anthropic_batches_provider.edge.task_destination import table_destination
-from anthropic_batches_provider.errors import ConfigurationError, LedgerError, SourceError
+from anthropic_batches_provider.errors import ConfigurationError, LedgerError, ResultsUnavailableError, SourceError
 from tests.worlds.one_task_job import Arguments, KilledError, OneTask, before_each
 from tests.worlds.simulated_world import World
 
@@ -369,3 +369,52 @@ def test_results_are_fetched_before_the_database_is_needed(
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_drivers, "LOCK_WAIT_SECONDS", 5)
+
+
+def test_two_tasks_may_load_one_job_into_two_tables_at_once(
+    world: World, tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At one statement of the first the second does all of its work; both use the same parts."""
+    monkeypatch.setattr(table_drivers, "LOCK_WAIT_SECONDS", 0.01)
+    number, reached = 0, True
+    while reached:
+        task = OneTask(world, tmp_path / f"{number}", Arguments(table="labels", unit=f"unit {number}"))
+        (task.folder / "stale").mkdir(parents=True)
+        (task.folder / "warehouse.db").symlink_to(database)
+        submitted(task, text=f"hello {number}/")
+        first, reached = task.collection(task.job(), task.folder / "stale"), False
+
+        def second(call: int, task: OneTask = task, number: int = number) -> None:
+            nonlocal reached
+            if call == number:
+                reached = True
+                with suppress(SourceError):  # SQLite has one lock
+                    task.finish(table="labels_2")
+
+        with monkeypatch.context() as patch:
+            steps_of(second, patch)
+            assert first.publish().destination == "sql://warehouse@labels"
+            first.finish()
+        assert rows(task, "labels") == ALL
+        task.finish(table="labels_2")
+        assert (rows(task, "labels_2"), parts(task)) == (ALL, [])
+        assert tables(task) == ["labels", "labels_2"]
+        number += 1
+    assert number > 20
+
+
+@pytest.mark.parametrize("changes", [{}, {"table": "", "destination": "xcom"}], ids=["table", "xcom"])
+def test_a_round_is_not_paid_for_if_rows_that_are_no_more_in_place_could_not_be_read_again(
+    world: World, task: OneTask, changes: dict[str, Any]
+) -> None:
+    """Of a folder, the parts of the other shards would still be there."""
+    world.control.add_outcome("errored", text_matches="hello 9$", error_type="overloaded_error", first_submissions=1)
+    task.finish(max_rounds=1, **changes)
+    batch = task.job().shards()[0].batch
+    assert batch is not None
+    billed = world.control.billing().rows_billed
+    world.control.archive_batches([batch.batch_id])
+    with pytest.raises(ResultsUnavailableError, match=rf"cannot be sent again: the results of {batch.batch_id}.*not"):
+        task.finish(max_rounds=2)
+    assert len(task.job().rounds()) == 1
+    assert world.control.billing().rows_billed == billed

@@ -126,7 +126,6 @@ WHERE: dict[str, tuple[str, ...]] = {
     "edge/prompt_files.py": ("dags/test_variety.py",),
     "edge/sql_connections.py": ("unit/edge/test_sql_reading.py", "integration/test_sql_tables.py"),
     "edge/sql_tables/database.py": ("integration/test_sql_tables.py",),
-    "edge/sql_tables/drivers.py": ("integration/test_sql_tables.py",),
     "edge/sql_tables/loading.py": ("integration/test_sql_tables.py", "integration/test_killed_loads.py"),
     "edge/sql_tables/sessions.py": ("integration/test_sql_tables.py",),
     "edge/sql_tables/staging.py": ("integration/test_sql_tables.py",),

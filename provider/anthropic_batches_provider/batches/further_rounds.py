@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -37,6 +37,9 @@ from anthropic_batches_provider.batches.submission import check_repair_models, s
 from anthropic_batches_provider.errors import ResultsUnavailableError
 
 log = logging.getLogger(__name__)
+
+_WITHOUT_FILES = ("xcom", "sql://")
+"""How the name of an output begins that leaves no parts behind: a further round reads all of its results again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +86,21 @@ def count_rows_going_again(job: JobFolder, rounds: Rounds) -> int:
 
 
 def seal_next_round(
-    job: JobFolder, rounds: Rounds, *, service: RetrieveService, clock: Clock, now: pendulum.DateTime
+    job: JobFolder,
+    rounds: Rounds,
+    *,
+    service: RetrieveService,
+    clock: Clock,
+    now: pendulum.DateTime,
+    in_place: Callable[[], Set[int]] | None = None,
 ) -> SealRecord | None:
     """Seal a further round of a finished job if rows can be sent again; nothing is sent yet.
 
     :param service: reports whether the results of the earlier rounds are still available.
     :param clock: the local clock.
     :param now: the service's time.
+    :param in_place: returns the shards of the first round whose parts the output can take as they are, if no row of
+        them is sent again; None if another task writes the output: then those of a folder are taken to be in place.
     :returns: the round, or None if the job stays as it is.
     :raises ResultsUnavailableError: the results of a further round could not be joined with the earlier ones.
     :raises ConfigurationError: the API does not know a model that a repair asks.
@@ -103,7 +114,7 @@ def seal_next_round(
     found = _count(rows)
     if not found:
         return None
-    _check_results_remain(rows, service=service, clock=clock, now=now)
+    _check_results_remain(rows, in_place and in_place(), service=service, clock=clock, now=now)
     repaired = {verdict: number for verdict, number in sorted(found.items()) if verdict}
     if rounds.models is not None:
         for verdict in repaired:
@@ -205,9 +216,18 @@ class _RowsAgain:
                     is_sendable=is_sendable,
                 )
 
-    def shards_written_anew(self) -> set[int]:
-        """Return the shards of the first round whose parts change."""
-        return {kept.shard for kept in self.collection.unusable if any(r.is_sendable for r in self.of_file(kept.file))}
+    def shards_written_anew(self, in_place: Set[int] | None) -> set[int]:
+        """Return the shards of the first round whose parts are written again, from their results.
+
+        :param in_place: those whose parts stay as they are if they do not change; None if that is not known here.
+        """
+        every = {shard.shard for shard in self.before[0].part_shards}
+        if in_place is None:
+            in_place = set() if self.collection.destination.startswith(_WITHOUT_FILES) else every
+        changed = {
+            kept.shard for kept in self.collection.unusable if any(r.is_sendable for r in self.of_file(kept.file))
+        }
+        return changed | (every - in_place)
 
 
 def _used_up(job: JobFolder, before: Sequence[SealRecord], most: int) -> frozenset[int]:
@@ -256,10 +276,12 @@ def _count(rows: _RowsAgain) -> Counter[str]:
     return +found
 
 
-def _check_results_remain(rows: _RowsAgain, *, service: RetrieveService, clock: Clock, now: pendulum.DateTime) -> None:
+def _check_results_remain(
+    rows: _RowsAgain, in_place: Set[int] | None, *, service: RetrieveService, clock: Clock, now: pendulum.DateTime
+) -> None:
     """Check that the parts can be written again when the round has ended, from results that the service still keeps."""
     job, first_shards = rows.job, len(rows.before[0].part_shards)
-    written_anew = rows.shards_written_anew()
+    written_anew = rows.shards_written_anew(in_place)
     for state in job.shards():
         number, batch = state.shard.shard, state.batch
         if batch is None or not (number in written_anew or number >= first_shards):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import replace
 from typing import Protocol
 
@@ -42,6 +42,9 @@ class Collection(Protocol):
 
     def publish(self) -> Manifest:
         """Write the missing results, and return the manifest of the complete output."""
+
+    def parts_in_place(self) -> Set[int]:
+        """Return the shards of the first round whose parts stay as they are if no row of them is sent again."""
 
     def finish(self) -> None:
         """Remove what only a further round would have needed."""
@@ -163,5 +166,10 @@ class JobAdvance:
     def _next_round(self) -> object | None:
         submission = self._submission
         return seal_next_round(
-            self._job, self._rounds, service=submission.service, clock=self._clock, now=submission.service_now()
+            self._job,
+            self._rounds,
+            service=submission.service,
+            clock=self._clock,
+            now=submission.service_now(),
+            in_place=self._collection.parts_in_place,
         )

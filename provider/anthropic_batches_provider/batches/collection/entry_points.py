@@ -7,7 +7,7 @@ old or the new output is there, complete, and a re-run finishes the work.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,6 +155,10 @@ class XComCollection:
         found = rows_for_xcom(self._job, self._source, self._settings, max_bytes=self._max_bytes)
         self.rows = found.rows
         return found.manifest
+
+    def parts_in_place(self) -> Set[int]:
+        """Return none: all rows are read again after a further round."""
+        return frozenset()
 
     def finish(self) -> None:
         """Do nothing: nothing was written."""

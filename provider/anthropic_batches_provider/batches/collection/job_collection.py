@@ -6,7 +6,7 @@ The ledger records each part that is in place, so the attempt after a killed one
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from anthropic_batches_provider.batches.collection.ended_batches import batch_of
 from anthropic_batches_provider.batches.collection.job_context import job_context_of
@@ -32,6 +32,8 @@ from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import ApiError, BatchOutcomeError, LedgerError
 
 log = logging.getLogger(__name__)
+
+_MOST_TRIES = 5
 
 
 class _OvertakenError(LedgerError):
@@ -152,12 +154,27 @@ class JobCollection:
             self._check_not_overtaken()
             # If a round was sealed or a collection finished since the last check, parts noted before no longer count.
             self._look_at_what_is_there(check_destination(self._destination))
-            manifest = self._write_and_publish(work)
+            manifest = self._published(work)
         except _OvertakenError as overtaken:
             log.info("Another attempt has already published %s. That output stays.", self._destination.uri)
             manifest = overtaken.manifest
         self._collections = self._job.collection_count()
         return manifest
+
+    def _published(self, work: JobResults) -> Manifest:
+        """Write and publish; begin again if a task that loads the same job into another table removes its parts.
+
+        All tables of a job are loaded from the same parts, so that they outlive a table that cannot be loaded.
+        """
+        for _ in range(_MOST_TRIES - 1):
+            try:
+                return self._write_and_publish(work)
+            except FileNotFoundError:
+                if self._destination.table is None:
+                    raise
+            log.info("Another task has removed parts of %s after its own load; writing them again", self._job.uri)
+            self._look_at_what_is_there(check_destination(self._destination))
+        return self._write_and_publish(work)
 
     def _write_and_publish(self, work: JobResults) -> Manifest:
         tally = Tally()
@@ -186,6 +203,10 @@ class JobCollection:
     def _check_current(self, work: JobResults) -> None:
         work.check_current()
         self._check_not_overtaken()
+
+    def parts_in_place(self) -> Set[int]:
+        """Return the shards of the first round whose parts stay as they are if no row of them is sent again."""
+        return WrittenParts(self._job, self._destination, self._settings).shards_in_place()
 
     def finish(self) -> None:
         """Remove the parts that were loaded into a table: the table has them, and nothing will be added."""

@@ -109,6 +109,10 @@ class WrittenParts:
         ]
         return max(earlier, key=lambda record: record.collection, default=None)
 
+    def shards_in_place(self) -> frozenset[int]:
+        """Return the shards of which a part is there that was written in the same way."""
+        return frozenset(record.shard for record in self._known if self._is_there(record))
+
     def note(self, record: PartRecord) -> PartRecord:
         """Record a part whose file was just put in place; if another attempt came first, return its record."""
         noted = self._job.record_part(record)

@@ -22,6 +22,7 @@ from anthropic_batches_provider.batches.output.table_rows import TableRows
 
 _BUFFER_BYTES = 1 << 18
 _BLOCK_RECORDS = 200  # handed to the file at once: each call costs more than its bytes
+_BLOCK_CHARACTERS = 1 << 20
 _find_what_may_need_quotes = re.compile(r'[",\r\n\ufeff\\]').search
 _MUST_BE_QUOTED = re.compile(r'[",\r\n]|^\ufeff|^\\\.$')  # a byte order mark; PostgreSQL's end of the data
 _CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^,"\r\n]*))([,\n])')
@@ -39,12 +40,14 @@ class _Delimited:
         self._rows = TableRows(layout)
         self._cell_of = [_json_cell if column.type == JSON else _cell for column in self._rows.columns]
         self._records = [",".join(_quoted(column.name) for column in self._rows.columns)]
+        self._held_characters = 0
 
     def add(self, row: AnsweredRow) -> None:
         values = zip(self._cell_of, self._rows.values(row), strict=True)
         record = ",".join(["" if value is None else cell_of(value) for cell_of, value in values])
         self._records.append(record or '""')  # readers skip a line that holds nothing
-        if len(self._records) >= _BLOCK_RECORDS:
+        self._held_characters += len(record)
+        if len(self._records) >= _BLOCK_RECORDS or self._held_characters >= _BLOCK_CHARACTERS:
             self.flush()
 
     def finish(self) -> None:
@@ -55,7 +58,7 @@ class _Delimited:
     def flush(self) -> None:
         if self._records:
             self._file.write("\n".join((*self._records, "")).encode(errors=_KEEP_BYTES))
-            self._records = []
+            self._records, self._held_characters = [], 0
 
 
 def _cell(value: Any) -> str:

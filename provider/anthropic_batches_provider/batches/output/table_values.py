@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -31,6 +31,9 @@ _PYTHON_TYPES: dict[str, Any] = {
     "date32[day]": datetime.date,
 }
 _INTEGERS = re.compile(r"u?int(8|16|32|64)")
+_FIXED_BINARY = re.compile(r"fixed_size_binary\[\d+\]")
+_INT64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""Of any other type, only rows have values, and these gave the type; an answer may hold any integer."""
 
 
 class TableValues:
@@ -69,8 +72,12 @@ class TableValues:
 
 def value_type(column_type: str) -> Any:
     """Return the Python type of a column's values, as msgspec decodes it; Raw for what becomes text."""
+    if column_type == "int64":
+        return _INT64
     if _INTEGERS.fullmatch(column_type):
         return int
+    if _FIXED_BINARY.fullmatch(column_type):
+        return bytes
     if column_type.startswith("decimal"):
         return Decimal
     return _PYTHON_TYPES.get(column_type, msgspec.Raw)

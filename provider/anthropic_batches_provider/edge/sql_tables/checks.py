@@ -25,10 +25,11 @@ _MAKING = "making the table"
 
 
 def check_before_reading(
-    database: Database, table: SqlTable, columns: Sequence[TableColumn], *, are_all_known: bool
+    database: Database, table: SqlTable, owner: str, columns: Sequence[TableColumn], *, are_all_known: bool
 ) -> None:
     """Check a table before a row is read: its columns, as far as they are known, and the rights of the user.
 
+    :param owner: whose rows go into the table.
     :param columns: those that are known by then; the type of the user's own is empty.
     :param are_all_known: whether the rows have no other columns.
     :raises ConfigurationError: the table is missing, or lacks a column, or one does not fit, or a right is missing.
@@ -37,29 +38,30 @@ def check_before_reading(
     names = [column.name for column in columns]
     with database.session() as session:
         found = _found(database, session, table)
-        _refuse(database, problems_of(database, table, columns, found, are_all_known=are_all_known))
+        _refuse(database, problems_of(database, table, owner, columns, found, are_all_known=are_all_known))
         make = None if found is not None else _statement(database, table, columns)
         try:
-            rehearse(database, session, table.table, table.owner_column, names, make=make)
+            rehearse(database, session, table.table, table.owner_column, names, owner=owner, make=make)
         except MessageBatchesError:  # another attempt may have made it at the same moment
             if make is None or columns_of(database, session, table.table) is None:
                 raise
-            rehearse(database, session, table.table, table.owner_column, names)
+            rehearse(database, session, table.table, table.owner_column, names, owner=owner)
 
 
-def check_table(database: Database, table: SqlTable, columns: Sequence[TableColumn]) -> None:
+def check_table(database: Database, table: SqlTable, owner: str, columns: Sequence[TableColumn]) -> None:
     """Check a table when all columns are known; make it if the task says so.
 
+    :param owner: whose rows go into the table.
     :raises ConfigurationError: the table is missing, or lacks a column, or one does not fit.
     :raises SourceError: the database could not be asked.
     """
     with database.session() as session:
         found = _found(database, session, table)
         if found is None:
-            _refuse(database, problems_of(database, table, columns, None))
+            _refuse(database, problems_of(database, table, owner, columns, None))
             _make(database, session, table, columns)
             found = _found(database, session, table)
-        _refuse(database, problems_of(database, table, columns, found))
+        _refuse(database, problems_of(database, table, owner, columns, found))
         if found is not None and not found.have_types:
             log.info(
                 "%s: only the names of the columns are checked, not their types, because the catalog of %s is not "

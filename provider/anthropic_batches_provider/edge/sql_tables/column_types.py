@@ -6,6 +6,7 @@ refused by the database when it is loaded: then nothing is lost, and the table s
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -122,6 +123,12 @@ def fits(kind: str, column_type: str, target: str) -> bool:
 def is_text(kind: str, target: str) -> bool:
     """Return whether a column holds any text."""
     return fits(kind, "string", target) and (kind == SQLITE or _base_of(target)[0] in _TEXTS_OF_POSTGRES)
+
+
+def most_characters(kind: str, target: str) -> float:
+    """Return how many characters a column of texts holds; infinity, if the database sets no limit."""
+    sizes = _base_of(target)[1]
+    return sizes[0] if kind == POSTGRES and sizes else math.inf
 
 
 _TEXTS_OF_POSTGRES = {"text", "character varying", "character", "citext"}

@@ -9,13 +9,15 @@ from typing import Any
 
 from anthropic_batches_provider.edge.sql_connections import database_hook
 from anthropic_batches_provider.edge.sql_tables import drivers
+from anthropic_batches_provider.edge.sql_tables.column_types import POSTGRES, SQLITE
 from anthropic_batches_provider.edge.sql_tables.load_failures import LoadCalls
-from anthropic_batches_provider.edge.sql_tables.sessions import Session
+from anthropic_batches_provider.edge.sql_tables.sessions import PARAMETER, Session
 
 _NOTHING_SENT = "Nothing was sent."
 _CHECKS_AGAIN = "A retry checks the table again."
 _QUOTES = {"mysql": ("`", "`"), "mariadb": ("`", "`"), "mssql": ("[", "]")}
 _USUAL_QUOTES = ('"', '"')
+_EXACTLY = {POSTGRES: 'CAST({} AS text) COLLATE "C"', SQLITE: "{} COLLATE BINARY"}
 
 
 class Database:
@@ -93,6 +95,18 @@ class Database:
         if (begin, end) != _USUAL_QUOTES and begin and end:
             return begin, end
         return _QUOTES.get(self.kind, _USUAL_QUOTES)
+
+    def is_owned(self, owner_column: str) -> str:
+        """Return the condition that a row belongs to an owner, with one parameter or more: the owner each time.
+
+        A column may compare texts without case, or by another collation; another owner's rows must never match.
+
+        :param owner_column: its name, not quoted.
+        """
+        owner = self.quoted(owner_column)
+        exactly = _EXACTLY.get(self.kind)
+        is_equal = f"{owner} = {PARAMETER}"  # by the column's own rule, so that an index on it is used
+        return is_equal if exactly is None else f"{is_equal} AND {exactly.format(owner)} = {PARAMETER}"
 
     def quoted_table(self, table: str) -> str:
         """Return the name of a table, with its schema if it has one, quoted."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
-from itertools import islice
 from typing import Any
 
 from anthropic_batches_provider.edge.sql_tables.copy_text import CopyText
 
 LOCK_WAIT_SECONDS = 600
 ROWS_AT_ONCE = 1000
+BYTES_AT_ONCE = 4 << 20
 
 
 class TableDriver:
@@ -48,8 +48,22 @@ class TableDriver:
         """
         names = f"{table} ({columns})"
         statement = f"INSERT INTO {names.replace('%', '%%') if '%' in values else names} VALUES ({values})"
-        while some := list(islice(rows, ROWS_AT_ONCE)):
-            cursor.executemany(statement, some)
+        for block in _blocks(rows):
+            cursor.executemany(statement, block)
+
+
+def _blocks(rows: Iterator[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+    """Yield rows in blocks that are bounded by their number and by the length of their texts."""
+    block: list[Sequence[Any]] = []
+    length = 0
+    for row in rows:
+        block.append(row)
+        length += sum(len(value) for value in row if isinstance(value, (str, bytes)))
+        if len(block) >= ROWS_AT_ONCE or length >= BYTES_AT_ONCE:
+            yield block
+            block, length = [], 0
+    if block:
+        yield block
 
 
 class Sqlite(TableDriver):

@@ -126,10 +126,10 @@ class _Load:
             session.roll_back()
             return False
         self._still_current(session)
+        is_owned = self._database.is_owned(table.owner_column)
+        owners = (table.owner,) * is_owned.count(PARAMETER)
         session.execute(
-            "removing the earlier rows of this unit of work",
-            f"DELETE FROM {target} WHERE {owner_column} = {PARAMETER}",
-            (table.owner,),
+            "removing the earlier rows of this unit of work", f"DELETE FROM {target} WHERE {is_owned}", owners
         )
         inserted = session.execute(
             "putting the rows in place",
@@ -138,6 +138,9 @@ class _Load:
             (table.owner,),
         )
         self._check_count(inserted)
+        counting = "counting the rows of this unit of work"
+        ((found,),) = session.rows(counting, f"SELECT COUNT(*) FROM {target} WHERE {is_owned}", owners)
+        self._check_found(int(found))
         staging.empty(session)
         session.commit("publishing the rows")
         with suppress(MessageBatchesError):  # the rows are published; the next load drops what is left
@@ -159,6 +162,19 @@ class _Load:
             raise ConfigurationError(
                 f"{self._database.subject}: the table took {inserted:,} of {counted(self._rows, 'row')}. A trigger or "
                 "a rule of the table, or a policy of its rows, leaves some out. Change it, or name another table; then "
+                f"clear the task. The table is as it was. {self._database.standing}"
+            )
+
+    def _check_found(self, found: int) -> None:
+        """Check that the table has exactly the rows of this attempt for the owner.
+
+        :raises ConfigurationError: earlier ones stay, or rows have got another owner.
+        """
+        if found != self._rows:
+            raise ConfigurationError(
+                f"{self._database.subject}: after the swap it would have {counted(found, 'row')} of {self._owner} "
+                f"instead of {self._rows:,}. A trigger or a rule of the table, or a policy of its rows, keeps deleted "
+                f"rows, or changes the column {self._table.owner_column!r}. Change it, or name another table; then "
                 f"clear the task. The table is as it was. {self._database.standing}"
             )
 

@@ -13,6 +13,7 @@ from anthropic_batches_provider.edge.sql_tables.column_types import (
     SQLITE,
     fits,
     is_text,
+    most_characters,
     sql_type,
 )
 from anthropic_batches_provider.edge.sql_tables.database import Database
@@ -23,6 +24,7 @@ _NEVER_NULL = "result_type"  # of the result's columns; each other one is null i
 def problems_of(
     database: Database,
     table: SqlTable,
+    owner: str,
     columns: Sequence[TableColumn],
     found: TargetColumns | None,
     *,
@@ -30,22 +32,24 @@ def problems_of(
 ) -> list[str]:
     """Return what is wrong with the columns of a table; nothing if rows can be loaded.
 
+    :param owner: whose rows go into the table.
     :param columns: of the rows; a type that is not known yet is empty.
     :param found: the columns of the table; None if it is to be made.
     :param are_all_known: whether the rows have no other columns.
     """
-    return list(_Comparison(database, table, columns, are_all_known=are_all_known).problems(found))
+    return list(_Comparison(database, table, owner, columns, are_all_known=are_all_known).problems(found))
 
 
 class _Comparison:
     """Compares the columns of rows with those of a table."""
 
     def __init__(
-        self, database: Database, table: SqlTable, columns: Sequence[TableColumn], *, are_all_known: bool
+        self, database: Database, table: SqlTable, owner: str, columns: Sequence[TableColumn], *, are_all_known: bool
     ) -> None:
         self._kind = database.kind
         self._database = database
         self._table = table
+        self._owner_of_rows = owner
         self._columns = columns
         self._are_all_known = are_all_known
 
@@ -88,6 +92,11 @@ class _Comparison:
             yield (
                 f"its owner column {name!r} is {_shown(target)}, but must be text: "
                 f"{self._alter(target.name, 'string')}; or set SqlTable(owner_column=…)"
+            )
+        elif found.have_types and (most := most_characters(self._kind, target.type)) < len(self._owner_of_rows):
+            yield (
+                f"its owner column {name!r} holds {most:,} characters, but this unit of work, "
+                f"{self._owner_of_rows!r:.300}, has {len(self._owner_of_rows):,}: {self._alter(target.name, 'string')}"
             )
 
     def _column(self, column: TableColumn, found: TargetColumns) -> Iterator[str]:

@@ -24,11 +24,13 @@ def rows_of_table(manifest: Manifest, table: TableRecord) -> Iterator[dict[str, 
     :raises LedgerError: the table has more or fewer rows of this owner than were published.
     """
     database = Database(table.conn_id)
-    names = ", ".join(database.quoted(column.name) for column in manifest.columns)
-    target, owner = database.quoted_table(table.table), database.quoted(table.owner_column)
-    sql = parametrized(f"SELECT {names} FROM {target} WHERE {owner} = {PARAMETER}", database.mark)
+    # SQLite takes the name of a column that is gone, without its table, for a text.
+    names = ", ".join(f"t.{database.quoted(column.name)}" for column in manifest.columns)
+    target, is_owned = database.quoted_table(table.table), database.is_owned(table.owner_column)
+    sql = parametrized(f"SELECT {names} FROM {target} t WHERE {is_owned}", database.mark)
+    owners = (table.owner,) * is_owned.count(PARAMETER)
     rows = 0
-    for row in read_query(Query(table.conn_id, sql, (table.owner,), user="read_rows"), SourceSchema()):
+    for row in read_query(Query(table.conn_id, sql, owners, user="read_rows"), SourceSchema()):
         yield row
         rows += 1
     if rows != manifest.counts.rows:

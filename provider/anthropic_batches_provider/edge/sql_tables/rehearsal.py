@@ -23,11 +23,13 @@ def rehearse(
     owner_column: str,
     names: Sequence[str],
     *,
+    owner: str,
     make: str | None = None,
 ) -> None:
     """Make a staging table, delete no row of the table, insert none, and take it all back.
 
     :param names: the columns that the rows will fill, without that of the owner.
+    :param owner: whose rows they will be.
     :param make: the statement that makes the table, if it is missing.
     :raises ConfigurationError: a right is missing.
     :raises SourceError: the database could not be asked.
@@ -42,8 +44,8 @@ def rehearse(
             session.execute("making the table", make)
         session.execute(_STAGING, statements.stage)
         try:
-            session.execute("deleting no row", statements.delete, ("",))
-            session.execute("inserting no row", statements.insert, ("",))
+            session.execute("deleting no row", statements.delete, (owner,) * statements.delete.count(PARAMETER))
+            session.execute("inserting no row", statements.insert, (owner,))
         finally:
             if not takes_back:
                 session.roll_back()
@@ -67,5 +69,5 @@ class _Statements:
         into, creating = (f" INTO {staging}", "") if database.kind == "mssql" else ("", f"CREATE TABLE {staging} AS ")
         self.stage = f"{creating}SELECT {listed}{into} FROM {target} WHERE 1=0"
         self.drop = f"DROP TABLE {staging}"
-        self.delete = f"DELETE FROM {target} WHERE 1=0 AND {owner} = {PARAMETER}"
+        self.delete = f"DELETE FROM {target} WHERE 1=0 AND {database.is_owned(owner_column)}"
         self.insert = f"INSERT INTO {target} ({before}) SELECT {PARAMETER}{after} FROM {staging}"

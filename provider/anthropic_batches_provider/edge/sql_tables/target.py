@@ -42,11 +42,11 @@ class SqlTarget:
         :param columns: those that are known by then; the type of the user's own is empty.
         :param are_all_known: whether the rows have no other columns.
         """
-        check_before_reading(self._database, self._table, columns, are_all_known=are_all_known)
+        check_before_reading(self._database, self._table, self._owner, columns, are_all_known=are_all_known)
 
     def check(self, columns: Sequence[TableColumn]) -> None:
         """Check that rows with these columns can be loaded; make the table if the task says so."""
-        check_table(self._database, self._table, columns)
+        check_table(self._database, self._table, self._owner, columns)
 
     def publish(
         self,
@@ -58,5 +58,5 @@ class SqlTarget:
     ) -> None:
         """Replace the owner's rows by those of the parts."""
         database = Database(self._table.conn_id, self._table.table, standing=kept, retry="A retry loads them.")
-        check_table(database, self._table, columns)
+        check_table(database, self._table, self._owner, columns)
         load(database, self.record, parts, columns, check_current)

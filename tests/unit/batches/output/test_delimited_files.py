@@ -148,3 +148,17 @@ def test_memory_holds_one_record(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_memory_holds_no_more_long_records_than_one_mebibyte(tmp_path: Path) -> None:
+    layout = RowLayout(own=own(v="string"), choice=ColumnChoice.of([]))
+    row = AnsweredRow(b'{"v":"' + b"x" * 500_000 + b'"}', None, missing_result("a"))
+    tracemalloc.start()
+    try:
+        with open_csv(tmp_path / "part.csv", layout) as sink:
+            for _ in range(50):
+                sink.add(row)
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "part.csv").stat().st_size == 2 + 50 * 500_001

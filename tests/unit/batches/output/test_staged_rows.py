@@ -30,10 +30,11 @@ LINES: dict[bytes, list[Any]] = {
         1, "one", Decimal("0.10"), DAY, "2026-01-31T00:00:00Z", 0.5, True, '{"a": 1}',
     ],
     b"[null,null,null,null,null,null,null,null]": [None] * 8,
-    b'[9223372036854775808,"\\u0000\\"\\n",1.20,null,null,1,false,"text"]': [
-        2**63, '\0"\n', Decimal("1.20"), None, None, 1.0, False, '"text"',
+    b'[9223372036854775807,"\\u0000\\"\\n",1.20,null,null,1,false,"text"]': [
+        2**63 - 1, '\0"\n', Decimal("1.20"), None, None, 1.0, False, '"text"',
     ],
     b'[1,2.50,null,null,{"at": 1},null,null,[null]]': [1, "2.50", None, None, '{"at": 1}', None, None, "[null]"],
+    b'[9223372036854775808,"two",null,null,null,null,null,null]': [None, "two", *[None] * 6],
     b'["one","one",null,"soon",null,null,null,null]': [None, "one", None, None, None, None, None, None],
 }  # fmt: skip
 

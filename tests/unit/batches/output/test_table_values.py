@@ -22,6 +22,8 @@ from anthropic_batches_provider.batches.undecodable import UNDECODABLE
         ("bool", b"true", True), ("int64", b"1", 1), ("uint64", b"18446744073709551615", 2**64 - 1),
         ("int64", b"1.0", 1), ("int64", b"1e3", 1000), ("double", b"1", 1.0), ("double", b"0.1", 0.1),
         ("decimal128(9, 2)", b'"12.10"', Decimal("12.10")), ("date32[day]", b'"2026-01-02"', datetime.date(2026, 1, 2)),
+        ("int64", b"9223372036854775807", 2**63 - 1), ("int64", b"-9223372036854775808", -(2**63)),
+        ("int64", b"9.223372036854775807e18", 2**63 - 1), ("fixed_size_binary[2]", b'"AAE="', b"\0\1"),
         ("binary", b'"AAE="', b"\0\1"), ("timestamp[us]", b'"2026-01-02T03:04:05"', "2026-01-02T03:04:05"),
     ],
 )  # fmt: skip
@@ -35,6 +37,7 @@ def test_a_cell_becomes_the_value_that_its_json_says(kind: str, cell: bytes, exp
 @pytest.mark.parametrize(
     ("kind", "cell"),
     [("int64", b"1.5"), ("int64", b'"1"'), ("int64", b"true"), ("double", b"1e400"), ("bool", b"1"),
+     ("int64", b"9223372036854775808"), ("int64", b"-9223372036854775809"), ("int64", b"1e30"),
      ("int64", b"1" * 5000), ("double", b"1e999999999"), ("date32[day]", b'"2026"'), ("binary", b'"?"')],
 )  # fmt: skip
 def test_a_value_of_another_type_is_null_and_counted(kind: str, cell: bytes) -> None:
