@@ -103,7 +103,7 @@ SQLITE_FITS: dict[str, set[str]] = {
     "binary": ANY,
     "date32[day]": {*ANY, "text", "varchar", "date", "datetime"},
     "timestamp[ns]": {*ANY, "text", "varchar", "date", "datetime"},
-    "json": {*ANY, "text", "varchar", "json"},
+    "json": {*ANY, "text", "varchar"},
     "null": set(SQLITE),
 }
 
