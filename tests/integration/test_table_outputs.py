@@ -287,6 +287,35 @@ def test_an_attempt_that_wakes_up_after_its_successor_has_published_leaves_that_
     check_loaded(task, manifest)
 
 
+@pytest.mark.parametrize(("table", "with_letters"), [("labels", False), ("labels", True), ("", True)])
+def test_an_attempt_that_stalls_while_it_finds_its_dead_letters_leaves_what_its_successor_published(
+    world: World, task: OneTask, monkeypatch: pytest.MonkeyPatch, table: str, with_letters: bool
+) -> None:
+    from anthropic_batches_provider.batches.output import publishing
+
+    world.control.add_outcome("errored", text_matches="hello 9$", error_type="overloaded_error", first_submissions=1)
+    submitted(task, table=table, dead_letters=with_letters)
+    (task.folder / "stale").mkdir()
+    stale = task.collection(task.job(), task.folder / "stale")
+    original, outputs = publishing._with_dead_letters, []
+
+    def stalls(*arguments: Any) -> Manifest:
+        with monkeypatch.context() as patch:
+            patch.setattr(publishing, "_with_dead_letters", original)
+            outputs.append(task.finish())
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "_with_dead_letters", stalls)
+        with pytest.raises(LedgerError, match="started a further round"):
+            stale.publish()
+    folder = next((task.folder / "jobs").rglob("job-0001")) / "table" if table else task.folder / "out"
+    assert json.loads((folder / "_manifest.json").read_bytes())["counts"] == outputs[0].as_dict()["counts"]
+    assert outputs[0].counts.succeeded == 12
+    assert not (folder / "_dead_letters.jsonl").exists()
+    assert task.job().is_finished()
+
+
 def test_an_attempt_that_wakes_up_with_another_table_publishes_there(task: OneTask, stale: JobCollection) -> None:
     task.finish(table="labels_2")
     assert stale.publish().destination == "sql://warehouse@labels"

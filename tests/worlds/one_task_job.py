@@ -88,6 +88,7 @@ class Arguments:
     owner: str = "owner"
     output_format: Literal["jsonl", "jsonl.gz"] = "jsonl"
     include_message: bool = False
+    dead_letters: bool = False
     keep_requests: bool = False
     xcom_max_bytes: int = 1_000_000
     wrong_by: float = 0.0
@@ -163,6 +164,7 @@ class OneTask:
         settings = CollectionSettings(
             spool_folder=spool / "collect", include_message=asked.include_message, keep_requests=asked.keep_requests,
             tries=asked.tries, clock=self._clock, choice=ColumnChoice.of(asked.columns), as_table=bool(asked.table),
+            dead_letters=asked.dead_letters,
         )  # fmt: skip
         source = client or self.world.client
         if asked.destination == "xcom":

@@ -6,7 +6,7 @@ Invariant: the file is in place before a manifest names it, and is removed after
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from anthropic_batches_provider.batches.ledger import Storage
@@ -21,12 +21,20 @@ DEAD_LETTERS_NAME = "_dead_letters.jsonl"
 _BUFFER_BYTES = 1 << 20
 
 
-def put_dead_letters(letters: Iterable[bytes], storage: Storage, path: str, spool: Path) -> DeadLetters | None:
+def put_dead_letters(
+    letters: Iterable[bytes],
+    storage: Storage,
+    path: str,
+    spool: Path,
+    *,
+    before_put: Callable[[], None] = lambda: None,
+) -> DeadLetters | None:
     """Write dead letters to a store, and return what the manifest says of them; None if there are none.
 
     :param letters: lines of JSON.
     :param path: of the file, in the storage.
     :param spool: local folder with room for the file.
+    :param before_put: called when all letters are known; if it raises, those in the store stay as they are.
     """
     local, rows = spool / "dead_letters", 0
     try:
@@ -34,6 +42,7 @@ def put_dead_letters(letters: Iterable[bytes], storage: Storage, path: str, spoo
             for line in letters:
                 file.write(line)
                 rows += 1
+        before_put()
         if not rows:
             return None
         storage.put_file(local, path)

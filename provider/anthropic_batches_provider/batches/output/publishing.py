@@ -81,9 +81,10 @@ def publish(
     )
     work.check_current()  # first: if another attempt has begun a further round, that explains what is missing
     _check_not_poorer(manifest, previous)
+    check_current = check_current or work.check_current
     if destination.table is not None:
-        _load(destination.table, work, destination, parts, check_current or work.check_current)
-    manifest = _with_dead_letters(manifest, work, destination, settings, spool)
+        _load(destination.table, work, destination, parts, check_current)
+    manifest = _with_dead_letters(manifest, work, destination, settings, spool, check_current)
     _put(manifest, destination, spool)
     work.close(manifest)
     log.info("Published %s at %s: %s", counted(manifest.counts.rows, "row"), manifest.destination, manifest.counts)
@@ -91,12 +92,28 @@ def publish(
 
 
 def _with_dead_letters(
-    manifest: Manifest, work: OutputSource, destination: Destination, settings: CollectionSettings, spool: Path
+    manifest: Manifest,
+    work: OutputSource,
+    destination: Destination,
+    settings: CollectionSettings,
+    spool: Path,
+    check_current: Callable[[], None],
 ) -> Manifest:
-    """Put the dead letters in place if they are asked for, and return the manifest that names them."""
+    """Put the dead letters in place if they are asked for, and return the manifest that names them.
+
+    Loading a table and finding the letters may have taken long, so it is checked once more whether to go on.
+    """
     if not settings.dead_letters:
+        if destination.table is not None:
+            check_current()
         return manifest
-    letters = put_dead_letters(work.dead_letters(), destination.storage, DEAD_LETTERS_NAME, spool)
+    try:
+        letters = put_dead_letters(
+            work.dead_letters(), destination.storage, DEAD_LETTERS_NAME, spool, before_put=check_current
+        )
+    except CorruptLedgerError:
+        check_current()  # an attempt that has gone on has removed what they are made of
+        raise
     replaced = tuple(name for name in manifest.replaced if letters is None or name != DEAD_LETTERS_NAME)
     manifest = replace(manifest, dead_letters=letters, replaced=replaced)
     tell_dead_letters(manifest)
