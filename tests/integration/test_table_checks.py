@@ -238,6 +238,17 @@ def test_a_column_of_the_rows_may_not_be_the_owner_column(warehouse: Warehouse) 
         assert "column 'id' of the rows has the name of the table's owner column" in message
 
 
+def test_a_column_with_the_owner_columns_name_is_one_problem_and_the_owner_column_stays_as_it_is(
+    warehouse: Warehouse,
+) -> None:
+    warehouse.execute(f"CREATE TABLE labels ({RIGHT})")
+    message = refused(check, MADE, **{OWNER_COLUMN: "string"})
+    assert f"column '{OWNER_COLUMN}' of the rows has the name of the table's owner column" in message
+    assert f'ALTER COLUMN "{OWNER_COLUMN}"' not in message
+    assert "create=True changes no table that is there. Nothing was sent." in message
+    assert "create=True" not in refused(check, LABELS, **{OWNER_COLUMN: "string"})
+
+
 def test_names_that_postgres_would_cut_are_refused_before_a_table_is_made(warehouse: Warehouse) -> None:
     for function in (check_before, check):
         message = refused(function, MADE, id="int64", **{"é" * 32: "int64"})
@@ -400,11 +411,17 @@ def test_sqlite_a_file_that_is_missing_or_cannot_be_written_is_refused(
 ) -> None:
     missing = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "b.db")})
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", missing)
-    assert "there is no database file" in refused(check_before, MADE)
+    message = refused(check_before, MADE)
+    assert "there is no database file" in message
+    assert f"or make an empty one: touch {tmp_path / 'b.db'}" in message
     assert not (tmp_path / "b.db").exists()
     read_only = json.dumps({"conn_type": "sqlite", "host": str(sqlite_file), "extra": {"mode": "ro"}})
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", read_only)
     assert "readonly database" in refused(check_before, MADE)
+    (tmp_path / "rows.csv").write_text("id,text\n" * 1000)
+    wrong = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "rows.csv")})
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", wrong)
+    assert "it must name a database of SQLite" in refused(check_before, MADE)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,15 @@ def check_choice(name: str, value: Any, *allowed: str) -> None:
         raise ConfigurationError(f"{name}= must be {listed}, not {value!r}.")
 
 
+def check_flag(name: str, value: Any) -> None:
+    """Refuse a value that is neither True nor False.
+
+    :raises ConfigurationError: such as for a path, which would only count as true.
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name}= must be True or False, not a value of type {type(value).__name__}.")
+
+
 def check_pilot(pilot: Any) -> None:
     """Refuse a value that is no size of a pilot.
 

@@ -33,6 +33,7 @@ from anthropic_batches_provider.edge.prompt_files import PROMPT_FILES
 from anthropic_batches_provider.edge.rendered_values import beta_headers
 from anthropic_batches_provider.edge.row_arguments import RowsArgument, refuse_source
 from anthropic_batches_provider.edge.row_sources import RowSource
+from anthropic_batches_provider.edge.sql_table import SqlTable
 from anthropic_batches_provider.edge.templates import Templates
 from anthropic_batches_provider.edge.uris import local_path
 from anthropic_batches_provider.errors import ConfigurationError
@@ -200,12 +201,13 @@ def _check_prompt(operator: Any) -> None:
 
 
 def _check_rows(rows: RowsArgument, templates: Templates) -> None:
-    if isinstance(rows.source, str):
-        _check_path(rows.source, rows.name, templates)
-    elif isinstance(rows.source, RowSource):
-        rows.source.check(templates)
-    elif rows.source is not None and not isinstance(rows.source, ResolveMixin) and not callable(rows.source):
-        refuse_source(rows.source)
+    source = rows.source
+    if isinstance(source, str):
+        _check_path(source, rows.name, templates)
+    elif isinstance(source, RowSource):
+        source.check(templates)
+    elif isinstance(source, SqlTable) or not (source is None or isinstance(source, ResolveMixin) or callable(source)):
+        refuse_source(source)
 
 
 def _check_path(text: str, argument: str, templates: Templates) -> None:
@@ -214,7 +216,8 @@ def _check_path(text: str, argument: str, templates: Templates) -> None:
     try:
         local_path(text)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{argument}=: {error}") from None
+        table = " For a table of a database, give SqlTable(conn_id, table)." if argument == "destination" else ""
+        raise ConfigurationError(f"{argument}=: {error}{table}") from None
 
 
 def _check_betas(betas: Any, templates: Templates) -> None:

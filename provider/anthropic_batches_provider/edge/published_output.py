@@ -23,9 +23,10 @@ from anthropic_batches_provider.batches.output.manifest import (
 )
 from anthropic_batches_provider.batches.rows import Partitions, read_row_file
 from anthropic_batches_provider.edge.object_storage import open_storage
+from anthropic_batches_provider.edge.sql_table import TABLE_SCHEME
 from anthropic_batches_provider.edge.sql_tables.reading import rows_of_table
 from anthropic_batches_provider.edge.task_destination import XCOM
-from anthropic_batches_provider.edge.uris import as_uri, is_path, shown_uri
+from anthropic_batches_provider.edge.uris import as_uri, is_path, shown_uri, split_scheme
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError, LedgerError
 
 _Rows = Iterator[dict[str, Any] | InvalidRowError]
@@ -44,6 +45,11 @@ def rows_of(output: Any) -> Iterator[dict[str, Any]]:
     if is_path(output):
         output = as_uri(output, "output")
     if isinstance(output, str):
+        if split_scheme(output)[0] == TABLE_SCHEME:
+            raise ConfigurationError(
+                f"{shown_uri(output)} is a table, and its name does not say which of its rows are meant. Give the "
+                "return value of the task that wrote them. Nothing was read."
+            )
         folder = output.rstrip("/").removesuffix(f"/{MANIFEST_NAME}")
         return _rows_of_parts(_manifest_in(folder), folder)
     if isinstance(output, Mapping):

@@ -17,6 +17,7 @@ from anthropic_batches_provider.batches.requests.wrong_shapes import way_to_rows
 from anthropic_batches_provider.edge.mapped_arguments import is_literal_argument
 from anthropic_batches_provider.edge.row_files import read_row_files
 from anthropic_batches_provider.edge.row_sources import RowSource, source_of_list
+from anthropic_batches_provider.edge.sql_table import SqlTable
 from anthropic_batches_provider.edge.uris import as_uri, is_path, shown_uri
 from anthropic_batches_provider.errors import ConfigurationError
 
@@ -133,6 +134,11 @@ def refuse_source(source: Any) -> None:
     """
     if is_frame(source):
         return
+    if isinstance(source, SqlTable):
+        raise ConfigurationError(
+            "SqlTable(…) is a destination, and no rows are read from it. To read rows of a table, give "
+            "SqlRows(conn_id, query). Nothing was sent."
+        )
     if (way := way_to_rows(source)) is not None:
         raise ConfigurationError(
             f"Rows cannot be read from a {type(source).__name__} itself. Give `{way}`, or a function that yields dicts "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def database_hook(conn_id: str, user: str, *, standing: str = "Nothing was sent.
         raise ConfigurationError(
             f"There is no Airflow connection {conn_id!r}. Add it, or correct {user}(conn_id=…). {standing}"
         ) from None
-    _check_file_of_sqlite(where, connection, standing)
+    _check_file_of_sqlite(where, connection, standing, may_be_made=user == "SqlTable")
     try:
         hook = connection.get_hook()
     except (AirflowException, ImportError) as error:
@@ -42,13 +43,22 @@ def database_hook(conn_id: str, user: str, *, standing: str = "Nothing was sent.
     return hook
 
 
-def _check_file_of_sqlite(where: str, connection: Any, standing: str) -> None:
-    """Refuse a database of SQLite that is not there: its driver would make an empty one.
+def _check_file_of_sqlite(where: str, connection: Any, standing: str, *, may_be_made: bool) -> None:
+    """Refuse a database of SQLite that is not there: its driver would make an empty one, or one for each session.
 
+    :param may_be_made: whether an empty database is of use.
     :raises ConfigurationError: names the file.
     """
-    file = Path(connection.host or "")
-    if connection.conn_type == "sqlite" and file.is_absolute() and not file.exists():
+    if connection.conn_type != "sqlite":
+        return
+    if (connection.host or "") in ("", ":memory:"):
         raise ConfigurationError(
-            f"{where}: there is no database file {str(file)!r}. Correct the host of the connection. {standing}"
+            f"{where}: the connection names no database file, and each session would see an empty database of its own. "
+            f"Give the absolute path of the file as the connection's host. {standing}"
+        )
+    file = Path(connection.host)
+    if file.is_absolute() and not file.exists():
+        made = f", or make an empty one: touch {shlex.quote(str(file))}" if may_be_made else ""
+        raise ConfigurationError(
+            f"{where}: there is no database file {str(file)!r}. Correct the host of the connection{made}. {standing}"
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 OWNER_COLUMN = "anthropic_batches_unit"
+TABLE_SCHEME = "sql"  # of what messages and the manifest call a table; it names none of its rows
 _ARGUMENT = "destination"
 _MOST_PARTS = 3
 _MAY_BE_A_TEMPLATE = re.compile(r"[{%#<\[$(]")
@@ -95,7 +96,7 @@ class SqlTable(ResolveMixin):
 
     def serialize(self) -> str:
         """Return what Airflow shows and stores of it, and what messages and the manifest call it."""
-        return f"sql://{self.conn_id}@{self.table}"
+        return f"{TABLE_SCHEME}://{self.conn_id}@{self.table}"
 
     def __str__(self) -> str:
         return self.serialize()

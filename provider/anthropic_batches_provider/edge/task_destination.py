@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT
 from anthropic_batches_provider.edge.arguments import DEFAULT_XCOM_MAX_BYTES
 from anthropic_batches_provider.edge.object_storage import open_storage
-from anthropic_batches_provider.edge.sql_table import SqlTable
-from anthropic_batches_provider.edge.uris import Uri, as_uri
+from anthropic_batches_provider.edge.row_sources import RowSource
+from anthropic_batches_provider.edge.sql_table import TABLE_SCHEME, SqlTable
+from anthropic_batches_provider.edge.uris import as_uri, split_scheme
 from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,14 +21,34 @@ if TYPE_CHECKING:
 
 XCOM = "xcom"  # as ``destination=``
 _STAGED_PARTS = "table"  # in the job folder
+_DATABASES = frozenset(
+    {TABLE_SCHEME, "postgres", "postgresql", "sqlite", "mysql", "mssql", "oracle", "jdbc", "odbc"}
+)  # schemes
+_WHAT_TO_GIVE = (
+    "Give the URI or the absolute path of a folder, SqlTable(conn_id, table) for a table of a database, or 'xcom', "
+    "which returns the rows."
+)
 
 
-def as_destination(destination: Uri | SqlTable) -> str | SqlTable:
+def as_destination(destination: Any) -> str | SqlTable:
     """Return a value of ``destination=`` with a path as text.
 
-    :raises ConfigurationError: it is a path that :func:`.as_uri` refuses.
+    :param destination: as a DAG's author gave it, or as Airflow resolved it.
+    :raises ConfigurationError: it names neither a folder nor a table, or is a path that :func:`.as_uri` refuses.
     """
-    return destination if isinstance(destination, SqlTable) else as_uri(destination, "destination")
+    if isinstance(destination, SqlTable):
+        return destination
+    if destination is None or isinstance(destination, (RowSource, type)):
+        is_class = isinstance(destination, type)
+        given = f"the class {destination.__name__}" if is_class else f"of type {type(destination).__name__}"
+        raise ConfigurationError(f"destination= is {given}. {_WHAT_TO_GIVE}")
+    text: str = as_uri(destination, "destination")
+    if isinstance(text, str) and split_scheme(text)[0].partition("+")[0].lower() in _DATABASES:
+        raise ConfigurationError(
+            "destination= is the address of a database. Give destination=SqlTable(conn_id, table), with the id of an "
+            "Airflow connection to it."
+        )
+    return text
 
 
 def restored_destination(pinned: Any) -> str | SqlTable:
@@ -58,7 +79,11 @@ def destination_of(context: Context, uri: str, output_format: str, *, owner: str
     find_format(output_format).check_installed()
     task_instance: Any = context["ti"]
     folder = folder_of_task(uri, task_instance.map_index)
-    return Destination(storage=open_storage(folder, holds_ledger=False), owner=owner, output_format=output_format)
+    try:
+        storage = open_storage(folder, holds_ledger=False)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"destination=: {error}") from error
+    return Destination(storage=storage, owner=owner, output_format=output_format)
 
 
 def is_table(destination: str | SqlTable, output_format: str) -> bool:
@@ -68,12 +93,17 @@ def is_table(destination: str | SqlTable, output_format: str) -> bool:
     return isinstance(destination, SqlTable) or (destination != XCOM and find_format(output_format).is_table)
 
 
-def check_table_argument(operator: Any) -> None:
-    """Refuse arguments of an operator that mean nothing for a table.
+def check_destination_arguments(operator: Any) -> None:
+    """Refuse arguments of an operator that mean nothing for its destination: for a table, or for XCom.
 
     :param operator: has an attribute for each argument.
     :raises ConfigurationError: names the argument.
     """
+    if operator.destination == XCOM and operator.output_format != DEFAULT_FORMAT:
+        raise ConfigurationError(
+            f"output_format={operator.output_format!r} is given, but no file is written: destination= is 'xcom', the "
+            "default, which returns the rows. Set destination= to the URI of a folder, or leave output_format out."
+        )
     if not isinstance(operator.destination, SqlTable):
         return
     for name, default in (("output_format", DEFAULT_FORMAT), ("xcom_max_bytes", DEFAULT_XCOM_MAX_BYTES)):

@@ -18,6 +18,7 @@ from anthropic_batches_provider.edge.arguments import (
     DEFAULT_XCOM_MAX_BYTES,
     check_choice,
     check_count,
+    check_flag,
     seconds_of,
 )
 from anthropic_batches_provider.edge.chosen_columns import (
@@ -34,8 +35,8 @@ from anthropic_batches_provider.edge.sql_table import SqlTable
 from anthropic_batches_provider.edge.task_destination import (
     XCOM,
     as_destination,
+    check_destination_arguments,
     check_table,
-    check_table_argument,
     destination_of,
     is_table,
     pinned_destination,
@@ -236,6 +237,7 @@ class MessageBatchOperator(RowsOperator):
     ) -> None:
         check_choice("output_format", output_format, *format_names())
         check_choice("on_timeout", on_timeout, *POLICIES)
+        check_flag("dead_letters", dead_letters)
         check_count("xcom_max_bytes", xcom_max_bytes)
         super().__init__(**kwargs)
         self.destination = as_destination(destination)
@@ -250,7 +252,7 @@ class MessageBatchOperator(RowsOperator):
         self.deadline: float | None = None  # seconds since the epoch; from the start of the try on
         check_folder(self, "destination", besides=XCOM)
         check_chosen_columns(self)
-        check_table_argument(self)
+        check_destination_arguments(self)
 
     def result_columns(self, schema: Mapping[str, Any] | None) -> Collection[str] | None:
         """Return the names of the output's own columns if ``columns`` chooses them; else None."""
@@ -268,8 +270,9 @@ class MessageBatchOperator(RowsOperator):
         check_columns_of_rows(self, answer_fields_of(None if judged_by is None else judged_by.schema))
         if self.timeout is not None:
             self.deadline = SystemClock().now().timestamp() + seconds_of(self.timeout)
+        self.destination = as_destination(self.destination)  # another task's output may have brought it
+        check_destination_arguments(self)
         if isinstance(self.destination, SqlTable):
-            check_table_argument(self)  # which another task's output may not have shown when the DAG was parsed
             layout, are_all_known = job_input.known_layout(
                 ColumnChoice.of(self.columns), include_message=self.include_message
             )

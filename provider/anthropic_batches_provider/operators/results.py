@@ -14,6 +14,7 @@ from anthropic_batches_provider.edge.arguments import (
     DEFAULT_XCOM_MAX_BYTES,
     check_choice,
     check_count,
+    check_flag,
 )
 from anthropic_batches_provider.edge.chosen_columns import check_collected_columns
 from anthropic_batches_provider.edge.connections import connection_of
@@ -32,7 +33,7 @@ from anthropic_batches_provider.edge.sql_table import SqlTable
 from anthropic_batches_provider.edge.task_destination import (
     XCOM,
     as_destination,
-    check_table_argument,
+    check_destination_arguments,
     destination_of,
     is_table,
     staged_parts_of_job,
@@ -122,6 +123,7 @@ class MessageBatchResultsOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         check_choice("output_format", output_format, *format_names())
+        check_flag("dead_letters", dead_letters)
         check_count("xcom_max_bytes", xcom_max_bytes)
         super().__init__(**kwargs)
         self.job = job
@@ -140,7 +142,7 @@ class MessageBatchResultsOperator(BaseOperator):
         check_job_arguments(self, one_job=True)
         check_dead_letters(self)
         check_folder(self, "destination", besides=XCOM)
-        check_table_argument(self)
+        check_destination_arguments(self)
         check_failed_rows_argument(self)
         check_collected_columns(self)
 
@@ -161,7 +163,7 @@ class MessageBatchResultsOperator(BaseOperator):
         from anthropic_batches_provider.hooks import MessageBatchHook
 
         self.destination = as_destination(self.destination)  # an XCom may have resolved to a path
-        check_table_argument(self)
+        check_destination_arguments(self)
         max_failed_rows = failed_rows_limit(self.max_failed_rows)
         show_links(self)
         what = self._what()

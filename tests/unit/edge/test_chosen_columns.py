@@ -83,7 +83,7 @@ def test_fields_that_only_a_run_knows_are_taken_as_they_are(table: dict[str, Any
         results({"parsed_label": "text"}, **table)
 
 
-@pytest.mark.parametrize("files", [FILES, {"destination": "xcom", "output_format": "parquet"}, {}])
+@pytest.mark.parametrize("files", [FILES, {"destination": "xcom"}, {}])
 def test_elsewhere_answer_and_usage_are_one_column_each(files: dict[str, Any]) -> None:
     one(["parsed", "usage"], output_schema=CLOSED, **files)
     for make in (

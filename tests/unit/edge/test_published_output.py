@@ -257,6 +257,7 @@ def test_a_manifest_of_something_else_is_an_error(folder: Path) -> None:
         (3, "a value of type int"),
         (b"{}", "a value of type bytes"),
         ("labels", "'labels' is not an absolute path"),
+        ("sql://warehouse@labels", "'sql://warehouse@labels' is a table, .* Give the return value of the task"),
         (Path("labels"), "relative path 'labels'"),
     ],
 )

@@ -283,3 +283,12 @@ def test_a_database_of_sqlite_that_is_not_there_is_not_made(tmp_path: Path, monk
     with pytest.raises(ConfigurationError, match=r"there is no database file '.*absent\.db'\. Correct the host"):
         list(read_query(Query("warehouse", "SELECT 1 AS one"), SourceSchema()))
     assert not absent.exists()
+
+
+@pytest.mark.parametrize("host", [None, "", ":memory:"])
+def test_a_database_of_sqlite_without_a_file_is_refused(host: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": host}))
+    with pytest.raises(
+        ConfigurationError, match=r"names no database file, .* Give the absolute path .* Nothing was sent"
+    ):
+        list(read_query(Query("warehouse", "SELECT 1 AS one"), SourceSchema()))

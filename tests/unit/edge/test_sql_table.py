@@ -15,6 +15,7 @@ from anthropic_batches_provider.destinations import SqlTable
 from anthropic_batches_provider.edge.task_destination import pinned_destination, restored_destination
 from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.operators import MessageBatchOperator, MessageBatchResultsOperator
+from anthropic_batches_provider.sources import SqlRows
 
 ASKED: dict[str, Any] = {"rows": [{"n": 1}], "key": "n", "prompt": "{{ row.n }}", "model": "m", "max_tokens": 1}
 
@@ -22,6 +23,13 @@ ASKED: dict[str, Any] = {"rows": [{"n": 1}], "key": "n", "prompt": "{{ row.n }}"
 def operator(destination: Any, **arguments: Any) -> MessageBatchOperator:
     with DAG("d"):
         return MessageBatchOperator(task_id="t", destination=destination, **ASKED, **arguments)
+
+
+def results(destination: Any, **arguments: Any) -> MessageBatchResultsOperator:
+    with DAG("d"):
+        return MessageBatchResultsOperator(
+            task_id="r", job="/jobs/d/t/u/-/job-0001", destination=destination, **arguments
+        )
 
 
 def resolved(destination: SqlTable, **values: Any) -> SqlTable:
@@ -54,6 +62,43 @@ def resolved(destination: SqlTable, **values: Any) -> SqlTable:
 def test_what_can_never_be_right_fails_when_the_dag_is_parsed(arguments: Any, options: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         SqlTable(*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("destination", "message"),
+    [
+        (None, r"destination= is of type NoneType\. Give the URI .*, SqlTable\(conn_id, table\) for a table"),
+        (SqlTable, "destination= is the class SqlTable"),
+        (SqlRows("warehouse", "SELECT 1"), "destination= is of type SqlRows"),
+        ("postgresql+psycopg://user:secret@host/shop", r"address of a database\. Give destination=SqlTable"),
+        ("sql://warehouse@labels", r"address of a database\. Give destination=SqlTable"),
+        ("shop.labels", r"'shop\.labels' is not an absolute path\. .* For a table of a database, give SqlTable"),
+    ],
+)
+def test_what_is_neither_a_folder_nor_a_table_fails_when_the_dag_is_parsed(destination: Any, message: str) -> None:
+    for kind in (operator, results):
+        with pytest.raises(ConfigurationError, match=message) as error:
+            kind(destination)
+        assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("output_format", ["parquet", "csv", "jsonl.gz"])
+def test_a_format_of_files_is_refused_where_no_file_is_written(output_format: str) -> None:
+    for kind in (operator, results):
+        with pytest.raises(ConfigurationError, match=f"output_format='{output_format}' is given, but no file"):
+            kind("xcom", output_format=output_format)
+
+
+def test_dead_letters_are_no_path() -> None:
+    for kind in (operator, results):
+        with pytest.raises(ConfigurationError, match="dead_letters= must be True or False, not a value of type str"):
+            kind("/out", dead_letters="/out/letters")
+
+
+def test_a_table_is_no_source_of_rows() -> None:
+    asked = {**ASKED, "rows": SqlTable("warehouse", "labels")}
+    with DAG("d"), pytest.raises(ConfigurationError, match=r"SqlTable.* is a destination.*SqlRows\(conn_id, query\)"):
+        MessageBatchOperator(task_id="t", destination="/out", **asked)
 
 
 @pytest.mark.parametrize(

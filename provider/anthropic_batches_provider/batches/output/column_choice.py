@@ -96,7 +96,7 @@ class ColumnChoice:
         known = {name for name, _ in leaves}.union(plain)
         unknown = next((name for name, _ in self.names if name not in known), None)
         if unknown is not None:
-            near = get_close_matches(unknown, known, n=1)
+            near = [f"parsed_{unknown}"] if f"parsed_{unknown}" in known else get_close_matches(unknown, known, n=1)
             meant = f" Did you mean {near[0]!r}?" if near else ""
             raise ConfigurationError(
                 f"`columns` names {unknown!r}, which is no column of the result here.{meant} {_reason(unknown, leaves)}"

@@ -38,7 +38,8 @@ def check_before_reading(
     names = [column.name for column in columns]
     with database.session() as session:
         found = _found(database, session, table)
-        _refuse(database, problems_of(database, table, owner, columns, found, are_all_known=are_all_known))
+        problems = problems_of(database, table, owner, columns, found, are_all_known=are_all_known)
+        _refuse(database, problems, is_kept=table.create and found is not None)
         make = None if found is not None else _statement(database, table, columns)
         try:
             rehearse(database, session, table.table, table.owner_column, names, owner=owner, make=make)
@@ -61,7 +62,8 @@ def check_table(database: Database, table: SqlTable, owner: str, columns: Sequen
             _refuse(database, problems_of(database, table, owner, columns, None))
             _make(database, session, table, columns)
             found = _found(database, session, table)
-        _refuse(database, problems_of(database, table, owner, columns, found))
+        problems = problems_of(database, table, owner, columns, found)
+        _refuse(database, problems, is_kept=table.create and found is not None)
         if found is not None and not found.have_types:
             log.info(
                 "%s: only the names of the columns are checked, not their types, because the catalog of %s is not "
@@ -94,13 +96,17 @@ def _found(database: Database, session: Session, table: SqlTable) -> TargetColum
     return found
 
 
-def _refuse(database: Database, problems: Sequence[str]) -> None:
-    """Raise one error for all columns that do not fit."""
+def _refuse(database: Database, problems: Sequence[str], *, is_kept: bool = False) -> None:
+    """Raise one error for all columns that do not fit.
+
+    :param is_kept: whether the task would make the table, but found it there.
+    """
     if problems:
         listed = "\n".join(f"- {problem}" for problem in problems)
+        stays = " create=True changes no table that is there." if is_kept else ""
         raise ConfigurationError(
             f"{database.subject}: it cannot take the rows:\n{listed}\nChange the table, or choose and rename columns "
-            f"with `columns`, `key` and `keep`; then clear the task. {database.standing}"
+            f"with `columns`, `key` and `keep`; then clear the task.{stays} {database.standing}"
         )
 
 

@@ -55,7 +55,9 @@ _ADVICE_OF_SQLITE = {
     "SQLITE_CONSTRAINT_NOTNULL": _ADVICE["23502"],
     "SQLITE_CONSTRAINT_CHECK": _ADVICE["23514"],
     "SQLITE_CONSTRAINT_FOREIGNKEY": _ADVICE["23503"],
+    "SQLITE_NOTADB": "Correct the host of the connection: it must name a database of SQLite",
 }
+_LASTING_OF_SQLITE = ("SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_NOTADB", "SQLITE_READONLY")
 _ANY_ADVICE = "Change the table so that it takes the rows, or leave columns out with columns="
 
 
@@ -125,13 +127,14 @@ class LoadCalls:
             return ConfigurationError(
                 f"{self.subject}: {step} failed: {what}. {advice}; then clear the task. {self.standing}"
             )
-        return SourceError(f"{self.subject}: {step} failed: {what}. {self.standing} {self.retry}")
+        hint = f" If it fails again: {advice[0].lower()}{advice[1:]}." if advice else ""
+        return SourceError(f"{self.subject}: {step} failed: {what}. {self.standing} {self.retry}{hint}")
 
 
 def _is_lasting(error: Exception, state: str) -> bool:
     if state == _ONLY_READS:
         return False
-    is_refused = state.startswith((_CONSTRAINT, "3F", "SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_READONLY"))
+    is_refused = state.startswith((_CONSTRAINT, "3F", *_LASTING_OF_SQLITE))
     return is_refused or "IntegrityError" in classes_of(error) or is_lasting(error, state or None)
 
 

@@ -66,7 +66,8 @@ class _Comparison:
             return
         yield from self._owner(found)
         for column in self._columns:
-            yield from self._column(column, found)
+            if column.name != owner:
+                yield from self._column(column, found)
         if self._are_all_known:
             yield from self._not_filled(found)
 

@@ -93,6 +93,7 @@ def test_what_is_no_choice_is_refused(columns: Any, said: str) -> None:
             WHOLE,
             r"'verdikt', which is no column .* Did you mean 'verdict'\?.* text, parsed, verdict, usage",
         ),
+        (["label"], FIELDS, r"'label', which is no column .* Did you mean 'parsed_label'\?"),
         ({"zzz": None}, WHOLE, r"'zzz', which is no column of the result here\. The columns"),
         (["message"], WHOLE, r"'message'.*only with include_message=True"),
         (["parsed_label"], WHOLE, r"'parsed_label'.*only in a table: with output_format='parquet'"),

@@ -47,8 +47,8 @@ def collect(job: EndedJob) -> Manifest:
 
 @pytest.mark.usefixtures("tsv")
 def test_a_further_format_is_one_file_and_one_entry(job: EndedJob) -> None:
-    MessageBatchOperator(task_id="one", requests=[], output_format="tsv")
-    MessageBatchResultsOperator(task_id="results", batch_ids="b", output_format="tsv")
+    MessageBatchOperator(task_id="one", requests=[], destination="/out", output_format="tsv")
+    MessageBatchResultsOperator(task_id="results", batch_ids="b", destination="/out", output_format="tsv")
     manifest = collect(job)
     assert (manifest.output_format, manifest.counts.rows, manifest.counts.errored) == ("tsv", 3, 1)
     assert [job.files()[part.name].decode() for part in manifest.parts] == [

@@ -180,3 +180,4 @@ def test_a_connection_that_cannot_be_opened_is_told(error: Exception, kind: type
     found = failure(error, connects=True)
     assert isinstance(found, kind)
     assert "connecting failed" in str(found)
+    assert "orrect the connection, or install the driver" in str(found)
