@@ -244,7 +244,10 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "_MOST_TRIES": ("tries", "How often a load into a table begins again because another task removed its parts."),
     },
     "batches.output.delimited_files": {
-        "_BLOCK_BYTES": ("bytes", "How much of a CSV file is held, beside at most 200 records, before it is written."),
+        "_BLOCK_CHARACTERS": (
+            "characters",
+            "How much of a CSV file is held, beside at most 200 records, before it is written.",
+        ),
     },
     "batches.outages": {
         "_LONGEST_OUTAGE_SECONDS": ("s", "How long the task waits out an outage before it fails."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from anthropic_batches_provider.batches.output.formats import DEFAULT_FORMAT
 from anthropic_batches_provider.edge.arguments import DEFAULT_XCOM_MAX_BYTES
@@ -38,17 +38,17 @@ def as_destination(destination: Any) -> str | SqlTable:
     """
     if isinstance(destination, SqlTable):
         return destination
-    if destination is None or isinstance(destination, (RowSource, type)):
-        is_class = isinstance(destination, type)
-        given = f"the class {destination.__name__}" if is_class else f"of type {type(destination).__name__}"
-        raise ConfigurationError(f"destination= is {given}. {_WHAT_TO_GIVE}")
-    text: str = as_uri(destination, "destination")
+    if isinstance(destination, type):
+        raise ConfigurationError(f"destination= is the class {destination.__name__}. {_WHAT_TO_GIVE}")
+    if destination is None or isinstance(destination, RowSource):
+        raise ConfigurationError(f"destination= is of type {type(destination).__name__}. {_WHAT_TO_GIVE}")
+    text: Any = as_uri(destination, "destination")
     if isinstance(text, str) and split_scheme(text)[0].partition("+")[0].lower() in _DATABASES:
         raise ConfigurationError(
             "destination= is the address of a database. Give destination=SqlTable(conn_id, table), with the id of an "
             "Airflow connection to it."
         )
-    return text
+    return cast("str", text)
 
 
 def restored_destination(pinned: Any) -> str | SqlTable:
