@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from anthropic_batches_provider.batches.collection import collect_job
+from anthropic_batches_provider.batches.collection import collect_job, job_collection
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, SealRecord
+from anthropic_batches_provider.batches.message_batch import UNKNOWN_COUNTS, MessageBatch, RequestCounts
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.output.manifest import Manifest
@@ -27,6 +30,7 @@ from anthropic_batches_provider.errors import (
     ChangedInputError,
     CorruptLedgerError,
     JobStoppedError,
+    LedgerError,
     PilotFailedError,
     ResultsUnavailableError,
     SubmissionOutcomeUnknownError,
@@ -346,6 +350,32 @@ def test_a_service_that_does_not_answer_makes_no_pilot_late(task: OneTask) -> No
     check_home(task, task.finish())
 
 
+@pytest.mark.parametrize("counts", [RequestCounts(succeeded=2), UNKNOWN_COUNTS])
+def test_a_pilot_whose_end_is_never_told_right_is_late_after_two_hours(
+    task: OneTask, counts: RequestCounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task.stint()
+    task.world.control.end_batches()
+    client = task.world.client
+    pilot, retrieve = next(iter(client.list())).id, client.retrieve
+
+    def told_wrong(batch_id: str) -> MessageBatch:
+        batch = retrieve(batch_id)
+        return replace(batch, request_counts=counts) if batch_id == pilot else batch
+
+    monkeypatch.setattr(client, "retrieve", told_wrong)
+    assert isinstance(task.stint(), NextLook)
+    assert sent(task) == [PILOT]
+    task.world.control.advance_clock(2 * HOUR + 1)
+    task.stint()
+    assert sent(task) == WHOLE
+    record = task.job().pilot(1)
+    assert record is not None
+    assert record.outcome == "late"
+    monkeypatch.undo()
+    check_home(task, task.finish())
+
+
 # ------------------------------------------------------------------------------------------------ another question
 
 
@@ -373,6 +403,23 @@ def test_a_pilot_that_is_switched_off_while_it_runs_lets_the_rest_go_beside_it(t
     task.stint(pilot=0)
     assert sent(task) == WHOLE
     check_home(task, task.finish(pilot=PILOT))
+
+
+@pytest.mark.parametrize("error_type", ["invalid_request_error", "billing_error"])
+def test_an_error_of_the_pilot_tells_what_was_sent_of_the_rest_before(task: OneTask, error_type: str) -> None:
+    of_the_pilot = r"-3-\d+$"
+    outcome(task, result="errored", error_type=error_type, custom_id=of_the_pilot)
+    task.stint(may_send=False)  # seals it with its pilot
+    task.stint(pilot=0, may_send=True, in_flight=4)
+    assert sent(task) == [1]
+    task.world.control.end_batches()
+    rest = next(iter(task.world.client.list())).id
+    with pytest.raises(
+        (PilotFailedError, JobStoppedError), match=rf"What was sent of the rest before .*{rest}"
+    ) as told:
+        task.finish(pilot=PILOT)
+    assert "othing was billed" not in str(told.value)
+    assert "without asking" not in str(told.value)
 
 
 # ------------------------------------------------------------------------------------------------ what is lost
@@ -482,6 +529,45 @@ def test_parts_are_written_as_their_batches_end_although_the_pilot_went_again(ta
         task.wait(found)
     assert seen == [0, 0, 0, 0, 4]
     assert [row["key"] for row in task.output()] == list(range(ROWS))
+
+
+def meanwhile(task: OneTask, name: str, is_time: Callable[[], bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let another attempt bring the job to its third round after the collection's first use of something."""
+    other, real = OneTask(task.world, task.folder, task.arguments, _stints=count(1000)), getattr(job_collection, name)
+    turns = iter((True,))
+
+    def with_another_attempt(*arguments: Any) -> Any:
+        found = real(*arguments)
+        if is_time() and next(turns, False):
+            while len(task.job().rounds()) < 3:
+                outcome = other.stint()
+                assert isinstance(outcome, NextLook)
+                other.wait(outcome)
+        return found
+
+    monkeypatch.setattr(job_collection, name, with_another_attempt)
+
+
+@pytest.mark.parametrize("name", ["JobResults", "check_destination"])
+def test_no_part_lacks_the_answers_of_a_round_that_another_attempt_began_while_it_was_written(
+    task: OneTask, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome(task, **OVERLOADED, first_submissions=1)
+    task.stint()
+    task.world.control.end_batches()
+    if name == "JobResults":  # the first attempt meets the other when it publishes, else when it writes what has ended
+        task.stint()
+        task.world.control.end_batches()
+        task.stint()
+        task.world.control.end_batches()
+    meanwhile(task, name, lambda: len(task.job().rounds()) > 1, monkeypatch)
+    with suppress(LedgerError):
+        task.stint()
+    monkeypatch.undo()
+    manifest = task.finish()
+    check_home(task, manifest)
+    assert manifest.repairs == {}
+    assert sent(task) == [3, *WHOLE, 4, 4, 1]
 
 
 # ------------------------------------------------------------------------------------------------ progress

@@ -41,6 +41,7 @@ from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (
     JobPlan,
     NextLook,
+    PilotRules,
     Submission,
     SubmissionBounds,
     ask_time,
@@ -53,6 +54,7 @@ from tests.properties.spending_moments import Moments, Objects, Store, Surprise
 LIMITS = ShardLimits(max_requests=3)
 IN_FLIGHT = 4
 ROOM_OF_REPAIRS = 64
+MOST_ROUNDS = 3
 BOUNDS = SubmissionBounds()
 
 
@@ -129,6 +131,7 @@ class World:
 
     :param client: calls the server's simulator.
     :param spools: an empty local folder, for a folder of each attempt.
+    :param pilot: how many rows of each unit go first.
     :ivar doubles: how many of the next create calls a broken network delivers twice, with both answers lost.
     :ivar pause_between_doubles: seconds after each of the two.
     :ivar pause_after_greeting: seconds that reading and sealing the rows takes.
@@ -136,6 +139,7 @@ class World:
     :ivar canceled: batches that the engine tried to cancel.
     :ivar foreign: batches of other programs.
     :ivar changed: units whose source has other rows now.
+    :ivar pilots: by unit, how many of its rows its author wants to go first now.
     :ivar versions: by unit, how often its author has changed the question and the rows, and asked for a restart.
     :ivar brought_home: units on which a task has worked from the rows to the output, with further rounds.
     """
@@ -149,6 +153,7 @@ class World:
         *,
         limits: ShardLimits = LIMITS,
         in_flight: int = IN_FLIGHT,
+        pilot: int = 0,
     ):
         self.server = server
         self.limits = limits
@@ -168,6 +173,7 @@ class World:
         self.foreign: set[str] = set()
         self.changed: set[str] = set()
         self.versions = dict.fromkeys(rows, 0)
+        self.pilots = dict.fromkeys(rows, pilot)
         self.brought_home: set[str] = set()
         self.control.reset()
 
@@ -197,7 +203,7 @@ class World:
         """
         clock, service = self._clock(moments, wrong_by), Service(self, moments)
         job = self._sealed(unit, moments, service, clock, version)
-        return job, self._submission(job, service, clock).advance()
+        return job, self._submission(unit, job, service, clock).advance()
 
     def bring_home(
         self, unit: str, moments: Moments, *, wrong_by: float = 0.0, version: int | None = None
@@ -208,8 +214,8 @@ class World:
         job = self._sealed(unit, moments, service, clock, version)
         collection = JobCollection(job, service, self._destination(unit, moments), self._settings(clock))
         repair = Repair({"truncated": {"max_tokens": ROOM_OF_REPAIRS}})
-        rounds = Rounds(most=3, limits=self.limits, spool_folder=self._spool(), repair=repair)
-        return JobAdvance(job, self._submission(job, service, clock), collection, rounds, clock=clock).advance()
+        rounds = Rounds(most=MOST_ROUNDS, limits=self.limits, spool_folder=self._spool(), repair=repair)
+        return JobAdvance(job, self._submission(unit, job, service, clock), collection, rounds, clock=clock).advance()
 
     def collect(self, unit: str, moments: Moments) -> Manifest:
         """Write the results of a unit's latest job, as the results operator does."""
@@ -232,17 +238,18 @@ class World:
         source = f"{unit} changed" if unit in self.changed else f"{unit} {version}" if version else unit
         plan = JobPlan(
             unit=self.work(unit), question=f"question {version}", conn_id="c", run_id="r", limits=self.limits,
-            on_changed_input="restart" if version else "fail",
+            on_changed_input="restart" if version else "fail", pilot=self.pilots[unit],
         )  # fmt: skip
         return sealed_job(
             Store(self.store, moments), plan, read_rows=lambda: prepared(source, self.rows[unit]),
             account=greeting.account, service=service, clock=clock, spool_folder=self._spool(),
         )  # fmt: skip
 
-    def _submission(self, job: JobFolder, service: Service, clock: Clock) -> Submission:
+    def _submission(self, unit: str, job: JobFolder, service: Service, clock: Clock) -> Submission:
+        rules = PilotRules(spool_folder=self._spool(), repaired={"truncated"}, max_rounds=MOST_ROUNDS)
         return Submission(
             job, service, clock=clock, service_clock=ask_time(service, clock), bounds=BOUNDS,
-            max_requests_in_flight=self.in_flight,
+            max_requests_in_flight=self.in_flight, pilot=rules if self.pilots[unit] else None,
         )  # fmt: skip
 
     def _destination(self, unit: str, moments: Moments) -> Destination:

@@ -31,6 +31,7 @@ ROWS = 3  # one shard
 MOST_LOOKS = 60
 MOST_STEPS = 400
 CALL_MADE = 28  # steps of a first attempt until its call is made; a scenario checks it
+PILOT_SENT = 35  # the same of a job with a pilot
 STRIDE = 31  # in CI; coprime to any period that the steps may have
 
 
@@ -42,12 +43,16 @@ class Scenario:
     :param begun: an attempt was there before, and died with its call made, or so many steps before that.
     :param restart: the second attempt asks another question, and replaces the job.
     :param late: seconds that pass between the two.
+    :param pilot: how many rows go first.
+    :param call_made: steps of a first attempt until its call is made.
     """
 
     fault: Mapping[str, Any] | None = None
     begun: int | None = None
     restart: bool = False
     late: float = 0
+    pilot: int = 0
+    call_made: int = CALL_MADE
 
 
 LOST = {"action": "drop_after_commit"}
@@ -68,6 +73,10 @@ SCENARIOS = {
     "an attempt and a restart": Scenario(restart=True),
     "an attempt whose answer is lost and a restart": Scenario(restart=True, fault=LOST),
     "a refused attempt and a restart": Scenario(restart=True, fault=REFUSED),
+    "two first attempts with a pilot": Scenario(pilot=1),
+    "and the answer of the pilot is lost": Scenario(pilot=1, fault=LOST),
+    "after one that died in the call of its pilot": Scenario(pilot=1, begun=0, call_made=PILOT_SENT, late=SETTLED),
+    "an attempt whose pilot is lost and a restart": Scenario(pilot=1, restart=True, fault=LOST),
 }
 
 
@@ -76,7 +85,7 @@ class Trial:
 
     def __init__(self, server: SimulatorServer, spools: Path, scenario: Scenario) -> None:
         spools.mkdir()
-        self.world = World(server, DirectService(server.simulator), spools, {UNIT: ROWS})
+        self.world = World(server, DirectService(server.simulator), spools, {UNIT: ROWS}, pilot=scenario.pilot)
         self.world.versions[UNIT] = int(scenario.restart)
         self.world.control.change_settings(batch_duration=2 * HOUR, cancel_completes=0)
         self._scenario = scenario
@@ -87,7 +96,7 @@ class Trial:
         if scenario.fault is not None:
             world.control.add_fault("create", **scenario.fault)
         if scenario.begun is not None:
-            self._attempt(world.moments({CALL_MADE - scenario.begun: Surprise("dies")}), version=0)
+            self._attempt(world.moments({scenario.call_made - scenario.begun: Surprise("dies")}), version=0)
             calls = [call.fault or call.batch_id for call in world.control.received().creates]
             assert (calls != []) == (scenario.begun == 0), calls
             assert all(calls), "the call was made, and not only begun"
@@ -140,7 +149,7 @@ class Trial:
         world.control.end_batches()
         billing = world.control.billing()
         assert billing.max_times_billed == 1, "a row was paid for twice"
-        assert billing.rows_billed == ROWS * (1 + len(paid))
+        assert billing.rows_billed == ROWS + sum(batch.request_counts.total for batch in paid)
         if not self._scenario.restart:
             assert not world.canceled, "nothing is canceled where nobody asked for it"
 

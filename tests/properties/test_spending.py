@@ -22,7 +22,13 @@ from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import NextLook
-from anthropic_batches_provider.errors import ApiError, JobStoppedError, LedgerError, MessageBatchesError
+from anthropic_batches_provider.errors import (
+    ApiError,
+    JobStoppedError,
+    LedgerError,
+    MessageBatchesError,
+    PilotFailedError,
+)
 from anthropic_batches_provider.simulator.server import SimulatorServer
 from tests.properties.spending_moments import DiedError, StorageFailedError, Surprise
 from tests.properties.spending_world import ROOM_OF_REPAIRS, World, beginning, world_client
@@ -91,6 +97,7 @@ class Spending(RuleBasedStateMachine):
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
         self.world = World(server, client, Path(self._folder.name), self.rows, **sizes)
+        self.has_pilots = "pilot" in sizes
         self._lost: dict[str, bytes] = {}
         self._cuts: list[dict[str, Any]] = []
 
@@ -145,6 +152,11 @@ class Spending(RuleBasedStateMachine):
     @rule(unit=st.sampled_from(("a", "b", "c")))
     def its_author_changes_the_question_and_asks_for_a_restart(self, unit: str) -> None:
         self.world.versions[unit] += 1
+
+    @precondition(lambda self: self.has_pilots)
+    @rule(unit=st.sampled_from(("a", "b", "c")), pilot=st.sampled_from((0, 1, 2, 5)))
+    def its_author_changes_the_pilot(self, unit: str, pilot: int) -> None:
+        self.world.pilots[unit] = pilot
 
     @precondition(lambda self: not self._lost and not self.world.doubles)
     @rule(unit=st.sampled_from(("a", "b", "c")), which=st.integers(0, 60))
@@ -347,6 +359,11 @@ class Spending(RuleBasedStateMachine):
                 reason = str(error)
                 self.world.pass_time(HOUR)
                 continue
+            except JobStoppedError:  # because of errors of rows of the pilot
+                continue
+            except PilotFailedError:
+                self.world.pilots[unit] = 0  # its author wants the rest all the same
+                continue
             if not isinstance(outcome, NextLook):
                 return
             reason = outcome.reason
@@ -360,6 +377,9 @@ class Spending(RuleBasedStateMachine):
             try:
                 outcome = self.world.bring_home(unit, self.world.moments())
             except JobStoppedError:  # because of errors of rows in an earlier round
+                continue
+            except PilotFailedError:
+                self.world.pilots[unit] = 0
                 continue
             if isinstance(outcome, Manifest):
                 return outcome
@@ -443,6 +463,14 @@ def test_nor_in_jobs_of_many_shards(server: SimulatorServer) -> None:
     profile = settings(PROFILE, max_examples=25, stateful_step_count=15, derandomize=True)
     many = spending_on(server, DirectService(server.simulator), limits=ShardLimits(max_requests=1), in_flight=5)
     run_state_machine_as_test(many, settings=profile)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_nor_where_some_rows_go_first_as_a_pilot(server: SimulatorServer, most: int) -> None:
+    profile = settings(PROFILE, max_examples=60, stateful_step_count=20, derandomize=True)
+    limits = ShardLimits(max_requests=6 if most == 1 else most)
+    piloted = spending_on(server, DirectService(server.simulator), limits=limits, in_flight=5, pilot=2)
+    run_state_machine_as_test(piloted, settings=profile)
 
 
 @pytest.mark.long

@@ -100,8 +100,11 @@ class JobCollection:
         if any(seal.part_shards for seal in rounds[1:]) or self._job.collection_count() != self._collections:
             return None
         check_not_replaced(self._job)
-        if self._written.shards != sum(len(seal.shards) for seal in rounds):  # a pilot was sent again meanwhile
+        shards = sum(len(seal.shards) for seal in rounds)
+        if self._written.shards != shards:  # a pilot was sent again meanwhile
             self._look_at_what_is_there(check_destination(self._destination))
+        if self._written.shards != shards:  # another attempt has begun a further round just now
+            return None
         for state in self._unwritten():
             number, batch = state.shard.shard, batch_of(state)
             pilots = self._pilots_of(state.shard)
@@ -154,6 +157,8 @@ class JobCollection:
             self._check_not_overtaken()
             # If a round was sealed or a collection finished since the last check, parts noted before no longer count.
             self._look_at_what_is_there(check_destination(self._destination))
+            # A part is recorded with the rounds of that look: it must not be made of the results of fewer.
+            work.check_current()
             manifest = self._published(work)
         except _OvertakenError as overtaken:
             log.info("Another attempt has already published %s. That output stays.", self._destination.uri)

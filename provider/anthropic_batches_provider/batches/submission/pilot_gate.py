@@ -184,14 +184,15 @@ class PilotGate:
         return record
 
     def _is_late(self, state: ShardState, now: pendulum.DateTime) -> bool:
-        """Return whether a shard is waited for no longer; its batch must still be running."""
+        """Return whether a shard is waited for no longer; one whose end can be noted is not late."""
         at = _opens_at(state)
         if at is None or now < at:
             return False
         if state.batch is None:
             return True
         try:
-            return not self._service.retrieve(state.batch.batch_id).has_ended
+            # An end is noted, and then judged, only if its counts agree; that of other counts never would be.
+            return not self._service.retrieve(state.batch.batch_id).ended_with(state.shard.requests)
         except BatchNotFoundError:
             return True
         except ApiError as error:
@@ -250,7 +251,7 @@ def _tell(job: JobFolder, record: PilotRecord) -> None:
         )  # fmt: skip
         return
     log.info(
-        "The pilot of %s %s: %d of %s answered, %d refused for good.%s%s",
+        "The pilot of %s (outcome: %s): %d of %s answered, %d refused for good.%s%s",
         job.uri, record.outcome, record.succeeded, rows, record.bad_requests, _spread("Input", record.input_tokens),
         _spread("Output", record.output_tokens),
     )  # fmt: skip
@@ -272,23 +273,26 @@ def _spread(name: str, tokens: Sequence[int]) -> str:
 
 def _stopped(job: JobFolder, record: PilotRecord) -> str:
     named = ", ".join(f"{count:,} with {name}" for name, count in record.errors.items())
+    rest = _sent_of_the_rest(job)
+    only = "Only the" if not rest else "The"
+    billed = "nothing was billed" if not rest else f"none of them was billed. {_billed_of_the_rest(rest)}"
     return (
         f"The pilot of {job.uri} errored, {named} ({record.example or 'no message'}): every further request would fail "
-        "the same way. Fix the account or the key, then clear this task: it goes on from here. Only the pilot's "
-        f"{counted(record.rows, 'row')} {'was' if record.rows == 1 else 'were'} sent, and nothing was billed."
+        f"the same way. Fix the account or the key, then clear this task: it goes on from here. {only} pilot's "
+        f"{counted(record.rows, 'row')} {'was' if record.rows == 1 else 'were'} sent, and {billed.removesuffix('.')}."
     )
 
 
 def _failed(job: JobFolder, record: PilotRecord, reason: str) -> str:
     example = f' For example: "{record.example}"' if record.example else ""
-    states = job.known_shards()
-    pilots = [state for state in states if state.shard.shard in _numbers_of_pilots(job)]
-    rest = [state for state in states if state not in pilots and state.batch is not None]
-    unsent = "and nothing of the rest" if not rest else f"and {counted(len(rest), 'batch')} of the rest before"
+    numbers = _numbers_of_pilots(job)
+    pilots = [state for state in job.known_shards() if state.shard.shard in numbers]
+    rest = _sent_of_the_rest(job)
+    unsent = "and nothing of the rest" if not rest else f"and {counted(len(rest), 'shard')} of the rest before"
     return (
         f"The pilot of {job.uri} failed: {reason}.{example} Correct the question, and clear the task. To send "
         f"the rest all the same, set pilot=0. The pilot's {counted(record.rows, 'row')} "
-        f"{'was' if record.rows == 1 else 'were'} sent, {unsent}. {_billed(record, pilots)}"
+        f"{'was' if record.rows == 1 else 'were'} sent, {unsent}. {_billed(record, pilots, rest)}"
     )
 
 
@@ -296,7 +300,19 @@ def _numbers_of_pilots(job: JobFolder) -> set[int]:
     return {shard.shard for seal in job.rounds() for shard in seal.pilot_shards}
 
 
-def _billed(record: PilotRecord, pilots: Sequence[ShardState]) -> str:
+def _sent_of_the_rest(job: JobFolder) -> list[ShardState]:
+    """Return the other shards that have a batch, or may have: an earlier attempt was told to send no pilot."""
+    numbers = _numbers_of_pilots(job)
+    others = (state for state in job.known_shards() if state.shard.shard not in numbers)
+    return [state for state in others if state.batch is not None or state.open_intent is not None]
+
+
+def _billed_of_the_rest(rest: Sequence[ShardState]) -> str:
+    batches = ", ".join(state.batch.batch_id for state in rest if state.batch is not None)
+    return f"What was sent of the rest before is billed as it runs ({batches or 'its batch is not known yet'})."
+
+
+def _billed(record: PilotRecord, pilots: Sequence[ShardState], rest: Sequence[ShardState]) -> str:
     batches = ", ".join(state.batch.batch_id for state in pilots if state.batch is not None)
     again = 'on_changed_input="restart" or a new edition= starts the corrected job'
     if record.perhaps_billed:
@@ -305,6 +321,8 @@ def _billed(record: PilotRecord, pilots: Sequence[ShardState]) -> str:
             f"{counted(record.perhaps_billed, 'answer')} of the pilot {were} billed: {again}. batch_ids= collects the "
             f"pilot's answers ({batches})."
         )
+    if rest:
+        return f"Nothing of the pilot was billed. {_billed_of_the_rest(rest)} To correct the question, {again}."
     if any(
         isinstance(attempt.outcome.outcome, Adopted)
         for state in pilots
