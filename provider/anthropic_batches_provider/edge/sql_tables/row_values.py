@@ -28,6 +28,10 @@ _ESCAPES = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u0000|u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 _MAY_BE_REPLACED = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+# PostgreSQL's numeric, and so jsonb, has at most so many digits: https://www.postgresql.org/docs/18/datatype-numeric.html
+_MOST_WHOLE_DIGITS, _MOST_FRACTION_DIGITS = 131_072, 16_383
+_MOST_EXPONENT_DIGITS = 8
+_MAY_BE_EXTREME = re.compile(r"\d[eE][+-]?\d{4}|\d{16384}")
 _ISO_DURATION = re.compile(r"(-)?P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d{1,6}))?S)?)?")
 _MOST_INT64 = (1 << 63) - 1
 _TEXTS = frozenset(("text", "uuid", "time", "timestamp", "moment"))
@@ -38,10 +42,12 @@ class RowAdapter:
 
     :param kind: see :attr:`.Database.kind`.
     :ivar replaced: the number of values in which characters were replaced, by the column's name.
+    :ivar left_out: the number of JSON values with a number that no jsonb can hold, by the column's name: null.
     """
 
     def __init__(self, kind: str, columns: Sequence[TableColumn]) -> None:
         self.replaced: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
         self._changes = [
             (number, change)
             for number, column in enumerate(columns)
@@ -62,6 +68,11 @@ class RowAdapter:
             log.warning(
                 "PostgreSQL stores neither the character NUL nor half of a surrogate pair: they became U+FFFD in %s",
                 ", ".join(f"{count:,} values of {name!r}" for name, count in self.replaced.items()),
+            )
+        if self.left_out:
+            log.warning(
+                "PostgreSQL's jsonb cannot hold numbers with so many digits; the whole value is null: %s",
+                ", ".join(f"{count:,} values of {name!r}" for name, count in self.left_out.items()),
             )
 
     def _change_of(self, kind: str, column: TableColumn) -> Callable[[Any], Any] | None:
@@ -86,12 +97,36 @@ class RowAdapter:
 
     def _storable_json(self, name: str, value: Any) -> Any:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        if _MAY_BE_EXTREME.search(text) and _holds_an_extreme_number(text):
+            self.left_out[name] += 1
+            return None
         if not _MAY_BE_REPLACED.search(text):
             return text
         storable = _ESCAPES.sub(lambda found: r"\ufffd" if found[1] else found[0], text)
         if storable != text:
             self.replaced[name] += 1
         return storable
+
+
+def _holds_an_extreme_number(text: str) -> bool:
+    """Return whether JSON holds a number that PostgreSQL's numeric cannot hold; its texts do not count."""
+    numbers: list[str] = []
+    try:
+        json.loads(text, parse_float=numbers.append, parse_int=numbers.append)
+    except RecursionError:  # so deep that nothing here can look at it
+        return True
+    return any(map(_is_extreme, numbers))
+
+
+def _is_extreme(number: str) -> bool:
+    digits, _, exponent = number.lower().partition("e")
+    whole, _, fraction = digits.lstrip("-").partition(".")
+    if not (whole + fraction).strip("0"):
+        return len(exponent.lstrip("+-")) > _MOST_EXPONENT_DIGITS
+    if len(exponent.lstrip("+-")) > _MOST_EXPONENT_DIGITS:
+        return True
+    shift = int(exponent or "0")
+    return len(whole) + shift > _MOST_WHOLE_DIGITS or len(fraction) - shift > _MOST_FRACTION_DIGITS
 
 
 def row_adapter(kind: str, columns: Sequence[TableColumn]) -> RowAdapter:

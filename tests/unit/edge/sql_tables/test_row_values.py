@@ -115,3 +115,24 @@ def test_a_duration_as_postgres_reads_it(value: Any, found: str) -> None:
 def test_a_text_that_is_no_duration_is_an_error_without_the_text(value: str) -> None:
     with pytest.raises(ValueError, match="no text of ISO 8601"):
         interval_text(value)
+
+
+@pytest.mark.parametrize(
+    ("number", "is_kept"),  # as PostgreSQL 18 takes or refuses them as jsonb
+    [
+        ("1e131071", True), ("1e131072", False), ("-1e140000", False), ("1e999999", False), ("1e-16383", True),
+        ("1e-16384", False), ("1e-999999999", False), ("0e999999", True), ("12.5e131070", True), ("9" * 131_072, True),
+        ("9" * 131_073, False), ("1.25e-9999", True), ("1e999", True),
+    ],
+)  # fmt: skip
+def test_a_number_that_no_jsonb_holds_is_left_out_and_told(
+    number: str, is_kept: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    adapter = row_adapter("postgresql", [TableColumn("a", "json")])
+    for form in ("%s", "[%s]", '{"b": [%s]}'):
+        text = form % number
+        assert adapter([text]) == [text if is_kept else None]
+    texts = '{"note": "1e999999", "n": 1}'
+    assert adapter([texts]) == [texts], "a text is no number"
+    adapter.log_replaced()
+    assert ("3 values of 'a'" in caplog.text) is not is_kept
