@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.sharding import Shard, body_bytes_of, custom_id_prefix
 
 Pilot = Literal["auto"] | int
@@ -20,6 +21,7 @@ Pilot = Literal["auto"] | int
 FEWEST_ROWS = 1_000
 """A job of more rows than this has a pilot by default."""
 _LEAST_AUTO, _MOST_AUTO = 16, 31
+_MOST_DIGITS = 6  # by which the number of its shard makes each custom_id longer
 _BUFFER_BYTES = 1 << 20
 
 
@@ -95,16 +97,20 @@ class PilotFile:
         )
 
 
-def split_pilot(shard: Shard, count: int, *, nonce: str) -> tuple[Shard, PilotFile | None]:
+def split_pilot(
+    shard: Shard, count: int, *, nonce: str, max_bytes: int = MAX_BYTES_PER_BATCH
+) -> tuple[Shard, PilotFile | None]:
     """Take the requests of a pilot out of the files of the first shard.
 
     :param count: how many requests go first.
+    :param max_bytes: the most bytes of the pilot's body; the longest requests stay in the shard if need be.
     :returns: the shard without them, and the pilot; the shard as it was and None if there are too few requests.
     """
     if count <= 0:
         return shard, None
     with shard.requests_path.open("rb") as requests:
-        positions = chosen_positions([len(line) for line in requests], count, nonce=nonce)
+        sizes = [len(line) for line in requests]
+    positions = _within(chosen_positions(sizes, count, nonce=nonce), sizes, max_bytes)
     if not positions:
         return shard, None
     pilot_path, rest_path = shard.requests_path.with_suffix(".pilot"), shard.requests_path.with_suffix(".rest")
@@ -122,6 +128,15 @@ def split_pilot(shard: Shard, count: int, *, nonce: str) -> tuple[Shard, PilotFi
         body_bytes=body_bytes_of(shard.requests_path.stat().st_size),
     )
     return left, PilotFile(pilot_path, rows, shard)
+
+
+def _within(positions: list[int], sizes: list[int], max_bytes: int) -> list[int]:
+    """Return the positions without the longest requests, so that the body has its size under any number of a shard."""
+    kept = sorted(positions, key=sizes.__getitem__)
+    body_bytes = body_bytes_of(sum(sizes[position] for position in kept)) + _MOST_DIGITS * len(kept)
+    while kept and body_bytes > max_bytes:
+        body_bytes -= sizes[kept.pop()] + _MOST_DIGITS
+    return sorted(kept)
 
 
 def _divide(requests: BinaryIO, chosen: set[int], pilot: BinaryIO, rest: BinaryIO) -> tuple[int, ...]:

@@ -133,3 +133,15 @@ def test_each_request_is_in_one_file_under_the_number_of_its_shard(
         assert sorted(both) == [int(request["custom_id"].rpartition("-")[2]) for request in whole]
         params = {int(request["custom_id"].rpartition("-")[2]): request["params"] for request in whole}
         assert all(request["params"] == params[row] for request, row in zip(sent, file.rows, strict=True))
+
+
+@given(SIZES, st.integers(1, 130), st.integers(0, 40_000), st.integers(1, 99_999))
+def test_the_body_of_a_pilot_keeps_within_its_bound_under_any_number_of_a_shard(
+    sizes: list[int], count: int, most: int, number: int
+) -> None:
+    with first_shard(sizes, frozenset()) as shard:
+        rest, file = split_pilot(shard, count, nonce=NONCE, max_bytes=most)
+        assert rest.requests + rest.piloted_rows == shard.requests
+        assert (file is None) == (rest.piloted_rows == 0)
+        if file is not None:
+            assert file.numbered(number, NONCE).body_bytes <= most
