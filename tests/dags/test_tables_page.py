@@ -118,8 +118,9 @@ def test_a_column_is_added_and_the_rows_of_a_unit_are_removed_as_the_page_says(
     page: Page, database: Database, message_batch_simulator: MessageBatchSimulator
 ) -> None:
     assert [page.run(day) for day in (14, 15)] == [{"label": "success"}] * 2
-    database.execute(block("ALTER TABLE"))
-    page.change('columns=["parsed", "verdict"]', block("columns = ").strip().replace(" = ", "="))
+    database.execute(block("ALTER TABLE labels ADD COLUMN"))
+    chosen = block("columns = [").strip().replace(" = ", "=")
+    page.change('columns=["parsed", "verdict"]', chosen)
     assert page.run(15) == {"label": "success"}
     reasons = "SELECT stop_reason, COUNT(*) FROM labels GROUP BY stop_reason ORDER BY stop_reason IS NULL"
     assert database.execute(reasons) == [("end_turn", 3), (None, 3)]
@@ -129,4 +130,10 @@ def test_a_column_is_added_and_the_rows_of_a_unit_are_removed_as_the_page_says(
     assert database.execute(reasons) == [("end_turn", 3)]
     assert page.run(14) == {"label": "success"}
     assert database.execute(reasons) == [("end_turn", 6)]
+    assert message_batch_simulator.control.billing().rows_billed == 6
+
+    database.execute(block("ALTER TABLE labels RENAME COLUMN"))
+    page.change(chosen, block("columns = {").strip().replace(" = ", "="))
+    assert page.run(15) == {"label": "success"}
+    assert database.execute("SELECT COUNT(label), COUNT(stop_reason) FROM labels") == [(6, 3)]
     assert message_batch_simulator.control.billing().rows_billed == 6
