@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from airflow_stack.api import AirflowApiError, DagRun
+from airflow_stack.api import AirflowApiError, DagRun, UnexpectedStateError
 from airflow_stack.simulator_process import SimulatorProcess
 from airflow_stack.stack import AirflowStack
 from anthropic_batches_provider.simulator import DEFAULT_API_KEY
@@ -40,6 +41,7 @@ class Job:
         self.stack, self.home = stack, home
         self.api, self.control = stack.api, simulator.control
         self.output = home / "output"
+        _let_other_runs_end(stack)
         self.control.reset()
         self.control.change_settings(batch_duration=36_000.0, queue_limit=WINDOW * SHARD)
         self.run: DagRun = self.api.trigger(
@@ -92,6 +94,16 @@ class Job:
     def logs(self) -> str:
         tries = int(self.instance()["try_number"])
         return "\n".join(self.api.task_log(self.run, TASK, number) for number in range(1, tries + 1))
+
+
+def _let_other_runs_end(stack: AirflowStack) -> None:
+    """Wait for runs of other tests' DAGs, whose tasks would ask for results after the reset; the calls are counted."""
+
+    def look() -> bool | None:
+        return stack.api.get("/dags/~/dagRuns", state="running")["total_entries"] == 0 or None
+
+    with suppress(UnexpectedStateError):  # a test may have left one that never ends, and asks for nothing
+        stack.api.wait_until("the end of other runs", look, timeout=60)
 
 
 @pytest.fixture
