@@ -135,6 +135,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "edge/sql_tables/problems.py": ("integration/test_table_checks.py",),
     "edge/sql_tables/reading.py": ("dags/test_table_arguments.py",),
     "edge/sql_tables/rehearsal.py": ("integration/test_table_checks.py",),
+    "edge/templated_arguments.py": ("dags/test_sql_rows.py", "dags/test_table_arguments.py"),
     "edge/task_destination.py": ("dags/test_one_task.py", "dags/test_main_job.py"),
     "edge/xcom_keys.py": ("dags/test_limits_and_outages.py", "compatibility/test_going_on.py"),
     "errors.py": ("unit/test_docs.py", "integration/test_client.py"),

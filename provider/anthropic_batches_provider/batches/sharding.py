@@ -13,6 +13,8 @@ from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+import msgspec
+
 from anthropic_batches_provider.batches.invalid_rows import InvalidRow, invalid_row
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH, MAX_REQUESTS_PER_BATCH
 from anthropic_batches_provider.errors import InvalidRowError
@@ -111,6 +113,20 @@ def custom_id(nonce: str, shard: int, row: int) -> str:
 def custom_id_prefix(nonce: str, shard: int) -> str:
     """Return the common beginning of the custom_ids of a shard's rows."""
     return f"{nonce}-{shard}-"
+
+
+class _Request(msgspec.Struct, frozen=True):
+    custom_id: str
+    params: msgspec.Raw
+
+
+_DECODE_REQUEST = msgspec.json.Decoder(_Request).decode
+
+
+def read_request(line: bytes) -> tuple[int, msgspec.Raw]:
+    """Return the number of the row, and the params, of a line of a shard's requests file."""
+    request = _DECODE_REQUEST(line)
+    return int(request.custom_id.rpartition("-")[2]), request.params
 
 
 def cut_shards(

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
 from anthropic_batches_provider.batches.file_options import FileOptions
+from anthropic_batches_provider.edge.templated_arguments import TemplatedArguments
 from anthropic_batches_provider.edge.uris import as_uri, is_path, local_path, shown_uri
 from anthropic_batches_provider.errors import ConfigurationError
 
@@ -24,38 +24,8 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.edge.templates import Templates
 
 
-class RowSource(ResolveMixin):
-    """A source of rows with arguments of its own.
-
-    :cvar templated: the names of the attributes that Airflow renders.
-    """
-
-    templated: tuple[str, ...] = ()
-    _is_resolved = False
-
-    def iter_references(self) -> Iterable[tuple[Any, str]]:
-        """Yield the references to the upstream tasks whose output is among the arguments."""
-        for name in self.templated:
-            yield from XComArg.iter_xcom_references(getattr(self, name))
-
-    def resolve(self, context: Context, *_: Any, may_render: bool = True, **__: Any) -> Self:
-        """Return a copy with its arguments rendered, and the output of other tasks in place.
-
-        :param may_render: whether the DAG's author wrote the arguments; the output of another task is never rendered.
-        """
-        if self._is_resolved:  # Airflow resolves an argument of expand_kwargs() twice; data must not be rendered
-            return self
-        resolved = copy(self)
-        resolved._is_resolved = True
-        task: Any = context["task"]
-        for name in self.templated:
-            value = getattr(self, name)
-            if isinstance(value, ResolveMixin):
-                value = value.resolve(context)
-            elif may_render:
-                value = task.render_template(value, context)
-            setattr(resolved, name, value)
-        return resolved
+class RowSource(TemplatedArguments):
+    """A source of rows with arguments of its own."""
 
     @abstractmethod
     def check(self, templates: Templates) -> None:

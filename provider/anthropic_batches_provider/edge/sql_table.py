@@ -6,14 +6,12 @@ It is imported when DAGs are parsed; what connects to a database is imported onl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
 from anthropic_batches_provider.edge.mapped_arguments import is_literal_argument
+from anthropic_batches_provider.edge.templated_arguments import TemplatedArguments
 from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ _MAY_BE_A_TEMPLATE = re.compile(r"[{%#<\[$(]")
 _NEVER_IN_A_NAME = re.compile(r"[;\x00/\\]")
 
 
-class SqlTable(ResolveMixin):
+class SqlTable(TemplatedArguments):
     """A table of a database, for ``destination=``. All texts are templated.
 
     The rows of one unit of work are replaced together, in one transaction, when they are published; rows of others
@@ -51,7 +49,6 @@ class SqlTable(ResolveMixin):
         self.table = table
         self.create = create
         self.owner_column = owner_column
-        self._is_resolved = False
         self._check_types()
         self._check_names(may_be_templates=True)
 
@@ -63,27 +60,10 @@ class SqlTable(ResolveMixin):
         self._check_types()
         self._check_names(may_be_templates=False)
 
-    def iter_references(self) -> Iterable[tuple[Any, str]]:
-        """Yield the references to the upstream tasks whose output is among the arguments."""
-        for name in self.templated:
-            yield from XComArg.iter_xcom_references(getattr(self, name))
-
     def resolve(self, context: Context, *_: Any, **__: Any) -> Self:
         """Return a copy with its arguments rendered, and the output of other tasks in place, which is not rendered."""
-        if self._is_resolved:  # Airflow resolves an argument of expand_kwargs() twice; data must not be rendered
-            return self
-        resolved = copy(self)
-        resolved._is_resolved = True
-        task: Any = context["task"]
-        may_render = is_literal_argument(context, _ARGUMENT)
-        for name in self.templated:
-            value = getattr(self, name)
-            if isinstance(value, ResolveMixin):
-                value = value.resolve(context)
-            elif may_render:
-                value = task.render_template(value, context)
-            setattr(resolved, name, value)
-        return resolved
+        may_render = not self._is_resolved and is_literal_argument(context, _ARGUMENT)
+        return super().resolve(context, may_render=may_render)
 
     def pinned(self) -> dict[str, Any]:
         """Return the arguments as plain values, from which a resumed task makes the same table again."""

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence, Set
 
 from anthropic_batches_provider.batches.collection.ended_batches import batch_of
-from anthropic_batches_provider.batches.collection.job_context import job_context_of
+from anthropic_batches_provider.batches.collection.job_context import JobContext, job_context_of
 from anthropic_batches_provider.batches.collection.job_results import JobResults, check_not_replaced
 from anthropic_batches_provider.batches.collection.round_results import RoundResults
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
@@ -64,12 +64,13 @@ class JobCollection:
         self._failed: set[int] = set()
         self._first = 0  # every shard before it is written or failed
         self._collections = job.collection_count()
-        job_context_of(job, source, settings).check_columns()
+        context = job_context_of(job, source, settings)
+        context.check_columns()
         self._look_at_what_is_there(claim_destination(destination))
         check_writable(destination)
-        self._check_table()
+        self._check_table(context)
 
-    def _check_table(self) -> None:
+    def _check_table(self, context: JobContext) -> None:
         """Check, before anything is spent, that the rows fit into the output's columns and into its table.
 
         :raises ConfigurationError: they do not.
@@ -79,7 +80,7 @@ class JobCollection:
             return
         from anthropic_batches_provider.batches.output.table_columns import table_columns
 
-        columns = table_columns(job_context_of(self._job, self._source, self._settings).layout)
+        columns = table_columns(context.layout)
         if destination.table is not None and not self._job.has_intents():
             destination.table.check(columns)
 

@@ -86,14 +86,14 @@ class ShardPart:
             unreadable.keep(first.unnamed())
             rows.count_strays(foreign=first.foreign, duplicates=first.duplicates)
             add, batch_id, judge, has_further_rounds = rows.add, self.batch.id, context.judge, bool(self._later)
-            has_pilot = self._pilot is not None
+            pilot = self._pilot
             decoded = first.decoded(with_message=context.settings.include_message)
             for position, (columns, found) in enumerate(zip(self._columns(), decoded, strict=True)):
                 if isinstance(columns, InvalidRow):
                     add(judge(bytes(columns.columns), None, result_of_invalid_row(columns.reason)))
                     rows.count_strays(foreign=int(found is not None), duplicates=0)
                     continue
-                piloted = self._piloted(position, rows, unreadable) if has_pilot else None
+                piloted = None if pilot is None else pilot.result_of(self._rows[position], rows, unreadable)
                 if piloted is not None:
                     rows.count_strays(foreign=int(found is not None), duplicates=0)
                     row = judge(columns, *piloted)
@@ -162,10 +162,6 @@ class ShardPart:
 
     def _unreadable(self, spool: Path) -> Path:
         return spool / f"unreadable-{self.shard.shard}"
-
-    def _piloted(self, position: int, rows: CountedRows, unreadable: UnreadableLines) -> tuple[str, Result] | None:
-        """Return the batch in which a pilot sent a row, and the result; None for a row of no pilot."""
-        return None if self._pilot is None else self._pilot.result_of(self._rows[position], rows, unreadable)
 
     def _further_results(
         self, position: int, rows: CountedRows, unreadable: UnreadableLines

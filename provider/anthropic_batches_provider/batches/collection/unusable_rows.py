@@ -16,6 +16,7 @@ import msgspec
 
 from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.ledger import JobFolder
+from anthropic_batches_provider.batches.sharding import read_request
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.batches.verdicts import FITS
 from anthropic_batches_provider.errors import CorruptLedgerError
@@ -77,14 +78,8 @@ class UnusableRow(UnusableReason, frozen=True, kw_only=True, omit_defaults=True)
     params: msgspec.Raw
 
 
-class _Request(msgspec.Struct, frozen=True):
-    custom_id: str
-    params: msgspec.Raw
-
-
 _DECODE_ROW = msgspec.json.Decoder(UnusableRow)
 _DECODE_REASON = msgspec.json.Decoder(UnusableReason)
-_DECODE_REQUEST = msgspec.json.Decoder(_Request)
 
 
 def read_unusable_rows(job: JobFolder, file: str) -> Iterator[UnusableRow]:
@@ -173,8 +168,7 @@ def _requests_of(
 
 def _sent_in(job: JobFolder, requests_file: str) -> Iterator[_SentParams]:
     for line in job.lines_of(requests_file):
-        request = _DECODE_REQUEST.decode(line)
-        yield _SentParams(int(request.custom_id.rpartition("-")[2]), request.params, was_kept=False)
+        yield _SentParams(*read_request(line), was_kept=False)
 
 
 def _split(lines: BinaryIO) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
-from anthropic_batches_provider.batches.sharding import Shard, body_bytes_of, custom_id_prefix
+from anthropic_batches_provider.batches.sharding import Shard, body_bytes_of, custom_id_prefix, read_request
 
 Pilot = Literal["auto"] | int
 """``"auto"``, or the number of rows to send first; 0 for none."""
@@ -144,8 +144,7 @@ def _divide(requests: BinaryIO, chosen: set[int], pilot: BinaryIO, rest: BinaryI
     rows = []
     for position, line in enumerate(requests):
         if position in chosen:
-            custom_id = line[: line.index(b'",')]
-            rows.append(int(custom_id.rpartition(b"-")[2]))
+            rows.append(read_request(line)[0])
             pilot.write(line)
         else:
             rest.write(line)

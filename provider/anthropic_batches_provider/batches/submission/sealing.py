@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.clock import Clock
 from anthropic_batches_provider.batches.closing import closed_after
@@ -27,7 +25,7 @@ from anthropic_batches_provider.batches.output.columns import RESULT_COLUMNS
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.rows import RULES, PreparedRow, RowsFingerprint
 from anthropic_batches_provider.batches.service import ModelService, SubmissionService
-from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_shards
+from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_shards, read_request
 from anthropic_batches_provider.batches.submission.invalid_row_limit import InvalidRowLimit, InvalidRows
 from anthropic_batches_provider.batches.submission.model_lookup import with_known_model
 from anthropic_batches_provider.batches.submission.opening import JobOpener, JobPlan
@@ -250,14 +248,6 @@ def seal_job(
     return seal_round(job, seal)
 
 
-class _Request(msgspec.Struct, frozen=True):
-    custom_id: str
-    params: msgspec.Raw
-
-
-_DECODE_REQUEST = msgspec.json.Decoder(_Request)
-
-
 class _Uploads:
     """Uploads shards as they are cut, and the pilot, which is taken out of the first one, as the last.
 
@@ -383,8 +373,8 @@ def seal_pilot_again(job: JobFolder, sealed: SealRecord, *, spool_folder: Path) 
 def _rows_again(job: JobFolder, sealed: SealRecord) -> Iterator[_Again]:
     for shard in sealed.pilot_shards:
         for line in job.lines_of(shard.requests_file):
-            request = _DECODE_REQUEST.decode(line)
-            yield _Again(int(request.custom_id.rpartition("-")[2]), bytes(request.params))
+            number, params = read_request(line)
+            yield _Again(number, bytes(params))
 
 
 def _files(seal: SealRecord) -> set[str]:
