@@ -107,7 +107,7 @@ format: setup ## format the code, and fix what can be fixed
 docs: setup ## generate the tables of the docs from the code
 	@$(NEWEST)/bin/python -m tools.generate_docs
 
-bench: setup ## faults, sizes and waits compared with the peers, and tables; takes an hour (ARGS=faults, ARGS=--write)
+bench: setup ## faults, sizes and waits compared with the peers, and tables; takes about three quarters of an hour without the tables (ARGS=faults, ARGS=--write)
 	$(NEWEST)/bin/python -m benchmarks $(ARGS)
 
 COMPILE = $(NEWEST)/bin/python -m uv pip compile --quiet --universal --python-version $(FIRST_PYTHON) --no-header --no-annotate \
