@@ -5,7 +5,7 @@ The client implements all of them. Parameters are positional where a stand-in ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -55,6 +55,13 @@ class ModelService(Protocol):
 
     def models(self) -> Sequence[dict[str, Any]]:
         """Return the models that the key may use."""
+
+
+class TokenService(Protocol):
+    """Counts tokens."""
+
+    def count_tokens(self, params: Mapping[str, Any], /) -> int:
+        """Return the input tokens of Messages params. This is free, and has a rate limit of its own."""
 
 
 class ResultsSource(RetrieveService, Protocol):

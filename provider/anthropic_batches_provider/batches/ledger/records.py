@@ -12,6 +12,7 @@ from anthropic_batches_provider.batches.account import Account
 from anthropic_batches_provider.batches.ledger.record_format import Record
 from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
+from anthropic_batches_provider.batches.prompt_cache import CacheTtl
 
 SHOWN_CHARACTERS = 2_000
 PilotOutcome = Literal["passed", "refused", "unusable", "nothing", "stopped", "late"]
@@ -109,7 +110,8 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param rows_file: path in the job folder of its rows' columns (JSON Lines, aligned with the requests); in further
         rounds each line is the row's number alone.
     :param invalid_rows: number of rows without a request, which stand in the rows file alone.
-    :param piloted_rows: number of rows whose request a pilot sends, which stand in the rows file alone, too.
+    :param piloted_rows: number of rows whose request a pilot or a primer sends; they stand in the rows file alone, too.
+    :param is_primer: whether it is sent to write the entry of the prompt cache that other shards read.
     """
 
     shard: int
@@ -120,6 +122,7 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
     rows_file: str
     invalid_rows: int = 0
     piloted_rows: int = 0
+    is_primer: bool = False
 
     @property
     def rows(self) -> int:
@@ -175,6 +178,17 @@ class FirstPromptRecord(msgspec.Struct, frozen=True, kw_only=True):
         if self.text is not None:
             known |= {"text": self.text, "text_is_cut": self.characters > len(self.text)}
         return known
+
+
+class PromptCacheRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How the requests of a job use the prompt cache: the end of the prefix that they share is marked in each.
+
+    :param ttl: how long an entry lives after it was written or read: ``5m`` or ``1h``.
+    :param prefix_tokens: the tokens of that prefix, as the API counts them; None if they could not be counted.
+    """
+
+    ttl: CacheTtl
+    prefix_tokens: int | None = None
 
 
 class PilotRecord(Record, frozen=True, kw_only=True):
@@ -237,7 +251,9 @@ class SealRecord(Record, frozen=True, kw_only=True):
     :param repaired: of a further round: the number of its rows that repair an answer, by verdict.
     :param first_prompt: of the first round; None in further rounds, in jobs that were sealed before this was recorded,
         and if the first request has no user message.
-    :param pilots: how many of its shards, the last ones, are pilots: they send rows of the others.
+    :param pilots: how many of its shards, the last ones, are pilots or primers: they send rows of the others.
+    :param pilot_step: of a round that only sends a pilot again: which of the first round's, from 0.
+    :param prompt_cache: of the first round: how the requests use the prompt cache; None if they are not marked.
     """
 
     kind = "sealed"
@@ -253,6 +269,8 @@ class SealRecord(Record, frozen=True, kw_only=True):
     repaired: dict[str, int] = msgspec.field(default_factory=dict)
     first_prompt: FirstPromptRecord | None = None
     pilots: int = 0
+    pilot_step: int = 0
+    prompt_cache: PromptCacheRecord | None = None
     shards: tuple[ShardRecord, ...]
 
     @property
@@ -262,7 +280,7 @@ class SealRecord(Record, frozen=True, kw_only=True):
 
     @property
     def pilot_shards(self) -> tuple[ShardRecord, ...]:
-        """The shards that are sent and judged before the others."""
+        """The shards that send rows of others: pilots, which are judged before the rest is sent, and primers."""
         return self.shards[len(self.shards) - self.pilots :]
 
     @property

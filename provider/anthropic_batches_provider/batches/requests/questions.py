@@ -66,6 +66,7 @@ class Question:
     :param params: further Messages params.
     :param output_schema: what each answer must fit; the API is asked for it in ``output_config.format``.
     :param files: the columns of images and documents, whose blocks come before the prompt's text; None for none.
+    :param shared: content blocks that all rows share: the first of each row's first user message.
     """
 
     prompt: PromptTemplate | None = None
@@ -77,6 +78,7 @@ class Question:
     params: Mapping[str, Any] = field(default_factory=dict)
     output_schema: OutputSchema | None = None
     files: FileColumns | None = None
+    shared: tuple[Mapping[str, Any], ...] = ()
 
     def validate(self) -> None:
         """Check everything that is known before the first row.

@@ -33,6 +33,7 @@ from anthropic_batches_provider.batches.limits import EXPIRY_GRACE
 from anthropic_batches_provider.batches.message_batch import MessageBatch, moment
 from anthropic_batches_provider.batches.pauses import once_known
 from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.batches.prompt_cache import PromptCache
 from anthropic_batches_provider.batches.repairs import NO_REPAIR, Repair
 from anthropic_batches_provider.batches.requests import OutputSchema
 from anthropic_batches_provider.batches.service import ModelService, SubmissionService
@@ -81,6 +82,7 @@ class JobPlan:
     :param output_schema: what each answer must fit; part of the question.
     :param pilot: how many rows go first; no part of the question.
     :param show_prompt: whether the job records the text of its first prompt, and not its length and hash alone.
+    :param prompt_cache: how the requests use the prompt cache; no part of the question. None for not at all.
     """
 
     unit: UnitOfWork
@@ -101,6 +103,7 @@ class JobPlan:
     output_schema: OutputSchema | None = None
     show_prompt: bool = False
     pilot: Pilot = 0
+    prompt_cache: PromptCache | None = None
 
 
 class JobOpener:
