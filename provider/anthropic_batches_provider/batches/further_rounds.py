@@ -231,11 +231,16 @@ class _RowsAgain:
 
 
 def _used_up(job: JobFolder, before: Sequence[SealRecord], most: int) -> frozenset[int]:
-    """Return the rows that were sent in every round so far, pilots included, if these are as many as a row may have."""
-    again = [seal for seal in before[1:] if seal.pilots]
-    if not again or len(before) < most:
-        return frozenset()
-    return frozenset(int(line) for shard in again[-1].pilot_shards for line in job.lines_of(shard.rows_file))
+    """Return the rows that pilots have sent again so often that they have had all their rounds."""
+    sent_again = Counter(
+        int(line)
+        for seal in before
+        if not seal.part_shards
+        for shard in seal.pilot_shards
+        for line in job.lines_of(shard.rows_file)
+    )
+    rounds = rounds_of_all(before)
+    return frozenset(row for row, times in sent_again.items() if rounds + times >= most)
 
 
 def _whole_collection(job: JobFolder, before: Sequence[SealRecord], rounds: Rounds) -> CollectionRecord | None:

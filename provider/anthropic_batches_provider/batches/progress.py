@@ -8,7 +8,7 @@ from typing import Any
 
 import pendulum
 
-from anthropic_batches_provider.batches.ledger import JobFolder, PilotRecord, rounds_of_all
+from anthropic_batches_provider.batches.ledger import JobFolder, PilotRecord, rounds_of_all, sent_pilots
 from anthropic_batches_provider.batches.message_batch import moment
 from anthropic_batches_provider.batches.plurals import counted
 
@@ -29,15 +29,13 @@ class PilotProgress:
     @classmethod
     def of(cls, job: JobFolder) -> PilotProgress | None:
         """Read what is known of a job's latest pilot; None if it has none."""
-        seal = next((seal for seal in reversed(job.rounds()) if seal.pilots), None)
-        if seal is None:
+        pilots = sent_pilots(job.rounds())
+        if not pilots:
             return None
-        measured = job.pilot(seal.round)
-        return cls(
-            rows=sum(shard.requests for shard in seal.pilot_shards),
-            measured=measured,
-            is_awaited=job.awaits_pilot(),
-        )
+        awaited = job.awaited_pilot()
+        # The one that is waited for; afterwards the last of them, which is the largest.
+        shown = awaited or pilots[-1]
+        return cls(rows=shown.requests, measured=job.pilot(shown), is_awaited=awaited is not None)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is known as plain JSON values."""

@@ -11,6 +11,7 @@ from anthropic_batches_provider.batches.ledger.collection_records import (
 )
 from anthropic_batches_provider.batches.ledger.job_folder import JobFolder
 from anthropic_batches_provider.batches.ledger.paths import UnitOfWork, slug
+from anthropic_batches_provider.batches.ledger.pilots import SentPilot, sent_pilots
 from anthropic_batches_provider.batches.ledger.records import (
     AccountRecord,
     Adopted,
@@ -57,6 +58,7 @@ __all__ = [
     "PromptCacheRecord",
     "Refused",
     "SealRecord",
+    "SentPilot",
     "ShardRecord",
     "ShardState",
     "Storage",
@@ -71,5 +73,6 @@ __all__ = [
     "is_superseded",
     "jobs_of",
     "rounds_of_all",
+    "sent_pilots",
     "slug",
 ]

@@ -12,7 +12,7 @@
     ledger/00000-01-outcome.json    submitted, adopted, refused or void
     ledger/00000-ended.json         its batch has ended
     ledger/00000-part-0001-….json   the rows of shard 0 are in the destination, for the first collection
-    ledger/pilot-01.json            what the pilot of a round has shown
+    ledger/pilot-01.json            what the pilot of a round has shown; pilot-01-2.json: its second pilot
     ledger/collected-0001.json      the results were written
     unusable/00000-{attempt}.jsonl  the rows of shard 0 without a usable result at that time, with their requests
     _dead_letters.jsonl             with ``dead_letters=True``: such rows of an output in XCom, as ready requests
@@ -47,6 +47,7 @@ from anthropic_batches_provider.batches.ledger.ledger_index import (
     pilot_name,
 )
 from anthropic_batches_provider.batches.ledger.paths import seal_name
+from anthropic_batches_provider.batches.ledger.pilots import SentPilot, sent_pilots
 from anthropic_batches_provider.batches.ledger.record_format import Record
 from anthropic_batches_provider.batches.ledger.records import (
     Adopted,
@@ -270,24 +271,22 @@ class JobFolder:
         if (state := self._states.get(end.shard)) is not None:
             self._note(replace(state, end=self._records.read(f"ledger/{ended_name(end.shard)}", EndRecord)))
 
-    def record_pilot(self, seal: int, record: PilotRecord) -> PilotRecord:
-        """Record what the pilot of a round has shown, or return what another attempt has recorded first.
+    def record_pilot(self, pilot: SentPilot, record: PilotRecord) -> PilotRecord:
+        """Record what a pilot has shown, or return what another attempt has recorded first."""
+        self._create_in_ledger(pilot_name(pilot.round, pilot.place), record)
+        return self.pilot(pilot) or record
 
-        :param seal: the number of the round that sent it.
-        """
-        self._create_in_ledger(pilot_name(seal), record)
-        return self.pilot(seal) or record
+    def pilot(self, pilot: SentPilot) -> PilotRecord | None:
+        """Return what a pilot has shown; None while that is not known."""
+        return self._records.read(f"ledger/{pilot_name(pilot.round, pilot.place)}", PilotRecord)
 
-    def pilot(self, seal: int) -> PilotRecord | None:
-        """Return what the pilot of a round has shown; None while that is not known."""
-        return self._records.read(f"ledger/{pilot_name(seal)}", PilotRecord)
-
-    def awaits_pilot(self) -> bool:
-        """Return whether the rest of the job waits for its pilot, as known now."""
-        first, *_ = rounds = self.rounds()
-        parts = self.known_shards()[: len(first.part_shards)]
-        latest = rounds[-1]
-        return bool(latest.pilots) and not any(state.attempts for state in parts) and self.pilot(latest.round) is None
+    def awaited_pilot(self) -> SentPilot | None:
+        """Return the pilot that the rest of the job waits for, as known now; None if it waits for none."""
+        rounds = self.rounds()
+        parts = self.known_shards()[: len(rounds[0].part_shards)]
+        if any(state.attempts for state in parts):
+            return None
+        return next((pilot for pilot in sent_pilots(rounds) if self.pilot(pilot) is None), None)
 
     def parts(self) -> list[PartRecord]:
         """List the ledger, and return the written parts of every collection, by shard."""

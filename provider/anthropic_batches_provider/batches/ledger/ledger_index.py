@@ -75,9 +75,12 @@ def ended_name(shard: int) -> str:
     return f"{shard:05d}-ended.json"
 
 
-def pilot_name(seal: int) -> str:
-    """Return the name of the record of what a pilot has shown."""
-    return f"pilot-{seal:02d}.json"
+def pilot_name(seal: int, place: int = 0) -> str:
+    """Return the name of the record of what a pilot has shown.
+
+    :param place: its place among the pilots of that round.
+    """
+    return f"pilot-{seal:02d}-{place + 1}.json" if place else f"pilot-{seal:02d}.json"
 
 
 def part_name(shard: int, collection: int, written_as: str, shards: int) -> str:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from anthropic_batches_provider.batches.prompt_cache.cache_rules import CacheTtl, PromptCache
+from anthropic_batches_provider.batches.prompt_cache.cache_rules import LIFE, CacheTtl, PromptCache
 
-__all__ = ["CacheTtl", "PromptCache"]
+__all__ = ["LIFE", "CacheTtl", "PromptCache"]

@@ -26,6 +26,11 @@ class MarkedRows:
     cache: PromptCacheRecord | None
 
 
+def unmarked_rows(rows: Iterable[PreparedRow | InvalidRow]) -> MarkedRows:
+    """Return the rows as they are."""
+    return MarkedRows(iter(rows), None)
+
+
 def marked_rows(
     rows: Iterable[PreparedRow | InvalidRow], asked: PromptCache, *, tokens: TokenService | None
 ) -> MarkedRows:

@@ -1,4 +1,4 @@
-"""Which rows of a job go first, as its pilot, and how they are taken out of the first shard.
+"""Which rows of a job go out of turn, as its pilot and its primers, and how they are taken out of their shards.
 
 Invariants: the choice depends on the shard and the job's nonce alone; each row is in the pilot or in its shard, never
 in both; the files of the rows' own columns stay as they are.
@@ -7,10 +7,12 @@ in both; the files of the rows' own columns stay as they are.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.sharding import Shard, body_bytes_of, custom_id_prefix, read_request
@@ -65,10 +67,60 @@ def chosen_positions(sizes: list[int], count: int, *, nonce: str) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class PilotFile:
-    """The requests of a pilot, in a local file, as their shard would have sent them.
+class ChosenRows:
+    """The requests of a shard that other shards send, by their positions in it.
 
-    :param rows: the numbers of its rows, ascending.
+    :param primers: each of them is sent alone.
+    :param pilot: they are sent together; ascending.
+    """
+
+    primers: tuple[int, ...] = ()
+    pilot: tuple[int, ...] = ()
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The positions that are sent together: primers first."""
+        return (*((primer,) for primer in self.primers), *([self.pilot] if self.pilot else []))
+
+
+NO_ROWS = ChosenRows()
+
+
+def chosen_rows(
+    shard: Shard, *, primers: int = 0, pilot: int = 0, nonce: str, max_bytes: int = MAX_BYTES_PER_BATCH
+) -> ChosenRows:
+    """Choose the requests of a shard that others send; fewer are chosen if there are not so many beside the first.
+
+    Primers are of middle length, because what happens to an unusual row says nothing of the others.
+
+    :param primers: how many requests are to be sent alone.
+    :param pilot: how many are to be sent together.
+    :param max_bytes: the most bytes of each body; the longest requests stay in the shard if need be.
+    """
+    with shard.requests_path.open("rb") as requests:
+        sizes = [len(line) for line in requests]
+    alone = _middle_positions(sizes, primers, nonce=f"{nonce}/{shard.number}", max_bytes=max_bytes)
+    others = [position for position in range(len(sizes)) if position not in alone]
+    together = [others[index] for index in chosen_positions([sizes[each] for each in others], pilot, nonce=nonce)]
+    return ChosenRows(tuple(alone), tuple(_within(together, sizes, max_bytes)))
+
+
+def _middle_positions(sizes: list[int], count: int, *, nonce: str, max_bytes: int) -> list[int]:
+    by_size = sorted(range(1, len(sizes)), key=lambda position: (sizes[position], position))
+    outer = len(by_size) // 4
+    middle = [
+        position
+        for position in by_size[outer : len(by_size) - outer]
+        if body_bytes_of(sizes[position]) + _MOST_DIGITS <= max_bytes
+    ]
+    return random.Random(f"{nonce}/primers").sample(middle, min(count, len(middle)))
+
+
+@dataclass(frozen=True, slots=True)
+class TakenRows:
+    """Requests that were taken out of a shard, in a local file, as their shard would have sent them.
+
+    :param rows: the numbers of their rows, ascending.
     """
 
     path: Path
@@ -76,7 +128,7 @@ class PilotFile:
     source: Shard
 
     def numbered(self, number: int, nonce: str) -> Shard:
-        """Return the pilot as a shard of a number of its own, and remove this file."""
+        """Return the requests as a shard of a number of its own, and remove this file."""
         old = f'{{"custom_id":"{custom_id_prefix(nonce, self.source.number)}'.encode()
         new = f'{{"custom_id":"{custom_id_prefix(nonce, number)}'.encode()
         requests_path = self.path.with_name(f"requests-{number:05d}.jsonl")
@@ -97,37 +149,35 @@ class PilotFile:
         )
 
 
-def split_pilot(
-    shard: Shard, count: int, *, nonce: str, max_bytes: int = MAX_BYTES_PER_BATCH
-) -> tuple[Shard, PilotFile | None]:
-    """Take the requests of a pilot out of the files of the first shard.
+def take_rows(shard: Shard, groups: Sequence[Sequence[int]]) -> tuple[Shard, list[TakenRows]]:
+    """Take requests out of the files of a shard; each group goes to a file of its own.
 
-    :param count: how many requests go first.
-    :param max_bytes: the most bytes of the pilot's body; the longest requests stay in the shard if need be.
-    :returns: the shard without them, and the pilot; the shard as it was and None if there are too few requests.
+    :param groups: the positions of the requests of each; no group is empty, and no position is in two.
+    :returns: the shard without them, and the groups.
     """
-    if count <= 0:
-        return shard, None
-    with shard.requests_path.open("rb") as requests:
-        sizes = [len(line) for line in requests]
-    positions = _within(chosen_positions(sizes, count, nonce=nonce), sizes, max_bytes)
-    if not positions:
-        return shard, None
-    pilot_path, rest_path = shard.requests_path.with_suffix(".pilot"), shard.requests_path.with_suffix(".rest")
-    with (
-        shard.requests_path.open("rb") as requests,
-        pilot_path.open("wb", buffering=_BUFFER_BYTES) as pilot,
-        rest_path.open("wb", buffering=_BUFFER_BYTES) as rest,
-    ):
-        rows = _divide(requests, set(positions), pilot, rest)
+    if not groups:
+        return shard, []
+    group_of = {position: index for index, group in enumerate(groups) for position in group}
+    paths = [shard.requests_path.with_suffix(f".taken-{index}") for index in range(len(groups))]
+    rest_path = shard.requests_path.with_suffix(".rest")
+    rows: list[list[int]] = [[] for _ in groups]
+    with ExitStack() as stack:
+        requests = stack.enter_context(shard.requests_path.open("rb"))
+        rest = stack.enter_context(rest_path.open("wb", buffering=_BUFFER_BYTES))
+        files = [stack.enter_context(path.open("wb")) for path in paths]
+        for position, line in enumerate(requests):
+            index = group_of.get(position)
+            (rest if index is None else files[index]).write(line)
+            if index is not None:
+                rows[index].append(read_request(line)[0])
     rest_path.replace(shard.requests_path)
     left = replace(
         shard,
-        requests=shard.requests - len(rows),
-        piloted_rows=len(rows),
+        requests=shard.requests - len(group_of),
+        piloted_rows=len(group_of),
         body_bytes=body_bytes_of(shard.requests_path.stat().st_size),
     )
-    return left, PilotFile(pilot_path, rows, shard)
+    return left, [TakenRows(path, tuple(numbers), shard) for path, numbers in zip(paths, rows, strict=True)]
 
 
 def _within(positions: list[int], sizes: list[int], max_bytes: int) -> list[int]:
@@ -137,15 +187,3 @@ def _within(positions: list[int], sizes: list[int], max_bytes: int) -> list[int]
     while kept and body_bytes > max_bytes:
         body_bytes -= sizes[kept.pop()] + _MOST_DIGITS
     return sorted(kept)
-
-
-def _divide(requests: BinaryIO, chosen: set[int], pilot: BinaryIO, rest: BinaryIO) -> tuple[int, ...]:
-    """Write each request to one of two files; return the numbers of the rows in the pilot's."""
-    rows = []
-    for position, line in enumerate(requests):
-        if position in chosen:
-            rows.append(read_request(line)[0])
-            pilot.write(line)
-        else:
-            rest.write(line)
-    return tuple(rows)

@@ -21,9 +21,9 @@ from anthropic_batches_provider.batches.ledger import (
     EndRecord,
     JobFolder,
     PilotRecord,
-    SealRecord,
-    ShardRecord,
+    SentPilot,
     ShardState,
+    sent_pilots,
 )
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts, moment
 from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS, AnsweredRow
@@ -67,16 +67,13 @@ class PilotRules:
 
 @dataclass(frozen=True, slots=True)
 class ClosedGate:
-    """The gate while nothing but the pilot may be sent.
+    """The gate while nothing but a pilot may be sent."""
 
-    :param shards: the shards of the pilot.
-    """
-
-    shards: tuple[ShardRecord, ...]
+    pilot: SentPilot
 
     def admits(self, state: ShardState) -> bool:
         """Return whether a shard may be sent."""
-        return any(state.shard.shard == shard.shard for shard in self.shards)
+        return any(state.shard.shard == shard.shard for shard in self.pilot.shards)
 
     def has_running_batches(self, states: Sequence[ShardState]) -> bool:
         """Return whether a batch of the pilot is not known to have ended."""
@@ -89,22 +86,20 @@ class ClosedGate:
         :param now: the service's time.
         """
         pilots = self._of(states)
-        late = [at - now for state in pilots if (at := _opens_at(state)) is not None and at > now]
+        late = [at - now for state in pilots if (at := opens_at(state)) is not None and at > now]
         running = tuple(state.batch.batch_id for state in pilots if state.is_running and state.batch is not None)
-        rows = sum(shard.requests for shard in self.shards)
-        return NextLook(
-            until=local_now + min([_LOOK, *late]), batch_ids=running, reason=f"pilot: {counted(rows, 'row')}, waiting"
-        )
+        rows = counted(self.pilot.requests, "row")
+        return NextLook(until=local_now + min([_LOOK, *late]), batch_ids=running, reason=f"pilot: {rows}, waiting")
 
     def _of(self, states: Sequence[ShardState]) -> list[ShardState]:
         return [state for state in states if self.admits(state)]
 
 
 class PilotGate:
-    """Tells whether more than the pilot of a job may be sent.
+    """Tells whether more than the pilots of a job may be sent; they are judged one after another.
 
     :param job: a sealed job.
-    :param send_again: seals the rows of a pilot as a further one; called with the round that sent it.
+    :param send_again: seals the rows of a pilot as a further one.
     """
 
     def __init__(
@@ -114,7 +109,7 @@ class PilotGate:
         *,
         clock: Clock,
         rules: PilotRules,
-        send_again: Callable[[SealRecord], object],
+        send_again: Callable[[SentPilot], object],
     ) -> None:
         self._job = job
         self._service = service
@@ -124,7 +119,7 @@ class PilotGate:
         self._is_open = False
 
     def closed(self, now: pendulum.DateTime) -> ClosedGate | None:
-        """Return the gate while nothing but the pilot may be sent, None if all may; judge the pilot if it has ended.
+        """Return the gate while nothing but a pilot may be sent, None if all may; judge a pilot that has ended.
 
         :param now: the service's time.
         :raises PilotFailedError: it failed, and the rest must not be sent.
@@ -133,59 +128,62 @@ class PilotGate:
         :raises ResultsUnavailableError: its results are gone.
         :raises CorruptLedgerError: it must be sent again, and its requests are lost.
         """
-        sealed = None if self._is_open else self._pilot_to_wait_for()
-        if sealed is None:
+        if self._is_open or self._all_is_sent():
             self._is_open = True
             return None
-        record = self._job.pilot(sealed.round)
-        if record is None:
-            record = self._judge(sealed, now)
+        for pilot in sent_pilots(self._job.rounds()):
+            record = self._verdict(pilot, now)
             if record is None:
-                return ClosedGate(sealed.pilot_shards)
+                return ClosedGate(pilot)
+            if record.outcome in ("nothing", "stopped") and self._may_go_again(pilot):
+                self._send_again(pilot)
+                return self.closed(now)
+        self._is_open = True
+        return None
+
+    def _verdict(self, pilot: SentPilot, now: pendulum.DateTime) -> PilotRecord | None:
+        """Return what a pilot has shown, which does not stop the job; None while that is not known."""
+        record = self._job.pilot(pilot)
+        if record is None:
+            record = self._judge(pilot, now)
+            if record is None:
+                return None
             if record.outcome == "stopped":
                 raise JobStoppedError(_stopped(self._job, record))
         if (reason := reason_to_stop(record, repaired=self._rules.repaired)) is not None:
             raise PilotFailedError(_failed(self._job, record, reason))
-        if record.outcome in ("nothing", "stopped") and self._may_go_again():
-            self._send_again(sealed)
-            return self.closed(now)
-        self._is_open = True
-        return None
+        return record
 
-    def _pilot_to_wait_for(self) -> SealRecord | None:
-        """Return the round of the latest pilot; None if there is none, or nothing is left that waits for it."""
-        rounds = self._job.rounds()
-        if not rounds[-1].pilots or len(self._sent_of_the_rest()) == len(rounds[0].part_shards):
-            return None
-        return rounds[-1]
+    def _all_is_sent(self) -> bool:
+        """Return whether nothing is left that waits for a pilot."""
+        return len(self._sent_parts()) == len(self._job.rounds()[0].part_shards)
 
-    def _sent_of_the_rest(self) -> list[ShardState]:
+    def _sent_parts(self) -> list[ShardState]:
         parts = self._job.known_shards()[: len(self._job.rounds()[0].part_shards)]
         return [state for state in parts if state.attempts]
 
-    def _may_go_again(self) -> bool:
+    def _may_go_again(self, pilot: SentPilot) -> bool:
         """Return whether a pilot that says nothing is sent again now; else its rows are, in their further rounds."""
-        pilots = sum(1 for seal in self._job.rounds() if seal.pilots)
-        return pilots < self._rules.most_pilots and not self._sent_of_the_rest()
+        return pilot.times < self._rules.most_pilots and not self._sent_parts()
 
-    def _judge(self, sealed: SealRecord, now: pendulum.DateTime) -> PilotRecord | None:
-        """Judge the pilot if all of it has ended, and record the verdict; None while it has not."""
-        numbers = {shard.shard for shard in sealed.pilot_shards}
+    def _judge(self, pilot: SentPilot, now: pendulum.DateTime) -> PilotRecord | None:
+        """Judge a pilot if all of it has ended, and record the verdict; None while it has not."""
+        numbers = {shard.shard for shard in pilot.shards}
         states = [state for state in self._job.known_shards() if state.shard.shard in numbers]
         if all(state.batch is not None and state.end is not None for state in states):
-            rows = (row for state in states for row in self._rows_of(sealed, state))
+            rows = (row for state in states for row in self._rows_of(state))
             found = judged_pilot(rows, seconds=_seconds(states))
         elif any(self._is_late(state, now) for state in states):
             found = PilotRecord(outcome="late", rows=sum(state.shard.requests for state in states))
         else:
             return None
-        record = self._job.record_pilot(sealed.round, found)
+        record = self._job.record_pilot(pilot, found)
         _tell(self._job, record)
         return record
 
     def _is_late(self, state: ShardState, now: pendulum.DateTime) -> bool:
         """Return whether a shard is waited for no longer; one whose end can be noted is not late."""
-        at = _opens_at(state)
+        at = opens_at(state)
         if at is None or now < at:
             return False
         if state.batch is None:
@@ -199,12 +197,13 @@ class PilotGate:
             log.warning("The pilot of %s could not be checked, and is waited for: %s", self._job.uri, error)
             return False
 
-    def _rows_of(self, sealed: SealRecord, state: ShardState) -> Iterator[AnsweredRow]:
+    def _rows_of(self, state: ShardState) -> Iterator[AnsweredRow]:
         assert state.batch is not None and state.end is not None  # noqa: S101, PT018 - the caller has checked it
         description = self._job.description()
         schema = description.output_schema
         judge = judge_for(
-            None if schema is None else OutputSchema(schema, description.output_model), structured=sealed.structured
+            None if schema is None else OutputSchema(schema, description.output_model),
+            structured=self._job.first_seal().structured,
         )
         numbers = [int(line) for line in self._job.lines_of(state.shard.rows_file)]
         expected = ExpectedRows(custom_id_prefix=custom_id_prefix(description.nonce, state.shard.shard), rows=numbers)
@@ -215,8 +214,8 @@ class PilotGate:
                 yield judge(NO_COLUMNS, batch.id, result or missing_result(expected.custom_id(position)))
 
 
-def _opens_at(state: ShardState) -> pendulum.DateTime | None:
-    """Return until when a pilot's shard is waited for, by the service's time; None if it has ended or was not sent."""
+def opens_at(state: ShardState) -> pendulum.DateTime | None:
+    """Return until when the shard of a pilot or primer is waited for, by the service's time; None if it has ended or was not sent."""
     if state.batch is not None:
         return None if state.end is not None else moment(state.batch.created_at) + OPENS_AFTER
     return None if state.open_intent is None else moment(state.open_intent.at) + OPENS_AFTER

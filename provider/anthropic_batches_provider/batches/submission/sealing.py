@@ -18,24 +18,21 @@ from anthropic_batches_provider.batches.ledger import (
     FirstPromptRecord,
     JobFolder,
     SealRecord,
-    ShardRecord,
+    SentPilot,
     Storage,
+    sent_pilots,
 )
 from anthropic_batches_provider.batches.output.columns import RESULT_COLUMNS
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.rows import RULES, PreparedRow, RowsFingerprint
-from anthropic_batches_provider.batches.service import ModelService, SubmissionService
+from anthropic_batches_provider.batches.service import ModelService, SubmissionService, TokenService
 from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, cut_shards, read_request
+from anthropic_batches_provider.batches.submission.cache_marking import MarkedRows, marked_rows, unmarked_rows
 from anthropic_batches_provider.batches.submission.invalid_row_limit import InvalidRowLimit, InvalidRows
 from anthropic_batches_provider.batches.submission.model_lookup import with_known_model
 from anthropic_batches_provider.batches.submission.opening import JobOpener, JobPlan
-from anthropic_batches_provider.batches.submission.pilot_choice import (
-    Pilot,
-    PilotFile,
-    pilot_rows,
-    settled_from,
-    split_pilot,
-)
+from anthropic_batches_provider.batches.submission.pilot_choice import Pilot
+from anthropic_batches_provider.batches.submission.shard_uploads import ShardUploads, upload_shard
 from anthropic_batches_provider.errors import (
     ConfigurationError,
     CorruptLedgerError,
@@ -45,8 +42,6 @@ from anthropic_batches_provider.errors import (
 )
 
 log = logging.getLogger(__name__)
-
-_LARGE_SHARD_BYTES = 32 << 20  # writing so much takes seconds: the log says so before it begins
 
 
 def sealed_job(
@@ -59,6 +54,7 @@ def sealed_job(
     clock: Clock,
     spool_folder: Path,
     models: ModelService | None = None,
+    tokens: TokenService | None = None,
     check_new: Callable[[], None] = lambda: None,
     columns: Callable[[], tuple[ColumnRecord, ...]] = tuple,
     contents: Callable[[], str] = lambda: "",
@@ -70,6 +66,7 @@ def sealed_job(
 
     :param read_rows: reads and prepares the rows from their beginning.
     :param models: looks up the model of a new job; None for none to be looked up.
+    :param tokens: counts the prefix that is to be cached; None for it not to be counted.
     :param check_new: checks the question of a job that is not sealed yet; raises a ``ConfigurationError``.
     :param columns: returns the user's columns with their types, once the rows are read.
     :param contents: says what else the requests of a new job hold, such as images: named in the log.
@@ -104,10 +101,12 @@ def sealed_job(
                 form=_form_of(plan),
                 columns=columns,
                 pilot=plan.pilot,
+                mark=_marking(plan, tokens),
             )
         log.info("Sealed %s in %s at %s", counted(seal.rows, "row"), counted(len(seal.shards), "shard"), job.uri)
-        for pilot in seal.pilot_shards:
-            log.info("%s of them go first, as a pilot.", counted(pilot.requests, "row"))
+        for pilot in sent_pilots([seal]):
+            first = "one of them goes" if pilot.requests == 1 else f"{pilot.requests:,} of them go"
+            log.info("%s first, as a pilot%s.", first.capitalize(), ", and primes the prompt cache" * pilot.is_primer)
         if held := contents():
             size = sum(shard.body_bytes for shard in seal.shards)
             log.info(
@@ -134,6 +133,11 @@ def _within(rows: Iterable[PreparedRow | InvalidRow], max_bytes: int) -> Iterato
                 "Nothing was sent."
             )
         yield row
+
+
+def _marking(plan: JobPlan, tokens: TokenService | None) -> Callable[[Iterable[PreparedRow | InvalidRow]], MarkedRows]:
+    asked = plan.prompt_cache
+    return unmarked_rows if asked is None else lambda rows: marked_rows(rows, asked, tokens=tokens)
 
 
 def _form_of(plan: JobPlan) -> bytes:
@@ -203,6 +207,7 @@ def seal_job(
     form: bytes = b"",
     columns: Callable[[], tuple[ColumnRecord, ...]] = tuple,
     pilot: Pilot = 0,
+    mark: Callable[[Iterable[PreparedRow | InvalidRow]], MarkedRows] = unmarked_rows,
 ) -> SealRecord:
     """Write a job's shards and seal it; nothing is sent.
 
@@ -216,6 +221,7 @@ def seal_job(
     :param form: bytes of each request that ask for the form of the answers, and are no part of its row.
     :param columns: as in :func:`sealed_job`.
     :param pilot: how many rows go first.
+    :param mark: marks the prefix that the requests share, for the prompt cache.
     :raises EmptyInputError: there are no rows.
     :raises InvalidRowError: more rows are invalid than allowed, or all are.
     """
@@ -224,8 +230,9 @@ def seal_job(
     limit = limit or InvalidRowLimit(0)
     nonce = job.description().nonce
     first_prompt: FirstPromptRecord | None = None
-    shards = _Uploads(job, attempt, pilot, nonce)
-    for shard in cut_shards(seen.watch(rows), nonce=nonce, limits=limits, folder=spool_folder, on_invalid=limit.take):
+    marked = mark(seen.watch(rows))
+    shards = ShardUploads(job, attempt, pilot, nonce, is_primed=marked.cache is not None)
+    for shard in cut_shards(marked.rows, nonce=nonce, limits=limits, folder=spool_folder, on_invalid=limit.take):
         if not shard.number:
             first_prompt = _first_prompt_in(shard, with_text=show_prompt)
         shards.take(shard)
@@ -244,58 +251,9 @@ def seal_job(
         first_prompt=first_prompt,
         shards=shards.finished(),
         pilots=shards.pilots,
+        prompt_cache=marked.cache,
     )
     return seal_round(job, seal)
-
-
-class _Uploads:
-    """Uploads shards as they are cut, and the pilot, which is taken out of the first one, as the last.
-
-    A small first shard stays on the local disk until it is known how many rows there are, which decides on a pilot.
-    """
-
-    def __init__(self, job: JobFolder, attempt: str, pilot: Pilot, nonce: str) -> None:
-        self._job = job
-        self._attempt = attempt
-        self._pilot = pilot
-        self._nonce = nonce
-        self._first: Shard | None = None
-        self._pilot_file: PilotFile | None = None
-        self._records: list[ShardRecord] = []
-        self._requests = 0
-        self.pilots = 0
-
-    def take(self, shard: Shard) -> None:
-        """Take the next shard."""
-        self._requests += shard.requests
-        if not shard.number and shard.requests <= settled_from(self._pilot):
-            self._first = shard
-            return
-        if not shard.number:
-            shard = self._without_pilot(shard)
-        self._records.append(upload_shard(self._job, shard, self._attempt))
-
-    def finished(self) -> tuple[ShardRecord, ...]:
-        """Upload what is left, and return all shards in the order of their numbers."""
-        if self._first is not None:
-            first = self._without_pilot(self._first)
-            self._records.insert(0, upload_shard(self._job, first, self._attempt))
-        if self._pilot_file is not None:
-            pilot = self._pilot_file.numbered(len(self._records), self._nonce)
-            self._records.append(upload_shard(self._job, pilot, self._attempt))
-            self.pilots = 1
-        return tuple(self._records)
-
-    def _without_pilot(self, shard: Shard) -> Shard:
-        count = pilot_rows(self._pilot, rows=self._requests, nonce=self._nonce)
-        left, self._pilot_file = split_pilot(shard, count, nonce=self._nonce)
-        if left.piloted_rows < count:
-            log.warning(
-                "The pilot of %s has %s instead of %d: the first shard has no more (max_requests_per_shard, "
-                "max_bytes_per_shard).",
-                self._job.uri, counted(left.piloted_rows, "row"), count,
-            )  # fmt: skip
-        return left
 
 
 def _first_prompt_in(shard: Shard, *, with_text: bool) -> FirstPromptRecord | None:
@@ -328,24 +286,24 @@ class _Again:
         return b"%d" % self.number
 
 
-def seal_pilot_again(job: JobFolder, sealed: SealRecord, *, spool_folder: Path) -> SealRecord:
+def seal_pilot_again(job: JobFolder, sent: SentPilot, *, spool_folder: Path) -> SealRecord:
     """Seal the rows of a pilot as the next round, which is a pilot, too; nothing is sent.
 
     If another attempt has sealed a round after it, that round is returned: the rows are sent again once.
 
-    :param sealed: the round whose pilot has shown nothing; its rows were not billed.
+    :param sent: the pilot, which has shown nothing; its rows were not billed.
     :param spool_folder: a local folder of this attempt alone.
     :raises CorruptLedgerError: its requests are lost.
     """
     before = job.rounds()
-    if len(before) > sealed.round:
-        return before[sealed.round]
+    if len(before) > sent.rounds:
+        return before[sent.rounds]
     attempt = secrets.token_hex(4)
     try:
         shards = tuple(
-            upload_shard(job, shard, attempt)
+            upload_shard(job, shard, attempt, is_primer=sent.is_primer)
             for shard in cut_shards(
-                _rows_again(job, sealed),
+                _rows_again(job, sent),
                 nonce=job.description().nonce,
                 limits=ShardLimits(),
                 folder=spool_folder,
@@ -355,23 +313,24 @@ def seal_pilot_again(job: JobFolder, sealed: SealRecord, *, spool_folder: Path) 
     except FileNotFoundError as error:
         raise CorruptLedgerError(
             f"The requests of the pilot of {job.uri} are lost, so that it cannot be sent again. Restore its "
-            f"{' and '.join(shard.requests_file for shard in sealed.pilot_shards)} from a backup, or set pilot=0 to "
+            f"{' and '.join(shard.requests_file for shard in sent.shards)} from a backup, or set pilot=0 to "
             "send the rest without it. Nothing was sent. The pilot's rows were not answered, and not billed."
         ) from error
     again = SealRecord(
         rows=sum(shard.requests for shard in shards),
         fingerprint="",
-        round=sealed.round + 1,
-        structured=sealed.structured,
+        round=len(before) + 1,
+        structured=before[0].structured,
         pilots=len(shards),
+        pilot_step=sent.step,
         shards=shards,
     )
     log.info("The pilot of %s is sent again: %s.", job.uri, counted(again.rows, "row"))
     return seal_round(job, again)
 
 
-def _rows_again(job: JobFolder, sealed: SealRecord) -> Iterator[_Again]:
-    for shard in sealed.pilot_shards:
+def _rows_again(job: JobFolder, sent: SentPilot) -> Iterator[_Again]:
+    for shard in sent.shards:
         for line in job.lines_of(shard.requests_file):
             number, params = read_request(line)
             yield _Again(number, bytes(params))
@@ -403,34 +362,3 @@ class _Seen:
             if row.asks_for_json:
                 self.structured = True
             yield row
-
-
-def upload_shard(job: JobFolder, shard: Shard, attempt: str) -> ShardRecord:
-    """Upload the files of a shard to the job folder, and remove the local ones.
-
-    :param attempt: names the files, so that two attempts at once do not mix their rows.
-    """
-    if shard.body_bytes >= _LARGE_SHARD_BYTES:
-        log.info(
-            "Writing shard %d with %s and %s bytes to %s",
-            shard.number,
-            counted(shard.requests, "request"),
-            f"{shard.body_bytes:,}",
-            job.uri,
-        )
-    requests_file = f"requests/{shard.number:05d}-{attempt}.jsonl"
-    rows_file = f"rows/{shard.number:05d}-{attempt}.jsonl"
-    job.storage.put_file(shard.requests_path, f"{job.path}/{requests_file}")
-    job.storage.put_file(shard.rows_path, f"{job.path}/{rows_file}")
-    shard.requests_path.unlink(missing_ok=True)
-    shard.rows_path.unlink(missing_ok=True)
-    return ShardRecord(
-        shard=shard.number,
-        requests=shard.requests,
-        first_row=shard.first_row,
-        body_bytes=shard.body_bytes,
-        requests_file=requests_file,
-        rows_file=rows_file,
-        invalid_rows=shard.invalid_rows,
-        piloted_rows=shard.piloted_rows,
-    )

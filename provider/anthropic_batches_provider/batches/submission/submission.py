@@ -15,6 +15,7 @@ from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, Sh
 from anthropic_batches_provider.batches.limits import REQUESTS_IN_QUEUE
 from anthropic_batches_provider.batches.pauses import QUEUE_FULL, bounded_retry_after
 from anthropic_batches_provider.batches.service import SubmissionService
+from anthropic_batches_provider.batches.submission.cache_gate import CacheGate, SendingOrder
 from anthropic_batches_provider.batches.submission.job_signals import JobSignals
 from anthropic_batches_provider.batches.submission.next_look import NextLook, combined
 from anthropic_batches_provider.batches.submission.pilot_gate import ClosedGate, PilotGate, PilotRules
@@ -73,6 +74,8 @@ class Submission:
                 send_again=lambda sealed: seal_pilot_again(job, sealed, spool_folder=pilot.spool_folder),
             )
         )
+        cached = job.first_seal().prompt_cache
+        self._cache = None if pilot is None or cached is None else CacheGate(job, cached.ttl)
         self._alone_until: pendulum.DateTime | None = None
         self._advanced_at = clock.now()
 
@@ -91,14 +94,15 @@ class Submission:
         if afresh:
             self._job.shards()
         gate = self._closed_gate()
+        order = self._sending_order(gate)
         states = self._job.known_shards()
         self._advanced_at = self._clock.now()
         window = self._window(states)
         waits: list[NextLook] = []
         unknown: SubmissionOutcomeUnknownError | None = None
         full = self._reason_to_send_nothing(states)
-        for state in states:
-            may_go = full is None and (gate is None or gate.admits(state))
+        for state in order.states:
+            may_go = full is None and self._admits(gate, state)
             if state.batch is not None or (state.open_intent is None and not may_go):
                 continue
             try:
@@ -115,6 +119,9 @@ class Submission:
                 raise self._with_summary(error) from error.__cause__
         if full is not None and any(state.batch is None for state in self._job.known_shards()):
             waits.append(full)
+        if self._cache is not None:
+            now = self.service_now()
+            waits += filter(None, [self._cache.wait(self._job.known_shards(), now=now, local_now=self._clock.now())])
         if gate is not None and (unknown is None or gate.has_running_batches(self._job.known_shards())):
             waits.insert(0, gate.wait(self._job.known_shards(), now=self.service_now(), local_now=self._clock.now()))
         if waits:
@@ -131,6 +138,29 @@ class Submission:
         if gate is not None and self.running.look():
             gate = self._gate.closed(self.service_now())
         return gate
+
+    def _sending_order(self, gate: ClosedGate | None) -> SendingOrder:
+        """Return the shards in the order in which they are sent, and show them to the gate of the prompt cache."""
+        rounds = self._job.rounds()
+        order = SendingOrder.of(rounds, self._job.known_shards())
+        if self._cache is None or (gate is not None and gate.pilot.is_primer):
+            return order
+        self._cache.look(order, self.service_now())
+        if self._cache.wait(order.states, now=self.service_now(), local_now=self._clock.now()) is not None:
+            if self.running.look():
+                order = SendingOrder.of(rounds, self._job.known_shards())
+                self._cache.look(order, self.service_now())
+        return order
+
+    def _admits(self, gate: ClosedGate | None, state: ShardState) -> bool:
+        """Return whether a shard may be sent now, if there is room for it."""
+        if gate is not None and gate.pilot.is_primer:
+            return gate.admits(state)
+        if self._cache is None:
+            return gate is None or gate.admits(state)
+        now = self.service_now()
+        is_let_in = gate is None or gate.admits(state) or (self._cache.is_due(state) and not self._cache.is_warm(now))
+        return is_let_in and self._cache.admits(state, now)
 
     def is_due(self) -> bool:
         """Return whether advancing again may send more: a batch was seen to end, or some time has passed."""
@@ -152,7 +182,8 @@ class Submission:
     def _send(self, state: ShardState, window: Window, waits: list[NextLook]) -> NextLook | None:
         """Send a shard if there is room; return why no other shard may be sent now, or None if one may."""
         requests = state.shard.requests
-        if not self._has_room(window, requests):
+        room = requests if self._cache is None else self._cache.room_for(state, self.service_now())
+        if not self._has_room(window, room):
             return self._until_there_is_room(window)
         if not self.signals.may_send():
             return self._time_is_over()
@@ -162,6 +193,8 @@ class Submission:
             wait = self._sender.send(state, beside)
         finally:
             self.signals.moved()
+        if self._cache is not None:
+            self._cache.note_sent(self._job.shard_state(state.shard), self.service_now())
         waits += [wait] if wait is not None else []
         return None
 

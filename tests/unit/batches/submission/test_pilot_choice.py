@@ -20,10 +20,12 @@ from anthropic_batches_provider.batches.sharding import Shard, ShardLimits, body
 from anthropic_batches_provider.batches.submission.pilot_choice import (
     FEWEST_ROWS,
     Pilot,
+    TakenRows,
     chosen_positions,
+    chosen_rows,
     pilot_rows,
     settled_from,
-    split_pilot,
+    take_rows,
 )
 from anthropic_batches_provider.errors import InvalidRowError
 
@@ -47,6 +49,11 @@ def first_shard(sizes: list[int], invalid: frozenset[int] = frozenset()) -> Iter
             rows(), nonce=NONCE, limits=ShardLimits(max_requests=10_000), folder=Path(folder), on_invalid=lambda _: None
         )
         yield next(iter(shards))
+
+
+def split_pilot(shard: Shard, count: int, *, max_bytes: int = 10**9) -> tuple[Shard, TakenRows | None]:
+    rest, taken = take_rows(shard, chosen_rows(shard, pilot=count, nonce=NONCE, max_bytes=max_bytes).groups)
+    return rest, taken[0] if taken else None
 
 
 def requests_in(path: Path) -> list[dict[str, Any]]:
@@ -112,7 +119,7 @@ def test_each_request_is_in_one_file_under_the_number_of_its_shard(
     invalid = data.draw(st.frozensets(st.integers(1, len(sizes)), max_size=5))
     with first_shard(sizes, invalid) as shard:
         whole, columns = requests_in(shard.requests_path), shard.rows_path.read_bytes()
-        rest, file = split_pilot(shard, count, nonce=NONCE)
+        rest, file = split_pilot(shard, count)
         assert rest.rows_path.read_bytes() == columns
         assert (rest.requests + rest.piloted_rows, rest.invalid_rows) == (shard.requests, shard.invalid_rows)
         assert requests_in(rest.requests_path)[0] == whole[0]
@@ -140,8 +147,30 @@ def test_the_body_of_a_pilot_keeps_within_its_bound_under_any_number_of_a_shard(
     sizes: list[int], count: int, most: int, number: int
 ) -> None:
     with first_shard(sizes, frozenset()) as shard:
-        rest, file = split_pilot(shard, count, nonce=NONCE, max_bytes=most)
+        rest, file = split_pilot(shard, count, max_bytes=most)
         assert rest.requests + rest.piloted_rows == shard.requests
         assert (file is None) == (rest.piloted_rows == 0)
         if file is not None:
             assert file.numbered(number, NONCE).body_bytes <= most
+
+
+@given(SIZES, st.integers(0, 4), st.integers(0, 130))
+def test_primers_go_alone_and_are_of_middle_length(sizes: list[int], primers: int, count: int) -> None:
+    with first_shard(sizes) as shard:
+        whole = {int(each["custom_id"].rpartition("-")[2]): each["params"] for each in requests_in(shard.requests_path)}
+        chosen = chosen_rows(shard, primers=primers, pilot=count, nonce=NONCE)
+        others, outer = sorted(sizes[1:]), (len(sizes) - 1) // 4
+        middle = others[outer : len(others) - outer]
+        assert len(chosen.primers) == min(primers, len(middle))
+        assert all(middle[0] <= sizes[position] <= middle[-1] for position in chosen.primers)
+        assert len(chosen.pilot) == min(count, len(sizes) - 1 - len(chosen.primers))
+        rest, taken = take_rows(shard, chosen.groups)
+        sent = [
+            each
+            for number, group in enumerate(taken, 3)
+            for each in requests_in(group.numbered(number, NONCE).requests_path)
+        ]
+        assert [len(group.rows) for group in taken[: len(chosen.primers)]] == [1] * len(chosen.primers)
+        sent += requests_in(rest.requests_path)
+        assert {int(each["custom_id"].rpartition("-")[2]): each["params"] for each in sent} == whole
+        assert len(sent) == len(sizes) == rest.requests + rest.piloted_rows

@@ -1,0 +1,265 @@
+"""The gate of the prompt cache: a shard is sent while the entry lives that it reads, or a primer goes before it.
+
+Invariants: the gate only holds back; it sends and cancels nothing. Facts of the ledger and the service's time decide, so
+that every attempt agrees. Where no primer can help, it opens, with a warning.
+
+When the service begins a batch is not known. The entry counts as read when a batch is created and when it ends, and at
+no time in between: the least favorable moments.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pendulum
+
+from anthropic_batches_provider.batches.ledger import JobFolder, SealRecord, ShardState
+from anthropic_batches_provider.batches.message_batch import moment
+from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.batches.prompt_cache import LIFE, CacheTtl
+from anthropic_batches_provider.batches.submission.next_look import NextLook
+from anthropic_batches_provider.batches.submission.pilot_gate import OPENS_AFTER, opens_at
+
+log = logging.getLogger(__name__)
+
+MOST_FAILED_PRIMERS = 3
+"""So many primers in a row that wrote no entry open the gate."""
+_MUST_STILL_LIVE: dict[CacheTtl, pendulum.Duration] = {
+    "5m": pendulum.duration(minutes=1),
+    "1h": pendulum.duration(minutes=5),
+}
+"""So long the entry must still live when a shard is sent: the upload takes time, and so does the service."""
+_LOOK = pendulum.duration(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class SendingOrder:
+    """The shards of a job in the order in which they are sent, and which of them primes which.
+
+    :param states: each primer follows the shard that it primes, since both go at once while the entry lives; in further
+        rounds it precedes it. Spare primers and pilots come last.
+    :param primer_of: by the number of a shard, that of its primer.
+    """
+
+    states: tuple[ShardState, ...]
+    primer_of: dict[int, int]
+
+    @classmethod
+    def of(cls, rounds: Sequence[SealRecord], states: Sequence[ShardState]) -> SendingOrder:
+        """Order the shards.
+
+        :param states: those of all rounds, in the order of their numbers.
+        """
+        pending = iter(states)
+        first, *later = [[next(pending) for _ in seal.shards] for seal in rounds]
+        parts = len(rounds[0].part_shards)
+        primer_of = dict(_pairs(first[:parts], first[parts:]))
+        for sent in later:
+            for before, after in zip(sent, sent[1:], strict=False):
+                if before.shard.is_primer and not after.shard.is_primer:
+                    primer_of[after.shard.shard] = before.shard.shard
+        by_number = {state.shard.shard: state for state in first}
+        beside = [by_number[primer_of[part.shard.shard]] for part in first[:parts] if part.shard.shard in primer_of]
+        ordered = []
+        for part in first[:parts]:
+            primer = primer_of.get(part.shard.shard)
+            ordered += [part] if primer is None else [part, by_number[primer]]
+        ordered += [state for state in first[parts:] if state not in beside]
+        return cls((*ordered, *(state for sent in later for state in sent)), primer_of)
+
+
+def _pairs(parts: Iterable[ShardState], pilots: Sequence[ShardState]) -> Iterator[tuple[int, int]]:
+    """Yield the number of each shard of the first round that has a primer, and that of the primer."""
+    primers = iter([state.shard for state in pilots if state.shard.is_primer])
+    primer = next(primers, None)
+    for part in parts:
+        rows = range(part.shard.first_row, part.shard.first_row + part.shard.rows)
+        if primer is not None and primer.first_row in rows:
+            yield part.shard.shard, primer.shard
+            primer = next(primers, None)
+
+
+def lives_until(states: Iterable[ShardState], ttl: CacheTtl) -> pendulum.DateTime | None:
+    """Return until when the entry lives for certain, by the service's time; None if nothing has written it.
+
+    :param states: the shards of a job; a request that was answered has read or written the entry.
+    """
+    touches: list[tuple[pendulum.DateTime, bool]] = []
+    for state in states:
+        if state.batch is None:
+            continue
+        touches.append((moment(state.batch.created_at), False))
+        if state.end is not None and state.end.ended_at is not None and state.end.request_counts.get("succeeded"):
+            touches.append((moment(state.end.ended_at), True))
+    until: pendulum.DateTime | None = None
+    for at, has_certainly_touched in sorted(touches):
+        if has_certainly_touched or (until is not None and at < until):
+            until = at + LIFE[ttl] if until is None else max(until, at + LIFE[ttl])
+    return until
+
+
+def _may_prime(state: ShardState) -> bool:
+    return state.shard.is_primer or state.shard.requests == 1
+
+
+def _is_unsent(state: ShardState) -> bool:
+    return state.batch is None and state.open_intent is None
+
+
+@dataclass(slots=True)
+class CacheGate:
+    """Tells which shards of a job may be sent now, given what the prompt cache holds.
+
+    :param job: a sealed job whose requests use the prompt cache.
+    """
+
+    job: JobFolder
+    ttl: CacheTtl
+    _order: SendingOrder = field(default_factory=lambda: SendingOrder((), {}))
+    _lives_until: pendulum.DateTime | None = None
+    _sent: set[int] = field(default_factory=set)
+    _in_flight: list[ShardState] = field(default_factory=list)
+    _due: ShardState | None = None
+    _is_open: bool = False
+    _told: str = ""
+
+    def look(self, order: SendingOrder, now: pendulum.DateTime) -> None:
+        """Take the shards as they are now.
+
+        :param now: the service's time.
+        """
+        self._order = order
+        self._lives_until = lives_until(order.states, self.ttl)
+        self._sent = {state.shard.shard for state in order.states if not _is_unsent(state)}
+        running = [state for state in order.states if _may_prime(state) and opens_at(state) is not None]
+        late = [state for state in running if (at := opens_at(state)) is not None and at <= now]
+        self._in_flight = [state for state in running if state not in late]
+        self._due = None if self._in_flight else self._next_primer()
+        self._is_open = self._opens(late)
+
+    def is_warm(self, now: pendulum.DateTime) -> bool:
+        """Return whether the entry lives long enough for a shard that is sent now."""
+        return self._lives_until is not None and now + _MUST_STILL_LIVE[self.ttl] < self._lives_until
+
+    def admits(self, state: ShardState, now: pendulum.DateTime) -> bool:
+        """Return whether a shard may be sent now.
+
+        :param now: the service's time.
+        """
+        if self._is_open:
+            return True
+        if not self.is_warm(now):
+            return self.is_due(state)
+        return self._is_turn_of(state)
+
+    def is_due(self, state: ShardState) -> bool:
+        """Return whether this is the primer that must go before the others."""
+        return self._due is not None and self._due.shard.shard == state.shard.shard
+
+    def room_for(self, state: ShardState, now: pendulum.DateTime) -> int:
+        """Return for how many requests there must be room: a primer that goes first needs that of its shard, too.
+
+        It would have to go again if the others had to wait for longer than the entry lives.
+        """
+        if self.is_warm(now) or not self.is_due(state):
+            return state.shard.requests
+        following = self._first_unsent()
+        return state.shard.requests + (0 if following is None else following.shard.requests)
+
+    def note_sent(self, state: ShardState, now: pendulum.DateTime) -> None:
+        """Take a shard that was just sent, or whose create call has no known outcome yet."""
+        self._sent.add(state.shard.shard)
+        if self._lives_until is not None and now < self._lives_until:
+            self._lives_until = max(self._lives_until, now + LIFE[self.ttl])
+        elif not self._is_open:
+            self._in_flight, self._due = [state], None
+
+    def wait(
+        self, states: Sequence[ShardState], *, now: pendulum.DateTime, local_now: pendulum.DateTime
+    ) -> NextLook | None:
+        """Return how to wait for the primer that is in flight; None if there is none.
+
+        :param states: the shards as they are now.
+        :param now: the service's time.
+        """
+        if self._is_open or self.is_warm(now) or not self._in_flight:
+            return None
+        numbers = {state.shard.shard for state in self._in_flight}
+        primers = [state for state in states if state.shard.shard in numbers]
+        late = [at - now for state in primers if (at := opens_at(state)) is not None and at > now]
+        return NextLook(
+            until=local_now + min([_LOOK, *late]),
+            batch_ids=tuple(state.batch.batch_id for state in primers if state.is_running and state.batch is not None),
+            reason="prompt cache: 1 row goes first, waiting",
+        )
+
+    def _is_turn_of(self, state: ShardState) -> bool:
+        """Return whether a shard may go while the entry lives: a primer goes with its shard, and spare ones last."""
+        if not state.shard.is_primer:
+            return True
+        primed = [shard for shard, primer in self._order.primer_of.items() if primer == state.shard.shard]
+        is_of_first_round = state.shard.shard < len(self.job.rounds()[0].shards)
+        if primed:
+            return primed[0] in self._sent or not is_of_first_round
+        return not is_of_first_round or self._first_unsent() is None
+
+    def _first_unsent(self) -> ShardState | None:
+        """Return the first shard that would read the entry and is not sent."""
+        unsent = (state for state in self._order.states if state.shard.shard not in self._sent)
+        return next((state for state in unsent if not state.shard.is_primer), None)
+
+    def _next_primer(self) -> ShardState | None:
+        """Return the primer that goes first if the entry is dead: that of the next shard, or of another, or a spare."""
+        following = self._first_unsent()
+        unsent = [state for state in self._order.states if _may_prime(state) and state.shard.shard not in self._sent]
+        if following is None:
+            return None
+        own = self._order.primer_of.get(following.shard.shard)
+        paired = set(self._order.primer_of.values())
+
+        def rank(state: ShardState) -> int:
+            number = state.shard.shard
+            return 0 if number == own else 1 if number in paired or not state.shard.is_primer else 2
+
+        return min(unsent, key=rank, default=None)
+
+    def _opens(self, late: Sequence[ShardState]) -> bool:
+        """Return whether all may be sent although the entry may be dead; say why if it matters."""
+        if self._first_unsent() is None:
+            return True
+        if self._in_flight:
+            return False
+        if late:
+            self._tell(f"a primer has not ended in {OPENS_AFTER.in_words()}")
+            return True
+        if self._failed_in_a_row() >= MOST_FAILED_PRIMERS:
+            self._tell(f"{counted(MOST_FAILED_PRIMERS, 'primer')} in a row were not answered")
+            return True
+        if self._due is None:
+            self._tell("all primers have been sent")
+            return True
+        return False
+
+    def _failed_in_a_row(self) -> int:
+        """Return how many primers were not answered since the entry was last read or written."""
+        since = None if self._lives_until is None else self._lives_until - LIFE[self.ttl]
+        return sum(
+            1
+            for state in self._order.states
+            if _may_prime(state)
+            and state.batch is not None
+            and state.end is not None
+            and not state.end.request_counts.get("succeeded")
+            and (since is None or moment(state.batch.created_at) > since)
+        )
+
+    def _tell(self, reason: str) -> None:
+        if reason != self._told:
+            log.warning(
+                "Requests of %s may find no entry in the prompt cache, and pay for writing it: %s. The rest is sent "
+                "all the same.",
+                self.job.uri, reason,
+            )  # fmt: skip
+            self._told = reason
