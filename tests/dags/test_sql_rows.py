@@ -13,7 +13,7 @@ import pytest
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 
-from anthropic_batches_provider.batches.submission import sealing
+from anthropic_batches_provider.batches.submission import shard_uploads
 from anthropic_batches_provider.edge import sql_drivers, sql_reading
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import DagRunner, rows_in
@@ -138,7 +138,7 @@ def test_a_retry_reads_from_the_start_if_sealing_broke_off_which_leaves_no_conne
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    upload, closed_at_failure = sealing.upload_shard, []
+    upload, closed_at_failure = shard_uploads.upload_shard, []
 
     def fail_once(*arguments: Any) -> Any:
         if len(connections) == 1:
@@ -146,7 +146,7 @@ def test_a_retry_reads_from_the_start_if_sealing_broke_off_which_leaves_no_conne
         closed_at_failure.append(is_closed(connections[0]))
         return upload(*arguments)
 
-    monkeypatch.setattr(sealing, "upload_shard", fail_once)
+    monkeypatch.setattr(shard_uploads, "upload_shard", fail_once)
     assert dags.run("sql_again", {"output": str(tmp_path / "out")}).tasks == {"label": "success"}
     assert [row["id"] for row in rows_in(tmp_path / "out")] == [1, 2, 3, 4, 5]
     assert len(connections) == 2

@@ -52,7 +52,7 @@ def test_the_pilot_is_sent_alone_and_the_rest_once_it_is_judged(task: OneTask) -
     assert isinstance(task.stint(), NextLook)
     assert sent(task) == [3, 1, 4, 4]
     check_home(task, task.finish())
-    record = task.job().pilot(1)
+    record = task.pilot(1)
     assert record is not None
     assert (record.outcome, record.rows, record.succeeded, record.seconds) == ("passed", PILOT, PILOT, 60.0)
     assert len(record.output_tokens) == PILOT
@@ -159,7 +159,7 @@ def test_errors_that_pass_judge_nothing_and_the_pilot_goes_again(task: OneTask) 
     manifest = task.finish()
     check_home(task, manifest)
     assert sent(task) == [3, 3, 1, 4, 4]
-    assert [record.outcome for number in (1, 2) if (record := task.job().pilot(number))] == ["nothing", "passed"]
+    assert [record.outcome for number in (1, 2) if (record := task.pilot(number))] == ["nothing", "passed"]
 
 
 def test_a_pilot_that_never_says_anything_opens_the_gate(task: OneTask) -> None:

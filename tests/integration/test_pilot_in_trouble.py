@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider.batches.collection import collect_job, job_collection
-from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, SealRecord
+from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, SealRecord, sent_pilots
 from anthropic_batches_provider.batches.message_batch import UNKNOWN_COUNTS, MessageBatch, RequestCounts
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import Destination
@@ -176,7 +176,7 @@ def test_the_rest_is_not_sent_if_the_time_to_send_ends_while_the_pilot_runs(task
     task.world.control.advance_clock(601)
     task.stint(may_send=False)
     assert sent(task) == [PILOT]
-    record = task.job().pilot(1)
+    record = task.pilot(1)
     assert record is not None
     assert record.outcome == "passed"
 
@@ -202,7 +202,7 @@ def test_an_attempt_with_an_old_listing_judges_no_pilot_that_it_does_not_know(ta
     slow = gate_of(task, old)
     assert isinstance(task.stint(), NextLook)  # the other attempt judges, and sends the pilot again
     assert isinstance(slow.advance(afresh=False), NextLook)
-    assert task.job().pilot(2) is None
+    assert task.pilot(2) is None
     assert sent(task) == [3, 3]
     check_home(task, task.finish())
 
@@ -212,7 +212,7 @@ def test_of_two_attempts_that_send_a_pilot_again_the_second_takes_over_the_round
     task.stint()
     task.world.control.end_batches()
     first, second = task.job(), task.job()
-    sealed = [job.rounds()[0] for job in (first, second)]
+    sealed = [sent_pilots(job.rounds())[0] for job in (first, second)]
     spools = [task.folder / name for name in ("one", "two")]
     for spool in spools:
         spool.mkdir()
@@ -314,7 +314,7 @@ def test_results_that_cannot_be_read_now_are_judged_by_a_retry(task: OneTask) ->
     fault(task, "results", "status", status=500, times=None)
     with pytest.raises(ApiError):
         task.stint()
-    assert task.job().pilot(1) is None
+    assert task.pilot(1) is None
     assert sent(task) == [PILOT]
     task.world.control.clear_faults()
     check_home(task, task.finish())
@@ -369,7 +369,7 @@ def test_a_pilot_whose_end_is_never_told_right_is_late_after_two_hours(
     task.world.control.advance_clock(2 * HOUR + 1)
     task.stint()
     assert sent(task) == WHOLE
-    record = task.job().pilot(1)
+    record = task.pilot(1)
     assert record is not None
     assert record.outcome == "late"
     monkeypatch.undo()

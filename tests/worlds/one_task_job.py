@@ -21,7 +21,7 @@ from anthropic_batches_provider.batches.collection import (
 from anthropic_batches_provider.batches.further_rounds import Rounds
 from anthropic_batches_provider.batches.invalid_rows import InvalidRow, invalid_row
 from anthropic_batches_provider.batches.job_advance import JobAdvance
-from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, Storage
+from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, PilotRecord, Storage, sent_pilots
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.column_choice import ColumnChoice
@@ -156,6 +156,11 @@ class OneTask:
         """Return the unit's job, as another process sees it."""
         folder = f"{self._plan().unit.folder}/job-0001"
         return JobFolder(self.world.storage, folder)
+
+    def pilot(self, sent: int) -> PilotRecord | None:
+        """Return what the first pilot has shown when it was sent for the first time, or the second, …"""
+        job = self.job()
+        return job.pilot(sent_pilots(job.rounds()[:sent])[0]) if len(job.rounds()) >= sent else None
 
     def collection(
         self, job: JobFolder, spool: Path, client: MessageBatchClient | None = None

@@ -122,14 +122,18 @@ def seal_next_round(
     attempt = secrets.token_hex(4)
     first_shard = sum(len(seal.shards) for seal in before)
     nonce = job.description().nonce
+    is_primed = any(shard.is_primer for shard in before[0].shards)
     shards = tuple(
-        upload_shard(job, shard, attempt)
-        for shard in cut_shards(
-            rows,
-            nonce=nonce,
-            limits=rounds.limits,
-            folder=rounds.spool_folder,
-            first_shard=first_shard,
+        upload_shard(job, shard, attempt, is_primer=is_primed and index % 2 == 0)
+        for index, shard in enumerate(
+            cut_shards(
+                rows,
+                nonce=nonce,
+                limits=rounds.limits,
+                folder=rounds.spool_folder,
+                first_shard=first_shard,
+                is_primed=is_primed,
+            )
         )
     )
     seal = SealRecord(

@@ -78,7 +78,7 @@ class Shard:
     :param number: its number in the job, from 0.
     :param requests: number of requests.
     :param invalid_rows: number of rows without a request.
-    :param piloted_rows: number of rows whose request a pilot sends.
+    :param piloted_rows: number of rows whose request a pilot or a primer sends.
     :param first_row: number of its first row.
     :param body_bytes: length of the body that sends it.
     :param requests_path: its requests, JSON Lines.
@@ -137,6 +137,7 @@ def cut_shards(
     folder: Path,
     first_shard: int = 0,
     on_invalid: Callable[[InvalidRow], None] | None = None,
+    is_primed: bool = False,
 ) -> Iterator[Shard]:
     """Write requests to shard files, and yield each shard as soon as it is complete.
 
@@ -147,6 +148,8 @@ def cut_shards(
     :param folder: local folder for the files; the caller removes them.
     :param on_invalid: called with each row that has no request, and with those whose request alone is longer than
         ``limits.max_bytes``; None if such a row is an error.
+    :param is_primed: whether every other shard, beginning with the first, has one request alone: it primes the prompt
+        cache for the next.
     :raises InvalidRowError: a row is too long, and ``on_invalid`` is None.
     """
     pending = iter(rows)
@@ -154,7 +157,9 @@ def cut_shards(
     for number in count(first_shard):
         if row is None:
             return
-        writer = _ShardWriter(number, nonce, limits, folder, on_invalid)
+        is_primer = is_primed and (number - first_shard) % 2 == 0
+        most = 1 if is_primer else limits.requests_in(number, nonce)
+        writer = _ShardWriter(number, nonce, folder, on_invalid, max_requests=most, max_bytes=limits.max_bytes)
         try:
             row = writer.fill(row, pending)
         finally:
@@ -172,15 +177,17 @@ class _ShardWriter:
         self,
         number: int,
         nonce: str,
-        limits: ShardLimits,
         folder: Path,
         on_invalid: Callable[[InvalidRow], None] | None,
+        *,
+        max_requests: int,
+        max_bytes: int,
     ) -> None:
         self._number = number
         self._on_invalid = on_invalid
         self._id_prefix = f'{{"custom_id":"{custom_id_prefix(nonce, number)}'.encode()
-        self._max_requests = limits.requests_in(number, nonce)
-        self._max_bytes = limits.max_bytes
+        self._max_requests = max_requests
+        self._max_bytes = max_bytes
         self._requests_path = folder / f"requests-{number:05d}.jsonl"
         self._rows_path = folder / f"rows-{number:05d}.jsonl"
         self._requests: BinaryIO = self._requests_path.open("wb", buffering=_BUFFER_BYTES)

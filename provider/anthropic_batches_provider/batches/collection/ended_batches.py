@@ -33,7 +33,7 @@ def ended_batches_of(job: JobFolder, source: ResultsSource, clock: Clock) -> lis
         raise BatchesNotEndedError(
             f"The job at {job.uri} is not submitted completely: of {counted(len(states), 'shard')}, {len(unsent):,} "
             f"had no batch yet ({missing}), and {counted(len(running), 'batch')} had not ended."
-            f"{' The rest of the job waits for its pilot.' if job.awaited_pilot() is not None else ''} Let the submitting "
+            f"{' The rest of the job waits for its pilot.' if job.awaited_pilot() else ''} Let the submitting "
             "task finish, wait until the batches have ended, e.g. with MessageBatchSensor, and collect then. If that "
             "task failed, run it again: it does not submit again what was submitted. "
             f"{_NOTHING_COLLECTED}",

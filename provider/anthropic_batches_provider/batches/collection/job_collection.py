@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence, Set
 from anthropic_batches_provider.batches.collection.ended_batches import batch_of
 from anthropic_batches_provider.batches.collection.job_context import JobContext, job_context_of
 from anthropic_batches_provider.batches.collection.job_results import JobResults, check_not_replaced
-from anthropic_batches_provider.batches.collection.round_results import RoundResults
+from anthropic_batches_provider.batches.collection.round_results import SentBatch
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
 from anthropic_batches_provider.batches.collection.written_parts import WrittenParts
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, ShardRecord, ShardState
-from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import (
     Destination,
@@ -109,11 +108,11 @@ class JobCollection:
         for state in self._unwritten():
             number, batch = state.shard.shard, batch_of(state)
             pilots = self._pilots_of(state.shard)
-            if batch is None or pilots is None or (pilots and len(rounds) > 1):
+            was_sent_again = any(sent.sends_rows_of(state.shard) for seal in rounds[1:] for sent in seal.shards)
+            if batch is None or pilots is None or was_sent_again:
                 continue
             context = job_context_of(self._job, self._source, self._settings)
-            pilot = RoundResults(context, pilots) if pilots else None
-            part = ShardPart(context, state.shard, batch, (), pilot)
+            part = ShardPart(context, state.shard, batch, (), pilots)
             try:
                 record = self._write(part)
             except _OvertakenError:
@@ -128,11 +127,12 @@ class JobCollection:
             return record
         return None
 
-    def _pilots_of(self, shard: ShardRecord) -> list[tuple[ShardRecord, MessageBatch]] | None:
+    def _pilots_of(self, shard: ShardRecord) -> list[SentBatch] | None:
         """Return the pilots that send rows of a shard, with their batches; None while one has not been seen to end."""
         if not shard.piloted_rows:
             return []
-        numbers = {pilot.shard for pilot in self._job.first_seal().pilot_shards}
+        sending = (pilot for pilot in self._job.first_seal().pilot_shards if pilot.sends_rows_of(shard))
+        numbers = {pilot.shard for pilot in sending}
         found = [(state.shard, batch_of(state)) for state in self._job.known_shards() if state.shard.shard in numbers]
         ended = [(pilot, batch) for pilot, batch in found if batch is not None]
         return ended if len(ended) == len(found) else None

@@ -48,8 +48,11 @@ class JobResults:
         first, *further = [list(islice(sent, len(seal.shards))) for seal in rounds]
         self._later = [RoundResults(context, shards) for shards in further]
         parts = len(rounds[0].part_shards)
-        pilot = RoundResults(context, first[parts:]) if first[parts:] else None
-        self.parts = [ShardPart(context, *one, self._later, pilot) for one in first[:parts]]
+        pilots = first[parts:]
+        self.parts = [
+            ShardPart(context, shard, batch, self._later, [sent for sent in pilots if sent[0].sends_rows_of(shard)])
+            for shard, batch in first[:parts]
+        ]
 
     @contextmanager
     def opened(self, spool: Path) -> Iterator[None]:

@@ -26,6 +26,9 @@ from anthropic_batches_provider.batches.results import (
 )
 from anthropic_batches_provider.errors import ApiError, BatchOutcomeError
 
+SentBatch = tuple[ShardRecord, MessageBatch]
+"""A shard and the batch that it was sent as."""
+
 
 class RoundShard:
     """A shard of a further round, with rows from anywhere in the input; its results are fetched on first use."""
@@ -88,7 +91,7 @@ class RoundResults:
     :param sent: its shards and their batches, in order; their rows ascend.
     """
 
-    def __init__(self, context: JobContext, sent: Sequence[tuple[ShardRecord, MessageBatch]]) -> None:
+    def __init__(self, context: JobContext, sent: Sequence[SentBatch]) -> None:
         self._context = context
         self._sent = sent
         self._first_rows = [shard.first_row for shard, _ in sent]
@@ -173,3 +176,31 @@ class RoundResults:
         if self._open is not None:
             self._open[1].close()
             self._open = None
+
+
+class PilotResults:
+    """The results of the rows that pilots and primers send for one shard of the first round; they are few.
+
+    :param sent: these shards and their batches.
+    """
+
+    def __init__(self, context: JobContext, sent: Sequence[SentBatch]) -> None:
+        self._sent = [RoundResults(context, [one]) for one in sent]
+        self._sender_of = {
+            int(line): results
+            for (shard, _), results in zip(sent, self._sent, strict=True)
+            for line in context.lines_of(shard.rows_file)
+        }
+
+    @contextmanager
+    def opened(self, spool: Path) -> Iterator[None]:
+        """Use a local folder for fetched results while the context lasts."""
+        with ExitStack() as stack:
+            for one in self._sent:
+                stack.enter_context(one.opened(spool))
+            yield
+
+    def result_of(self, row: int, rows: CountedRows, unreadable: UnreadableLines) -> tuple[str, Result] | None:
+        """Return what :meth:`RoundResults.result_of` returns of the shard that sent a row; None if none did."""
+        sender = self._sender_of.get(row)
+        return None if sender is None else sender.result_of(row, rows, unreadable)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
 
 from anthropic_batches_provider.batches.collection.dead_letters import dead_letters_of
 from anthropic_batches_provider.batches.collection.job_context import RESULTS_REMAIN, JobContext
-from anthropic_batches_provider.batches.collection.round_results import RoundResults
+from anthropic_batches_provider.batches.collection.round_results import PilotResults, RoundResults, SentBatch
 from anthropic_batches_provider.batches.collection.row_history import RowHistory
 from anthropic_batches_provider.batches.collection.unreadable_lines import UnreadableLines, unreadable_file
 from anthropic_batches_provider.batches.collection.unusable_rows import write_unusable_rows
@@ -40,7 +39,11 @@ _READ_BYTES = 1 << 20
 
 
 class ShardPart:
-    """The rows of one shard of the first round, with their key and kept columns."""
+    """The rows of one shard of the first round, with their key and kept columns.
+
+    :param later: the further rounds.
+    :param pilots: the shards of the first round that send rows of this one, with their batches.
+    """
 
     def __init__(
         self,
@@ -48,11 +51,11 @@ class ShardPart:
         shard: ShardRecord,
         batch: MessageBatch,
         later: Sequence[RoundResults],
-        pilot: RoundResults | None = None,
+        pilots: Sequence[SentBatch] = (),
     ) -> None:
         self._context = context
         self._later = tuple(later)
-        self._pilot = pilot if shard.piloted_rows else None
+        self._pilots = pilots
         self._rows = range(shard.first_row, shard.first_row + shard.rows)
         self._expected = context.expected(shard, self._rows)
         self.shard = shard
@@ -75,8 +78,9 @@ class ShardPart:
         reasons = self._reasons(spool)
         for later in self._later:
             later.fetch_first_of(self._rows)
+        pilots = PilotResults(context, self._pilots)
         with (
-            nullcontext() if self._pilot is None else self._pilot.opened(spool),
+            pilots.opened(spool),
             spooled_results(
                 context.source, self.batch, spool / "results", expected=self._expected, clock=context.settings.clock
             ) as first,
@@ -86,14 +90,13 @@ class ShardPart:
             unreadable.keep(first.unnamed())
             rows.count_strays(foreign=first.foreign, duplicates=first.duplicates)
             add, batch_id, judge, has_further_rounds = rows.add, self.batch.id, context.judge, bool(self._later)
-            pilot = self._pilot
             decoded = first.decoded(with_message=context.settings.include_message)
             for position, (columns, found) in enumerate(zip(self._columns(), decoded, strict=True)):
                 if isinstance(columns, InvalidRow):
                     add(judge(bytes(columns.columns), None, result_of_invalid_row(columns.reason)))
                     rows.count_strays(foreign=int(found is not None), duplicates=0)
                     continue
-                piloted = None if pilot is None else pilot.result_of(self._rows[position], rows, unreadable)
+                piloted = pilots.result_of(self._rows[position], rows, unreadable) if self._pilots else None
                 if piloted is not None:
                     rows.count_strays(foreign=int(found is not None), duplicates=0)
                     row = judge(columns, *piloted)
@@ -139,7 +142,7 @@ class ShardPart:
             context.job,
             reasons,
             kept,
-            requests_files=[shard.requests_file, *(pilot.requests_file for pilot in self._pilots())],
+            requests_files=[shard.requests_file, *(pilot.requests_file for pilot, _ in self._pilots)],
             kept_file=lambda: context.kept_before(shard.shard),
             keep_others=context.judges_anew,
         )
@@ -153,9 +156,6 @@ class ShardPart:
         file = f"unusable/{shard.shard:05d}-{context.attempt}.jsonl"
         context.job.storage.put_file(kept, f"{context.job.path}/{file}")
         return file
-
-    def _pilots(self) -> tuple[ShardRecord, ...]:
-        return self._context.seal.pilot_shards if self.shard.piloted_rows else ()
 
     def _reasons(self, spool: Path) -> Path:
         return spool / f"reasons-{self.shard.shard}"

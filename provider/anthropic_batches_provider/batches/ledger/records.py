@@ -134,6 +134,10 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Number of its rows that its own batch does not send."""
         return self.invalid_rows + self.piloted_rows
 
+    def sends_rows_of(self, part: ShardRecord) -> bool:
+        """Return whether this pilot or primer, of whatever round, sends rows of a shard of the first round."""
+        return bool(part.piloted_rows) and part.first_row <= self.first_row < part.first_row + part.rows
+
 
 class ColumnRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A column of the user's in the output rows.

@@ -12,8 +12,8 @@ from anthropic_batches_provider.batches.submission.running_batches import Runnin
 from anthropic_batches_provider.batches.submission.sealing import seal_round, sealed_job
 from anthropic_batches_provider.batches.submission.service_time import ask_time
 from anthropic_batches_provider.batches.submission.settlement_rules import SubmissionBounds
-from anthropic_batches_provider.batches.submission.shard_uploads import upload_shard
 from anthropic_batches_provider.batches.submission.shard_sender import SubmissionStoppedError
+from anthropic_batches_provider.batches.submission.shard_uploads import upload_shard
 from anthropic_batches_provider.batches.submission.submission import Submission
 
 __all__ = [

@@ -1,7 +1,7 @@
 """The gate of the prompt cache: a shard is sent while the entry lives that it reads, or a primer goes before it.
 
-Invariants: the gate only holds back; it sends and cancels nothing. Facts of the ledger and the service's time decide, so
-that every attempt agrees. Where no primer can help, it opens, with a warning.
+Invariants: the gate only holds back; it sends and cancels nothing. Facts of the ledger and the service's time decide,
+so that every attempt agrees. Where no primer can help, it opens, with a warning.
 
 When the service begins a batch is not known. The entry counts as read when a batch is created and when it ends, and at
 no time in between: the least favorable moments.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pendulum
 
@@ -57,7 +58,7 @@ class SendingOrder:
         parts = len(rounds[0].part_shards)
         primer_of = dict(_pairs(first[:parts], first[parts:]))
         for sent in later:
-            for before, after in zip(sent, sent[1:], strict=False):
+            for before, after in pairwise(sent):
                 if before.shard.is_primer and not after.shard.is_primer:
                     primer_of[after.shard.shard] = before.shard.shard
         by_number = {state.shard.shard: state for state in first}
@@ -176,6 +177,10 @@ class CacheGate:
         elif not self._is_open:
             self._in_flight, self._due = [state], None
 
+    def waits(self, now: pendulum.DateTime) -> bool:
+        """Return whether the others wait for a primer that is in flight."""
+        return not self._is_open and not self.is_warm(now) and bool(self._in_flight)
+
     def wait(
         self, states: Sequence[ShardState], *, now: pendulum.DateTime, local_now: pendulum.DateTime
     ) -> NextLook | None:
@@ -184,7 +189,7 @@ class CacheGate:
         :param states: the shards as they are now.
         :param now: the service's time.
         """
-        if self._is_open or self.is_warm(now) or not self._in_flight:
+        if not self.waits(now):
             return None
         numbers = {state.shard.shard for state in self._in_flight}
         primers = [state for state in states if state.shard.shard in numbers]

@@ -215,7 +215,10 @@ class PilotGate:
 
 
 def opens_at(state: ShardState) -> pendulum.DateTime | None:
-    """Return until when the shard of a pilot or primer is waited for, by the service's time; None if it has ended or was not sent."""
+    """Return until when the shard of a pilot or primer is waited for, by the service's time.
+
+    :returns: None if it has ended, or was not sent.
+    """
     if state.batch is not None:
         return None if state.end is not None else moment(state.batch.created_at) + OPENS_AFTER
     return None if state.open_intent is None else moment(state.open_intent.at) + OPENS_AFTER

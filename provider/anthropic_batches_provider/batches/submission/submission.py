@@ -146,10 +146,9 @@ class Submission:
         if self._cache is None or (gate is not None and gate.pilot.is_primer):
             return order
         self._cache.look(order, self.service_now())
-        if self._cache.wait(order.states, now=self.service_now(), local_now=self._clock.now()) is not None:
-            if self.running.look():
-                order = SendingOrder.of(rounds, self._job.known_shards())
-                self._cache.look(order, self.service_now())
+        if self._cache.waits(self.service_now()) and self.running.look():
+            order = SendingOrder.of(rounds, self._job.known_shards())
+            self._cache.look(order, self.service_now())
         return order
 
     def _admits(self, gate: ClosedGate | None, state: ShardState) -> bool:

@@ -14,7 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from anthropic_batches_provider.batches.message_batch import RequestCounts
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.batches.submission import sealing
+from anthropic_batches_provider.batches.submission import shard_uploads
 from anthropic_batches_provider.batches.submission.sealing import seal_job
 from anthropic_batches_provider.edge.object_storage import ObjectStorage
 from tests.worlds.ended_jobs import ended_batch, opened_job, submit
@@ -111,7 +111,7 @@ def test_a_large_shard_is_told_before_it_is_written_to_the_store(
     with caplog.at_level(logging.INFO):
         small = seal_job(job, store.rows(1), limits=limits, spool_folder=spool)
         assert (told, caplog.records) == ([0, 0], [])
-        monkeypatch.setattr(sealing, "_LARGE_SHARD_BYTES", small.shards[0].body_bytes)
+        monkeypatch.setattr(shard_uploads, "_LARGE_SHARD_BYTES", small.shards[0].body_bytes)
         seal_job(opened_job(store), store.rows(ROWS_PER_SHARD), limits=limits, spool_folder=spool)
     assert told == [0, 0, 1, 1]
     (record,) = caplog.records
