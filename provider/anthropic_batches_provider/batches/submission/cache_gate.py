@@ -126,6 +126,15 @@ class CacheGate:
     _is_open: bool = False
     _told: str = ""
 
+    def needs_ends(self, order: SendingOrder, now: pendulum.DateTime) -> bool:
+        """Return whether it matters if a running primer has ended meanwhile: nothing else is known to keep the entry.
+
+        :param now: the service's time.
+        """
+        until = lives_until(order.states, self.ttl)
+        is_warm = until is not None and now + _MUST_STILL_LIVE[self.ttl] < until
+        return not is_warm and any(_may_prime(state) and state.is_running for state in order.states)
+
     def look(self, order: SendingOrder, now: pendulum.DateTime) -> None:
         """Take the shards as they are now.
 
@@ -151,23 +160,25 @@ class CacheGate:
         """
         if self._is_open:
             return True
-        if not self.is_warm(now):
-            return self.is_due(state)
-        return self._is_turn_of(state)
+        return self._is_turn_of(state) if self.is_warm(now) else self.is_due(state, now)
 
-    def is_due(self, state: ShardState) -> bool:
-        """Return whether this is the primer that must go before the others."""
-        return self._due is not None and self._due.shard.shard == state.shard.shard
+    def is_due(self, state: ShardState, now: pendulum.DateTime) -> bool:
+        """Return whether this is the primer that must go before the others, because the entry is dead.
+
+        :param now: the service's time.
+        """
+        is_it = self._due is not None and self._due.shard.shard == state.shard.shard
+        return is_it and not self._is_open and not self.is_warm(now)
 
     def room_for(self, state: ShardState, now: pendulum.DateTime) -> int:
         """Return for how many requests there must be room: a primer that goes first needs that of its shard, too.
 
         It would have to go again if the others had to wait for longer than the entry lives.
         """
-        if self.is_warm(now) or not self.is_due(state):
+        following = self._first_unsent() if self.is_due(state, now) else None
+        if following is None or following.shard.shard == state.shard.shard:
             return state.shard.requests
-        following = self._first_unsent()
-        return state.shard.requests + (0 if following is None else following.shard.requests)
+        return state.shard.requests + following.shard.requests
 
     def note_sent(self, state: ShardState, now: pendulum.DateTime) -> None:
         """Take a shard that was just sent, or whose create call has no known outcome yet."""
