@@ -1,4 +1,4 @@
-"""With a prompt cache, each shard is primed by one row: it waits while the entry is dead, and pays for no second write."""
+"""With a prompt cache each shard is primed by one row, and waits for it while the entry is dead."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ SHARED = "The guide says: be brief. " * 2_000
 
 
 def question(row: int) -> dict[str, Any]:
-    text = f"contract {row} {'x' * (row % 7)}"
-    return {
-        "model": "claude-sonnet-4-5", "max_tokens": 9, "system": SHARED, "messages": [{"role": "user", "content": text}],
-    }  # fmt: skip
+    messages = [{"role": "user", "content": f"contract {row} {'x' * (row % 7)}"}]
+    return {"model": "claude-sonnet-4-5", "max_tokens": 9, "system": SHARED, "messages": messages}
 
 
 @pytest.fixture
