@@ -123,7 +123,7 @@ def test_airflow_stores_where_it_came_from_and_no_text(dags: DagRunner, folder: 
         stored = session.scalars(
             select(RenderedTaskInstanceFields).where(RenderedTaskInstanceFields.dag_id == "shared_context")
         ).all()
-        fields = {each.task_id: str(each.rendered_fields["shared_context"]) for each in stored}
+        fields = {each.task_id: str(each.rendered_fields.get("shared_context")) for each in stored}
         everything = json.dumps([each.rendered_fields for each in stored], default=str)
     assert fields["file"] == f"{folder}/guide.md"
     assert fields["named"] == "shared_guide.md"
