@@ -83,7 +83,7 @@ def test_what_rows_share_is_first_in_each_request_and_marked_once(
     assert before_the_prompt(sent["file"], 6) == [text(GUIDE, "5m")]
     assert before_the_prompt(sent["stored"], 6) == [text(GUIDE)], "without prompt_cache nothing is marked"
     assert before_the_prompt(sent["named"], 6) == [text(NEXT_TO_DAG, "1h")]
-    assert sent["named"][0]["system"] == RULES
+    assert sent["named"][0]["system"] == "Answer shortly. " * 200
     paper = {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(pdf()).decode()}
     assert before_the_prompt(sent["several"], 6, own=2) == [
         text("Read both."),
@@ -167,9 +167,10 @@ def test_the_content_is_part_of_the_question_and_neither_its_place_nor_the_cache
     assert "the question (model, prompt, system, shared_context, parameters or output_schema) changed" in "".join(
         capfd.readouterr()
     )
+    shared = [params["messages"][0]["content"][:-1] for params in received(server)["restarted"]]
+    assert sorted(shared, key=str) == [*[[text(GUIDE)]] * 6, *[[text(f"{GUIDE}One more rule.\r\n", "1h")]] * 6]
     assert states_of(dags, "again", folder, "moved.md")["again"] == "success", "undone, the old answers are free"
-    (shared,) = {json.dumps(params["messages"][0]["content"][:-1]) for params in received(server)["restarted"][-6:]}
-    assert json.loads(shared) == [text(GUIDE, "1h")]
+    assert len(received(server)["again"]) == 6
 
 
 def test_a_mistake_is_told_before_anything_is_sent(

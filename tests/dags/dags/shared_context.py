@@ -73,7 +73,9 @@ with a_dag("shared_context") as dag:
     MessageBatchOperator(**question("text", shared_context=f"Today is {{{{ ds }}}}.\n{RULES}", prompt_cache="1h"))
     MessageBatchSubmitOperator(**question("file", shared_context="{{ params.folder }}/guide.md", prompt_cache="5m"))
     MessageBatchSubmitOperator(**question("stored", shared_context="memory://lake/{{ params.file }}"))
-    MessageBatchSubmitOperator(**question("named", shared_context="shared_guide.md", prompt_cache="1h", system=RULES))
+    MessageBatchSubmitOperator(
+        **question("named", shared_context="shared_guide.md", prompt_cache="1h", system="Answer shortly. " * 200)
+    )
     MessageBatchSubmitOperator(
         **question(
             "several",
