@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from anthropic_batches_provider.batches.usage import UNKNOWN_MODEL, Usage, usage_from_dict
+from anthropic_batches_provider.batches.usage import UNKNOWN_MODEL, Usage, usage_from_dict, usage_numbers
 
 _MOST_DIFFERENT = 4096
 
@@ -29,16 +29,13 @@ class CacheUse(msgspec.Struct, frozen=True, kw_only=True):
     read: int = 0
 
     @classmethod
-    def of(cls, usage: Usage, *, times: int = 1) -> CacheUse:
-        """Return the part of a usage that concerns the cache.
-
-        :param times: how many requests have reported this usage.
-        """
+    def of(cls, usage: Usage) -> CacheUse:
+        """Return the part of a usage that concerns the cache."""
         return cls(
-            requests=times * (usage.requests - usage.unreported_requests),
-            written_5m=times * usage.cache_creation_5m_input_tokens,
-            written_1h=times * usage.cache_creation_1h_input_tokens,
-            read=times * usage.cache_read_input_tokens,
+            requests=usage.requests - usage.unreported_requests,
+            written_5m=usage.cache_creation_5m_input_tokens,
+            written_1h=usage.cache_creation_1h_input_tokens,
+            read=usage.cache_read_input_tokens,
         )
 
     @property
@@ -73,7 +70,7 @@ class CacheUses:
     """
 
     def __init__(self) -> None:
-        self._sums: dict[str, dict[str, CacheUse]] = {}
+        self._sums: dict[tuple[str, str], list[int]] = {}
         self._times: dict[tuple[str, str | None, bytes], int] = {}
 
     def add(self, batch_id: str, model: str | None, usage: msgspec.Raw | bytes | None) -> None:
@@ -92,21 +89,31 @@ class CacheUses:
         """Add the sums that :meth:`by_batch` returned elsewhere."""
         for batch_id, by_model in uses.items():
             for model, use in by_model.items():
-                self._include(batch_id, model, use)
+                for index, number in enumerate((use.requests, use.written_5m, use.written_1h, use.read)):
+                    self._sums_of(batch_id, model)[index] += number
 
     def by_batch(self) -> dict[str, dict[str, CacheUse]]:
         """Return the sums so far by batch and model, in alphabetical order."""
         self._add_up()
-        return {batch: dict(sorted(by_model.items())) for batch, by_model in sorted(self._sums.items())}
+        found: dict[str, dict[str, CacheUse]] = {}
+        for (batch_id, model), (requests, written_5m, written_1h, read) in sorted(self._sums.items()):
+            use = CacheUse(requests=requests, written_5m=written_5m, written_1h=written_1h, read=read)
+            found.setdefault(batch_id, {})[model] = use
+        return found
 
     def _add_up(self) -> None:
         for (batch_id, model, usage), times in self._times.items():
-            self._include(batch_id, model or UNKNOWN_MODEL, CacheUse.of(Usage.from_api(usage), times=times))
+            sums, numbers = self._sums_of(batch_id, model or UNKNOWN_MODEL), usage_numbers(usage)
+            if numbers is not None:
+                _, _, written_5m, written_1h, read, *_ = numbers
+                sums[0] += times
+                sums[1] += times * written_5m
+                sums[2] += times * written_1h
+                sums[3] += times * read
         self._times.clear()
 
-    def _include(self, batch_id: str, model: str, use: CacheUse) -> None:
-        by_model = self._sums.setdefault(batch_id, {})
-        by_model[model] = by_model.get(model, NO_USE) + use
+    def _sums_of(self, batch_id: str, model: str) -> list[int]:
+        return self._sums.setdefault((batch_id, model), [0] * 4)
 
 
 def added_up(uses: Iterable[UseByModel]) -> dict[str, CacheUse]:
