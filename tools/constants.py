@@ -301,6 +301,13 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "OPENS_AFTER": ("", "How long after its creation a pilot is waited for."),
         "MOST_PILOTS": ("pilots", "How often a pilot is sent that says nothing, if `max_rounds` allows it."),
     },
+    "batches.submission.shard_uploads": {
+        "SPARE_PRIMERS": ("primers", "How many more rows of the first shard may prime the prompt cache."),
+    },
+    "batches.submission.cache_gate": {
+        "MOST_FAILED_PRIMERS": ("primers", "So many primers in a row without an answer end the wait for one."),
+        "_MUST_STILL_LIVE": ("", "How long an entry of the prompt cache must still live when a shard is sent, by ttl."),
+    },
     "edge.arguments": {
         "MOST_PILOT_ROWS": ("rows", "The largest pilot."),
         "DEFAULT_MAX_ROUNDS": ("rounds", "How often a row without a usable result is sent in total."),

@@ -65,6 +65,8 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/output/user_columns.py": ("unit/batches/rows/test_columns.py", "unit/edge/test_parse_checks.py"),
     "batches/progress.py": ("integration/test_progress.py",),
     "batches/submission/pilot_gate.py": ("integration/test_pilot.py", "integration/test_pilot_in_trouble.py"),
+    "batches/prompt_cache/cache_rules.py": ("unit/batches/submission/test_cache_gate.py",),
+    "batches/submission/shard_uploads.py": ("unit/batches/submission/test_sealing.py", "integration/test_primers.py"),
     "batches/submission/unbilled_jobs.py": ("integration/test_undo.py", "models/test_spending_models.py"),
     "batches/requests/answer_schemas.py": ("unit/batches/requests/test_questions.py",),
     "batches/requests/schema_places.py": ("unit/batches/requests/test_output_schemas.py",),

@@ -27,6 +27,7 @@ from anthropic_batches_provider.batches.output.collection_settings import Collec
 from anthropic_batches_provider.batches.output.column_choice import ColumnChoice
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.prompt_cache import CacheTtl, PromptCache
 from anthropic_batches_provider.batches.repairs import Repair
 from anthropic_batches_provider.batches.requests import OutputSchema
 from anthropic_batches_provider.batches.requests.encoding import encode_arguments
@@ -64,6 +65,7 @@ class Arguments:
     :param output_schema: what the answers must fit; it is not added to the params.
     :param repair: verdicts, each with the params that a repair changes.
     :param pilot: how many rows go first.
+    :param prompt_cache: how long an entry of the prompt cache is to live; None for none.
     """
 
     rows: int = 12
@@ -94,6 +96,7 @@ class Arguments:
     wrong_by: float = 0.0
     may_send: bool = True
     pilot: Pilot = 0
+    prompt_cache: CacheTtl | None = None
 
 
 @dataclass
@@ -211,6 +214,7 @@ class OneTask:
             max_failed_rows=asked.max_failed_rows,
             output_schema=asked.output_schema,
             pilot=asked.pilot,
+            prompt_cache=None if asked.prompt_cache is None else PromptCache(ttl=asked.prompt_cache),
         )
 
     def _submission(self, job: JobFolder, client: MessageBatchClient, spool: Path) -> Submission:

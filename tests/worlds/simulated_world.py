@@ -104,7 +104,7 @@ class World:
         """Return the job of a plan, sealed, as a new process sees it."""
         return sealed_job(
             storage or self.storage, plan, read_rows=read_rows, account=self.client.greet().account,
-            service=self.client, clock=self.clock(), spool_folder=spool or self.spool,
+            service=self.client, clock=self.clock(), spool_folder=spool or self.spool, tokens=self.client,
         )  # fmt: skip
 
     def submission(self, job: JobFolder, *, wrong_by: float = 0.0, stop: bool = False) -> Submission:

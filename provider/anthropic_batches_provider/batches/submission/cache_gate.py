@@ -42,10 +42,14 @@ class SendingOrder:
     :param states: each primer follows the shard that it primes, since both go at once while the entry lives; in further
         rounds it precedes it. Spare primers and pilots come last.
     :param primer_of: by the number of a shard, that of its primer.
+    :param primed_by: by the number of a primer, that of its shard.
+    :param first_round: how many of the shards are of the first round.
     """
 
-    states: tuple[ShardState, ...]
-    primer_of: dict[int, int]
+    states: tuple[ShardState, ...] = ()
+    primer_of: dict[int, int] = field(default_factory=dict)
+    primed_by: dict[int, int] = field(default_factory=dict)
+    first_round: int = 0
 
     @classmethod
     def of(cls, rounds: Sequence[SealRecord], states: Sequence[ShardState]) -> SendingOrder:
@@ -53,22 +57,20 @@ class SendingOrder:
 
         :param states: those of all rounds, in the order of their numbers.
         """
-        pending = iter(states)
-        first, *later = [[next(pending) for _ in seal.shards] for seal in rounds]
-        parts = len(rounds[0].part_shards)
+        first_round, parts = len(rounds[0].shards), len(rounds[0].part_shards)
+        first, later = states[:first_round], states[first_round:]
         primer_of = dict(_pairs(first[:parts], first[parts:]))
-        for sent in later:
-            for before, after in pairwise(sent):
-                if before.shard.is_primer and not after.shard.is_primer:
-                    primer_of[after.shard.shard] = before.shard.shard
+        for before, after in pairwise(later):
+            if before.shard.is_primer and not after.shard.is_primer:
+                primer_of[after.shard.shard] = before.shard.shard
+        primed_by = {primer: shard for shard, primer in primer_of.items()}
         by_number = {state.shard.shard: state for state in first}
-        beside = [by_number[primer_of[part.shard.shard]] for part in first[:parts] if part.shard.shard in primer_of]
         ordered = []
         for part in first[:parts]:
             primer = primer_of.get(part.shard.shard)
             ordered += [part] if primer is None else [part, by_number[primer]]
-        ordered += [state for state in first[parts:] if state not in beside]
-        return cls((*ordered, *(state for sent in later for state in sent)), primer_of)
+        ordered += [state for state in first[parts:] if state.shard.shard not in primed_by]
+        return cls((*ordered, *later), primer_of, primed_by, first_round)
 
 
 def _pairs(parts: Iterable[ShardState], pilots: Sequence[ShardState]) -> Iterator[tuple[int, int]]:
@@ -118,13 +120,22 @@ class CacheGate:
 
     job: JobFolder
     ttl: CacheTtl
-    _order: SendingOrder = field(default_factory=lambda: SendingOrder((), {}))
+    _order: SendingOrder = field(default_factory=SendingOrder)
     _lives_until: pendulum.DateTime | None = None
     _sent: set[int] = field(default_factory=set)
     _in_flight: list[ShardState] = field(default_factory=list)
     _due: ShardState | None = None
     _is_open: bool = False
     _told: str = ""
+
+    def needs_ends(self, order: SendingOrder, now: pendulum.DateTime) -> bool:
+        """Return whether it matters if a running primer has ended meanwhile: nothing else is known to keep the entry.
+
+        :param now: the service's time.
+        """
+        until = lives_until(order.states, self.ttl)
+        is_warm = until is not None and now + _MUST_STILL_LIVE[self.ttl] < until
+        return not is_warm and any(_may_prime(state) and state.is_running for state in order.states)
 
     def look(self, order: SendingOrder, now: pendulum.DateTime) -> None:
         """Take the shards as they are now.
@@ -151,23 +162,25 @@ class CacheGate:
         """
         if self._is_open:
             return True
-        if not self.is_warm(now):
-            return self.is_due(state)
-        return self._is_turn_of(state)
+        return self._is_turn_of(state) if self.is_warm(now) else self.is_due(state, now)
 
-    def is_due(self, state: ShardState) -> bool:
-        """Return whether this is the primer that must go before the others."""
-        return self._due is not None and self._due.shard.shard == state.shard.shard
+    def is_due(self, state: ShardState, now: pendulum.DateTime) -> bool:
+        """Return whether this is the primer that must go before the others, because the entry is dead.
+
+        :param now: the service's time.
+        """
+        is_it = self._due is not None and self._due.shard.shard == state.shard.shard
+        return is_it and not self._is_open and not self.is_warm(now)
 
     def room_for(self, state: ShardState, now: pendulum.DateTime) -> int:
         """Return for how many requests there must be room: a primer that goes first needs that of its shard, too.
 
         It would have to go again if the others had to wait for longer than the entry lives.
         """
-        if self.is_warm(now) or not self.is_due(state):
+        following = self._first_unsent() if self.is_due(state, now) else None
+        if following is None or following.shard.shard == state.shard.shard:
             return state.shard.requests
-        following = self._first_unsent()
-        return state.shard.requests + (0 if following is None else following.shard.requests)
+        return state.shard.requests + following.shard.requests
 
     def note_sent(self, state: ShardState, now: pendulum.DateTime) -> None:
         """Take a shard that was just sent, or whose create call has no known outcome yet."""
@@ -204,11 +217,11 @@ class CacheGate:
         """Return whether a shard may go while the entry lives: a primer goes with its shard, and spare ones last."""
         if not state.shard.is_primer:
             return True
-        primed = [shard for shard, primer in self._order.primer_of.items() if primer == state.shard.shard]
-        is_of_first_round = state.shard.shard < len(self.job.rounds()[0].shards)
-        if primed:
-            return primed[0] in self._sent or not is_of_first_round
-        return not is_of_first_round or self._first_unsent() is None
+        number = state.shard.shard
+        if number >= self._order.first_round:
+            return True
+        primed = self._order.primed_by.get(number)
+        return self._first_unsent() is None if primed is None else primed in self._sent
 
     def _first_unsent(self) -> ShardState | None:
         """Return the first shard that would read the entry and is not sent."""
@@ -222,11 +235,10 @@ class CacheGate:
         if following is None:
             return None
         own = self._order.primer_of.get(following.shard.shard)
-        paired = set(self._order.primer_of.values())
 
         def rank(state: ShardState) -> int:
             number = state.shard.shard
-            return 0 if number == own else 1 if number in paired or not state.shard.is_primer else 2
+            return 0 if number == own else 1 if number in self._order.primed_by or not state.shard.is_primer else 2
 
         return min(unsent, key=rank, default=None)
 

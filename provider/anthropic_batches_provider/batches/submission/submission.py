@@ -76,6 +76,7 @@ class Submission:
         )
         cached = job.first_seal().prompt_cache
         self._cache = None if pilot is None or cached is None else CacheGate(job, cached.ttl)
+        self._cache_gate: CacheGate | None = None
         self._alone_until: pendulum.DateTime | None = None
         self._advanced_at = clock.now()
 
@@ -119,9 +120,9 @@ class Submission:
                 raise self._with_summary(error) from error.__cause__
         if full is not None and any(state.batch is None for state in self._job.known_shards()):
             waits.append(full)
-        if self._cache is not None:
-            now = self.service_now()
-            waits += filter(None, [self._cache.wait(self._job.known_shards(), now=now, local_now=self._clock.now())])
+        if self._cache_gate is not None:
+            now, local_now = self.service_now(), self._clock.now()
+            waits += filter(None, [self._cache_gate.wait(self._job.known_shards(), now=now, local_now=local_now)])
         if gate is not None and (unknown is None or gate.has_running_batches(self._job.known_shards())):
             waits.insert(0, gate.wait(self._job.known_shards(), now=self.service_now(), local_now=self._clock.now()))
         if waits:
@@ -141,25 +142,25 @@ class Submission:
 
     def _sending_order(self, gate: ClosedGate | None) -> SendingOrder:
         """Return the shards in the order in which they are sent, and show them to the gate of the prompt cache."""
+        # A pilot that is a primer goes first anyway, and nothing but that.
+        self._cache_gate = None if gate is not None and gate.pilot.is_primer else self._cache
         rounds = self._job.rounds()
         order = SendingOrder.of(rounds, self._job.known_shards())
-        if self._cache is None or (gate is not None and gate.pilot.is_primer):
+        if self._cache_gate is None:
             return order
-        self._cache.look(order, self.service_now())
-        if self._cache.waits(self.service_now()) and self.running.look():
+        if self._cache_gate.needs_ends(order, self.service_now()) and self.running.look():
             order = SendingOrder.of(rounds, self._job.known_shards())
-            self._cache.look(order, self.service_now())
+        self._cache_gate.look(order, self.service_now())
         return order
 
     def _admits(self, gate: ClosedGate | None, state: ShardState) -> bool:
         """Return whether a shard may be sent now, if there is room for it."""
-        if gate is not None and gate.pilot.is_primer:
-            return gate.admits(state)
-        if self._cache is None:
-            return gate is None or gate.admits(state)
+        is_let_in = gate is None or gate.admits(state)
+        cache = self._cache_gate
+        if cache is None:
+            return is_let_in
         now = self.service_now()
-        is_let_in = gate is None or gate.admits(state) or (self._cache.is_due(state) and not self._cache.is_warm(now))
-        return is_let_in and self._cache.admits(state, now)
+        return (is_let_in or cache.is_due(state, now)) and cache.admits(state, now)
 
     def is_due(self) -> bool:
         """Return whether advancing again may send more: a batch was seen to end, or some time has passed."""
@@ -181,7 +182,7 @@ class Submission:
     def _send(self, state: ShardState, window: Window, waits: list[NextLook]) -> NextLook | None:
         """Send a shard if there is room; return why no other shard may be sent now, or None if one may."""
         requests = state.shard.requests
-        room = requests if self._cache is None else self._cache.room_for(state, self.service_now())
+        room = requests if self._cache_gate is None else self._cache_gate.room_for(state, self.service_now())
         if not self._has_room(window, room):
             return self._until_there_is_room(window)
         if not self.signals.may_send():
@@ -192,8 +193,8 @@ class Submission:
             wait = self._sender.send(state, beside)
         finally:
             self.signals.moved()
-        if self._cache is not None:
-            self._cache.note_sent(self._job.shard_state(state.shard), self.service_now())
+        if self._cache_gate is not None:
+            self._cache_gate.note_sent(self._job.shard_state(state.shard), self.service_now())
         waits += [wait] if wait is not None else []
         return None
 

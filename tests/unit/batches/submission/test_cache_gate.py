@@ -1,0 +1,99 @@
+"""Until when the entry of the prompt cache lives, and in which order shards go: pure, from facts of the ledger."""
+
+from __future__ import annotations
+
+import pendulum
+import pytest
+
+from anthropic_batches_provider.batches.ledger import (
+    BatchRecord,
+    EndRecord,
+    IntentRecord,
+    OutcomeRecord,
+    SealRecord,
+    ShardRecord,
+    ShardState,
+    Submitted,
+)
+from anthropic_batches_provider.batches.ledger.shard_state import Attempt
+from anthropic_batches_provider.batches.prompt_cache import CacheTtl
+from anthropic_batches_provider.batches.submission.cache_gate import SendingOrder, lives_until
+
+START = pendulum.datetime(2026, 11, 29, 12)
+Times = tuple[int, int | None]
+
+
+def shard(number: int, first_row: int = 0, *, requests: int = 1, piloted: int = 0, primer: bool = False) -> ShardRecord:
+    return ShardRecord(
+        shard=number, requests=requests, first_row=first_row, body_bytes=1, requests_file="", rows_file="",
+        piloted_rows=piloted, is_primer=primer,
+    )  # fmt: skip
+
+
+def at(minute: int) -> str:
+    return START.add(minutes=minute).to_iso8601_string()
+
+
+def state(number: int, created: int, ended: int | None, succeeded: int = 1) -> ShardState:
+    """Return a shard whose batch was created and ended at these minutes."""
+    batch = BatchRecord(batch_id=f"msgbatch_{number}", created_at=at(created), expires_at=at(created + 1440))
+    intent = IntentRecord(shard=number, attempt=1, requests=1, nonce="n", at=at(created), settles_after_seconds=1)
+    outcome = OutcomeRecord(shard=number, attempt=1, at=at(created), outcome=Submitted(batch=batch))
+    counts = {"succeeded": succeeded, "errored": 1 - succeeded}
+    end = None if ended is None else EndRecord(
+        shard=number, batch_id=batch.batch_id, ended_at=at(ended), request_counts=counts
+    )  # fmt: skip
+    return ShardState(shard=shard(number), attempts=(Attempt(intent=intent, outcome=outcome),), end=end)
+
+
+@pytest.mark.parametrize(
+    ("ttl", "batches", "expected"),
+    [
+        ("1h", [], None),
+        ("1h", [(0, None)], None),  # a batch that runs has written nothing for certain
+        ("1h", [(0, 10)], 70),
+        ("5m", [(0, 10)], 15),
+        ("1h", [(0, 10), (60, None)], 120),  # it was created while the entry lived
+        ("1h", [(0, 10), (70, None)], 70),  # it was created when the entry had died
+        ("1h", [(0, 10), (70, 75)], 135),
+        ("1h", [(0, 10), (60, None), (110, None)], 170),  # each reads what the one before has read
+        ("1h", [(0, 10), (60, 200)], 260),
+        ("5m", [(0, 10), (12, None), (16, None), (22, None)], 21),
+    ],
+)  # fmt: skip
+def test_each_batch_that_finds_the_entry_renews_it(ttl: CacheTtl, batches: list[Times], expected: int | None) -> None:
+    until = lives_until([state(number, *times) for number, times in enumerate(batches)], ttl)
+    assert until == (None if expected is None else START.add(minutes=expected))
+
+
+def test_a_batch_of_which_nothing_was_answered_writes_no_entry() -> None:
+    assert lives_until([state(0, 0, 10, succeeded=0)], "1h") is None
+
+
+def seal(number: int, *shards: ShardRecord, pilots: int = 0) -> SealRecord:
+    return SealRecord(rows=1, fingerprint="", round=number, shards=shards, pilots=pilots)
+
+
+def test_each_primer_follows_its_shard_and_spare_ones_come_last() -> None:
+    first = seal(
+        1,
+        shard(0, 0, requests=7, piloted=3),
+        shard(1, 10, requests=1),  # too small for a primer
+        shard(2, 11, requests=9, piloted=1),
+        shard(3, 4, primer=True),
+        shard(4, 15, primer=True),
+        shard(5, 6, primer=True),
+        pilots=3,
+    )
+    second = seal(2, shard(6, 2, primer=True), shard(7, 3, requests=4), shard(8, 12, primer=True))
+    states = [ShardState(shard=each) for each in (*first.shards, *second.shards)]
+    order = SendingOrder.of([first, second], states)
+    assert [each.shard.shard for each in order.states] == [0, 3, 1, 2, 4, 5, 6, 7, 8]
+    assert order.primer_of == {0: 3, 2: 4, 7: 6}
+
+
+def test_the_order_of_a_job_without_primers_is_that_of_its_numbers() -> None:
+    sealed = seal(1, shard(0, 0, requests=2, piloted=1), shard(1, 3, requests=2), shard(2, 1), pilots=1)
+    order = SendingOrder.of([sealed], [ShardState(shard=each) for each in sealed.shards])
+    assert [each.shard.shard for each in order.states] == [0, 1, 2]
+    assert order.primer_of == {}
