@@ -8,13 +8,18 @@ from itertools import product
 from anthropic_batches_provider.batches.prompt_cache import CacheTtl
 from anthropic_batches_provider.batches.prompt_cache.cached_models import MODELS, CachingOfModel, break_even_rows
 
-HIT_SHARES = (0, 30, 40, 50, 60, 70, 80, 90, 98, 100)
+HIT_SHARES = (0, 30, 50, 70, 90, 98, 100)
 TTLS: tuple[CacheTtl, ...] = ("5m", "1h")
 
 
 def cost_by_hit_share() -> tuple[Sequence[str], list[Sequence[str]]]:
     """Return header and rows of what the shared prefix costs relative to no cache, for each price and time to live."""
-    header = ("`prompt_cache`", "a read costs", *(f"{share}% read" for share in HIT_SHARES), "100% from a hit share of")
+    header = (
+        "`prompt_cache`",
+        "a read costs",
+        *(f"{share}% read" for share in HIT_SHARES),
+        "pays above a hit share of",
+    )
     return header, [_cost_row(costs, ttl) for costs, ttl in product(_costs(), TTLS)]
 
 
@@ -25,8 +30,12 @@ def _costs() -> list[CachingOfModel]:
 
 def _cost_row(costs: CachingOfModel, ttl: CacheTtl) -> Sequence[str]:
     write, read = costs.write(ttl), costs.read
-    shown = (f"{share / 100 * read + (1 - share / 100) * write:.0%}" for share in HIT_SHARES)
+    shown = (_percent(share / 100 * read + (1 - share / 100) * write) for share in HIT_SHARES)
     return f'`"{ttl}"`', f"{read:g}", *shown, f"{(write - 1) / (write - read):.1%}"
+
+
+def _percent(cost: float) -> str:
+    return f"{cost * 100:.1f}".removesuffix(".0") + "%"
 
 
 def cached_models() -> tuple[Sequence[str], list[Sequence[str]]]:
