@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from anthropic_batches_provider.batches.prompt_cache.own_marks import own_marks
 
@@ -42,7 +43,7 @@ def test_what_has_another_shape_has_no_marks() -> None:
 
 
 def test_a_mark_of_another_shape_is_shown_as_it_is() -> None:
-    params = {"system": [TEXT | {"cache_control": "1h"}], "messages": []}
+    params: dict[str, Any] = {"system": [TEXT | {"cache_control": "1h"}], "messages": []}
     assert [mark.ttl for mark in own_marks(json.dumps(params).encode())] == ["'1h'"]
     params = {"system": [TEXT | {"cache_control": {"type": "ephemeral", "ttl": "2h"}}], "messages": []}
     assert [mark.ttl for mark in own_marks(json.dumps(params).encode())] == ["2h"]
