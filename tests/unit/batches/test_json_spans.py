@@ -44,7 +44,7 @@ def test_each_item_is_found_in_any_form_of_an_array(value: list[Any], form: Any)
     "text",
     [
         b'{"a":1,"a":1}', b'{"a":1,"b":2,"a":3}', b'{"a":1,"a":12}', b'{"a":12,"a":1}', b'{"a":"x","\\u0061":[]}',
-        b'{"a":{"a":1},"b":[],"b":{}}',
+        b'{"a":{"a":1},"b":[],"b":{}}', b'{"a":{"x":1,"b":2},"a":[1,12],"b":2}',
     ],
 )  # fmt: skip
 def test_a_field_that_comes_twice_is_an_error(text: bytes) -> None:

@@ -139,6 +139,7 @@ def test_a_prefix_that_differs_is_refused_with_the_row_and_the_field(name: str) 
         message = refusal(first, row("b", **given), other)
         assert message.startswith("Row 2 (the first is 0)")
         assert f"its `{name}` is not, byte for byte, that of row 0" in message
+    assert f"its `{name}`" in refusal(row(**given | {"top_k": 1}), row(**given | {"top_k": 2, name: [changed]}))
     if name not in ("model", "system"):
         assert f"its `{name}`" in refusal(row(**given | {name: ...}), first), "only a later row has it"
 
@@ -149,6 +150,10 @@ def test_a_field_after_the_messages_is_seen_though_all_before_them_is_the_same()
     assert "Row 1 (the first is 0)" in refusal(first, other)
     message = refusal(first, dumped({"model": "m", "system": "s", "messages": [user("b")], **MARK_1H}))
     assert "hold `cache_control`" in message
+
+
+def test_a_value_that_only_begins_like_that_of_the_first_row_is_another() -> None:
+    assert "its `tool_choice`" in refusal(row(system="s", tool_choice=1), row(system="s", tool_choice=12))
 
 
 def test_shared_blocks_that_differ_are_refused() -> None:

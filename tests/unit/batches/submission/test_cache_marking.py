@@ -192,9 +192,9 @@ def test_no_rows_are_no_error_here() -> None:
 
 def test_the_source_is_closed_when_a_row_is_refused() -> None:
     source = Source([row(0, system=""), *ready(3)])
-    with pytest.raises(ConfigurationError, match="the rows share nothing"):
+    with pytest.raises(ConfigurationError, match="the rows share nothing") as refused:
         marked_rows(source.read(), HOUR, tokens=None)
-    assert source.is_closed
+    assert source.is_closed, f"not left to the end of {refused}, which holds the frames"
     source = Source([*ready(5), row(5, system="other"), row(6)])
     found = marked_rows(source.read(), HOUR, tokens=None)
     with pytest.raises(ConfigurationError, match=r"Row 5 .*its `system` is not"):
