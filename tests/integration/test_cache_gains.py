@@ -150,6 +150,12 @@ def test_a_primed_job_tells_one_write_and_reads_by_all_others(task: OneTask, cap
     ) in caplog.messages
 
 
+def test_requests_that_the_job_marks_itself_are_told_alike(task: OneTask) -> None:
+    task.arguments = replace(task.arguments, params_of=asking(ttl=None), prompt_cache="1h")
+    _, told = finished(task)
+    assert (told.ttl, told.written_tokens, told.read_tokens) == ("1h", PREFIX, (ROWS - 1) * PREFIX)
+
+
 def test_the_manifest_holds_the_same_of_the_job_and_of_each_batch_in_the_order_of_their_creation(task: OneTask) -> None:
     sealed(task)
     manifest, told = finished(task)
@@ -237,14 +243,39 @@ def test_a_process_that_is_killed_before_it_records_its_part_leaves_the_warning_
     assert len(warnings(caplog)) == 2
 
 
-def test_a_prefix_that_the_model_does_not_cache_is_named_once(task: OneTask, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_part_in_which_few_rows_read_what_had_to_be_written_is_no_loss(
+    task: OneTask, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    task.arguments = replace(task.arguments, rows=6, rows_per_shard=2)
+    sealed(task)
+    _, told = finished(task)
+    first = next(line for line in caplog.messages if "prompt cache:" in line)
+    assert "1,000 tokens written, 1,000 read (hit share 50.0%), 100 tokens of plain input lost (5.0%)" in first
+    assert told.above_least_tokens == 0
+    assert told.saved_tokens == round((6 - 0.1 * 6 - 1.9) * PREFIX)
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("counted_as", "said"),
+    [
+        (300, "Yours was counted as 300 tokens. Choose a model that caches shorter prefixes"),
+        (600, "Yours was counted as 600 tokens. That is enough: ask Anthropic's support, with the id of a batch."),
+        (None, "for claude-haiku-5-5. Choose a model that caches shorter prefixes, share more text, or leave out"),
+    ],
+)
+def test_a_prefix_that_the_model_does_not_cache_is_named_once(
+    task: OneTask, caplog: pytest.LogCaptureFixture, counted_as: int | None, said: str
+) -> None:
     task.arguments = replace(task.arguments, params_of=asking(tokens=300))
-    sealed(task, prefix_tokens=300)
+    sealed(task, prefix_tokens=counted_as)
     _, told = finished(task)
     assert (told.requests, told.tokens, told.hit_share, told.saved_tokens) == (ROWS, 0, None, 0)
     (warning,) = warnings(caplog)
     assert "nothing was written to or read from the cache by 8 answered requests" in warning
-    assert "no prefix of fewer than 512 tokens of claude-haiku-5-5. It was counted as 300 tokens." in warning
+    assert "no prefix of fewer than 512 tokens for claude-haiku-5-5." in warning
+    assert said in warning
 
 
 def test_a_model_whose_cache_is_not_known_has_tokens_and_no_gain(

@@ -18,6 +18,7 @@ from anthropic_batches_provider.batches.output.source import OutputSource
 from anthropic_batches_provider.batches.output.tally import Tally
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.prompt_cache.cache_gains import (
+    CacheGains,
     JobCacheGains,
     gains_by_batch,
     gains_of,
@@ -79,7 +80,7 @@ class CacheReport:
                 "Without an effect it costs nothing more than no cache.",
                 self._job.uri, counted(gains.requests, "answered request"), _why_nothing(now, cache),
             )  # fmt: skip
-        if gains.loses and not was.loses:
+        if _wastes(gains) and not _wastes(was):
             log.warning(
                 "The prompt cache of %s costs more than no cache so far: %s. %s The answers are not affected. Batches "
                 "that are sent already are paid for as they are.",
@@ -99,15 +100,23 @@ class CacheReport:
         )
 
 
+def _wastes(gains: CacheGains) -> bool:
+    """Return whether the cache loses, and not only because few requests have read yet what had to be written."""
+    return gains.loses and bool(gains.above_least_tokens)
+
+
 def _why_nothing(uses: UseByModel, cache: PromptCacheRecord) -> str:
     model = max(uses, key=lambda name: uses[name].requests)
     known = caching_of(model)
     least = "" if known is None else f" of fewer than {known.least_tokens:,} tokens"
-    counted_as = "" if cache.prefix_tokens is None else f" It was counted as {cache.prefix_tokens:,} tokens."
-    return (
-        f"The service silently caches no prefix{least} of {model}.{counted_as} Choose a model that caches shorter "
-        "prefixes, share more text, or leave out prompt_cache= the next time."
-    )
+    counted_as = "" if cache.prefix_tokens is None else f" Yours was counted as {cache.prefix_tokens:,} tokens."
+    if known is not None and cache.prefix_tokens is not None and cache.prefix_tokens >= known.least_tokens:
+        advice = "That is enough: ask Anthropic's support, with the id of a batch."
+    else:
+        advice = (
+            "Choose a model that caches shorter prefixes, share more text, or leave out prompt_cache= the next time."
+        )
+    return f"The service silently caches no prefix{least} for {model}.{counted_as} {advice}"
 
 
 def job_gains(work: OutputSource, tally: Tally) -> JobCacheGains | None:
