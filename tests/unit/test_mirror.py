@@ -181,6 +181,7 @@ OF_NO_SINGLE_MODULE = {
     "test_mirror.py": "the places of the tests",
     "test_parameters_table.py": "the docstrings of all public classes, and tools/ that turns them into tables",
     "test_public_modules.py": "the list of public modules and names",
+    "tools/test_prompt_cache_tables.py": "tools/prompt_cache_tables.py, which is not in the package",
     "tools/test_prose.py": "tools/prose.py, which is not in the package",
     "tools/test_side_by_side.py": "tools/side_by_side.py, which is not in the package",
 }
