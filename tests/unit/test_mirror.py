@@ -50,6 +50,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/ledger/wholeness.py": ("properties/test_lost_files.py", "unit/batches/ledger/test_job_folder.py"),
     "batches/limits.py": ("unit/batches/test_sharding.py", "unit/batches/requests/test_questions.py"),
     "batches/output/dead_letters.py": ("unit/batches/collection/test_dead_letters.py", "dags/test_dead_letters.py"),
+    "batches/output/cache_report.py": ("integration/test_cache_gains.py",),
     "batches/output/answered_row.py": ("unit/batches/output/test_row_json.py",),
     "batches/output/collection_settings.py": ("unit/batches/collection/test_entry_points.py",),
     "batches/output/json_lines.py": ("unit/batches/collection/test_entry_points.py",),
@@ -66,6 +67,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/progress.py": ("integration/test_progress.py",),
     "batches/submission/pilot_gate.py": ("integration/test_pilot.py", "integration/test_pilot_in_trouble.py"),
     "batches/prompt_cache/cache_rules.py": ("unit/batches/submission/test_cache_gate.py",),
+    "batches/prompt_cache/marked_blocks.py": ("unit/batches/prompt_cache/test_prefix_markers.py",),
     "batches/submission/shard_uploads.py": ("unit/batches/submission/test_sealing.py", "integration/test_primers.py"),
     "batches/submission/unbilled_jobs.py": ("integration/test_undo.py", "models/test_spending_models.py"),
     "batches/requests/answer_schemas.py": ("unit/batches/requests/test_questions.py",),
@@ -179,6 +181,7 @@ OF_NO_SINGLE_MODULE = {
     "test_mirror.py": "the places of the tests",
     "test_parameters_table.py": "the docstrings of all public classes, and tools/ that turns them into tables",
     "test_public_modules.py": "the list of public modules and names",
+    "tools/test_prompt_cache_tables.py": "tools/prompt_cache_tables.py, which is not in the package",
     "tools/test_prose.py": "tools/prose.py, which is not in the package",
     "tools/test_side_by_side.py": "tools/side_by_side.py, which is not in the package",
 }
