@@ -1,4 +1,4 @@
-"""Pico-dollars as text: exact for machines, rounded for people."""
+"""Pico-dollars as text: to the last digit, or rounded to be read."""
 
 from __future__ import annotations
 

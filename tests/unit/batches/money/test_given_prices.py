@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from anthropic_batches_provider.batches.money.given_prices import GivenPrices
-from anthropic_batches_provider.batches.money.unit_prices import ModelPrices, UnitPrices
+from anthropic_batches_provider.batches.money.library_prices import LibraryPrices
+from anthropic_batches_provider.batches.money.unit_prices import ModelPrices, UnitPrices, UnknownPrices
+from anthropic_batches_provider.batches.prompt_cache.cached_models import MODELS
 from anthropic_batches_provider.errors import ConfigurationError
 
 MODEL = "claude-opus-5-5"
@@ -146,3 +150,16 @@ def test_messages_name_where_the_prices_were_given() -> None:
     with pytest.raises(ConfigurationError, match=r"^The extra `prices` of connection 'c'\["):
         GivenPrices({MODEL: {}}, origin="The extra `prices` of connection 'c'")
     assert given().source == "given in `prices`"
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_what_follows_from_input_is_what_the_library_says(model: str) -> None:
+    public = LibraryPrices().of(model, dt.date(2026, 10, 13))
+    if isinstance(public, UnknownPrices):
+        assert model in ("claude-mythos-5", "claude-mythos-5-1", "claude-mythos-preview")
+        return
+    output = Decimal(public.live.output).scaleb(-6)
+    given = {"input": Decimal(public.live.input).scaleb(-6), "output": output, "above": {}}
+    prices = GivenPrices({model: given}).of(model)
+    assert prices is not None
+    assert replace(prices.live, web_search=None) == replace(public.live, web_search=None, steps=())
