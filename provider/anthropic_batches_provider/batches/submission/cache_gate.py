@@ -129,13 +129,13 @@ class CacheGate:
     _told: str = ""
 
     def needs_ends(self, order: SendingOrder, now: pendulum.DateTime) -> bool:
-        """Return whether it matters if a running primer has ended meanwhile: nothing else is known to keep the entry.
+        """Return whether it matters if a running batch has ended meanwhile: nothing else is known to keep the entry.
 
         :param now: the service's time.
         """
         until = lives_until(order.states, self.ttl)
         is_warm = until is not None and now + _MUST_STILL_LIVE[self.ttl] < until
-        return not is_warm and any(_may_prime(state) and state.is_running for state in order.states)
+        return not is_warm and any(state.is_running for state in order.states)
 
     def look(self, order: SendingOrder, now: pendulum.DateTime) -> None:
         """Take the shards as they are now.
@@ -206,6 +206,8 @@ class CacheGate:
             return None
         numbers = {state.shard.shard for state in self._in_flight}
         primers = [state for state in states if state.shard.shard in numbers]
+        if all(_is_unsent(state) for state in primers):  # its call has proven void since
+            return NextLook(until=local_now, batch_ids=(), reason="prompt cache: 1 row goes first")
         late = [at - now for state in primers if (at := opens_at(state)) is not None and at > now]
         return NextLook(
             until=local_now + min([_LOOK, *late]),

@@ -79,6 +79,10 @@ class ClosedGate:
         """Return whether a batch of the pilot is not known to have ended."""
         return any(state.is_running for state in self._of(states))
 
+    def is_sent(self, states: Sequence[ShardState]) -> bool:
+        """Return whether all of the pilot has its batches."""
+        return all(state.batch is not None for state in self._of(states))
+
     def wait(self, states: Sequence[ShardState], *, now: pendulum.DateTime, local_now: pendulum.DateTime) -> NextLook:
         """Return how to wait for the pilot.
 

@@ -14,6 +14,7 @@ from anthropic_batches_provider.batches.clock import Clock, ServiceClock
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.limits import REQUESTS_IN_QUEUE
 from anthropic_batches_provider.batches.pauses import QUEUE_FULL, bounded_retry_after
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.submission.cache_gate import CacheGate, SendingOrder
 from anthropic_batches_provider.batches.submission.job_signals import JobSignals
@@ -129,6 +130,10 @@ class Submission:
             return combined(waits)
         if unknown is not None:
             raise unknown
+        unsent = [state for state in self._job.known_shards() if state.batch is None]
+        if unsent:  # what held them back is over: it was so when their turn came
+            reason = f"not sent yet: {counted(len(unsent), 'shard')}"
+            return NextLook(until=self._clock.now(), batch_ids=(), reason=reason)
         return [batch for state in self._job.known_shards() if (batch := state.batch) is not None]
 
     def _closed_gate(self) -> ClosedGate | None:
@@ -142,8 +147,9 @@ class Submission:
 
     def _sending_order(self, gate: ClosedGate | None) -> SendingOrder:
         """Return the shards in the order in which they are sent, and show them to the gate of the prompt cache."""
-        # A pilot that is a primer goes first anyway, and nothing but that.
-        self._cache_gate = None if gate is not None and gate.pilot.is_primer else self._cache
+        # A pilot that is a primer goes first anyway, and nothing waits for the entry while another one runs.
+        is_needed = gate is None or not (gate.pilot.is_primer or gate.is_sent(self._job.known_shards()))
+        self._cache_gate = self._cache if is_needed else None
         rounds = self._job.rounds()
         order = SendingOrder.of(rounds, self._job.known_shards())
         if self._cache_gate is None:
