@@ -64,9 +64,14 @@ RAW_LINES = st.sampled_from(
 )  # fmt: skip
 
 
-def question(prompt: str, **environment: Any) -> Question:
+SHARED = ({"type": "text", "text": 'The "guide" é'}, {"type": "text", "text": "\n"})
+
+
+def question(prompt: str, shared: tuple[Any, ...] = (), **environment: Any) -> Question:
     template = PromptTemplate(prompt, SandboxedEnvironment(keep_trailing_newline=True, **environment), {})
-    return Question(prompt=template, model="m", max_tokens=1, params={"output_config": {"effort": "low"}})
+    return Question(
+        prompt=template, model="m", max_tokens=1, params={"output_config": {"effort": "low"}}, shared=shared
+    )
 
 
 def prepared(content: bytes, asked: Question, columns: RowColumns, *, splices: bool) -> tuple[list[Any], int]:
@@ -111,9 +116,12 @@ def recorded(types: ColumnTypes) -> tuple[ColumnRecord, ...]:
     st.lists(ROWS.map(lambda row: json.dumps(row, ensure_ascii=False).encode()) | RAW_LINES, max_size=6),
     st.sampled_from(PROMPTS),
     st.sampled_from(COLUMNS),
+    st.sampled_from([(), SHARED]),
 )
-def test_splices_change_nothing(lines: list[bytes], prompt: str, columns: RowColumns) -> None:
-    content, asked = b"\n".join(lines), question(prompt)
+def test_splices_change_nothing(
+    lines: list[bytes], prompt: str, columns: RowColumns, shared: tuple[dict[str, str], ...]
+) -> None:
+    content, asked = b"\n".join(lines), question(prompt, shared)
     ordinary, _ = prepared(content, asked, columns, splices=False)
     spliced, _ = prepared(content, asked, columns, splices=True)
     assert spliced == ordinary

@@ -66,6 +66,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/progress.py": ("integration/test_progress.py",),
     "batches/submission/pilot_gate.py": ("integration/test_pilot.py", "integration/test_pilot_in_trouble.py"),
     "batches/prompt_cache/cache_rules.py": ("unit/batches/submission/test_cache_gate.py",),
+    "batches/prompt_cache/marked_blocks.py": ("unit/batches/prompt_cache/test_prefix_markers.py",),
     "batches/submission/shard_uploads.py": ("unit/batches/submission/test_sealing.py", "integration/test_primers.py"),
     "batches/submission/unbilled_jobs.py": ("integration/test_undo.py", "models/test_spending_models.py"),
     "batches/requests/answer_schemas.py": ("unit/batches/requests/test_questions.py",),

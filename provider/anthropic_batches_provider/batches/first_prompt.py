@@ -11,15 +11,19 @@ from anthropic_batches_provider.batches.ledger import FirstPromptRecord, JobFold
 from anthropic_batches_provider.batches.requests.first_prompt import prompt_of
 
 
-def described_prompt(request: bytes, *, with_text: bool) -> FirstPromptRecord | None:
+def described_prompt(request: bytes, *, with_text: bool, shared_blocks: int = 0) -> FirstPromptRecord | None:
     """Describe the prompt of a request.
 
     :param request: a line of a shard.
     :param with_text: whether the description holds the beginning of the text.
+    :param shared_blocks: how many content blocks of the first user message all rows share: they are no part of the
+        row's own prompt.
     :returns: None if it has no user message.
     """
-    prompt = prompt_of(request)
-    return None if prompt is None else FirstPromptRecord.of(prompt, with_text=with_text)
+    prompt = prompt_of(request, shared_blocks=shared_blocks)
+    if prompt is None:
+        return None
+    return FirstPromptRecord.of(prompt, with_text=with_text, shared_blocks=shared_blocks)
 
 
 def first_prompt_of(job: JobFolder, *, with_text: bool) -> FirstPromptRecord | None:
@@ -41,4 +45,5 @@ def first_prompt_of(job: JobFolder, *, with_text: bool) -> FirstPromptRecord | N
         (request,) = islice(job.lines_of(seal.shards[0].requests_file), 1)
     except (FileNotFoundError, ValueError):
         return recorded
-    return described_prompt(request, with_text=with_text)
+    shared_blocks = 0 if recorded is None else recorded.shared_blocks
+    return described_prompt(request, with_text=with_text, shared_blocks=shared_blocks)

@@ -25,12 +25,14 @@ from anthropic_batches_provider.batches.submission.sealing import seal_job
 LONG = "ä" + "x" * 2_999
 
 
-def row(number: int, prompt: str) -> PreparedRow:
+def row(number: int, prompt: Any) -> PreparedRow:
     params = {"model": "claude-haiku-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": prompt}]}
     return PreparedRow(number, b"{}", json.dumps(params).encode())
 
 
-def sealed(folder: Path, prompts: list[str], *, show_prompt: bool, max_bytes: int = 256_000_000) -> JobFolder:
+def sealed(
+    folder: Path, prompts: list[Any], *, show_prompt: bool, max_bytes: int = 256_000_000, shared_blocks: int = 0
+) -> JobFolder:
     """Return a job of two rows a shard."""
     record = JobRecord(
         nonce="0123456789ab", owner="o", edition="", account=AccountRecord.of(Account(base_url="http://api")),
@@ -46,6 +48,7 @@ def sealed(folder: Path, prompts: list[str], *, show_prompt: bool, max_bytes: in
         spool_folder=spool,
         limit=InvalidRowLimit(1),
         show_prompt=show_prompt,
+        shared_blocks=shared_blocks,
     )
     return JobFolder(job.storage, job.path)
 
@@ -106,3 +109,11 @@ def test_a_job_of_an_older_version_is_read_from_its_shard_while_that_is_there(tm
 def test_the_first_request_counts_and_not_a_row_that_none_is_made_of(tmp_path: Path) -> None:
     job = sealed(tmp_path, ["x" * 1_000, "sent", "sent, too"], show_prompt=False, max_bytes=500)
     assert shown(job, with_text=False) == described("sent")
+
+
+def test_the_context_that_all_rows_share_is_no_part_of_it_whenever_it_is_asked_for(tmp_path: Path) -> None:
+    rows = [[{"type": "text", "text": text} for text in ("guide", "more", own)] for own in ("first", "second")]
+    for show_prompt in (False, True):
+        job = sealed(tmp_path / str(show_prompt), rows, show_prompt=show_prompt, shared_blocks=2)
+        assert shown(job, with_text=False) == described("first")
+        assert shown(job, with_text=True) == {**described("first"), "text": "first", "text_is_cut": False}

@@ -152,24 +152,27 @@ class ColumnRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FirstPromptRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The first prompt of a job: the text of the first user message of its first request.
+    """The first prompt of a job: the text of the first user message of its first request, without the shared context.
 
     :param characters: its length, in Unicode characters.
     :param sha256: the SHA-256 of its UTF-8, in hexadecimal.
     :param text: its first :data:`SHOWN_CHARACTERS` characters; None unless the task asks for the text.
+    :param shared_blocks: how many content blocks of that message come before it, which all rows share.
     """
 
     characters: int
     sha256: str
     text: str | None = None
+    shared_blocks: int = 0
 
     @classmethod
-    def of(cls, prompt: str, *, with_text: bool) -> FirstPromptRecord:
+    def of(cls, prompt: str, *, with_text: bool, shared_blocks: int = 0) -> FirstPromptRecord:
         """Return the description of a prompt."""
         return cls(
             characters=len(prompt),
             sha256=hashlib.sha256(prompt.encode()).hexdigest(),
             text=prompt[:SHOWN_CHARACTERS] if with_text else None,
+            shared_blocks=shared_blocks,
         )
 
     def without_text(self) -> FirstPromptRecord:

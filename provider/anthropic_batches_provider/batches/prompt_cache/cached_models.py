@@ -5,7 +5,10 @@ Source: https://platform.claude.com/docs/en/build-with-claude/prompt-caching and
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from anthropic_batches_provider.batches.prompt_cache.cache_rules import CacheTtl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +26,55 @@ class CachingOfModel:
     write_5m: float = 1.25
     write_1h: float = 2.0
 
+    def write(self, ttl: CacheTtl) -> float:
+        """Return the price of a token that is written for a time to live."""
+        return self.write_1h if ttl == "1h" else self.write_5m
+
+
+UNKNOWN_MODEL = CachingOfModel(least_tokens=0)
+"""What to expect of a model that is not known here: the ordinary prices, and no minimum."""
+
+# The minimums of Mythos 5.1, Mythos 5.2 and Fable 5.2 are not published: those of their lines are taken.
+_MODELS = {
+    "claude-fable-5-2": CachingOfModel(least_tokens=512, read=0.025),
+    "claude-mythos-5-2": CachingOfModel(least_tokens=512, read=0.025),
+    "claude-fable-5-1": CachingOfModel(least_tokens=512, read=0.025),
+    "claude-mythos-5-1": CachingOfModel(least_tokens=512, read=0.025),
+    "claude-fable-5": CachingOfModel(least_tokens=512),
+    "claude-mythos-5": CachingOfModel(least_tokens=512),
+    "claude-mythos-preview": CachingOfModel(least_tokens=2_048),
+    "claude-opus-5-5": CachingOfModel(least_tokens=512, read=0.05),
+    "claude-opus-5": CachingOfModel(least_tokens=512),
+    "claude-opus-4-8": CachingOfModel(least_tokens=1_024),
+    "claude-opus-4-7": CachingOfModel(least_tokens=2_048),
+    "claude-opus-4-6": CachingOfModel(least_tokens=4_096),
+    "claude-opus-4-5": CachingOfModel(least_tokens=4_096),
+    "claude-opus-4-1": CachingOfModel(least_tokens=1_024),
+    "claude-opus-4": CachingOfModel(least_tokens=1_024),
+    "claude-sonnet-5-5": CachingOfModel(least_tokens=512, read=0.05),
+    "claude-sonnet-5": CachingOfModel(least_tokens=1_024),
+    "claude-sonnet-4-6": CachingOfModel(least_tokens=1_024),
+    "claude-sonnet-4-5": CachingOfModel(least_tokens=1_024),
+    "claude-sonnet-4": CachingOfModel(least_tokens=1_024),
+    "claude-haiku-5-5": CachingOfModel(least_tokens=512),
+    "claude-haiku-4-5": CachingOfModel(least_tokens=4_096),
+    "claude-3-5-haiku": CachingOfModel(least_tokens=2_048),
+}
+
+_SNAPSHOT = re.compile(r"-\d{8}\Z")
+
 
 def caching_of(model: str) -> CachingOfModel | None:
-    """Return how a model's prompt cache works; None for a model that is not known here."""
-    raise NotImplementedError
+    """Return how a model's prompt cache works; None for a model that is not known here.
+
+    :param model: its id as the API writes it, with or without the date of a snapshot.
+    """
+    return _MODELS.get(_SNAPSHOT.sub("", model))
+
+
+def break_even_rows(caching: CachingOfModel, ttl: CacheTtl) -> int:
+    """Return the least number of rows from which one write and reads of all others cost less than no cache."""
+    write, rows = caching.write(ttl), 1
+    while write + (rows - 1) * caching.read >= rows:
+        rows += 1
+    return rows

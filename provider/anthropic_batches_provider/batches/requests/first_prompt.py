@@ -31,10 +31,11 @@ class _Request(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Request).decode
 
 
-def prompt_of(request: bytes) -> str | None:
+def prompt_of(request: bytes, *, shared_blocks: int = 0) -> str | None:
     """Return the text of the first user message of a request; that of several text blocks is joined by line feeds.
 
     :param request: a line of a shard: ``{"custom_id": …, "params": {…}}``.
+    :param shared_blocks: how many blocks of that message all rows share: these are left out.
     :returns: "" if the message holds no text, such as an image alone; None if the request has no user message, or is of
         another shape, which the API refuses.
     """
@@ -46,4 +47,4 @@ def prompt_of(request: bytes) -> str | None:
     first = next((message.content for message in messages if message.role == "user"), None)
     if first is None or isinstance(first, str):
         return first
-    return _BETWEEN_BLOCKS.join(block.text for block in first if isinstance(block.text, str))
+    return _BETWEEN_BLOCKS.join(block.text for block in first[shared_blocks:] if isinstance(block.text, str))

@@ -111,6 +111,18 @@ def check_system(system: object, sent: object) -> None:
         )
 
 
+def check_shared(*, has_requests: bool) -> None:
+    """Check that a ``shared_context`` goes with the other arguments.
+
+    :raises ConfigurationError: the requests are ready.
+    """
+    if has_requests:
+        raise ConfigurationError(
+            "`shared_context` goes with `prompt` and `request_builder`. Ready `requests` are sent as they are: put the "
+            "context into the first user message of their params. `prompt_cache` marks tools and system prompts there."
+        )
+
+
 FORMAT_CLASH = (
     "`output_schema` and `output_config.format` both ask for a form of the answers. Give one of them; the other "
     "keys of `output_config` may stay."

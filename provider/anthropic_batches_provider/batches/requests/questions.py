@@ -32,11 +32,13 @@ from anthropic_batches_provider.batches.requests.question_rules import (
     check_mapping,
     check_output_schema,
     check_params,
+    check_shared,
     check_source,
     check_system,
 )
 from anthropic_batches_provider.batches.requests.sdk_types import is_omitted
 from anthropic_batches_provider.batches.requests.sdk_values import FileValueError, sent_value
+from anthropic_batches_provider.batches.requests.shared_blocks import encoded_blocks, with_shared_blocks
 from anthropic_batches_provider.batches.requests.templates import PrintedColumn, PromptTemplate
 from anthropic_batches_provider.batches.requests.wording import reason, row_name
 from anthropic_batches_provider.errors import ConfigurationError, InvalidRowError
@@ -66,7 +68,8 @@ class Question:
     :param params: further Messages params.
     :param output_schema: what each answer must fit; the API is asked for it in ``output_config.format``.
     :param files: the columns of images and documents, whose blocks come before the prompt's text; None for none.
-    :param shared: content blocks that all rows share: the first of each row's first user message.
+    :param shared: content blocks that all rows share: the first of each row's first user message, before its images
+        and documents and its text.
     """
 
     prompt: PromptTemplate | None = None
@@ -96,6 +99,9 @@ class Question:
         if self.system is not None:
             check_system(self.system, self._given.get("system"))
         check_params(self._given, has_prompt=has_prompt, has_requests=self.ready_requests)
+        if self.shared:
+            check_shared(has_requests=self.ready_requests)
+            _ = self._shared
         if self.output_schema is not None:
             check_output_schema(self._given, has_requests=self.ready_requests)
         try:
@@ -138,6 +144,14 @@ class Question:
         except NotJsonError as error:
             raise ConfigurationError(f"`message_params` or `system` is not JSON: {error}.") from error
 
+    @cached_property
+    def _shared(self) -> bytes:
+        """The shared blocks as JSON, with a comma after each; encoded once.
+
+        :raises ConfigurationError: they cannot be sent.
+        """
+        return encoded_blocks(self.shared)
+
     @property
     def _named(self) -> dict[str, Any]:
         named = {"model": self.model, "max_tokens": self.max_tokens, "system": self.system}
@@ -166,14 +180,14 @@ class Question:
         if self.prompt is None or self.prompt.pieces is None or self.files is not None:
             return None
         self.validate()
-        return _spliced(self.prompt.pieces, _head_of(self.defaults))
+        return _spliced(self.prompt.pieces, _head_of(self.defaults), self._shared)
 
     def fingerprint(self) -> str:
         """Return 32 hex digits that change when the question does.
 
-        They cover model, system, max_tokens, params, the columns of files, and the prompt's source or the builder's
-        qualified name and source. Templates that a prompt includes, and functions that a builder calls, change the
-        rows' fingerprint instead.
+        They cover model, system, max_tokens, params, the columns of files, the shared blocks, and the prompt's source
+        or the builder's qualified name and source. Templates that a prompt includes, and functions that a builder
+        calls, change the rows' fingerprint instead.
 
         :raises ConfigurationError: as :meth:`validate`.
         """
@@ -188,6 +202,8 @@ class Question:
             question["output_schema"] = self.output_schema.demands
         if self.files is not None:
             question["files"] = {"images": self.files.images, "documents": self.files.documents}
+        if self.shared:
+            question["shared"] = msgspec.json.decode(b"[%b]" % self._shared[:-1])
         try:
             encoded = encode_sorted(question)
         except NotJsonError:  # names of fields that are numbers, which become text when they are sent
@@ -198,9 +214,9 @@ class Question:
     def _encode(self) -> Callable[[Mapping[str, Any], int], bytes]:
         self.validate()
         if self.prompt is not None:
-            return _prompt_encoder(self.prompt, self.defaults, self.files)
+            return _prompt_encoder(self.prompt, self.defaults, self.files, self._shared)
         if self.request_builder is not None:
-            return _builder_encoder(self.request_builder, self.defaults, self.output_schema)
+            return _builder_encoder(self.request_builder, self.defaults, self.output_schema, self._shared)
         raise ConfigurationError("Ready requests are not made from rows; this is a mistake in the calling code.")
 
 
@@ -219,6 +235,7 @@ class SplicedParams:
 
 
 _TAIL = b"}]}"
+_TEXT = b'{"type":"text","text":'
 
 
 def _head_of(defaults: dict[str, Any]) -> bytes:
@@ -227,8 +244,14 @@ def _head_of(defaults: dict[str, Any]) -> bytes:
     return fixed.removesuffix(b"]}") + b'{"role":"user","content":'
 
 
-def _spliced(pieces: Sequence[str | PrintedColumn], head: bytes) -> SplicedParams | None:
-    literals, columns = [head + b'"'], []
+def _around_text(head: bytes, shared: bytes) -> tuple[bytes, bytes]:
+    """Return what stands before and after the JSON text of a prompt: alone, or as a block after the shared ones."""
+    return (b"%b[%b%b" % (head, shared, _TEXT), b"}]" + _TAIL) if shared else (head, _TAIL)
+
+
+def _spliced(pieces: Sequence[str | PrintedColumn], head: bytes, shared: bytes) -> SplicedParams | None:
+    before, after = _around_text(head, shared)
+    literals, columns = [before + b'"'], []
     may_be_blank = True
     for piece in pieces:
         if isinstance(piece, PrintedColumn):
@@ -240,15 +263,16 @@ def _spliced(pieces: Sequence[str | PrintedColumn], head: bytes) -> SplicedParam
         except NotJsonError:
             return None  # it is the fault of every row, and told there
         may_be_blank = may_be_blank and piece.isspace()
-    literals[-1] += b'"' + _TAIL
+    literals[-1] += b'"' + after
     return SplicedParams(tuple(literals), tuple(columns), may_be_blank)
 
 
 def _prompt_encoder(
-    prompt: PromptTemplate, defaults: dict[str, Any], files: FileColumns | None
+    prompt: PromptTemplate, defaults: dict[str, Any], files: FileColumns | None, shared: bytes
 ) -> Callable[[Mapping[str, Any], int], bytes]:
-    """Encode everything except the user's message once; per row, render and encode only that message."""
+    """Encode all but the row's own part of the user's message once; per row, render and encode only that part."""
     head = _head_of(defaults)
+    before, after = _around_text(head, shared)
     render = prompt.render
 
     def encode_prompt(row: Mapping[str, Any], number: int) -> bytes:
@@ -269,7 +293,7 @@ def _prompt_encoder(
             ) from error
 
     def encode(row: Mapping[str, Any], number: int) -> bytes:
-        encoded = b"%b%b%b" % (head, encode_prompt(row, number), _TAIL)
+        encoded = b"%b%b%b" % (before, encode_prompt(row, number), after)
         check_size(encoded, number)
         return encoded
 
@@ -278,9 +302,9 @@ def _prompt_encoder(
     most = most_images(defaults.get("model"))
 
     def encode_with_files(row: Mapping[str, Any], number: int) -> bytes:
-        text = b'{"type":"text","text":%b}' % encode_prompt(row, number)
+        text = b"%b%b}" % (_TEXT, encode_prompt(row, number))
         blocks = files.blocks(row, number, most_images=most)
-        encoded = b"".join((head, b"[", b",".join((*blocks, text)), b"]", _TAIL))
+        encoded = b"".join((head, b"[", shared, b",".join((*blocks, text)), b"]", _TAIL))
         check_message_size(encoded, number)
         return encoded
 
@@ -303,7 +327,10 @@ def _encoder_of_one_row(encode: Callable[[Mapping[str, Any], int], bytes]) -> Ca
 
 
 def _builder_encoder(
-    builder: Callable[[dict[str, Any]], object], defaults: dict[str, Any], output_schema: OutputSchema | None
+    builder: Callable[[dict[str, Any]], object],
+    defaults: dict[str, Any],
+    output_schema: OutputSchema | None,
+    shared: bytes,
 ) -> Callable[[Mapping[str, Any], int], bytes]:
     def encode(row: Mapping[str, Any], number: int) -> bytes:
         try:
@@ -319,7 +346,8 @@ def _builder_encoder(
         if output_schema is not None and isinstance(built, Mapping) and "output_config" in built:
             built = _with_form(built, output_schema, number)
         params = {**defaults, **built} if isinstance(built, dict | Mapping) else built
-        return encode_checked_params(params, number, source="request_builder")
+        encoded = encode_checked_params(params, number, source="request_builder")
+        return with_shared_blocks(encoded, shared, number) if shared else encoded
 
     return encode
 

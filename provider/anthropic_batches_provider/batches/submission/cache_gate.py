@@ -175,7 +175,7 @@ class CacheGate:
     def room_for(self, state: ShardState, now: pendulum.DateTime) -> int:
         """Return for how many requests there must be room: a primer that goes first needs that of its shard, too.
 
-        It would have to go again if the others had to wait for longer than the entry lives.
+        It would have to be sent again if the others had to wait for longer than the entry lives.
         """
         following = self._first_unsent() if self.is_due(state, now) else None
         if following is None or following.shard.shard == state.shard.shard:

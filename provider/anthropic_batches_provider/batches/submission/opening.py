@@ -82,6 +82,7 @@ class JobPlan:
     :param output_schema: what each answer must fit; part of the question.
     :param pilot: how many rows go first; no part of the question.
     :param show_prompt: whether the job records the text of its first prompt, and not its length and hash alone.
+    :param shared_blocks: how many content blocks of the first user message all rows share; part of the question.
     :param prompt_cache: how the requests use the prompt cache; no part of the question. None for not at all.
     """
 
@@ -103,6 +104,7 @@ class JobPlan:
     output_schema: OutputSchema | None = None
     show_prompt: bool = False
     pilot: Pilot = 0
+    shared_blocks: int = 0
     prompt_cache: PromptCache | None = None
 
 

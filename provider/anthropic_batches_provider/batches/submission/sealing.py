@@ -98,6 +98,7 @@ def sealed_job(
                 spool_folder=spool_folder,
                 limit=limit,
                 show_prompt=plan.show_prompt,
+                shared_blocks=plan.shared_blocks,
                 form=_form_of(plan),
                 columns=columns,
                 pilot=plan.pilot,
@@ -204,6 +205,7 @@ def seal_job(
     spool_folder: Path,
     limit: InvalidRowLimit | None = None,
     show_prompt: bool = False,
+    shared_blocks: int = 0,
     form: bytes = b"",
     columns: Callable[[], tuple[ColumnRecord, ...]] = tuple,
     pilot: Pilot = 0,
@@ -218,6 +220,7 @@ def seal_job(
     :param spool_folder: a local folder of this attempt alone.
     :param limit: judges the invalid rows; None allows none.
     :param show_prompt: whether the seal holds the text of the first prompt, and not its length and hash alone.
+    :param shared_blocks: how many content blocks of the first user message all rows share, before the prompt.
     :param form: bytes of each request that ask for the form of the answers, and are no part of its row.
     :param columns: as in :func:`sealed_job`.
     :param pilot: how many rows go first.
@@ -234,7 +237,7 @@ def seal_job(
     shards = ShardUploads(job, attempt, pilot, nonce, is_primed=marked.cache is not None)
     for shard in cut_shards(marked.rows, nonce=nonce, limits=limits, folder=spool_folder, on_invalid=limit.take):
         if not shard.number:
-            first_prompt = _first_prompt_in(shard, with_text=show_prompt)
+            first_prompt = _first_prompt_in(shard, with_text=show_prompt, shared_blocks=shared_blocks)
         shards.take(shard)
     if not seen.rows:
         raise EmptyInputError(
@@ -256,9 +259,9 @@ def seal_job(
     return seal_round(job, seal)
 
 
-def _first_prompt_in(shard: Shard, *, with_text: bool) -> FirstPromptRecord | None:
+def _first_prompt_in(shard: Shard, *, with_text: bool, shared_blocks: int) -> FirstPromptRecord | None:
     with shard.requests_path.open("rb") as requests:
-        return described_prompt(requests.readline(), with_text=with_text)
+        return described_prompt(requests.readline(), with_text=with_text, shared_blocks=shared_blocks)
 
 
 def seal_round(job: JobFolder, seal: SealRecord) -> SealRecord:

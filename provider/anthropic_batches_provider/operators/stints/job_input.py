@@ -87,6 +87,7 @@ class JobInput:
             output_schema=question.output_schema,
             show_prompt=arguments.show_prompt,
             pilot=arguments.pilot,
+            shared_blocks=len(question.shared),
         )
 
     @cached_property

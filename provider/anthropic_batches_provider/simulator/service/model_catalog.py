@@ -83,8 +83,10 @@ def _moment(date: str) -> float:
     return datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp()
 
 
-def _old(id: str, released: str, retired: str, *, max_tokens: int = 32_000, alias: str = "") -> Model:
-    return Model(id, released, 200_000, max_tokens, 1024, refuses=_BEFORE_4_6, retired=retired, alias=alias)
+def _old(
+    id: str, released: str, retired: str, *, max_tokens: int = 32_000, cache_minimum: int = 1024, alias: str = ""
+) -> Model:
+    return Model(id, released, 200_000, max_tokens, cache_minimum, refuses=_BEFORE_4_6, retired=retired, alias=alias)
 
 
 KNOWN_MODELS = (
@@ -122,7 +124,7 @@ KNOWN_MODELS = (
     _old("claude-opus-4-20250514", "2025-05-14", "2026-06-15"),
     _old("claude-sonnet-4-20250514", "2025-05-14", "2026-06-15", max_tokens=64_000),
     _old("claude-3-7-sonnet-20250219", "2025-02-19", "2026-02-19", max_tokens=64_000),
-    _old("claude-3-5-haiku-20241022", "2024-10-22", "2026-02-19", max_tokens=8_192),
+    _old("claude-3-5-haiku-20241022", "2024-10-22", "2026-02-19", max_tokens=8_192, cache_minimum=2048),
     _old("claude-3-5-sonnet-20241022", "2024-10-22", "2025-10-28", max_tokens=8_192),
     _old("claude-3-haiku-20240307", "2024-03-07", "2026-04-20", max_tokens=4_096),
     _old("claude-3-opus-20240229", "2024-02-29", "2026-01-05", max_tokens=4_096),

@@ -46,7 +46,7 @@ def text_tokens(text: str) -> int:
 def prompt_blocks(params: Params) -> Iterator[Block]:
     """Yield the whole input of the model, in the order that caching sees."""
     for tool in _list_of_dicts(params.get("tools")):
-        yield _block(msgspec.json.encode(tool).decode(), tool)
+        yield _block(_written(tool), tool)
     yield from _content_blocks(params.get("system"))
     for message in _list_of_dicts(params.get("messages")):
         yield from _content_blocks(message.get("content"))
@@ -66,7 +66,12 @@ def _content_blocks(content: Any) -> Iterator[Block]:
         elif kind in ("image", "document"):
             yield Block(str(kind), TOKENS_OF_A_PICTURE, _ttl(block))
         else:
-            yield _block(msgspec.json.encode(block).decode(), block)
+            yield _block(_written(block), block)
+
+
+def _written(block: dict[str, Any]) -> str:
+    """Return a block as JSON, without its cache breakpoint, which is no part of the prompt."""
+    return msgspec.json.encode({name: value for name, value in block.items() if name != "cache_control"}).decode()
 
 
 def _block(text: str, holder: dict[str, Any]) -> Block:

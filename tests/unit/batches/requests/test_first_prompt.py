@@ -63,3 +63,10 @@ def test_a_request_of_another_shape_has_none_and_stops_nothing(messages: Any) ->
 @pytest.mark.parametrize("line", [b"", b"[]", b"{}", b'{"params":{}}', b"\xff"])
 def test_a_line_that_is_no_request_has_none(line: bytes) -> None:
     assert prompt_of(line) is None
+
+
+@pytest.mark.parametrize(("shared_blocks", "prompt"), [(0, "guide\none\ntwo"), (1, "one\ntwo"), (3, "two"), (9, "")])
+def test_blocks_that_all_rows_share_are_left_out(shared_blocks: int, prompt: str) -> None:
+    guide, one, two = ({"type": "text", "text": text} for text in ("guide", "one", "two"))
+    request = request_with([{"role": "user", "content": [guide, one, IMAGE, two]}])
+    assert prompt_of(request, shared_blocks=shared_blocks) == prompt

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider.simulator.service.message_batch_service import MessageBatchService
+from anthropic_batches_provider.simulator.service.prompt_contents import breakpoints, input_tokens, prompt_blocks
 from anthropic_batches_provider.simulator.service.result_lines import result_rows
 from anthropic_batches_provider.simulator.service.service_settings import DEFAULT_WORKSPACE, VERSIONS
 from anthropic_batches_provider.simulator.service.simulated_batch import MessageBatch, Origin
@@ -128,3 +129,20 @@ def test_a_prefix_that_grows_is_read_as_far_as_it_is_known() -> None:
     (row,) = result_rows(batch, seed=sim.seed, cache=sim.cache_of(batch))
     usage = row.result["message"]["usage"]
     assert (usage["cache_read_input_tokens"], usage["cache_creation_input_tokens"]) == (PREFIX_TOKENS, PREFIX_TOKENS)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"name": "look", "input_schema": {"type": "object", "title": "x" * 4_000}},
+        {"type": "tool_result", "tool_use_id": "a", "content": "x" * 4_000},
+    ],
+)
+def test_a_mark_is_no_part_of_the_prompt(block: dict[str, Any]) -> None:
+    def params(block: dict[str, Any]) -> dict[str, Any]:
+        return {"tools": [block]} if "name" in block else {"messages": [{"role": "user", "content": [block]}]}
+
+    marked = params(block | {"cache_control": {"type": "ephemeral", "ttl": "1h"}})
+    (point,) = breakpoints(marked)
+    assert input_tokens(marked) == input_tokens(params(block))
+    assert point.tokens == sum(found.tokens for found in prompt_blocks(params(block)))
