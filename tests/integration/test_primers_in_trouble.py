@@ -116,3 +116,28 @@ def test_no_primer_goes_while_nothing_waits_for_it_but_the_verdict_on_the_pilot(
     task.stint()
     assert sent(task) == [1, 5]
     check_home(task, task.finish())
+
+
+# ------------------------------------------------------------------------------------------------ asked for later
+
+
+@pytest.mark.parametrize("stints", [1, 2])
+def test_a_cache_that_is_asked_for_once_a_job_is_sealed_changes_nothing(task: OneTask, stints: int) -> None:
+    for _ in range(stints):
+        task.stint(prompt_cache=None, pilot=5)
+        pause(task, MINUTE)
+    check_home(task, task.finish(prompt_cache="1h"))
+    assert sent(task) == [5, 15, 20, 10]
+
+
+def test_a_cache_that_is_asked_for_once_a_job_is_finished_pays_for_nothing(task: OneTask) -> None:
+    task.finish(prompt_cache=None, pilot=0)
+    check_home(task, task.finish(prompt_cache="1h", pilot="auto"))
+    assert sent(task) == [20, 20, 10]
+
+
+def test_a_cache_that_is_asked_for_no_more_leaves_the_primers_as_they_are(task: OneTask) -> None:
+    task.stint()
+    pause(task, 3 * HOUR)
+    check_home(task, task.finish(prompt_cache=None))
+    assert sent(task) == [1, 1, 17, 19, 9, 1, 1, 1]
