@@ -26,6 +26,7 @@ from anthropic_batches_provider.hooks import MessageBatchHook
 from tools.columns_table import columns_table, formats_table, table_columns_table
 from tools.constants_table import constants_table
 from tools.parameters_table import SECTIONS, markdown, parameters_table
+from tools.prompt_cache_tables import cached_models, cost_by_hit_share
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -137,6 +138,8 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "table-columns": table_columns_table,
     "commands": commands,
     "row-failures": row_failures,
+    "cached-models": lambda: table(*cached_models()),
+    "cost-by-hit-share": lambda: table(*cost_by_hit_share()),
     "hook-methods": hook_methods,
     "public-modules": public_modules,
     **{name: partial(parameters_table, name) for name in SECTIONS},

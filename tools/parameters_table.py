@@ -24,6 +24,7 @@ _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 _FIELD = re.compile(r"^\s*:param (\w+): (.*?)(?=^\s*:(?:param|returns|raises)\b|\Z)", re.MULTILINE | re.DOTALL)
 _DEFAULT = re.compile(r"(?:^| )Default: (.+?)\.(?= [A-Z]|$)")
 _ROLE = re.compile(r":\w+:`~?(?:[\w.]*\.)?(\w+)`")
+_PAGE = re.compile(r"`docs/(\w+\.md)`")
 _LINK = re.compile(r"`([^`<]+) <([^>`]+)>`__?")
 
 
@@ -67,6 +68,7 @@ SECTIONS: Mapping[str, Section] = {
             "images",
             "documents",
             "system",
+            "shared_context",
             "model",
             "max_tokens",
             "message_params",
@@ -96,6 +98,7 @@ SECTIONS: Mapping[str, Section] = {
             "poll_interval",
             "deferrable",
             "pilot",
+            "prompt_cache",
             "show_prompt",
             "conn_id",
         ),
@@ -107,7 +110,6 @@ SECTIONS: Mapping[str, Section] = {
             "unit": "See [the unit of work](#the-unit-of-work-jobs-and-editions).",
             "storage": "See [storage.md](storage.md).",
             "max_requests_in_flight": "See [tiers](size.md#the-window).",
-            "pilot": "See [pilot.md](pilot.md).",
             "show_prompt": "See [progress](size.md#progress).",
             "conn_id": "See [connection.md](connection.md).",
         },
@@ -174,7 +176,7 @@ def parameter_row(cls: type[Any], name: str, link: str = "") -> str:
     """
     text = descriptions(cls)[name].removesuffix(TEMPLATED).strip()
     described = f"`{name}` {TEMPLATED}" if name in getattr(cls, "template_fields", ()) else f"`{name}`"
-    meaning = markdown(f"{_DEFAULT.sub('', text)} {link}".strip())
+    meaning = _PAGE.sub(r"[\1](\1)", markdown(f"{_DEFAULT.sub('', text)} {link}".strip()))
     default = markdown(_default(name, parameters(cls)[name].default, text))
     cells = (cell.replace("|", "\\|") for cell in (described, default, meaning[:1].upper() + meaning[1:]))
     return f"| {' | '.join(cells)} |"

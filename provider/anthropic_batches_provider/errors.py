@@ -24,7 +24,7 @@
     │   ├── CorruptLedgerError        a record is unreadable or was not written by this package
     │   └── SubmissionOutcomeUnknownError   a create call may or may not have made a batch
     ├── SpoolFullError                the worker's disk has no room for a task's temporary files
-    ├── SourceError                   a database failed while rows were read from it or loaded into it
+    ├── SourceError                   a database or a store failed while rows were read from it or loaded into it
     └── BatchOutcomeError             batches did not end as intended
         ├── FailedRowsError           more rows failed than ``max_failed_rows`` allows
         ├── JobStoppedError           the errors of rows show that no request would be answered now
@@ -234,7 +234,7 @@ class SpoolFullError(MessageBatchesError):
 
 
 class SourceError(MessageBatchesError):
-    """A database, or the connection to it, failed.
+    """A database, a store of files, or the connection to it, failed.
 
     While rows were read from it: nothing was sent, and a retry reads them again. While answers were loaded into it: the
     table is as it was, and a retry loads them; nothing is paid again.

@@ -174,7 +174,7 @@ def test_a_sensor_sees_the_end_of_the_batches_and_the_stored_reference_leads_to_
     unlike = {"times": None, "provider_version": None}
     stored["counts"] = with_new_counts(stored["counts"])
     stored |= {"verdicts": {"fits": stored["counts"]["succeeded"]}, "repairs": {}, "repair_errors": {}}
-    stored |= {"output_schema": None, "table": None, "columns": [], "dead_letters": None}
+    stored |= {"output_schema": None, "table": None, "columns": [], "dead_letters": None, "prompt_cache": None}
     assert {**ran.xcom("results"), **unlike} == {**stored, **unlike}
 
 

@@ -20,6 +20,7 @@ from anthropic_batches_provider.simulator import Clock, Settings, Simulator, Sim
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import ROOT, DagRunner, rows_in
 from tests.dags.test_file_examples import EXAMPLES as EXAMPLES_WITH_FILES
+from tests.dags.test_prompt_cache_examples import EXAMPLES as EXAMPLES_WITH_A_CACHE
 from tests.dags.test_schema_examples import EXAMPLES as EXAMPLES_WITH_SCHEMAS
 from tests.dags.test_table_examples import EXAMPLES as EXAMPLES_WITH_TABLES
 
@@ -37,6 +38,7 @@ def test_there_is_a_test_for_every_example() -> None:
         "collect_ended_batches",
         "tidy_workspace",
         *EXAMPLES_WITH_FILES,
+        *EXAMPLES_WITH_A_CACHE,
         "translate_table",
         *EXAMPLES_WITH_SCHEMAS,
         *EXAMPLES_WITH_TABLES,

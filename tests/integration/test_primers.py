@@ -9,7 +9,7 @@ import pytest
 
 from anthropic_batches_provider.batches.submission import NextLook
 from anthropic_batches_provider.batches.submission.pilot_gate import OPENS_AFTER
-from anthropic_batches_provider.errors import PilotFailedError
+from anthropic_batches_provider.errors import ApiError, PilotFailedError
 from tests.worlds.one_task_job import Arguments, OneTask, check_home
 from tests.worlds.simulated_world import HOUR, World
 
@@ -247,6 +247,25 @@ def test_a_lost_answer_of_a_primer_is_settled_and_the_rest_waits(task: OneTask) 
     assert sent(task)[:3] == [1, 1, 17]
     check_home(task, manifest)
     assert writes_and_reads(task) == (2, 48)
+
+
+def test_a_pilot_that_wrote_nothing_to_the_cache_says_so_before_the_rest_is_sent(
+    task: OneTask, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def count(params: object) -> int:
+        raise ApiError("a gateway does not know the call")
+
+    def short(row: int) -> dict[str, Any]:
+        return question(row) | {"system": "Be brief."}
+
+    monkeypatch.setattr(task.world.client, "count_tokens", count)
+    waiting = task.stint(params_of=short)
+    assert isinstance(waiting, NextLook)
+    task.wait(waiting)
+    task.stint()
+    assert "wrote nothing to the prompt cache and read nothing from it" in caplog.text
+    check_home(task, task.finish())
+    assert task.world.control.billing().tokens.cache_creation_input_tokens == 0
 
 
 @pytest.mark.parametrize("rows", [3, 4, 5])

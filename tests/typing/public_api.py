@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, assert_type
 
 from anthropic_batches_provider.batches.message_batch import MessageBatch
@@ -54,6 +55,14 @@ def operators() -> None:
         betas="{{ params.betas }}",
         max_failed_rows="{{ params.share }}",
     )
+    MessageBatchOperator(
+        task_id="cached",
+        rows=rows,
+        prompt="{{ row.id }}",
+        shared_context=["Answer by this guide.", Path("/data/guide.pdf"), "s3://lake/guide.md", "guide.md"],
+        prompt_cache="1h",
+    )
+    MessageBatchSubmitOperator(task_id="cached_too", rows=rows, shared_context="guide.md", prompt_cache="5m", pilot=0)
     MessageBatchResultsOperator(task_id="share", batch_ids="msgbatch_1", max_failed_rows="{{ params.share }}")
     submit = MessageBatchSubmitOperator(
         task_id="c", requests="/data/requests.jsonl", poll_interval=timedelta(minutes=1)
@@ -88,6 +97,7 @@ def what_is_refused() -> None:
     MessageBatchSubmitOperator(task_id="a", rows=rows, on_kill="stop")  # type: ignore[arg-type]
     MessageBatchSubmitOperator(task_id="a", rows=rows, max_tokens=1.5)  # type: ignore[arg-type]
     MessageBatchSubmitOperator(task_id="a", rows=rows, betas=1)  # type: ignore[arg-type]
+    MessageBatchSubmitOperator(task_id="a", rows=rows, prompt_cache="2h")  # type: ignore[arg-type]
     MessageBatchSubmitOperator(task_id="a", rows=rows, on_empty="ignore")  # type: ignore[arg-type]
     MessageBatchSensor(task_id="a", batch_ids="b", on_timeout="stop")  # type: ignore[arg-type]
     MessageBatchTrigger(batch_ids=["b"], conn_id="c", poll_interval="60")  # type: ignore[arg-type]

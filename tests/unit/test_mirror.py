@@ -50,6 +50,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/ledger/wholeness.py": ("properties/test_lost_files.py", "unit/batches/ledger/test_job_folder.py"),
     "batches/limits.py": ("unit/batches/test_sharding.py", "unit/batches/requests/test_questions.py"),
     "batches/output/dead_letters.py": ("unit/batches/collection/test_dead_letters.py", "dags/test_dead_letters.py"),
+    "batches/output/cache_report.py": ("integration/test_cache_gains.py",),
     "batches/output/answered_row.py": ("unit/batches/output/test_row_json.py",),
     "batches/output/collection_settings.py": ("unit/batches/collection/test_entry_points.py",),
     "batches/output/json_lines.py": ("unit/batches/collection/test_entry_points.py",),
@@ -127,6 +128,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "edge/mapped_arguments.py": ("dags/test_one_task.py",),
     "edge/object_storage.py": ("contracts/test_storage.py", "contracts/test_store_faults.py"),
     "edge/prompt_files.py": ("dags/test_variety.py",),
+    "edge/shared_files.py": ("unit/edge/test_shared_context.py",),
     "edge/sql_connections.py": ("unit/edge/test_sql_reading.py", "integration/test_sql_tables.py"),
     "edge/sql_tables/database.py": ("integration/test_sql_tables.py",),
     "edge/sql_tables/loading.py": ("integration/test_sql_tables.py", "integration/test_killed_loads.py"),
@@ -180,6 +182,7 @@ OF_NO_SINGLE_MODULE = {
     "test_mirror.py": "the places of the tests",
     "test_parameters_table.py": "the docstrings of all public classes, and tools/ that turns them into tables",
     "test_public_modules.py": "the list of public modules and names",
+    "tools/test_prompt_cache_tables.py": "tools/prompt_cache_tables.py, which is not in the package",
     "tools/test_prose.py": "tools/prose.py, which is not in the package",
     "tools/test_side_by_side.py": "tools/side_by_side.py, which is not in the package",
 }

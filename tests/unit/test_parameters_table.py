@@ -103,7 +103,7 @@ class Example:
         continues here.
     :param size: a number. Default: ``1_000`` (a thousand). (templated)
     :param name: one | of two. Default: the id of :class:`Example`, e.g. ``a.b``. More.
-    :param plain: nothing to say.
+    :param plain: nothing to say. See ``docs/pilot.md``.
     :param wrong: differs. Default: ``2``.
     :param silent: says nothing of its default.
     :returns: nothing.
@@ -130,7 +130,7 @@ class Example:
         ("needed", "| `needed` | required | Text that continues here. See [x](y). |"),
         ("size", "| `size` (templated) | `1_000` (a thousand) | A number. See [x](y). |"),
         ("name", "| `name` | the id of `Example`, e.g. `a.b` | One \\| of two. More. See [x](y). |"),
-        ("plain", "| `plain` | `None` | Nothing to say. See [x](y). |"),
+        ("plain", "| `plain` | `None` | Nothing to say. See [pilot.md](pilot.md). See [x](y). |"),
     ],
 )
 def test_a_row_joins_signature_and_docstring(name: str, row: str) -> None:

@@ -34,6 +34,7 @@ MANY_IMAGES = 20  # in a request of more, the next limit applies to each of them
 MAX_PIXELS_OF_MANY_IMAGES = 2_000
 MAX_IMAGES_PER_REQUEST = 600
 MAX_IMAGES_IN_SMALL_CONTEXT = 100  # for models with a context of 200,000 tokens
+MAX_CACHE_BREAKPOINTS = 4  # https://platform.claude.com/docs/en/build-with-claude/prompt-caching (seen 2026-11-27)
 _SMALL_CONTEXT_MODELS = re.compile(r"claude-(?:opus|sonnet|haiku)-4-5(?!\d)")  # older ones have retired
 MAX_MESSAGE_BYTES = 32_000_000  # "32 MB"; the docs name it for the Messages API, and no other for a request of a batch
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pendulum
+from msgspec.structs import asdict
 
-from anthropic_batches_provider.batches.ledger import JobFolder, PilotRecord, rounds_of_all, sent_pilots
+from anthropic_batches_provider.batches.ledger import (
+    JobFolder,
+    PartRecord,
+    PilotRecord,
+    PromptCacheRecord,
+    latest_parts,
+    rounds_of_all,
+    sent_pilots,
+)
 from anthropic_batches_provider.batches.message_batch import moment
 from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.batches.prompt_cache.cache_gains import CacheGains, gains_of
+from anthropic_batches_provider.batches.prompt_cache.cache_uses import added_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +64,7 @@ class PilotProgress:
             "input_tokens": _spread(found.input_tokens),
             "output_tokens": _spread(found.output_tokens),
             "cache_creation_tokens": found.cache_creation_tokens,
+            "cache_read_tokens": found.cache_read_tokens,
             "seconds": found.seconds,
         }
 
@@ -73,6 +86,32 @@ def _spread(tokens: Sequence[int]) -> dict[str, int] | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheProgress:
+    """What the prompt cache did for the answers that are collected."""
+
+    cache: PromptCacheRecord
+    gains: CacheGains
+
+    @classmethod
+    def of(cls, job: JobFolder, parts: Mapping[int, PartRecord]) -> CacheProgress | None:
+        """Read what the prompt cache of a job did; None without one.
+
+        :param parts: the latest part of each shard; there are none of a job that is collected into memory.
+        """
+        cache, collection = job.first_seal().prompt_cache, job.last_collection()
+        if cache is None:
+            return None
+        written = added_up(uses for part in parts.values() for uses in part.tally.cache.values())
+        collected = {} if collection is None else collection.cache
+        told = [gains_of(uses, cache.ttl) for uses in (written, collected)]
+        return cls(cache=cache, gains=max(told, key=lambda gains: gains.requests))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures as plain JSON values."""
+        return {"ttl": self.cache.ttl, "prefix_tokens": self.cache.prefix_tokens, **asdict(self.gains)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
     """The progress of a job.
 
@@ -86,6 +125,7 @@ class JobProgress:
     :param rows_collected: rows that are in the destination.
     :param seconds: the time since the job was opened.
     :param pilot: the rows that are sent before the others; None if there are none.
+    :param prompt_cache: what the prompt cache did; None for a job without one.
     """
 
     rows: int
@@ -98,6 +138,7 @@ class JobProgress:
     rows_collected: int
     seconds: float
     pilot: PilotProgress | None = None
+    prompt_cache: CacheProgress | None = None
 
     @classmethod
     def of(cls, job: JobFolder, *, now: pendulum.DateTime) -> JobProgress:
@@ -106,7 +147,8 @@ class JobProgress:
         number = job.collection_count() + 1
         collection = job.last_collection()
         # By shard: a shard is written more than once if the destination or the format changes meanwhile.
-        parts = {part.shard: part.rows for part in job.known_parts() if part.collection == number}
+        known = job.known_parts()
+        parts = {part.shard: part.rows for part in known if part.collection == number}
         return cls(
             rows=job.first_seal().rows,
             round=rounds_of_all(job.rounds()),
@@ -118,6 +160,7 @@ class JobProgress:
             rows_collected=max(sum(parts.values()), collection.rows if collection is not None else 0),
             seconds=(now - moment(job.description().opened_at)).total_seconds(),
             pilot=PilotProgress.of(job),
+            prompt_cache=CacheProgress.of(job, latest_parts(known)),
         )
 
     @property
@@ -138,10 +181,11 @@ class JobProgress:
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as plain JSON values."""
         return {
-            **asdict(self),
+            **dataclasses.asdict(self),
             "rows_per_second": self.rows_per_second,
             "seconds_left": self.seconds_left,
             "pilot": None if self.pilot is None else self.pilot.as_dict(),
+            "prompt_cache": None if self.prompt_cache is None else self.prompt_cache.as_dict(),
         }
 
     def __str__(self) -> str:

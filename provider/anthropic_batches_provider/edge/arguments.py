@@ -66,6 +66,17 @@ def check_pilot(pilot: Any) -> None:
         )
 
 
+def check_prompt_cache_choice(prompt_cache: Any) -> None:
+    """Refuse a value that is no time to live of the prompt cache.
+
+    :raises ConfigurationError: it is neither ``"1h"`` nor ``"5m"``, nor None.
+    """
+    if prompt_cache is not None and prompt_cache not in ("1h", "5m"):
+        raise ConfigurationError(
+            f'prompt_cache= must be "1h" or "5m", not {prompt_cache!r:.80}. For no prompt cache, leave it out.'
+        )
+
+
 def check_count(name: str, value: Any, *, most: int | None = None) -> None:
     """Refuse a value that is not a whole number of 1 or more.
 

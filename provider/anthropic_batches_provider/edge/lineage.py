@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
@@ -36,21 +37,22 @@ _Names = tuple[str, str]  # namespace and name
 
 
 def lineage_of(
-    task_instance: Any, sources: Iterable[RowsArgument], manifest: Manifest | None
+    task_instance: Any, sources: Iterable[RowsArgument], manifest: Manifest | None, *, files: Iterable[str] = ()
 ) -> OperatorLineage[Any, Any]:
     """Return the datasets that a task has read and written.
 
     :param sources: where its rows came from.
     :param manifest: of the output that it has published; None if there is none.
+    :param files: URIs and paths of files that it has read besides.
     """
     from airflow.providers.common.compat.openlineage.facet import Dataset
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     inputs: dict[_Names, None] = {}
-    for each in sources:
-        for names in _inputs_of(each.source, task_instance):
-            if len(inputs) < MOST_INPUTS:
-                inputs[names] = None
+    of_rows = (names for each in sources for names in _inputs_of(each.source, task_instance))
+    for names in chain(map(dataset_of_uri, files), of_rows):
+        if len(inputs) < MOST_INPUTS:
+            inputs[names] = None
     outputs = [] if manifest is None else _outputs_of(manifest)
     return OperatorLineage(inputs=[Dataset(namespace=space, name=name) for space, name in inputs], outputs=outputs)
 

@@ -21,6 +21,8 @@ from anthropic_batches_provider.batches.requests.question_rules import (
     check_mapping,
     check_output_schema,
     check_params,
+    check_prompt_cache,
+    check_shared,
     check_source,
     check_system,
     file_columns,
@@ -135,7 +137,7 @@ def _check_question(operator: Any, templates: Templates) -> None:
     known = {name: value for name, value in named.items() if name not in to_come}
     params = operator.message_params or {}
     if _is_to_come(params, templates):
-        params, to_come = {}, {*to_come, "model", "max_tokens"}
+        params, to_come = {}, {*to_come, "model", "max_tokens", "tools", "system"}
     check_mapping(params, known)
     for name, value in params.items():
         if _is_to_come(value, templates):
@@ -147,6 +149,12 @@ def _check_question(operator: Any, templates: Templates) -> None:
     check_params(known, has_prompt=has_prompt, has_requests=has_requests, to_come=to_come)
     if operator.output_schema is not None:
         check_output_schema(known, has_requests=has_requests)
+    shared = operator.shared_context
+    if shared.is_given:
+        check_shared(has_requests=has_requests)
+    shared.check(templates)
+    if operator.prompt_cache is not None:
+        check_prompt_cache(known, has_shared=shared.is_given, has_prompt=has_prompt, to_come=to_come)
 
 
 def _check_repair(operator: Any, templates: Templates) -> None:

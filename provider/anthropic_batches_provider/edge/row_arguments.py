@@ -18,6 +18,7 @@ from anthropic_batches_provider.edge.mapped_arguments import is_literal_argument
 from anthropic_batches_provider.edge.row_files import read_row_files
 from anthropic_batches_provider.edge.row_sources import RowSource, source_of_list
 from anthropic_batches_provider.edge.sql_table import SqlTable
+from anthropic_batches_provider.edge.templated_arguments import refuse_task
 from anthropic_batches_provider.edge.uris import as_uri, is_path, shown_uri
 from anthropic_batches_provider.errors import ConfigurationError
 
@@ -42,7 +43,7 @@ class RowsArgument(ResolveMixin):
 
     def __init__(self, source: Any, name: str = "rows", *, is_resolved: bool = False) -> None:
         if not is_frame(source):  # whose columns are attributes
-            _refuse_task(source, name)
+            refuse_task(source, name)
         if is_path(source):
             source = as_uri(source, name)
         elif (listed := source_of_list(source)) is not None:
@@ -155,16 +156,3 @@ def _call(function: Callable[..., Any], context: Context) -> Any:
     from airflow.providers.common.compat.sdk import determine_kwargs
 
     return function(**determine_kwargs(function, (), cast("Mapping[str, Any]", context)))
-
-
-def _refuse_task(source: Any, name: str) -> None:
-    """Refuse a task in place of its output; its attributes show what it is, wherever its class comes from."""
-    if callable(source) and hasattr(source, "operator_class") and hasattr(source, "function"):
-        function = getattr(source.function, "__name__", "the function")
-        raise ConfigurationError(
-            f"{name}= is the @task function {function}, not its output. Call it: {name}={function}()."
-        )
-    if hasattr(source, "task_id") and hasattr(source, "output") and not isinstance(source, (ResolveMixin, Mapping)):
-        raise ConfigurationError(
-            f"{name}= is the task {source.task_id!r}, not its output. Give its output: {name}={source.task_id}.output."
-        )

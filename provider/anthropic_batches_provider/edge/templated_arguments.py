@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
+
+from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -45,3 +47,20 @@ class TemplatedArguments(ResolveMixin):
                 value = task.render_template(value, context)
             setattr(resolved, name, value)
         return resolved
+
+
+def refuse_task(source: Any, name: str) -> None:
+    """Refuse a task in place of its output; its attributes show what it is, wherever its class comes from.
+
+    :param name: of the argument, for the message.
+    :raises ConfigurationError: it is a task, or a ``@task`` function that was not called.
+    """
+    if callable(source) and hasattr(source, "operator_class") and hasattr(source, "function"):
+        function = getattr(source.function, "__name__", "the function")
+        raise ConfigurationError(
+            f"{name}= is the @task function {function}, not its output. Call it: {name}={function}()."
+        )
+    if hasattr(source, "task_id") and hasattr(source, "output") and not isinstance(source, (ResolveMixin, Mapping)):
+        raise ConfigurationError(
+            f"{name}= is the task {source.task_id!r}, not its output. Give its output: {name}={source.task_id}.output."
+        )

@@ -103,6 +103,11 @@ class MessageBatchOperator(RowsOperator):
         Default: ``()``.
     :param documents: the same for PDF documents and plain text in UTF-8, which follow the images. Default: ``()``.
     :param system: the system prompt: text, or a list of content blocks. Rendered once per run. (templated)
+    :param shared_context: the long text that every row is asked about; it comes before the row's prompt. A text, a file
+        (a URI, an absolute path, a ``pathlib.Path`` or an ``ObjectStoragePath``), or a list of several. A text of one
+        line that ends in ``.txt`` or ``.md`` names a file that is found as Airflow finds templates. Files are sent as
+        they are, never rendered: text in UTF-8, PDF documents, and images. Their content is part of the question, and
+        not their place. Not with ``requests``. See ``docs/prompt_cache.md``. (templated)
     :param model: id of the model, such as ``claude-haiku-5-5``. Required with ``prompt``. (templated)
     :param max_tokens: maximum number of tokens in one answer, 1 or more; a template must render digits. Required with
         ``prompt``. (templated)
@@ -164,8 +169,13 @@ class MessageBatchOperator(RowsOperator):
     :param pilot: how many rows go first, as a batch of their own: the rest is sent only when these are answered. If the
         API refuses at least half of them, or none of their answers can be used, the task fails with
         ``PilotFailedError``, and the rest is never sent. They cost no extra row, only the time of one batch.
-        ``"auto"``: 16 to 31 rows if the job has more than 1,000, else none. A number sends so many, ``0`` none. See
-        ``docs/pilot.md``. Default: ``"auto"``.
+        ``"auto"``: 16 to 31 rows if the job has more than 1,000, else none. A number sends so many, ``0`` none. With
+        ``prompt_cache``, one row goes first, whatever the size of the job, and a number sends so many after it. With
+        ``0`` all rows go at once, and the cache starts cold. See ``docs/pilot.md``. Default: ``"auto"``.
+    :param prompt_cache: ``"1h"`` or ``"5m"``: marks what all rows share (``tools``, ``system``, ``shared_context``) for
+        the API's prompt cache, with this time to live. One row goes first and writes the cache, and the others read it.
+        If the cache cannot pay, because too little is shared or the rows are too few, nothing is marked, and the log
+        says why. Not part of the question. See ``docs/prompt_cache.md``. Default: no prompt cache.
     :param show_prompt: whether the XCom ``progress`` shows the text of the job's first prompt (its first 2,000
         characters), besides its length and hash. Prompts hold data: XCom and the job folder then hold this text, too.
         Default: ``False``.

@@ -116,6 +116,20 @@ def test_inputs_are_the_files_and_tables_that_rows_come_from(monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("openlineage")
+def test_files_that_all_rows_share_are_inputs_too() -> None:
+    operator = MessageBatchSubmitOperator(
+        task_id="t",
+        rows="/a.csv",
+        prompt="{{ row.id }}",
+        model="m",
+        max_tokens=1,
+        shared_context=["A guide.", Path("/guides/a.pdf"), "s3://c@bucket/b.md", "found_as_templates_are.md"],
+    )
+    lineage = operator.get_openlineage_facets_on_complete(_TaskInstance())
+    assert names(lineage.inputs) == [("file", "/guides/a.pdf"), ("s3://bucket", "b.md"), ("file", "/a.csv")]
+
+
+@pytest.mark.usefixtures("openlineage")
 def test_so_many_inputs_are_named_and_one_that_cannot_be_named_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert inputs_of(SqlRows("missing_connection", "SELECT secret FROM notes"), "/a") == [("file", "/a")]

@@ -53,6 +53,10 @@ def output() -> XComArg:
     return XComArg(BaseOperator(task_id=f"upstream_{next(NUMBERS)}"))
 
 
+READY: dict[str, Any] = dict.fromkeys(("rows", "prompt", "model", "max_tokens"))
+MARK = {"cache_control": {"type": "ephemeral"}}
+MARKED = {"type": "text", "text": "a", **MARK}
+
 NEVER_RIGHT: list[tuple[dict[str, Any], str]] = [
     ({"model": None}, r"^`model` is missing; give `model=`"),
     ({"max_tokens": None}, r"^`max_tokens` is missing; give `max_tokens=`"),
@@ -112,6 +116,35 @@ NEVER_RIGHT: list[tuple[dict[str, Any], str]] = [
     ({"prompt": None, "request_builder": dict, "documents": "a"}, r"^`documents` goes with `prompt` alone"),
     ({"prompt": None, "rows": None, "requests": [], "images": "a"}, r"^`images` goes with `prompt` alone"),
     ({"prompt": None, "rows": None, "requests": []}, r"^Ready `requests` are sent as they are: put `model`"),
+    ({"prompt_cache": "2h", "system": "a"}, r"^prompt_cache= must be \"1h\" or \"5m\", not '2h'\. For no prompt cache"),
+    ({"prompt_cache": True, "system": "a"}, r"^prompt_cache= must be"),
+    ({"prompt_cache": "{{ params.ttl }}", "system": "a"}, r"^prompt_cache= must be"),
+    ({"prompt_cache": "1h"}, r"^`prompt_cache` has nothing to cache: rows can share `shared_context`, `system` and"),
+    ({"prompt_cache": "1h", "system": "", "message_params": {"tools": []}}, r"^`prompt_cache` has nothing to cache"),
+    ({"prompt_cache": "5m", "system": NotGiven()}, r"^`prompt_cache` has nothing to cache"),
+    (
+        {"prompt_cache": "5m", "system": "a", "message_params": {"cache_control": MARK["cache_control"]}},
+        r"^`cache_control` in `message_params` and `prompt_cache` both mark",
+    ),
+    (
+        {"prompt_cache": "1h", "prompt": None, "request_builder": dict, "message_params": {**MARK}},
+        r"^`cache_control` in `message_params` and `prompt_cache` both mark",
+    ),
+    (
+        {"prompt_cache": "1h", "system": [MARKED] * 3, "message_params": {"tools": [MARKED] * 2}},
+        r"^`system` and `tools` have 5 cache breakpoints \(`cache_control`\) of their own\. The API takes at most 4:",
+    ),
+    (
+        {"prompt_cache": "1h", "system": "a", "message_params": {"tools": [MARKED] * 4}},
+        r"have 4 cache .* of their own, and `prompt_cache` adds one\. The API takes at most 4: remove 1 of them",
+    ),
+    ({"prompt_cache": "1h", "system": [MARKED] * 4, "shared_context": "A guide."}, r"have 4 cache .* adds one"),
+    ({"shared_context": "guide.pdf"}, r"^shared_context= is 'guide\.pdf', which looks like the name of a file"),
+    ({"shared_context": ["{{ x }}", 5]}, r"^shared_context= has type int"),
+    (
+        {**READY, "requests": [], "shared_context": "A guide."},
+        r"^`shared_context` goes with `prompt` and `request_builder`\. Ready `requests` are sent as they are: put",
+    ),
     (
         {"prompt": None, "rows": None, "model": None, "max_tokens": None, "requests": "requests.jsonl"},
         r"^requests=: 'requests.jsonl' is not an absolute path",
@@ -182,6 +215,23 @@ MAY_BE_RIGHT: list[dict[str, Any]] = [
     {"request_builder": functools.partial(dict), "prompt": None, "model": None, "max_tokens": None},
     {"request_builder": dict, "prompt": None, "message_params": {"messages": []}},
     {"requests": output(), "rows": None, "prompt": None, "model": output(), "max_tokens": None},
+    {"prompt_cache": "1h", "system": "a"},
+    {"prompt_cache": "1h", "system": "{{ x }}"},
+    {"prompt_cache": "1h", "system": output()},
+    {"prompt_cache": "1h", "system": [Block()]},
+    {"prompt_cache": "5m", "message_params": {"tools": [{"name": "a"}]}},
+    {"prompt_cache": "5m", "message_params": {"tools": output()}},
+    {"prompt_cache": "5m", "message_params": "{{ params.message_params }}"},
+    {"prompt_cache": "5m", "system": "a", "message_params": {"cache_control": NotGiven()}},
+    {"prompt_cache": "1h", "system": [MARKED] * 4},
+    {"prompt_cache": "1h", "system": [MARKED] * 3, "shared_context": "A guide."},
+    {"prompt_cache": "1h", "shared_context": output()},
+    {"prompt_cache": "1h", "prompt": None, "request_builder": dict},
+    {**READY, "prompt_cache": "1h", "requests": output()},
+    {"prompt": None, "request_builder": dict, "shared_context": "A guide."},
+    {"shared_context": Path("/data/guide.pdf")},
+    {"shared_context": ["A guide.", "s3://c@lake/{{ ds }}.md", "guide.md", "{{ params.guide }}.pdf", "guide.j2"]},
+    {"shared_context": [output(), "A guide."]},
 ]
 
 

@@ -15,6 +15,7 @@ from anthropic_batches_provider.batches.collection.job_collection import JobColl
 from anthropic_batches_provider.batches.collection.job_results import JobResults
 from anthropic_batches_provider.batches.collection.plain_batches import PlainBatches
 from anthropic_batches_provider.batches.ledger import JobFolder
+from anthropic_batches_provider.batches.output.cache_report import CacheReport, tell_of_job
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.dead_letters import tell_dead_letters
 from anthropic_batches_provider.batches.output.destination import (
@@ -33,7 +34,7 @@ from anthropic_batches_provider.batches.output.publishing import (
     publish,
 )
 from anthropic_batches_provider.batches.output.row_sink import CountedRows
-from anthropic_batches_provider.batches.output.tally import Tally
+from anthropic_batches_provider.batches.output.tally import Tally, tally_of
 from anthropic_batches_provider.batches.service import ResultsSource
 
 _XCOM = "xcom"
@@ -114,8 +115,8 @@ def rows_for_xcom(
 
     Otherwise raises the same errors as :func:`collect_job`.
     """
-    tally = Tally()
     found = JobResults(work, source, settings) if isinstance(work, JobFolder) else PlainBatches(work, source, settings)
+    tally = tally_of(found.prompt_cache)
     sink = RowsInMemory(found.layout, max_bytes=max_bytes, total_rows=sum(part.rows for part in found.parts))
     rows = CountedRows(sink, tally)
     with collection_spool(settings) as spool, found.opened(spool):
@@ -127,6 +128,9 @@ def rows_for_xcom(
     manifest = manifest_of(found, tally, settings, destination=_XCOM, owner=found.owner, dead_letters=letters)
     if settings.dead_letters:
         tell_dead_letters(manifest)
+    tell_of_job(manifest)
+    if isinstance(work, JobFolder):
+        CacheReport(work).tell_all(manifest)
     found.close(manifest)
     return XComRows(rows=sink.rows, manifest=manifest)
 

@@ -15,6 +15,7 @@ from anthropic_batches_provider.batches.collection.round_results import SentBatc
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
 from anthropic_batches_provider.batches.collection.written_parts import WrittenParts
 from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, ShardRecord, ShardState
+from anthropic_batches_provider.batches.output.cache_report import CacheReport
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import (
     Destination,
@@ -63,6 +64,7 @@ class JobCollection:
         self._failed: set[int] = set()
         self._first = 0  # every shard before it is written or failed
         self._collections = job.collection_count()
+        self._cache = CacheReport(job)
         context = job_context_of(job, source, settings)
         context.check_columns()
         self._look_at_what_is_there(claim_destination(destination))
@@ -269,18 +271,18 @@ class JobCollection:
             written = write_part(
                 part, self._names[number], self._destination, spool, before_put=self._check_not_overtaken
             )
-        record = self._written.note(
-            PartRecord(
-                shard=number,
-                collection=self._written.collection,
-                name=written.name,
-                rows=written.rows,
-                bytes=written.bytes,
-                shards=self._written.shards,
-                written_as=self._written.written_as,
-                tally=written.tally,
-                unusable_file=part.unusable_file,
-            )
+        record = PartRecord(
+            shard=number,
+            collection=self._written.collection,
+            name=written.name,
+            rows=written.rows,
+            bytes=written.bytes,
+            shards=self._written.shards,
+            written_as=self._written.written_as,
+            tally=written.tally,
+            unusable_file=part.unusable_file,
         )
+        self._cache.tell_part(record, part.batch.id)  # first: the record is the memory of what was told
+        record = self._written.note(record)
         self._settings.moved()
         return record

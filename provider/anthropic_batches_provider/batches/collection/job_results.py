@@ -16,6 +16,7 @@ from anthropic_batches_provider.batches.output.collection_settings import Collec
 from anthropic_batches_provider.batches.output.dead_letters import DEAD_LETTERS_NAME, put_dead_letters
 from anthropic_batches_provider.batches.output.manifest import DeadLetters, Manifest
 from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
+from anthropic_batches_provider.batches.prompt_cache.cache_uses import cache_use_in
 from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import LedgerError
 
@@ -42,6 +43,7 @@ class JobResults:
         self._judged_by = context.judged_by
         self.layout = context.layout
         self.output_schema = context.record.output_schema_hash or None
+        self.prompt_cache = context.seal.prompt_cache
         self.short_id = context.record.nonce[:SHORT_ID_LENGTH]
         self._shards = [shard for seal in rounds for shard in seal.shards]
         sent = zip(self._shards, self.batches, strict=True)
@@ -107,6 +109,7 @@ class JobResults:
                 tries=self._settings.tries,
                 judged_by=self._judged_by,
                 billed_rows=manifest.counts.billed + manifest.foreign_results + manifest.duplicate_results,
+                cache=cache_use_in(manifest.usage) if self.prompt_cache is not None else {},
             )
         )
         written = {part.unusable_file for part in self._folder.parts() if part.unusable_file is not None}

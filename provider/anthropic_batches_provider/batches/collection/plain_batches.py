@@ -9,6 +9,7 @@ from pathlib import Path
 
 from anthropic_batches_provider.batches.collection.ended_batches import check_ended, check_whole, retrieve
 from anthropic_batches_provider.batches.judging import judge_text
+from anthropic_batches_provider.batches.ledger import PromptCacheRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
@@ -46,6 +47,7 @@ class PlainBatches:
         self.job: str | None = None
         self.owner: str | None = None
         self.output_schema: str | None = None
+        self.prompt_cache: PromptCacheRecord | None = None
         self.short_id = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:SHORT_ID_LENGTH]
         self.parts = [_PlainPart(batch, source, settings) for batch in self.batches]
 
@@ -71,6 +73,7 @@ class _PlainPart:
         self._settings = settings
         self.batch = batch
         self.rows = batch.request_counts.total
+        self.prompt_cache: PromptCacheRecord | None = None
 
     @property
     def layout(self) -> RowLayout:

@@ -61,6 +61,7 @@ class ShardPart:
         self.shard = shard
         self.batch = batch
         self.rows = shard.rows
+        self.prompt_cache = context.seal.prompt_cache
         self.unusable_file: str | None = None
 
     def was_sent_again_since(self, shards: int) -> bool:

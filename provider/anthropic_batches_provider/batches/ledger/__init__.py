@@ -8,6 +8,7 @@ from anthropic_batches_provider.batches.ledger.collection_records import (
     PartRecord,
     TallyRecord,
     UnusableRows,
+    latest_parts,
 )
 from anthropic_batches_provider.batches.ledger.job_folder import JobFolder
 from anthropic_batches_provider.batches.ledger.paths import UnitOfWork, slug
@@ -72,6 +73,7 @@ __all__ = [
     "create_job",
     "is_superseded",
     "jobs_of",
+    "latest_parts",
     "rounds_of_all",
     "sent_pilots",
     "slug",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from anthropic_batches_provider.batches.ledger.record_format import Record
+from anthropic_batches_provider.batches.prompt_cache.cache_uses import CacheUse
 
 
 class UnusableRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +32,7 @@ class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param repair_errors: rows whose latest request, which was to repair an answer, errored, by error type.
     :param foreign_results: results that answered no request of the shard.
     :param duplicate_results: further results for a request that already had one.
+    :param cache: by message batch and model, what the answers report of the prompt cache; empty in jobs without one.
     """
 
     kinds: tuple[tuple[str, str | None, str | None, int], ...] = ()
@@ -39,6 +43,7 @@ class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
     repair_errors: dict[str, int] = {}
     foreign_results: int = 0
     duplicate_results: int = 0
+    cache: dict[str, dict[str, CacheUse]] = {}
 
 
 class PartRecord(Record, frozen=True, kw_only=True):
@@ -80,6 +85,7 @@ class CollectionRecord(Record, frozen=True, kw_only=True):
         of before this was recorded.
     :param billed_rows: rows that were billed, or may have been: succeeded, missing or unreadable, and results without
         a row of their own; None in records of before this was recorded.
+    :param cache: by model, what the answers report of the prompt cache; empty in jobs without one.
     """
 
     kind = "collected"
@@ -93,3 +99,14 @@ class CollectionRecord(Record, frozen=True, kw_only=True):
     tries: str = ""
     judged_by: str = ""
     billed_rows: int | None = None
+    cache: dict[str, CacheUse] = msgspec.field(default_factory=dict)
+
+
+def latest_parts(parts: Iterable[PartRecord]) -> dict[int, PartRecord]:
+    """Return the part of each shard that holds the most rounds: it is written anew when its rows are sent again."""
+    latest: dict[int, PartRecord] = {}
+    for part in parts:
+        before = latest.get(part.shard)
+        if before is None or before.shards <= part.shards:
+            latest[part.shard] = part
+    return latest

@@ -12,7 +12,7 @@ from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.output.formats import OutputFormat
 from anthropic_batches_provider.batches.output.row_sink import CountedRows
 from anthropic_batches_provider.batches.output.source import OutputPart
-from anthropic_batches_provider.batches.output.tally import Tally
+from anthropic_batches_provider.batches.output.tally import tally_of
 from anthropic_batches_provider.batches.plurals import counted
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def write_part(
     :param before_put: called when the local file is complete; if it raises, the destination stays as it is.
     """
     path = spool / "part"
-    tally = Tally()
+    tally = tally_of(part.prompt_cache)
     try:
         with destination.format.open(path, part.layout) as sink:
             part.write_to(CountedRows(sink, tally), spool)

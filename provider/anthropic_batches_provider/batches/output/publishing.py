@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from anthropic_batches_provider import __version__
 from anthropic_batches_provider.batches.byte_lines import split_lines
+from anthropic_batches_provider.batches.output.cache_report import job_gains, tell_of_job
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.dead_letters import (
     DEAD_LETTERS_NAME,
@@ -88,6 +89,7 @@ def publish(
     _put(manifest, destination, spool)
     work.close(manifest)
     log.info("Published %s at %s: %s", counted(manifest.counts.rows, "row"), manifest.destination, manifest.counts)
+    tell_of_job(manifest)
     return manifest
 
 
@@ -231,6 +233,7 @@ def manifest_of(work: OutputSource, tally: Tally, settings: CollectionSettings, 
         times=times_of(work.batches, settings.clock.now().to_iso8601_string()),
         foreign_results=tally.foreign_results,
         duplicate_results=tally.duplicate_results,
+        prompt_cache=job_gains(work, tally),
     )
 
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from anthropic_batches_provider.batches.ledger import PromptCacheRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.columns import RowLayout
 from anthropic_batches_provider.batches.output.manifest import Manifest
@@ -33,6 +34,10 @@ class OutputPart(Protocol):
     @property
     def layout(self) -> RowLayout:
         """Which columns of the result the rows have."""
+
+    @property
+    def prompt_cache(self) -> PromptCacheRecord | None:
+        """How the requests use the prompt cache; None if they do not, or if nobody knows."""
 
     def write_to(self, rows: CountedRows, spool: Path) -> None:
         """Fetch the results and pass on the answered rows, in the order of the output.
@@ -74,6 +79,10 @@ class OutputSource(Protocol):
     @property
     def output_schema(self) -> str | None:
         """The hash of the JSON Schema that judges the answers; None without one."""
+
+    @property
+    def prompt_cache(self) -> PromptCacheRecord | None:
+        """How the requests of all parts use the prompt cache; None if they do not, or if nobody knows."""
 
     def opened(self, spool: Path) -> AbstractContextManager[None]:
         """Keep results that are spread over the parts available while their rows are read."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from anthropic_batches_provider.batches.ledger import TallyRecord
+from anthropic_batches_provider.batches.ledger import PromptCacheRecord, TallyRecord
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.manifest import RepairCounts, RowCounts
+from anthropic_batches_provider.batches.prompt_cache.cache_uses import CacheUses
 from anthropic_batches_provider.batches.results import UNREADABLE
 from anthropic_batches_provider.batches.row_failures import INVALID_ROW
 from anthropic_batches_provider.batches.usage import UsageByModel
@@ -31,6 +32,7 @@ class Tally:
         self._repair_errors: Counter[str] = Counter()
         self.error_examples: dict[str, str] = {}
         self.usage = UsageByModel()
+        self.cache = CacheUses()
         self.foreign_results = 0
         self.duplicate_results = 0
 
@@ -88,6 +90,7 @@ class Tally:
             repair_errors=self.repair_errors(),
             foreign_results=self.foreign_results,
             duplicate_results=self.duplicate_results,
+            cache=self.cache.by_batch(),
         )
 
     def include(self, counted: TallyRecord) -> None:
@@ -103,6 +106,7 @@ class Tally:
         self._repair_errors.update(counted.repair_errors)
         self.foreign_results += counted.foreign_results
         self.duplicate_results += counted.duplicate_results
+        self.cache.include(counted.cache)
 
     def counts(self, rows: int) -> RowCounts:
         """Return how many rows have each type of result.
@@ -146,6 +150,28 @@ class Tally:
             for (result_type, _, error_type), count in sorted(self._kinds.items(), key=str)
             if result_type == "errored"
         }
+
+
+class CachedTally(Tally):
+    """Counts also what the rows of a job with a prompt cache report of it, by message batch."""
+
+    def add(self, row: AnsweredRow) -> None:
+        """Count one row, with all its results: those that do not count for it were paid for, too."""
+        super().add(row)
+        result = row.result
+        if result.result_type == "succeeded" and row.batch_id is not None:
+            self.cache.add(row.batch_id, result.model, result.usage)
+        for other in row.earlier_rounds or ():
+            if other.result_type == "succeeded" and other.batch_id is not None:
+                self.cache.add(other.batch_id, other.model, other.usage)
+
+
+def tally_of(cache: PromptCacheRecord | None) -> Tally:
+    """Return what counts the rows of a job; without a prompt cache, nothing is counted by batch.
+
+    :param cache: how the requests of the job use the prompt cache; None if they do not, and for batches of no job.
+    """
+    return Tally() if cache is None else CachedTally()
 
 
 def _verdicts_of(counted: TallyRecord) -> Counter[str]:

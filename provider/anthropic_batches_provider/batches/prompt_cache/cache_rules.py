@@ -15,9 +15,6 @@ CacheTtl = Literal["5m", "1h"]
 LIFE: dict[CacheTtl, pendulum.Duration] = {"5m": pendulum.duration(minutes=5), "1h": pendulum.duration(hours=1)}
 """How long an entry lives after it was written or read."""
 
-MAX_BREAKPOINTS = 4
-"""How many blocks of a request may carry ``cache_control``."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptCache:

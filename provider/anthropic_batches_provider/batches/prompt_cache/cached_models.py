@@ -35,7 +35,7 @@ UNKNOWN_MODEL = CachingOfModel(least_tokens=0)
 """What to expect of a model that is not known here: the ordinary prices, and no minimum."""
 
 # The minimums of Mythos 5.1, Mythos 5.2 and Fable 5.2 are not published: those of their lines are taken.
-_MODELS = {
+MODELS = {
     "claude-fable-5-2": CachingOfModel(least_tokens=512, read=0.025),
     "claude-mythos-5-2": CachingOfModel(least_tokens=512, read=0.025),
     "claude-fable-5-1": CachingOfModel(least_tokens=512, read=0.025),
@@ -69,7 +69,7 @@ def caching_of(model: str) -> CachingOfModel | None:
 
     :param model: its id as the API writes it, with or without the date of a snapshot.
     """
-    return _MODELS.get(_SNAPSHOT.sub("", model))
+    return MODELS.get(_SNAPSHOT.sub("", model))
 
 
 def break_even_rows(caching: CachingOfModel, ttl: CacheTtl) -> int:

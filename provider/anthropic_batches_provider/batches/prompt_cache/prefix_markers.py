@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from anthropic_batches_provider.batches.json_spans import RepeatedFieldError, Span, field_spans, item_spans
-from anthropic_batches_provider.batches.prompt_cache.cache_rules import MAX_BREAKPOINTS, CacheTtl, PromptCache
+from anthropic_batches_provider.batches.limits import MAX_CACHE_BREAKPOINTS
+from anthropic_batches_provider.batches.prompt_cache.cache_rules import CacheTtl, PromptCache
 from anthropic_batches_provider.batches.prompt_cache.marked_blocks import SHARED, MarkedBlock, block_to_mark
 from anthropic_batches_provider.batches.prompt_cache.own_marks import MARK, own_marks
 from anthropic_batches_provider.batches.requests.wording import row_name, shortened
@@ -191,10 +192,11 @@ def _check_own_marks(params: bytes, number: int, block: MarkedBlock, ttl: CacheT
             f"it has `{MARK}` with the ttl {where}, and the API takes no longer ttl after a shorter one",
             f'Give its marks the ttl {ttl}, or set prompt_cache="{"5m" if wrong_before else "1h"}"',
         )
-    if len(marks) + (not there) > MAX_BREAKPOINTS:
+    if len(marks) + (not there) > MAX_CACHE_BREAKPOINTS:
         raise _refused(
             number,
-            f"it has `{MARK}` {len(marks)} times, and once more with prompt_cache; the API takes {MAX_BREAKPOINTS}",
+            f"it has `{MARK}` {len(marks)} times, and once more with prompt_cache; the API takes "
+            f"{MAX_CACHE_BREAKPOINTS}",
             "Remove one of its own marks, or leave prompt_cache out",
         )
 

@@ -43,8 +43,8 @@ class _StoreFailedError(Exception):
     """A store, or a disk, failed to read a file; a retry may read it."""
 
 
-class _BadFileError(Exception):
-    """An image or a document that cannot be sent; the message continues its place, with the way out."""
+class BadFileError(Exception):
+    """A file that cannot be sent; the message continues its place, with the way out."""
 
 
 @dataclass
@@ -69,12 +69,14 @@ class FileColumns:
     :param images: names of columns, in the order in which their images are sent.
     :param documents: the same for documents, which follow the images.
     :param read_file: reads the file that a cell names.
+    :param shared_images: how many images each request has besides, in what all rows share.
     :param contents: counts what is encoded.
     """
 
     images: tuple[str, ...]
     documents: tuple[str, ...]
     read_file: ReadFile
+    shared_images: int = 0
     contents: Contents = field(default_factory=Contents, compare=False)
 
     def blocks(self, row: Mapping[str, Any], number: int, *, most_images: int) -> list[bytes]:
@@ -86,20 +88,21 @@ class FileColumns:
         """
         images = list(_cells(row, "images", self.images, number))
         documents = list(_cells(row, "documents", self.documents, number))
-        if len(images) > most_images:
+        in_request = len(images) + self.shared_images
+        if in_request > most_images:
+            shared = f" besides the {self.shared_images:,} that all rows share" if self.shared_images else ""
             raise InvalidRowError(
-                f"{row_name(number)}: it has {len(images):,} images, but this model takes at most {most_images:,} in "
-                "one request. Make several rows of it.",
+                f"{row_name(number)}: it has {counted(len(images), 'image')}{shared}, but this model takes at most "
+                f"{most_images:,} in one request. Make several rows of it.",
                 row_number=number,
             )
-        many = len(images) > limits.MANY_IMAGES
-        pixels = limits.MAX_PIXELS_OF_MANY_IMAGES if many else limits.MAX_IMAGE_PIXELS
+        pixels = pixels_of(in_request)
         blocks: list[bytes] = []
         size = 0
         for index, (place, value) in enumerate([*images, *documents]):
             try:
                 block = self._image(value, pixels) if index < len(images) else self._document(value)
-            except _BadFileError as error:
+            except BadFileError as error:
                 raise InvalidRowError(f"{row_name(number)}: {place} {error}", row_number=number) from error
             except _StoreFailedError as error:
                 raise SourceError(
@@ -122,23 +125,8 @@ class FileColumns:
         content = self._content(value)
         media_type = media_type_of(content)
         if media_type in (None, PDF, PLAIN_TEXT):
-            raise _BadFileError(_no_image(content, media_type))
-        data = b2a_base64(content, newline=False)
-        if len(data) > limits.MAX_IMAGE_BYTES:
-            raise _BadFileError(
-                f"has {len(content):,} bytes, which are {len(data):,} in base64; the API takes at most "
-                f"{limits.MAX_IMAGE_BYTES:,} for one image. Make the image smaller."
-            )
-        found = image_dimensions(content)
-        if found is not None and max(found) > pixels:
-            beside = (
-                f" in a request of more than {limits.MANY_IMAGES} images" if pixels < limits.MAX_IMAGE_PIXELS else ""
-            )
-            raise _BadFileError(
-                f"has {found[0]:,} x {found[1]:,} pixels; the API takes at most {pixels:,} on each side{beside}. Make "
-                "the image smaller."
-            )
-        return b'{"type":"image","source":%b}' % _base64_source(str(media_type), data)
+            raise BadFileError(_no_image(content, media_type))
+        return image_block(content, str(media_type), pixels)
 
     def _document(self, value: Any) -> bytes:
         if _is_url(value):
@@ -148,33 +136,28 @@ class FileColumns:
         if media_type == PLAIN_TEXT:
             text = encode_text(plain_text(content) or "")
             source = b'{"type":"text","media_type":"text/plain","data":%b}' % text
-        elif media_type == PDF:
-            if is_encrypted_pdf(content):
-                raise _BadFileError(
-                    "is an encrypted PDF document, which the API cannot read. Save it without a password."
-                )
-            source = _base64_source(PDF, b2a_base64(content, newline=False))
-        else:
-            raise _BadFileError(_no_document(content, media_type))
-        return b'{"type":"document","source":%b}' % source
+            return b'{"type":"document","source":%b}' % source
+        if media_type == PDF:
+            return pdf_block(content)
+        raise BadFileError(_no_document(content, media_type))
 
     def _content(self, value: Any) -> bytes:
         """Return the content of a file, or the bytes themselves.
 
-        :raises _BadFileError: there is no such file, it is empty, or too large for a request.
+        :raises BadFileError: there is no such file, it is empty, or too large for a request.
         """
         if isinstance(value, (bytes, bytearray, memoryview)):
             content = bytes(value)
         elif isinstance(value, str) or is_path(value):
             content = self._read(value)
         else:
-            raise _BadFileError(
+            raise BadFileError(
                 f"has type {type(value).__name__}. Give a path, a URI, an https:// URL, bytes, or a list of these."
             )
         if not content:
-            raise _BadFileError("holds no bytes. Fix the file, or leave the row out.")
+            raise BadFileError("holds no bytes. Fix the file, or leave the row out.")
         if len(content) > limits.MAX_MESSAGE_BYTES:
-            raise _BadFileError(
+            raise BadFileError(
                 f"has more than {limits.MAX_MESSAGE_BYTES:,} bytes, which is all that the API takes in one request. "
                 "Split it, make it smaller, or give an https:// URL."
             )
@@ -182,17 +165,54 @@ class FileColumns:
 
     def _read(self, value: Any) -> bytes:
         if isinstance(value, str) and value.startswith(("http://", "data:")):
-            raise _BadFileError(
+            raise BadFileError(
                 f"is a URL that begins with {value.partition(':')[0]}:. The API fetches https:// URLs alone; give the "
                 "content as bytes."
             )
         try:
             return self.read_file(value, _MOST_READ)
         except (OSError, ValueError, ConfigurationError) as error:
-            problem = _absent(error)
+            problem = absence_of(error)
             if problem is None:
                 raise _StoreFailedError(reason(error)) from error
-            raise _BadFileError(f"cannot be read: {problem} Fix the row, or leave it out.") from error
+            raise BadFileError(f"cannot be read: {problem} Fix the row, or leave it out.") from error
+
+
+def image_block(content: bytes, media_type: str, pixels: int) -> bytes:
+    """Return the block of an image as JSON.
+
+    :param pixels: the most that the API takes on each side.
+    :raises BadFileError: it is too large.
+    """
+    data = b2a_base64(content, newline=False)
+    if len(data) > limits.MAX_IMAGE_BYTES:
+        raise BadFileError(
+            f"has {len(content):,} bytes, which are {len(data):,} in base64; the API takes at most "
+            f"{limits.MAX_IMAGE_BYTES:,} for one image. Make the image smaller."
+        )
+    found = image_dimensions(content)
+    if found is not None and max(found) > pixels:
+        beside = f" in a request of more than {limits.MANY_IMAGES} images" if pixels < limits.MAX_IMAGE_PIXELS else ""
+        raise BadFileError(
+            f"has {found[0]:,} x {found[1]:,} pixels; the API takes at most {pixels:,} on each side{beside}. Make "
+            "the image smaller."
+        )
+    return b'{"type":"image","source":%b}' % _base64_source(media_type, data)
+
+
+def pixels_of(images: int) -> int:
+    """Return the most pixels that each side of an image may have, in a request of so many images."""
+    return limits.MAX_PIXELS_OF_MANY_IMAGES if images > limits.MANY_IMAGES else limits.MAX_IMAGE_PIXELS
+
+
+def pdf_block(content: bytes) -> bytes:
+    """Return the block of a PDF document as JSON.
+
+    :raises BadFileError: it is encrypted.
+    """
+    if is_encrypted_pdf(content):
+        raise BadFileError("is an encrypted PDF document, which the API cannot read. Save it without a password.")
+    return b'{"type":"document","source":%b}' % _base64_source(PDF, b2a_base64(content, newline=False))
 
 
 def _check_total(size: int, number: int) -> None:
@@ -250,7 +270,7 @@ def _url_source(url: str) -> bytes:
     try:
         return b'{"type":"url","url":%b}' % encode_text(url)
     except NotJsonError as error:
-        raise _BadFileError(f"is a URL that cannot be sent: {error}. Fix the URL.") from error
+        raise BadFileError(f"is a URL that cannot be sent: {error}. Fix the URL.") from error
 
 
 def _base64_source(media_type: str, data: bytes) -> bytes:
@@ -275,7 +295,7 @@ def _no_document(content: bytes, media_type: str | None) -> str:
     return f"seems to be {what}; the API takes documents in PDF and plain text. {way}"
 
 
-def _absent(error: Exception) -> str | None:
+def absence_of(error: Exception) -> str | None:
     """Return why there is no file of that name, as a sentence; None if a retry may find it: a store may be away."""
     if isinstance(error, ConfigurationError):
         return str(error)

@@ -8,6 +8,7 @@ from anthropic_batches_provider.batches.requests.image_headers import image_type
 
 PDF = "application/pdf"
 PLAIN_TEXT = "text/plain"
+UNKNOWN_FORMAT = "of no format that the API accepts"
 
 _PDF_MAGIC = b"%PDF-"
 _LATEST_PDF_MAGIC = 1024  # readers look for it so far into a file
@@ -45,6 +46,7 @@ _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _ZIP_BEGINNING, _ZIP_END = 8192, 65536  # between them, only the content of its files
 _BY_MAGIC = tuple((re.compile(magic, re.DOTALL), what, way) for magic, what, way in _OTHERS)
 _SVG = re.compile(r"\s*(<\?xml[^>]*>\s*|<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>]", re.DOTALL)
+_NO_LETTERS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")  # of any encoding that text is saved in, but UTF-16
 _XREF_AT = re.compile(rb"startxref\s+(\d{1,10})")
 _ENCRYPTION = re.compile(rb"/Encrypt\s*(\d+\s+\d+\s+R|<<)")
 _TRAILER_ENDS = re.compile(rb"startxref|stream")
@@ -81,7 +83,18 @@ def seeming(content: bytes) -> tuple[str, str]:
         return next((what, way) for name, what, way in _IN_ZIP if name in names)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "UTF-16 text", "Save it as UTF-8."
-    return "of no format that the API accepts", "Convert it, or leave the row out."
+    return UNKNOWN_FORMAT, "Convert it, or leave the row out."
+
+
+def in_other_encoding(content: bytes) -> tuple[int, int] | None:
+    """Return the first byte that UTF-8 does not allow, and its position, in text of another encoding; else None."""
+    if _NO_LETTERS.search(content):
+        return None
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        return content[error.start], error.start
+    return None
 
 
 def is_svg(content: bytes) -> bool:

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from anthropic_batches_provider.batches.limits import MAX_CACHE_BREAKPOINTS
 from anthropic_batches_provider.batches.requests.sdk_types import is_omitted
 from anthropic_batches_provider.errors import ConfigurationError
 
@@ -121,6 +122,51 @@ def check_shared(*, has_requests: bool) -> None:
             "`shared_context` goes with `prompt` and `request_builder`. Ready `requests` are sent as they are: put the "
             "context into the first user message of their params. `prompt_cache` marks tools and system prompts there."
         )
+
+
+def check_prompt_cache(
+    params: Mapping[str, Any], *, has_shared: bool, has_prompt: bool, to_come: Collection[str] = ()
+) -> None:
+    """Check that the requests can be marked for the prompt cache, as far as their params are known.
+
+    :param params: those that are known.
+    :param has_shared: whether content blocks that all rows share come before each prompt.
+    :param has_prompt: whether all rows have these params; a builder may override them.
+    :param to_come: the names of those that only a run knows.
+    :raises ConfigurationError: there is nothing to mark, or no place for the mark.
+    """
+    if params.get("cache_control") is not None:
+        raise ConfigurationError(
+            "`cache_control` in `message_params` and `prompt_cache` both mark what is to be cached. Leave one out: "
+            "`prompt_cache` marks what all rows share, once and identically. Nothing was sent."
+        )
+    if not has_prompt or not {"system", "tools"}.isdisjoint(to_come):
+        return
+    system, tools = params.get("system"), params.get("tools")
+    if not (has_shared or system or tools):
+        raise ConfigurationError(
+            "`prompt_cache` has nothing to cache: rows can share `shared_context`, `system` and the `tools` of "
+            "`message_params`, and none of these is given. Give the long text as shared_context=, or leave "
+            "prompt_cache= out. Nothing was sent."
+        )
+    own = sum(map(_is_marked, (*_blocks_of(system), *_blocks_of(tools))))
+    last = () if has_shared else _blocks_of(system or tools)
+    ours = 0 if last and _is_marked(last[-1]) else 1
+    too_many = own + ours - MAX_CACHE_BREAKPOINTS
+    if too_many > 0:
+        raise ConfigurationError(
+            f"`system` and `tools` have {own} cache breakpoints (`cache_control`) of their own"
+            f"{', and `prompt_cache` adds one' if ours else ''}. The API takes at most {MAX_CACHE_BREAKPOINTS}: remove "
+            f"{too_many} of them, or leave prompt_cache= out. Nothing was sent."
+        )
+
+
+def _blocks_of(value: object) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def _is_marked(block: object) -> bool:
+    return isinstance(block, Mapping) and block.get("cache_control") is not None
 
 
 FORMAT_CLASH = (

@@ -160,7 +160,9 @@ class JobOpener:
         job.check_whole()
         if _asks_the_same(job, description, plan):
             return job
-        return self.replace_changed(job, "the question (model, prompt, system, parameters or output_schema)")
+        return self.replace_changed(
+            job, "the question (model, prompt, system, shared_context, parameters or output_schema)"
+        )
 
     def replace_changed(self, job: JobFolder, what: str) -> JobFolder:
         """Open a new job in place of one whose input changed, if the plan allows it.

@@ -7,9 +7,11 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from anthropic_batches_provider.batches.prompt_cache import CacheTtl
     from anthropic_batches_provider.batches.submission import Pilot
     from anthropic_batches_provider.edge.output_schemas import SchemaArgument
     from anthropic_batches_provider.edge.row_arguments import RowsArgument
+    from anthropic_batches_provider.edge.shared_context import SharedContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class JobArguments:
     images: str | Sequence[str]
     documents: str | Sequence[str]
     system: str | Sequence[Mapping[str, Any]] | None
+    shared_context: SharedContext
     model: str | None
     max_tokens: int | str | None
     message_params: Mapping[str, Any] | str | None
@@ -49,6 +52,7 @@ class JobArguments:
     max_requests_in_flight: int
     show_prompt: bool
     pilot: Pilot
+    prompt_cache: CacheTtl | None
     conn_id: str
     max_columns_bytes: int | None
     result_columns: Callable[[Mapping[str, Any] | None], Collection[str] | None]

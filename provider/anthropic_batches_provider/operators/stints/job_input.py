@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.ledger import ColumnRecord
     from anthropic_batches_provider.batches.output.column_choice import ColumnChoice
     from anthropic_batches_provider.batches.output.columns import RowLayout
+    from anthropic_batches_provider.batches.prompt_cache import PromptCache
     from anthropic_batches_provider.batches.repairs import Repair
     from anthropic_batches_provider.batches.requests import FileColumns, Question
     from anthropic_batches_provider.batches.rows import ColumnTypes, PreparedRow, RowColumns, Splice
@@ -88,7 +90,15 @@ class JobInput:
             show_prompt=arguments.show_prompt,
             pilot=arguments.pilot,
             shared_blocks=len(question.shared),
+            prompt_cache=self._prompt_cache,
         )
+
+    @property
+    def _prompt_cache(self) -> PromptCache | None:
+        from anthropic_batches_provider.batches.prompt_cache import PromptCache
+
+        ttl = self.arguments.prompt_cache
+        return None if ttl is None else PromptCache(ttl=ttl, shared_blocks=len(self._question.shared))
 
     @cached_property
     def repair(self) -> Repair:
@@ -100,12 +110,20 @@ class JobInput:
         from anthropic_batches_provider.batches.requests import repair_changes
 
         arguments = self.arguments
-        known = self._question.defaults if arguments.prompt is not None else {}
+        known = self._question_alone.defaults if arguments.prompt is not None else {}
         return Repair(repair_changes(arguments.repair, max_rounds=arguments.max_rounds, known=known))
 
     def contents(self) -> str:
-        """Return how many images and documents the rows had that were read, for the log; "" without such columns."""
-        return "" if self._files is None else str(self._files.contents)
+        """Return what the requests hold besides texts of rows, for the log; "" for nothing."""
+        import msgspec
+
+        question = self._question
+        held = []
+        if question.shared:
+            held.append(f"{len(msgspec.json.encode(question.shared)):,} bytes of shared_context each")
+        if question.files is not None:
+            held.append(str(question.files.contents))
+        return "; ".join(held)
 
     def check_new(self) -> None:
         """Check what only a job that is not submitted yet must fulfill.
@@ -180,6 +198,25 @@ class JobInput:
 
     @cached_property
     def _question(self) -> Question:
+        """The whole question; a job that is sealed does without it, and so without the files that rows share."""
+        from anthropic_batches_provider.batches.requests.question_rules import check_prompt_cache, check_shared
+
+        alone, arguments = self._question_alone, self.arguments
+        if arguments.shared_context.is_given:
+            check_shared(has_requests=alone.ready_requests)
+        shared = arguments.shared_context.blocks(self.context, model=arguments.model)
+        if arguments.prompt_cache is not None:
+            check_prompt_cache(alone.defaults, has_shared=bool(shared), has_prompt=alone.prompt is not None)
+        if not shared:
+            return alone
+        files = alone.files
+        if files is not None:
+            files = replace(files, shared_images=sum(block["type"] == "image" for block in shared))
+        return replace(alone, shared=shared, files=files)
+
+    @cached_property
+    def _question_alone(self) -> Question:
+        """The question without what rows share."""
         from anthropic_batches_provider.batches.requests import Question
 
         arguments = self.arguments
@@ -193,14 +230,13 @@ class JobInput:
             max_tokens=whole_number("max_tokens", arguments.max_tokens),
             params=params,
             output_schema=None if arguments.output_schema is None else arguments.output_schema.resolved(),
-            files=self._files,
+            files=self._files(),
         )
         question.validate()
         return question
 
-    @cached_property
     def _files(self) -> FileColumns | None:
-        """The columns of images and documents; None if there are none."""
+        """Return the columns of images and documents; None if there are none."""
         from anthropic_batches_provider.batches.requests import FileColumns
         from anthropic_batches_provider.batches.requests.question_rules import file_columns
         from anthropic_batches_provider.edge.cell_files import read_cell_file

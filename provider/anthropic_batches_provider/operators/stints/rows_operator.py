@@ -17,6 +17,7 @@ from anthropic_batches_provider.edge.arguments import (
     check_choice,
     check_count,
     check_pilot,
+    check_prompt_cache_choice,
     refuse_message_params,
     seconds_of,
 )
@@ -31,6 +32,7 @@ from anthropic_batches_provider.edge.progress_reports import ProgressReport
 from anthropic_batches_provider.edge.prompt_files import PROMPT_FILES
 from anthropic_batches_provider.edge.rendered_values import rendered_params
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
+from anthropic_batches_provider.edge.shared_context import SharedContext
 from anthropic_batches_provider.edge.spools import task_spool
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.edge.templates import Templates
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.clock import Clock
     from anthropic_batches_provider.batches.ledger import JobFolder
     from anthropic_batches_provider.batches.output.manifest import Manifest
+    from anthropic_batches_provider.batches.prompt_cache import CacheTtl
     from anthropic_batches_provider.batches.submission import NextLook, Pilot, PilotRules, Submission
     from anthropic_batches_provider.operators.stints.job_input import JobInput
 
@@ -73,8 +76,8 @@ class RowsOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = (
-        "rows", "requests", "conn_id", "model", "system", "max_tokens", "message_params", "betas", "repair",
-        "max_failed_rows", "unit", "edition", "storage",
+        "rows", "requests", "conn_id", "model", "system", "shared_context", "max_tokens", "message_params", "betas",
+        "repair", "max_failed_rows", "unit", "edition", "storage",
     )  # fmt: skip
     template_ext: Sequence[str] = PROMPT_FILES
     uri_fields: Sequence[str] = ("storage",)
@@ -84,7 +87,7 @@ class RowsOperator(BaseOperator):
     chooses_columns: ClassVar[bool] = False
     """Whether it has ``columns=``, and so checks the names of columns when that is set."""
 
-    shallow_copy_attrs: Sequence[str] = ("rows", "requests", "request_builder")
+    shallow_copy_attrs: Sequence[str] = ("rows", "requests", "request_builder", "shared_context")
     template_fields_renderers: ClassVar[dict[str, str]] = {"system": "md", "message_params": "json", "repair": "json"}
 
     def __init__(
@@ -97,6 +100,7 @@ class RowsOperator(BaseOperator):
         images: str | Sequence[str] = (),
         documents: str | Sequence[str] = (),
         system: str | Sequence[Mapping[str, Any]] | None = None,
+        shared_context: Any = None,
         model: str | None = None,
         max_tokens: int | str | None = None,
         message_params: Mapping[str, Any] | str | None = None,
@@ -120,6 +124,7 @@ class RowsOperator(BaseOperator):
         poll_interval: timedelta | float = 60,
         deferrable: bool | None = None,
         pilot: Pilot = "auto",
+        prompt_cache: CacheTtl | None = None,
         show_prompt: bool = False,
         conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
@@ -133,6 +138,7 @@ class RowsOperator(BaseOperator):
         check_count("max_bytes_per_shard", max_bytes_per_shard, most=MAX_BYTES_PER_BATCH)
         check_count("max_requests_in_flight", max_requests_in_flight)
         check_pilot(pilot)
+        check_prompt_cache_choice(prompt_cache)
         if (rows is None) == (requests is None):
             raise ConfigurationError(
                 "rows= and requests= are both given or both missing. "
@@ -146,6 +152,7 @@ class RowsOperator(BaseOperator):
         self.images = images
         self.documents = documents
         self.system = system
+        self.shared_context = SharedContext.of(shared_context)
         self.model = model
         self.max_tokens = max_tokens
         self.message_params = message_params
@@ -169,6 +176,7 @@ class RowsOperator(BaseOperator):
         self.poll_interval = poll_interval
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.pilot = pilot
+        self.prompt_cache = prompt_cache
         self.show_prompt = show_prompt
         self.conn_id = conn_id
         self.host: str | None = None
@@ -183,6 +191,8 @@ class RowsOperator(BaseOperator):
         """Begin a mapped task; see Airflow's ``BaseOperator.partial``."""
         if "output_schema" in kwargs:
             kwargs["output_schema"] = SchemaArgument.of(kwargs["output_schema"])
+        if "shared_context" in kwargs:
+            kwargs["shared_context"] = SharedContext.of(kwargs["shared_context"])
         return super().partial(**kwargs)
 
     # ----------------------------------------------------------------------------------------- what a subclass defines
@@ -273,7 +283,7 @@ class RowsOperator(BaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """Return the datasets that the task has read and written; Airflow's OpenLineage provider calls it."""
-        return lineage_of(task_instance, (self.rows, self.requests), self.published)
+        return lineage_of(task_instance, (self.rows, self.requests), self.published, files=self.shared_context.uris())
 
     get_openlineage_facets_on_failure = get_openlineage_facets_on_complete
 

@@ -80,6 +80,7 @@ def open_job(
             clock=clock,
             spool_folder=spool,
             models=client,
+            tokens=client,
             check_new=job_input.check_new,
             columns=job_input.column_records,
             contents=job_input.contents,

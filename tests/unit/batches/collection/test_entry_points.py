@@ -231,6 +231,7 @@ def test_the_manifest_counts_what_was_written(job: EndedJob) -> None:
         "table": None,
         "columns": [],
         "dead_letters": None,
+        "prompt_cache": None,
         "foreign_results": 1,
         "duplicate_results": 0,
         "replaced": [],

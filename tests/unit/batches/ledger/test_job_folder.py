@@ -16,15 +16,18 @@ from anthropic_batches_provider.batches.ledger import (
     JobRecord,
     LocalStorage,
     OutcomeRecord,
+    PartRecord,
     Refused,
     SealRecord,
     ShardRecord,
     Submitted,
+    TallyRecord,
     UnitJobs,
     UnitOfWork,
     Void,
     create_job,
     jobs_of,
+    latest_parts,
     slug,
 )
 from anthropic_batches_provider.batches.ledger.records import Outcome
@@ -189,6 +192,21 @@ def test_a_slug_is_one_safe_name_and_keeps_texts_apart(text: str, kept: bool) ->
 def test_units_that_a_slug_would_confuse_have_folders_of_their_own() -> None:
     folders = {UnitOfWork(dag_id="d", task_id="t", unit=unit).folder for unit in ("a/b", "a-b", "a b", "a:b", "../a-b")}
     assert len(folders) == 5
+
+
+def part(shard: int, shards: int, name: str) -> PartRecord:
+    return PartRecord(
+        shard=shard, collection=1, name=name, rows=1, bytes=1, shards=shards, written_as="w", tally=TallyRecord()
+    )
+
+
+def test_the_latest_part_of_a_shard_is_the_one_with_the_most_rounds_in_whichever_order() -> None:
+    parts = [part(0, 2, "first"), part(0, 5, "with all rounds"), part(0, 3, "with two"), part(1, 2, "another")]
+    for order in (parts, parts[::-1]):
+        assert {shard: found.name for shard, found in latest_parts(order).items()} == {
+            0: "with all rounds",
+            1: "another",
+        }
 
 
 # ------------------------------------------------------------------------------------------------------ what is lost

@@ -306,3 +306,15 @@ def test_an_array_of_numpy_is_a_list() -> None:
             return ["/a.png", "/b.jpg"]
 
     assert len(blocks(question(images=("a",)), {"a": Array()})) == 3
+
+
+def test_images_that_all_rows_share_count_among_those_of_a_request() -> None:
+    files = FileColumns(images=("photos",), documents=(), read_file=read_file, shared_images=18)
+    row = {"photos": [png(3_000, 1), gif()]}
+    assert len(files.blocks(row, 0, most_images=20)) == 2
+    with pytest.raises(
+        InvalidRowError, match=r"it has 2 images besides the 18 that all rows share, but .* takes at most 19"
+    ):
+        files.blocks(row, 0, most_images=19)
+    with pytest.raises(InvalidRowError, match=r"3,000 x 1 pixels; the API takes at most 2,000 .* more than 20 images"):
+        files.blocks({"photos": [*row["photos"], gif()]}, 0, most_images=100)
