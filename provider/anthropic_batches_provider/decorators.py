@@ -12,6 +12,7 @@ from airflow.sdk.definitions._internal.mixins import ResolveMixin
 from anthropic_batches_provider.edge.mapped_arguments import is_literal_function_argument
 from anthropic_batches_provider.edge.output_schemas import SchemaArgument
 from anthropic_batches_provider.edge.row_arguments import RowsArgument
+from anthropic_batches_provider.edge.shared_context import SharedContext
 from anthropic_batches_provider.errors import ConfigurationError
 from anthropic_batches_provider.operators import MessageBatchOperator
 
@@ -128,6 +129,8 @@ def message_batch_task(python_callable: Callable[..., Any] | None = None, **kwar
     """
     if "output_schema" in kwargs:
         kwargs["output_schema"] = SchemaArgument.of(kwargs["output_schema"])
+    if "shared_context" in kwargs:
+        kwargs["shared_context"] = SharedContext.of(kwargs["shared_context"])
     return task_decorator_factory(
         python_callable=python_callable, decorated_operator_class=MessageBatchDecoratedOperator, **kwargs
     )

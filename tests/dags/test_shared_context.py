@@ -102,7 +102,7 @@ def test_what_rows_share_is_first_in_each_request_and_marked_once(
     assert not (folder / "once.md").exists(), "the file was there only until the rows were read"
     _check_mapped(sent)
     billing = server.control.billing()
-    assert billing.rows_billed == 6 * 8 + 2 * 6 + 2 * 6 + 6 + 2
+    assert billing.rows_billed == 6 * 8 + 2 * 6 + 2 * 6 + 8 + 3
 
 
 def _check_mapped(sent: dict[str, list[dict[str, Any]]]) -> None:
@@ -111,12 +111,14 @@ def _check_mapped(sent: dict[str, list[dict[str, Any]]]) -> None:
     assert sorted(shared) == sorted([[GUIDE]] * 6 + [["{{ ds }} is today.", RULES]] * 6)
     shared = [[block["text"] for block in params["messages"][0]["content"][:-1]] for params in sent["written"]]
     assert sorted(shared) == sorted([[GUIDE]] * 6 + [["Day 2026-03-14."]] * 6)
-    shared = [[block["text"] for block in params["messages"][0]["content"][:-1]] for params in sent["over_rows"]]
-    assert shared == [["Day 2026-03-14.", RULES, "The rules of {{ params.folder }} hold."]] * 8
+    for name, rows in (("over_rows", 8), ("over_values", 3)):
+        shared = [[block["text"] for block in params["messages"][0]["content"][:-1]] for params in sent[name]]
+        assert shared == [["Day 2026-03-14.", RULES, "The rules of {{ params.folder }} hold."]] * rows
 
 
 def test_airflow_stores_where_it_came_from_and_no_text(dags: DagRunner, folder: Path) -> None:
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
+    from airflow.models.serialized_dag import SerializedDagModel
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
@@ -126,7 +128,9 @@ def test_airflow_stores_where_it_came_from_and_no_text(dags: DagRunner, folder: 
             select(RenderedTaskInstanceFields).where(RenderedTaskInstanceFields.dag_id == "shared_context")
         ).all()
         fields = {each.task_id: str(each.rendered_fields.get("shared_context")) for each in stored}
-        everything = json.dumps([each.rendered_fields for each in stored], default=str)
+        dag = session.scalars(select(SerializedDagModel).where(SerializedDagModel.dag_id == "shared_context")).all()
+        assert dag
+        everything = json.dumps([[each.rendered_fields for each in stored], [each.data for each in dag]], default=str)
     assert fields["file"] == f"{folder}/guide.md"
     assert fields["named"] == "shared_guide.md"
     texts = [f"<text of {length} characters>" for length in ("10", f"{len(RULES):,}", "38")]

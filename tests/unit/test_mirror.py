@@ -128,6 +128,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "edge/mapped_arguments.py": ("dags/test_one_task.py",),
     "edge/object_storage.py": ("contracts/test_storage.py", "contracts/test_store_faults.py"),
     "edge/prompt_files.py": ("dags/test_variety.py",),
+    "edge/shared_files.py": ("unit/edge/test_shared_context.py",),
     "edge/sql_connections.py": ("unit/edge/test_sql_reading.py", "integration/test_sql_tables.py"),
     "edge/sql_tables/database.py": ("integration/test_sql_tables.py",),
     "edge/sql_tables/loading.py": ("integration/test_sql_tables.py", "integration/test_killed_loads.py"),

@@ -64,6 +64,7 @@ class PilotProgress:
             "input_tokens": _spread(found.input_tokens),
             "output_tokens": _spread(found.output_tokens),
             "cache_creation_tokens": found.cache_creation_tokens,
+            "cache_read_tokens": found.cache_read_tokens,
             "seconds": found.seconds,
         }
 

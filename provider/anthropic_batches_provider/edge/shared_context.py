@@ -7,30 +7,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import XComArg
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
-from jinja2 import TemplateNotFound
-from jinja2.loaders import split_template_path
 
-from anthropic_batches_provider.batches.limits import MAX_MESSAGE_BYTES
-from anthropic_batches_provider.edge.cell_files import read_cell_file
 from anthropic_batches_provider.edge.mapped_arguments import is_literal_argument
+from anthropic_batches_provider.edge.shared_files import NAME, NOT_SENT, content_of, found_file, local_file
 from anthropic_batches_provider.edge.templated_arguments import refuse_task
 from anthropic_batches_provider.edge.templates import Templates
-from anthropic_batches_provider.edge.uris import as_uri, is_path, local_path, shown_uri
-from anthropic_batches_provider.errors import ConfigurationError, SourceError
+from anthropic_batches_provider.edge.uris import as_uri, is_path, shown_uri
+from anthropic_batches_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from anthropic_batches_provider.batches.requests.shared_parts import SharedPart
 
-NAME = "shared_context"
 TEXT_FILES = (".txt", ".md")
 """A name that ends in one of these is looked for where Airflow finds templates."""
 
@@ -38,9 +32,7 @@ _LONGEST_PATH = 4096
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S")
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _SUFFIX = re.compile(r"[^\s.]\.[A-Za-z][A-Za-z0-9]{0,7}\Z")
-_WILDCARDS = re.compile(r"[*?\[]")
 _FORMS = "a text, a URI, a pathlib.Path, an ObjectStoragePath, or a list of these"
-_NOT_SENT = "This attempt sent nothing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +124,8 @@ class SharedContext(ResolveMixin):
 
     def serialize(self) -> str:
         """Return a label for Airflow's serialized DAG and rendered fields."""
-        labels = [self._label(item) for item in self.items]
-        return labels[0] if len(labels) == 1 else f"[{', '.join(labels)}]" if labels else ""
+        labels = ", ".join(self._label(item) for item in self.items)
+        return f"[{labels}]" if len(self.items) > 1 else labels
 
     __str__ = serialize
 
@@ -206,13 +198,13 @@ def _part_of(item: Any) -> _Text | _File | _Named:
     kind = _kind_of(item)
     if kind is None:
         output = " (a task that returns nothing has the output None)" if item is None else ""
-        raise ConfigurationError(f"{NAME}= has type {type(item).__name__}{output}. Give {_FORMS}. {_NOT_SENT}")
+        raise ConfigurationError(f"{NAME}= has type {type(item).__name__}{output}. Give {_FORMS}. {NOT_SENT}")
     if isinstance(kind, _Text) and isinstance(item, str):
         _refuse_mistyped(item)
     if isinstance(kind, _File) and _WEB.match(kind.uri):
         raise ConfigurationError(
             f"{NAME}= is the web address {shown_uri(kind.uri)}, and files are read from disks and object stores alone. "
-            f"Download it in a task before, and give its output or its file. {_NOT_SENT}"
+            f"Download it in a task before, and give its output or its file. {NOT_SENT}"
         )
     return kind
 
@@ -228,14 +220,14 @@ def _refuse_mistyped(text: str) -> None:
     if _URI.match(line):
         raise ConfigurationError(
             f"{NAME}= is {line!r:.200}, which looks like a URI but holds white space. Give a file of such a name as "
-            f"ObjectStoragePath(…). If this is the text itself, end it with a full stop. {_NOT_SENT}"
+            f"ObjectStoragePath(…). If this is the text itself, end it with a full stop. {NOT_SENT}"
         )
     if not re.search(r"\s", line):
         raise ConfigurationError(
             f"{NAME}= is {line!r:.200}, which looks like the name of a file, and is no URI and no absolute path. Give "
             f"the file as pathlib.Path(__file__).parent / {line!r:.200}, or by its URI; only files that end in "
             f"{' or '.join(TEXT_FILES)} are found by name. If this is the text itself, end it with a full stop. "
-            f"{_NOT_SENT}"
+            f"{NOT_SENT}"
         )
 
 
@@ -245,16 +237,9 @@ def _checked(part: _Text | _File | _Named) -> None:
     :raises ConfigurationError: it is an empty text, or no absolute path.
     """
     if isinstance(part, _Text) and not part.text.strip():
-        raise ConfigurationError(f"{NAME}= holds an empty text. Give its text, or leave it out. {_NOT_SENT}")
+        raise ConfigurationError(f"{NAME}= holds an empty text. Give its text, or leave it out. {NOT_SENT}")
     if isinstance(part, _File):
-        _local_path(part.uri)
-
-
-def _local_path(uri: str) -> Path | None:
-    try:
-        return local_path(uri)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{NAME}=: {error} {_NOT_SENT}") from None
+        local_file(part.uri)
 
 
 def _read(part: _Text | _File | _Named, place: str, context: Context) -> SharedPart:
@@ -263,62 +248,12 @@ def _read(part: _Text | _File | _Named, place: str, context: Context) -> SharedP
     if isinstance(part, _Text):
         return SharedPart(place, part.text)
     if isinstance(part, _Named):
-        return SharedPart(f"The file {part.name!r} of {NAME}=", _content(str(_found(part.name, context))))
-    return SharedPart(f"The file {shown_uri(part.uri)} of {NAME}=", _content(part.uri))
-
-
-def _found(name: str, context: Context) -> Path:
-    """Return the place of a file that is found as Airflow finds templates.
-
-    :raises ConfigurationError: there is none.
-    """
-    dag: Any = context["dag"]
-    # The loader itself would read the file as a template: without the line breaks of Windows, and in UTF-8 alone.
-    folders = getattr(dag.get_template_env().loader, "searchpath", ())
-    with suppress(TemplateNotFound):
-        pieces = split_template_path(name)
-        for folder in folders:
-            if (path := Path(folder, *pieces)).is_file():
-                return path
-    raise ConfigurationError(
-        f"The file {name!r:.200} of {NAME}= was not found in the DAG's folder or its template_searchpath. Correct the "
-        f"name, or put the file there. If this is the text itself, end it with a full stop. {_NOT_SENT}"
-    )
-
-
-def _content(uri: str) -> bytes:
-    """Return the content of a file, up to one byte more than a request may have.
-
-    :raises ConfigurationError: there can be no such file.
-    :raises SourceError: there is none, or it cannot be read now.
-    """
-    from anthropic_batches_provider.batches.requests.content_blocks import absence_of
-    from anthropic_batches_provider.batches.requests.wording import reason
-
-    _local_path(uri)
-    shown = f"The file {shown_uri(uri)} of {NAME}="
-    try:
-        return read_cell_file(uri, MAX_MESSAGE_BYTES + 1)
-    except FileNotFoundError as error:
-        wildcards = " Wildcards are not looked up: give a list of files." if _WILDCARDS.search(uri) else ""
-        raise SourceError(
-            f"{shown} does not exist. Check the path; a retry looks for it again.{wildcards} If this is the text "
-            f"itself, begin it with another character. {_NOT_SENT}"
-        ) from error
-    except IsADirectoryError as error:
-        raise ConfigurationError(f"{shown} is a folder. Give a list of its files. {_NOT_SENT}") from error
-    except (OSError, ValueError, ConfigurationError) as error:
-        problem = absence_of(error)
-        if problem is not None:
-            raise ConfigurationError(f"{shown} cannot be read: {problem} {_NOT_SENT}") from error
-        raise SourceError(
-            f"{shown} cannot be read now: {reason(error)}. Check the store and its permissions: without the right to "
-            f"list a bucket, S3 says Forbidden of a missing object, too. A retry reads it again. {_NOT_SENT}"
-        ) from error
+        return SharedPart(f"The file {part.name!r} of {NAME}=", content_of(str(found_file(part.name, context))))
+    return SharedPart(f"The file {shown_uri(part.uri)} of {NAME}=", content_of(part.uri))
 
 
 def _nothing() -> ConfigurationError:
     return ConfigurationError(
         f"{NAME}= is an empty list. Give {_FORMS}, or leave it out: then rows share nothing but `system` and `tools`. "
-        f"{_NOT_SENT}"
+        f"{NOT_SENT}"
     )

@@ -97,6 +97,12 @@ with a_dag("shared_context") as dag:
         return ROWS
 
     decorated()
+
+    @task.message_batch(shared_context=["Day {{ ds }}.", guide()], **asked_of("over_values", "task_id", "rows"))
+    def over_values(count: int) -> list[dict[str, Any]]:
+        return ROWS[:count]
+
+    over_values.expand(count=[1, 2])
     MessageBatchSubmitOperator.partial(**question("mapped")).expand(shared_context=guides())
     MessageBatchSubmitOperator.partial(**question("written")).expand(
         shared_context=["Day {{ ds }}.", "{{ params.folder }}/guide.md"]

@@ -214,6 +214,7 @@ class PilotRecord(Record, frozen=True, kw_only=True):
     :param input_tokens: of each answer, ascending, whatever the cache did.
     :param output_tokens: of each answer, ascending.
     :param cache_creation_tokens: written to the prompt cache.
+    :param cache_read_tokens: read from it, because an earlier job has written them.
     :param seconds: from the batch's creation to its end; None if the service does not say.
     """
 
@@ -229,6 +230,7 @@ class PilotRecord(Record, frozen=True, kw_only=True):
     input_tokens: tuple[int, ...] = ()
     output_tokens: tuple[int, ...] = ()
     cache_creation_tokens: int = 0
+    cache_read_tokens: int = 0
     seconds: float | None = None
 
     @property

@@ -141,9 +141,8 @@ def _allowances(uses: UseByModel, ttl: CacheTtl, caching: Caching) -> Mapping[st
         known = caching(model) if use.tokens else None
         if known is None:
             continue
-        write = known.write_1h if ttl == "1h" else known.write_5m
         prefix = use.tokens / max(use.requests, 1)
-        found[model] = _Allowance((write - known.read) * prefix)
+        found[model] = _Allowance((known.write(ttl) - known.read) * prefix)
     return found
 
 

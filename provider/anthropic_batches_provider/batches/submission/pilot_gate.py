@@ -75,6 +75,10 @@ class ClosedGate:
         """Return whether a shard may be sent."""
         return any(state.shard.shard == shard.shard for shard in self.pilot.shards)
 
+    def is_sent(self, states: Sequence[ShardState]) -> bool:
+        """Return whether all of the pilot was sent, or may have been."""
+        return all(state.batch is not None or state.open_intent is not None for state in self._of(states))
+
     def has_running_batches(self, states: Sequence[ShardState]) -> bool:
         """Return whether a batch of the pilot is not known to have ended."""
         return any(state.is_running for state in self._of(states))
@@ -263,8 +267,18 @@ def _tell(job: JobFolder, record: PilotRecord) -> None:
             "Not all of the pilot's rows can be used: %s. For example: %s",
             ", ".join(f"{count:,} {name}" for name, count in found.items()), record.example or "no message",
         )  # fmt: skip
-    elif record.outcome == "nothing":
+    if record.succeeded and not record.cache_creation_tokens + record.cache_read_tokens and _is_marked(job):
+        log.warning(
+            "The pilot of %s wrote nothing to the prompt cache and read nothing from it: the rest will cost as much as "
+            "without prompt_cache. Perhaps the model caches no prefix so short, or a gateway removes cache_control.",
+            job.uri,
+        )  # fmt: skip
+    if record.outcome == "nothing":
         log.warning("The pilot of %s has shown nothing: none of its rows was answered. %s", job.uri, record.example)
+
+
+def _is_marked(job: JobFolder) -> bool:
+    return job.first_seal().prompt_cache is not None
 
 
 def _spread(name: str, tokens: Sequence[int]) -> str:

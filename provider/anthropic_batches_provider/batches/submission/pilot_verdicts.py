@@ -41,6 +41,7 @@ def judged_pilot(rows: Iterable[AnsweredRow], *, seconds: float | None = None) -
         input_tokens=tuple(sorted(seen.input_tokens)),
         output_tokens=tuple(sorted(seen.output_tokens)),
         cache_creation_tokens=seen.cache_creation_tokens,
+        cache_read_tokens=seen.cache_read_tokens,
         seconds=seconds,
     )
 
@@ -66,7 +67,7 @@ class _Seen:
         self.errors: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()
         self._examples: dict[bool, str] = {}
-        self.cache_creation_tokens = 0
+        self.cache_creation_tokens = self.cache_read_tokens = 0
         self.input_tokens: list[int] = []
         self.output_tokens: list[int] = []
 
@@ -88,6 +89,7 @@ class _Seen:
         written = usage.cache_creation_5m_input_tokens + usage.cache_creation_1h_input_tokens
         self.input_tokens.append(usage.input_tokens + written + usage.cache_read_input_tokens)
         self.cache_creation_tokens += written
+        self.cache_read_tokens += usage.cache_read_input_tokens
         self.output_tokens.append(usage.output_tokens)
 
     def _keep_example(self, row: AnsweredRow, *, says_something: bool) -> None:

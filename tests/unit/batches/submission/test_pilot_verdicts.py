@@ -81,7 +81,7 @@ def test_all_that_the_cache_did_is_input() -> None:
         b'"cache_creation":{"ephemeral_5m_input_tokens":100,"ephemeral_1h_input_tokens":200}}'
     )
     record = judged_pilot([AnsweredRow(NO_COLUMNS, "b", Result("id", "succeeded", usage=msgspec.Raw(usage)), "fits")])
-    assert (record.input_tokens, record.cache_creation_tokens) == ((1305,), 300)
+    assert (record.input_tokens, record.cache_creation_tokens, record.cache_read_tokens) == ((1305,), 300, 1000)
 
 
 def test_the_example_is_of_a_row_that_says_something() -> None:
