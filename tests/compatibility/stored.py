@@ -108,8 +108,9 @@ class Case:
         return [create.requests for create in self.control.received().creates[len(self.batch_ids) :]]
 
     def check_each_row_billed_once(self, rows: int) -> None:
+        """Check the bill of rows that have different texts."""
         billing = self.control.billing()
-        assert (billing.rows_billed, billing.max_times_billed) == (rows, 1)
+        assert (billing.rows_billed, billing.max_times_billed, billing.distinct_contents) == (rows, 1, rows)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:

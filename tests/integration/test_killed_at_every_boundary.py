@@ -363,7 +363,8 @@ class Trial:
     def _check_bill(self, first: Report) -> None:
         """Check that each row is billed once, and that an extra POST replaces one that made no batch."""
         billing, received = self._control.billing(), self._control.received()
-        assert (billing.rows_billed, billing.max_times_billed) == (self._job.rows - len(self._job.refused), 1)
+        rows = self._job.rows - len(self._job.refused)
+        assert (billing.rows_billed, billing.max_times_billed, billing.distinct_contents) == (rows, 1, rows)
         assert received.batches_created == self._job.batches
         died_in_a_post = first.killed and first.boundaries[-1] in ("before the body", "after the body")
         assert len(received.creates) - received.batches_created <= died_in_a_post + (self._job.fault is not None)

@@ -315,6 +315,13 @@ class World:
         self.doubled.add(beginning(msgspec.json.decode(body)["requests"][0]["custom_id"]))
         raise ApiConnectionError("the network lost the answer", connected=True)
 
+    def check_that_custom_ids_name_their_rows(self) -> None:
+        """Check that a row is never sent under the number of another one: the bill would count both as new."""
+        for batch in self.server.simulator.batches():
+            for request in batch.requests if batch.id not in self.foreign else ():
+                text = msgspec.json.decode(request.params)["messages"][0]["content"]
+                assert text.rpartition(" ")[2] == request.custom_id.rpartition("-")[2]
+
     def beginning_of_batch(self, batch_id: str) -> str:
         """Return the beginning of the custom_ids of an ended batch."""
         with self.client.results(batch_id) as chunks:

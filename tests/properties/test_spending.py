@@ -1,6 +1,6 @@
 """Attempts die, messages are lost or late, and attempts meet: nothing is paid twice, and every job ends.
 
-The oracle is simple: each row of a job is one content, which the service may bill once. Each batch at the service
+The oracle is simple: each row of a job is one request, which the service may bill once. Each batch at the service
 belongs to exactly one job or to another program, or is a duplicate that the network itself made.
 """
 
@@ -397,7 +397,7 @@ class Spending(RuleBasedStateMachine):
         return {batch_id for outcome in adopted for batch_id in outcome.duplicates}
 
     def _were_asked_anew(self, custom_ids: Sequence[str]) -> bool:
-        """Return whether requests of one content are of several jobs, with one of another version between each two."""
+        """Return whether rows of one content are of several jobs, with one of another version between each two."""
         nonces = [custom_id.partition("-")[0] for custom_id in custom_ids]
         for unit in self.rows:
             jobs = [job.description() for job in self.world.jobs(unit)]
@@ -416,9 +416,10 @@ class Spending(RuleBasedStateMachine):
         assert sum(bills[batch_id].rows_billed for batch_id in owned) == billed, "the output tells all that was paid"
         for batch_id in bills.keys() - owned.keys() - self.world.foreign - replaced:
             assert self.world.beginning_of_batch(batch_id) in self.world.doubled, "the engine sent a shard twice"
-        for content in billing.repeated:
+        self.world.check_that_custom_ids_name_their_rows()
+        for request in billing.repeated:
             # The answer of one of two deliveries is lost: a row that expired in the other may be sent again.
-            sent_once = [name for name in content.custom_ids if beginning(name) not in self.world.doubled]
+            sent_once = [name for name in request.custom_ids if beginning(name) not in self.world.doubled]
             assert len(sent_once) <= 1 or self._were_asked_anew(sent_once), "a row was paid for twice"
         assert surplus <= bills.keys() - owned.keys() - self.world.foreign
 
