@@ -190,8 +190,8 @@ class Trial:
         world.control.end_batches()
         billing = world.control.billing()
         assert billing.max_times_billed == 1, "a row was paid for twice"
-        expected = self._scenario.rows + sum(len(batch) for batch in paid)
-        assert (billing.rows_billed, billing.distinct_contents) == (expected, expected)
+        rows = self._scenario.rows + sum(len(batch) for batch in paid)
+        assert billing.rows_billed == billing.distinct_contents == rows
         if not self._scenario.restart:
             assert not world.canceled, "nothing is canceled where nobody asked for it"
 
