@@ -28,6 +28,7 @@ from anthropic_batches_provider.errors import ApiError, RateLimitedError, Submis
 
 _WINDOW_LOOK = pendulum.duration(minutes=30)
 _BETWEEN_ADVANCES = pendulum.duration(seconds=10)
+_DIED_MEANWHILE = "prompt cache: the entry died while shards were sent, and another row goes first"
 _NO_SIGNALS = JobSignals()
 
 
@@ -94,6 +95,7 @@ class Submission:
         """
         if afresh:
             self._job.shards()
+        self._settle_before_looking()
         gate = self._closed_gate()
         order = self._sending_order(gate)
         states = self._job.known_shards()
@@ -102,7 +104,7 @@ class Submission:
         waits: list[NextLook] = []
         unknown: SubmissionOutcomeUnknownError | None = None
         full = self._reason_to_send_nothing(states)
-        for state in order.states:
+        for state in self._due_first(order):
             may_go = full is None and self._admits(gate, state)
             if state.batch is not None or (state.open_intent is None and not may_go):
                 continue
@@ -129,7 +131,22 @@ class Submission:
             return combined(waits)
         if unknown is not None:
             raise unknown
+        if any(state.batch is None for state in self._job.known_shards()):
+            return NextLook(until=self._clock.now(), batch_ids=(), reason=_DIED_MEANWHILE)
         return [batch for state in self._job.known_shards() if (batch := state.batch) is not None]
+
+    def _settle_before_looking(self) -> None:
+        """Settle create calls whose answers were lost, so that the gate of the prompt cache sees their batches."""
+        if self._cache is None:
+            return
+        for state in self._job.known_shards():
+            if state.open_intent is not None:
+                try:
+                    self._sender.settle(self._job.shard_state(state.shard))
+                except SubmissionOutcomeUnknownError:
+                    continue  # raised once everything else is sent
+                except ApiError as error:
+                    raise self._with_summary(error) from error.__cause__
 
     def _closed_gate(self) -> ClosedGate | None:
         """Return the gate while nothing but the pilot may be sent; None if all may."""
@@ -153,6 +170,11 @@ class Submission:
         self._cache_gate.look(order, self.service_now())
         return order
 
+    def _due_first(self, order: SendingOrder) -> list[ShardState]:
+        """Return the shards in their order, but first the primer that must go before them: it may renew the entry."""
+        cache, now = self._cache_gate, self.service_now()
+        return sorted(order.states, key=lambda state: cache is None or not cache.is_due(state, now))
+
     def _admits(self, gate: ClosedGate | None, state: ShardState) -> bool:
         """Return whether a shard may be sent now, if there is room for it."""
         is_let_in = gate is None or gate.admits(state)
@@ -160,7 +182,9 @@ class Submission:
         if cache is None:
             return is_let_in
         now = self.service_now()
-        return (is_let_in or cache.is_due(state, now)) and cache.admits(state, now)
+        if gate is not None and not is_let_in:  # a primer helps the pilot only if that is still to be sent
+            return cache.is_due(state, now) and not gate.is_sent(self._job.known_shards())
+        return cache.admits(state, now)
 
     def is_due(self) -> bool:
         """Return whether advancing again may send more: a batch was seen to end, or some time has passed."""
