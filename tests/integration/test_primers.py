@@ -18,7 +18,7 @@ SHARED = "The guide says: be brief. " * 2_000
 
 def question(row: int) -> dict[str, Any]:
     messages = [{"role": "user", "content": f"contract {row} {'x' * (row % 7)}"}]
-    return {"model": "claude-sonnet-4-5", "max_tokens": 9, "system": SHARED, "messages": messages}
+    return {"model": "claude-sonnet-5-5", "max_tokens": 9, "system": SHARED, "messages": messages}
 
 
 @pytest.fixture
@@ -136,6 +136,32 @@ def test_three_primers_that_were_not_answered_open_the_gate(task: OneTask, caplo
     assert sent(task)[:5] == [1, 1, 1, 1, 17]
     assert "3 primers in a row were not answered" in caplog.text
     check_home(task, manifest)
+
+
+def test_three_primers_whose_entry_died_before_the_task_came_back_open_the_gate(
+    task: OneTask, caplog: pytest.LogCaptureFixture
+) -> None:
+    task.stint(rows=100, rows_per_shard=10)
+    for _ in range(3):
+        pause(task, 70 / 60)
+        task.stint()
+    # Each of ten shards has a primer: without a bound, so late a task would send one row after another.
+    assert sent(task)[:4] == [1, 1, 1, 7]
+    assert "3 primers in a row were answered, and the task came too late" in caplog.text
+    check_home(task, task.finish())
+
+
+def test_primers_that_help_do_not_open_the_gate_however_many_there_are(task: OneTask) -> None:
+    task.stint(rows=100, rows_per_shard=10, in_flight=12)
+    for _ in range(5):
+        pause(task, 3)  # the primer and its shard have ended, and the entry is dead again
+        waiting = task.stint()
+        assert isinstance(waiting, NextLook)
+        assert waiting.reason == "prompt cache: 1 row goes first, waiting"
+        task.wait(waiting)
+        task.stint()
+    assert sent(task)[:11] == [1, 1, 7, 1, 9, 1, 9, 1, 9, 1, 9]
+    check_home(task, task.finish())
 
 
 def test_a_primer_is_waited_for_two_hours_at_most(task: OneTask, caplog: pytest.LogCaptureFixture) -> None:
