@@ -138,6 +138,32 @@ def test_three_primers_that_were_not_answered_open_the_gate(task: OneTask, caplo
     check_home(task, manifest)
 
 
+def test_three_primers_whose_entry_died_before_the_task_came_back_open_the_gate(
+    task: OneTask, caplog: pytest.LogCaptureFixture
+) -> None:
+    task.stint(rows=100, rows_per_shard=10)
+    for _ in range(3):
+        pause(task, 70 / 60)
+        task.stint()
+    # Each of ten shards has a primer: without a bound, so late a task would send one row after another.
+    assert sent(task)[:4] == [1, 1, 1, 7]
+    assert "3 primers in a row were answered, and the task came too late" in caplog.text
+    check_home(task, task.finish())
+
+
+def test_primers_that_help_do_not_open_the_gate_however_many_there_are(task: OneTask) -> None:
+    task.stint(rows=100, rows_per_shard=10, in_flight=12)
+    for _ in range(5):
+        pause(task, 3)  # the primer and its shard have ended, and the entry is dead again
+        waiting = task.stint()
+        assert isinstance(waiting, NextLook)
+        assert waiting.reason == "prompt cache: 1 row goes first, waiting"
+        task.wait(waiting)
+        task.stint()
+    assert sent(task)[:11] == [1, 1, 7, 1, 9, 1, 9, 1, 9, 1, 9]
+    check_home(task, task.finish())
+
+
 def test_a_primer_is_waited_for_two_hours_at_most(task: OneTask, caplog: pytest.LogCaptureFixture) -> None:
     task.stint()
     pause(task, 3)

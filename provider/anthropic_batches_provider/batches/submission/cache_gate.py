@@ -26,7 +26,7 @@ from anthropic_batches_provider.batches.submission.pilot_gate import OPENS_AFTER
 log = logging.getLogger(__name__)
 
 MOST_FAILED_PRIMERS = 3
-"""So many primers in a row that wrote no entry open the gate."""
+"""So many primers in a row that wrote no entry, or one that died before anything else was sent, open the gate."""
 _MUST_STILL_LIVE: dict[CacheTtl, pendulum.Duration] = {
     "5m": pendulum.duration(minutes=1),
     "1h": pendulum.duration(minutes=5),
@@ -89,18 +89,27 @@ def lives_until(states: Iterable[ShardState], ttl: CacheTtl) -> pendulum.DateTim
 
     :param states: the shards of a job; a request that was answered has read or written the entry.
     """
-    touches: list[tuple[pendulum.DateTime, bool]] = []
+    return _life(states, ttl)[0]
+
+
+def _life(states: Iterable[ShardState], ttl: CacheTtl) -> tuple[pendulum.DateTime | None, int]:
+    """Return also how many primers in a row have found the entry dead since anything else was sent."""
+    touches: list[tuple[pendulum.DateTime, bool, bool]] = []
     for state in states:
         if state.batch is None or _was_not_answered(state):
             continue
-        touches.append((moment(state.batch.created_at), False))
+        touches.append((moment(state.batch.created_at), False, _may_prime(state)))
         if state.end is not None and state.end.ended_at is not None:
-            touches.append((moment(state.end.ended_at), True))
+            touches.append((moment(state.end.ended_at), True, False))
     until: pendulum.DateTime | None = None
-    for at, has_certainly_touched in sorted(touches):
-        if has_certainly_touched or (until is not None and at < until):
+    in_vain = 0
+    for at, has_certainly_touched, may_prime in sorted(touches):
+        lives = until is not None and at < until
+        if not has_certainly_touched:
+            in_vain = in_vain + 1 if may_prime and not lives else 0
+        if has_certainly_touched or lives:
             until = at + LIFE[ttl] if until is None else max(until, at + LIFE[ttl])
-    return until
+    return until, in_vain
 
 
 def _may_prime(state: ShardState) -> bool:
@@ -127,6 +136,7 @@ class CacheGate:
     ttl: CacheTtl
     _order: SendingOrder = field(default_factory=SendingOrder)
     _lives_until: pendulum.DateTime | None = None
+    _in_vain: int = 0
     _sent: set[int] = field(default_factory=set)
     _in_flight: list[ShardState] = field(default_factory=list)
     _due: ShardState | None = None
@@ -148,13 +158,13 @@ class CacheGate:
         :param now: the service's time.
         """
         self._order = order
-        self._lives_until = lives_until(order.states, self.ttl)
+        self._lives_until, self._in_vain = _life(order.states, self.ttl)
         self._sent = {state.shard.shard for state in order.states if not _is_unsent(state)}
         running = [state for state in order.states if _may_prime(state) and opens_at(state) is not None]
         late = [state for state in running if (at := opens_at(state)) is not None and at <= now]
         self._in_flight = [state for state in running if state not in late]
         self._due = None if self._in_flight else self._next_primer()
-        self._is_open = self._opens([state for state in late if self._was_sent_cold(state)])
+        self._is_open = self._opens([state for state in late if self._was_sent_cold(state)], now)
 
     def is_warm(self, now: pendulum.DateTime) -> bool:
         """Return whether the entry lives long enough for a shard that is sent now."""
@@ -246,7 +256,7 @@ class CacheGate:
 
         return min(unsent, key=rank, default=None)
 
-    def _opens(self, late: Sequence[ShardState]) -> bool:
+    def _opens(self, late: Sequence[ShardState], now: pendulum.DateTime) -> bool:
         """Return whether all may be sent although the entry may be dead; say why if it matters."""
         if all(self._due is state or state.shard.shard in self._sent for state in self._order.states):
             return True
@@ -260,6 +270,9 @@ class CacheGate:
             return True
         if self._due is None:
             self._tell("all primers have been sent")
+            return True
+        if self._in_vain >= MOST_FAILED_PRIMERS and not self.is_warm(now):
+            self._tell(f"{counted(MOST_FAILED_PRIMERS, 'primer')} in a row were answered, and the task came too late")
             return True
         return False
 
