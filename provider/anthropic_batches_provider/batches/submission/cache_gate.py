@@ -91,10 +91,10 @@ def lives_until(states: Iterable[ShardState], ttl: CacheTtl) -> pendulum.DateTim
     """
     touches: list[tuple[pendulum.DateTime, bool]] = []
     for state in states:
-        if state.batch is None:
+        if state.batch is None or _was_not_answered(state):
             continue
         touches.append((moment(state.batch.created_at), False))
-        if state.end is not None and state.end.ended_at is not None and state.end.request_counts.get("succeeded"):
+        if state.end is not None and state.end.ended_at is not None:
             touches.append((moment(state.end.ended_at), True))
     until: pendulum.DateTime | None = None
     for at, has_certainly_touched in sorted(touches):
@@ -105,6 +105,11 @@ def lives_until(states: Iterable[ShardState], ttl: CacheTtl) -> pendulum.DateTim
 
 def _may_prime(state: ShardState) -> bool:
     return state.shard.is_primer or state.shard.requests == 1
+
+
+def _was_not_answered(state: ShardState) -> bool:
+    """Return whether it is known that no request of a shard has read or written the entry."""
+    return state.end is not None and not state.end.request_counts.get("succeeded")
 
 
 def _is_unsent(state: ShardState) -> bool:
@@ -129,13 +134,13 @@ class CacheGate:
     _told: str = ""
 
     def needs_ends(self, order: SendingOrder, now: pendulum.DateTime) -> bool:
-        """Return whether it matters if a running primer has ended meanwhile: nothing else is known to keep the entry.
+        """Return whether it matters if a running batch has ended: those that have do not keep the entry by themselves.
 
         :param now: the service's time.
         """
-        until = lives_until(order.states, self.ttl)
+        until = lives_until([state for state in order.states if not state.is_running], self.ttl)
         is_warm = until is not None and now + _MUST_STILL_LIVE[self.ttl] < until
-        return not is_warm and any(_may_prime(state) and state.is_running for state in order.states)
+        return not is_warm and any(state.is_running for state in order.states)
 
     def look(self, order: SendingOrder, now: pendulum.DateTime) -> None:
         """Take the shards as they are now.
@@ -149,7 +154,7 @@ class CacheGate:
         late = [state for state in running if (at := opens_at(state)) is not None and at <= now]
         self._in_flight = [state for state in running if state not in late]
         self._due = None if self._in_flight else self._next_primer()
-        self._is_open = self._opens(late)
+        self._is_open = self._opens([state for state in late if self._was_sent_cold(state)])
 
     def is_warm(self, now: pendulum.DateTime) -> bool:
         """Return whether the entry lives long enough for a shard that is sent now."""
@@ -173,14 +178,12 @@ class CacheGate:
         return is_it and not self._is_open and not self.is_warm(now)
 
     def room_for(self, state: ShardState, now: pendulum.DateTime) -> int:
-        """Return for how many requests there must be room: a primer that goes first needs that of its shard, too.
+        """Return for how many requests there must be room: a primer that goes first needs that of the next shard, too.
 
         It would have to be sent again if the others had to wait for longer than the entry lives.
         """
-        following = self._first_unsent() if self.is_due(state, now) else None
-        if following is None or following.shard.shard == state.shard.shard:
-            return state.shard.requests
-        return state.shard.requests + following.shard.requests
+        following = self._first_unsent(beside=state) if self.is_due(state, now) else None
+        return state.shard.requests + (0 if following is None else following.shard.requests)
 
     def note_sent(self, state: ShardState, now: pendulum.DateTime) -> None:
         """Take a shard that was just sent, or whose create call has no known outcome yet."""
@@ -206,6 +209,8 @@ class CacheGate:
             return None
         numbers = {state.shard.shard for state in self._in_flight}
         primers = [state for state in states if state.shard.shard in numbers]
+        if all(_is_unsent(state) for state in primers):  # its call has proven void since
+            return NextLook(until=local_now, batch_ids=(), reason="prompt cache: 1 row goes first")
         late = [at - now for state in primers if (at := opens_at(state)) is not None and at > now]
         return NextLook(
             until=local_now + min([_LOOK, *late]),
@@ -223,18 +228,17 @@ class CacheGate:
         primed = self._order.primed_by.get(number)
         return self._first_unsent() is None if primed is None else primed in self._sent
 
-    def _first_unsent(self) -> ShardState | None:
+    def _first_unsent(self, *, beside: ShardState | None = None) -> ShardState | None:
         """Return the first shard that would read the entry and is not sent."""
-        unsent = (state for state in self._order.states if state.shard.shard not in self._sent)
+        not_wanted = self._sent if beside is None else {*self._sent, beside.shard.shard}
+        unsent = (state for state in self._order.states if state.shard.shard not in not_wanted)
         return next((state for state in unsent if not state.shard.is_primer), None)
 
     def _next_primer(self) -> ShardState | None:
         """Return the primer that goes first if the entry is dead: that of the next shard, or of another, or a spare."""
         following = self._first_unsent()
         unsent = [state for state in self._order.states if _may_prime(state) and state.shard.shard not in self._sent]
-        if following is None:
-            return None
-        own = self._order.primer_of.get(following.shard.shard)
+        own = None if following is None else self._order.primer_of.get(following.shard.shard)
 
         def rank(state: ShardState) -> int:
             number = state.shard.shard
@@ -244,7 +248,7 @@ class CacheGate:
 
     def _opens(self, late: Sequence[ShardState]) -> bool:
         """Return whether all may be sent although the entry may be dead; say why if it matters."""
-        if self._first_unsent() is None:
+        if all(self._due is state or state.shard.shard in self._sent for state in self._order.states):
             return True
         if self._in_flight:
             return False
@@ -259,6 +263,11 @@ class CacheGate:
             return True
         return False
 
+    def _was_sent_cold(self, state: ShardState) -> bool:
+        """Return whether a primer was sent since the entry died; any other one is late in vain, and the next can go."""
+        at = opens_at(state)
+        return self._lives_until is None or (at is not None and self._lives_until <= at - OPENS_AFTER)
+
     def _failed_in_a_row(self) -> int:
         """Return how many primers were not answered since the entry was last read or written."""
         since = None if self._lives_until is None else self._lives_until - LIFE[self.ttl]
@@ -267,8 +276,7 @@ class CacheGate:
             for state in self._order.states
             if _may_prime(state)
             and state.batch is not None
-            and state.end is not None
-            and not state.end.request_counts.get("succeeded")
+            and _was_not_answered(state)
             and (since is None or moment(state.batch.created_at) > since)
         )
 
