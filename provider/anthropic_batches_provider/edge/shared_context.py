@@ -210,11 +210,16 @@ def _part_of(item: Any) -> _Text | _File | _Named:
 
 
 def _refuse_mistyped(text: str) -> None:
-    """Refuse a text that looks like the name of a file, and would be sent as a text.
+    """Refuse a text that looks like the name of a file, or like nothing, and would be sent as a text.
 
-    :raises ConfigurationError: says how to give the file, and how to give the text.
+    :raises ConfigurationError: says what to give, and how to give the text.
     """
     line = text.strip()
+    if line == "None":
+        raise ConfigurationError(
+            f"{NAME}= is the text 'None', which is what a template renders that finds nothing: no XCom, or a parameter "
+            f"without a value. Correct the template. If this is the text itself, end it with a full stop. {NOT_SENT}"
+        )
     if "\n" in line or "\r" in line or not _SUFFIX.search(line):
         return
     if _URI.match(line):

@@ -155,6 +155,7 @@ NEVER_RIGHT: list[tuple[Any, str]] = [
     ("s3://lake/my guide.pdf", r"looks like a URI but holds white space"),
     ("https://example.com/guide.pdf", r"^shared_context= is the web address 'https://example.com/guide.pdf'"),
     ("file://guide.md", r"^shared_context=: 'file://guide.md' is not an absolute path"),
+    (" None\n", r"^shared_context= is the text 'None', which is what a template renders that finds nothing"),
     ("", r"^shared_context= holds an empty text"),
     ([" \n"], r"^shared_context= holds an empty text"),
     ([], r"^shared_context= is an empty list"),
@@ -185,6 +186,12 @@ def test_a_task_in_place_of_its_output_is_refused() -> None:
 def test_an_upstream_task_that_returns_nothing_is_a_mistake(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"the output None\). Give a text"):
         blocks(Output(None), folder)
+
+
+def test_a_template_that_finds_nothing_is_a_mistake_and_not_the_text_none(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"^shared_context= is the text 'None'.* Correct the template\."):
+        blocks("{{ found }}", folder, found=None)
+    assert blocks("None.", folder) == ["None."]
 
 
 def error_of(value: Any, folder: Path) -> str:

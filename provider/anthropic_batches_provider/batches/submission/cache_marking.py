@@ -109,8 +109,8 @@ def _decided(ahead: _RowsAhead, asked: PromptCache, tokens: TokenService | None)
     needed = break_even_rows(caching or UNKNOWN_MODEL, asked.ttl)
     if not ahead.has(needed):
         log.info(
-            "The prompt cache is not used: there are fewer than %s, and from so many on prompt_cache=%r costs less "
-            "than no cache.",
+            "The prompt cache is not used: there are fewer than %s, and with fewer, prompt_cache=%r costs more than "
+            "no cache.",
             counted(needed, "row"), asked.ttl,
         )  # fmt: skip
         return MarkedRows(ahead.rows(), None)

@@ -12,7 +12,12 @@ from anthropic_batches_provider.simulator.service.model_catalog import (
     find_model,
 )
 from anthropic_batches_provider.simulator.service.picture_refusals import refused_picture
-from anthropic_batches_provider.simulator.service.prompt_contents import MAX_BREAKPOINTS, Params, breakpoints
+from anthropic_batches_provider.simulator.service.prompt_contents import (
+    MAX_BREAKPOINTS,
+    Params,
+    breakpoints,
+    cache_controls,
+)
 from anthropic_batches_provider.simulator.service.schema_refusals import refused_schema
 from anthropic_batches_provider.simulator.service.service_settings import VERSION_WITHOUT_SAMPLING
 
@@ -20,6 +25,7 @@ _SAMPLING = ("temperature", "top_p", "top_k")
 _ROLES = ("user", "assistant", "system")
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _REGIONS = ("us", "global")
+_TTLS = ("5m", "1h")
 
 
 @dataclass(frozen=True)
@@ -202,6 +208,15 @@ def _one_of(values: tuple[str, ...]) -> str:
 def _wrong_caching(params: Params) -> str | None:
     if not _mentions_cache_control(params):
         return None
+    ttls: list[str] = []
+    for control in cache_controls(params):
+        if not isinstance(control, dict) or control.get("type") != "ephemeral":
+            return "cache_control: Input should be an object of the type 'ephemeral'"
+        ttls.append(control.get("ttl", "5m"))
+        if ttls[-1] not in _TTLS:
+            return f"cache_control.ttl: Input should be {_one_of(_TTLS)}"
+    if "5m" in ttls and "1h" in ttls[ttls.index("5m") :]:
+        return "A ttl='1h' cache_control block must not come after a ttl='5m' cache_control block."
     found = len(breakpoints(params))
     if found > MAX_BREAKPOINTS:
         return f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided. Found {found}."

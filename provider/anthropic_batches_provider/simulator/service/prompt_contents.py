@@ -86,6 +86,15 @@ def _ttl(holder: dict[str, Any]) -> str | None:
     return str(control.get("ttl", "5m")) if isinstance(control, dict) else None
 
 
+def cache_controls(params: Params) -> Iterator[Any]:
+    """Yield each ``cache_control`` that is not null: those of the blocks in the prompt's order, then the automatic."""
+    contents = [message.get("content") for message in _list_of_dicts(params.get("messages"))]
+    blocks = [
+        block for part in (params.get("tools"), params.get("system"), *contents) for block in _list_of_dicts(part)
+    ]
+    yield from (holder["cache_control"] for holder in (*blocks, params) if holder.get("cache_control") is not None)
+
+
 def input_tokens(params: Params) -> int:
     """Estimate the tokens of the prompt: its blocks, and a few tokens for each message."""
     messages = params.get("messages")

@@ -42,6 +42,22 @@ FINE = {"model": "claude-haiku-4-5-20251001", "max_tokens": 64, "messages": [{"r
             {"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}] * 5},
             "A maximum of 4 blocks with cache_control may be provided. Found 5.",
         ),
+        ({"cache_control": {"type": "ephemeral", "ttl": "2h"}}, "cache_control.ttl: Input should be '5m' or '1h'"),
+        (
+            {"tools": [{"name": "a", "cache_control": {"type": "forever"}}]},
+            "cache_control: Input should be an object of the type 'ephemeral'",
+        ),
+        (
+            {"system": [{"type": "text", "text": "x", "cache_control": "1h"}]},
+            "cache_control: Input should be an object of the type 'ephemeral'",
+        ),
+        (
+            {
+                "system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}],
+                "cache_control": {"type": "ephemeral", "ttl": "1h"},
+            },
+            "A ttl='1h' cache_control block must not come after a ttl='5m' cache_control block.",
+        ),
     ],
 )
 def test_a_fault_is_told_in_the_services_words(change: Any, says: str) -> None:
@@ -49,6 +65,12 @@ def test_a_fault_is_told_in_the_services_words(change: Any, says: str) -> None:
     fault = find_fault(params, BATCHED)
     assert fault is not None
     assert (fault.error_type, fault.message) == ("invalid_request_error", says)
+
+
+def test_no_mark_and_shorter_lives_after_longer_ones_are_fine() -> None:
+    marks = [None, {"type": "ephemeral", "ttl": "1h"}, {"type": "ephemeral"}, {"type": "ephemeral", "ttl": "5m"}]
+    system = [{"type": "text", "text": "x", "cache_control": mark} for mark in marks]
+    assert find_fault(FINE | {"system": system, "cache_control": {"type": "ephemeral"}}, BATCHED) is None
 
 
 @pytest.mark.parametrize("model", ["claude-nope", "claude-3-5-sonnet-20241022"])
