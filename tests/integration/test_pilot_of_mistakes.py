@@ -169,7 +169,7 @@ REST = ROWS - 1 - SPARE_PRIMERS
     ids=[name for name in REFUSED if name != FIVE_BREAKPOINTS],
 )  # fmt: skip
 def test_with_a_prompt_cache_what_the_api_refuses_is_known_after_one_row(task: OneTask, mistake: Mistake) -> None:
-    with pytest.raises(PilotFailedError, match="refused 1 of 1 request as they are") as failed:
+    with pytest.raises(PilotFailedError, match="refused 1 of 1 request as it is") as failed:
         task.finish(params_of=lambda number: {**primed(number), **mistake.params}, pilot="auto", prompt_cache="1h")
     assert mistake.says in str(failed.value)
     assert "Nothing was billed" in str(failed.value)

@@ -312,7 +312,7 @@ def test_a_pilot_that_is_switched_off_later_sends_the_rest_at_once(task: OneTask
 
 def test_a_mistake_shows_with_the_one_row(task: OneTask) -> None:
     task.world.control.add_outcome(result="errored", error_type="invalid_request_error", times=None)
-    with pytest.raises(PilotFailedError, match="the API refused 1 of 1 request as they are"):
+    with pytest.raises(PilotFailedError, match="the API refused 1 of 1 request as it is"):
         task.finish()
     assert sent(task) == [1]
 

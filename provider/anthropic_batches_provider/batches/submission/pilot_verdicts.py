@@ -52,7 +52,8 @@ def reason_to_stop(record: PilotRecord, *, repaired: Set[str]) -> str | None:
     :param repaired: the verdicts whose answers a further round asks for again.
     """
     if record.outcome == "refused":
-        return f"the API refused {record.bad_requests:,} of {counted(record.judged, 'request')} as they are"
+        form = "as it is" if record.judged == 1 else "as they are"
+        return f"the API refused {record.bad_requests:,} of {counted(record.judged, 'request')} {form}"
     if record.outcome == "unusable" and not repaired & record.verdicts.keys():
         kinds = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(record.verdicts.items()))
         return f"none of {counted(record.perhaps_billed, 'answer')} can be used ({kinds})"
