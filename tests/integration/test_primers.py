@@ -18,7 +18,7 @@ SHARED = "The guide says: be brief. " * 2_000
 
 def question(row: int) -> dict[str, Any]:
     messages = [{"role": "user", "content": f"contract {row} {'x' * (row % 7)}"}]
-    return {"model": "claude-sonnet-5-5", "max_tokens": 9, "system": SHARED, "messages": messages}
+    return {"model": "claude-haiku-5-5", "max_tokens": 9, "system": SHARED, "messages": messages}
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_every_declared_dependency_is_imported() -> None:
 
 
 def declared(*, in_simulator: bool) -> set[str]:
-    extras = ("simulator",) if in_simulator else ("validation", "openlineage", *EXTRAS_OF_FORMATS)
+    extras = ("simulator",) if in_simulator else ("validation", "money", "openlineage", *EXTRAS_OF_FORMATS)
     optional = PROJECT["optional-dependencies"]
     requirements = PROJECT["dependencies"] + [each for extra in extras for each in optional[extra]]
     return {normalized(re.split(r"[^\w.-]", each, maxsplit=1)[0]) for each in requirements}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any
 
 import msgspec
 
@@ -73,6 +74,33 @@ def usage_numbers(usage: bytes | bytearray | memoryview | msgspec.Raw | None) ->
     return None if numbers is _UNREPORTED else numbers[2:]
 
 
+BilledUsage = tuple[tuple[int, ...], str | None, str | None]
+"""What :func:`billed_usage` returns."""
+
+
+def billed_usage(usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> BilledUsage | None:
+    """Return what the cost of one request depends on.
+
+    :param usage: see :meth:`Usage.from_api`.
+    :returns: the numbers as of :func:`usage_numbers`, the geography (``inference_geo``), and why these numbers do not
+        tell the cost, such as that the request was not served as one of a batch, or used an unknown server tool. The
+        last is None for ordinary requests, all None for unreported usage.
+    """
+    if usage is None:
+        return None
+    try:
+        reported = _BILLED_DECODER.decode(usage)
+    except UNDECODABLE:
+        return _unusually_billed(usage)
+    numbers = _numbers(reported)
+    if numbers is _UNREPORTED:
+        return None
+    is_ordinary = reported.service_tier == "batch" and reported.speed is None and reported.iterations is None
+    if is_ordinary and not numbers[_WRITES_5M]:
+        return numbers[2:], reported.inference_geo, None
+    return numbers[2:], reported.inference_geo, _exception(reported, numbers)
+
+
 class UsageByModel:
     """Adds up usage by the model that each message names, in constant memory.
 
@@ -132,36 +160,55 @@ def usage_from_dict(usage: Mapping[str, Mapping[str, int]]) -> dict[str, Usage]:
     }
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class _CacheCreation(msgspec.Struct, gc=False):
-    ephemeral_5m_input_tokens: int | None = None
-    ephemeral_1h_input_tokens: int | None = None
+    ephemeral_5m_input_tokens: _Count | None = None
+    ephemeral_1h_input_tokens: _Count | None = None
 
 
 class _ServerToolUse(msgspec.Struct, gc=False):
-    web_search_requests: int | None = None
-    web_fetch_requests: int | None = None
+    web_search_requests: _Count | None = None
+    web_fetch_requests: _Count | None = None
 
 
 class _OutputTokensDetails(msgspec.Struct, gc=False):
-    thinking_tokens: int | None = None
+    thinking_tokens: _Count | None = None
 
 
 class _ApiUsage(msgspec.Struct, gc=False):
     """The fields of the API's usage object that are added up; any of them may be missing or null."""
 
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
+    input_tokens: _Count | None = None
+    output_tokens: _Count | None = None
+    cache_creation_input_tokens: _Count | None = None
+    cache_read_input_tokens: _Count | None = None
     cache_creation: _CacheCreation | None = None
     server_tool_use: _ServerToolUse | None = None
     output_tokens_details: _OutputTokensDetails | None = None
 
 
+class _KnownServerToolUse(_ServerToolUse, gc=False, forbid_unknown_fields=True):
+    pass
+
+
+class _BilledUsage(_ApiUsage, gc=False):
+    """Further fields, and no server tools that may cost something unknown."""
+
+    inference_geo: str | None = None
+    server_tool_use: _KnownServerToolUse | None = None
+    service_tier: Any = None
+    speed: Any = None
+    iterations: Any = None
+
+
 _DECODER = msgspec.json.Decoder(_ApiUsage)
+_BILLED_DECODER = msgspec.json.Decoder(_BilledUsage)
 _NO_CACHE_CREATION = _CacheCreation()
 _NO_SERVER_TOOL_USE = _ServerToolUse()
 _NO_DETAILS = _OutputTokensDetails()
+_WRITES_5M = _NAMES.index("cache_creation_5m_input_tokens")
 _UNREPORTED = (1, 1, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -173,6 +220,10 @@ def _read(usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> tuple[i
         reported = _DECODER.decode(usage)
     except UNDECODABLE:
         return _UNREPORTED
+    return _numbers(reported)
+
+
+def _numbers(reported: _ApiUsage) -> tuple[int, ...]:
     if reported.input_tokens is None and reported.output_tokens is None:
         return _UNREPORTED
     writes = reported.cache_creation or _NO_CACHE_CREATION
@@ -194,3 +245,33 @@ def _read(usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> tuple[i
         tools.web_search_requests or 0,
         tools.web_fetch_requests or 0,
     )
+
+
+def _unusually_billed(usage: bytes | bytearray | memoryview | msgspec.Raw) -> BilledUsage | None:
+    """Return the numbers of a request with fields of an unknown form or kind, and that they do not tell the cost."""
+    numbers = usage_numbers(usage)
+    if numbers is None:
+        return None
+    reported = msgspec.json.decode(usage)
+    tools, geography = reported.get("server_tool_use") or {}, reported.get("inference_geo")
+    others = sorted(name for name, uses in tools.items() if uses and name not in _ServerToolUse.__struct_fields__)
+    if not others and isinstance(geography, str | None):
+        reported["server_tool_use"] = {name: tools.get(name) for name in _ServerToolUse.__struct_fields__}
+        return billed_usage(msgspec.json.encode(reported))
+    named = f"server tools of other kinds: {', '.join(others)}" if others else f"the geography {geography!r}"
+    return numbers, None, f"its usage has {named}"
+
+
+def _exception(reported: _BilledUsage, numbers: tuple[int, ...]) -> str | None:
+    """Return why the numbers of a request do not tell its cost; None if they do."""
+    if reported.service_tier not in (None, "batch"):
+        return f"its service tier is {reported.service_tier!r}, not 'batch'"
+    if reported.speed not in (None, "standard"):
+        return f"its speed is {reported.speed!r}"
+    writes = reported.cache_creation
+    if writes is not None and numbers[_WRITES_5M] > (writes.ephemeral_5m_input_tokens or 0):
+        return "its usage has tokens that were written to the cache for another time than 5 minutes or an hour"
+    iterations = reported.iterations if isinstance(reported.iterations, list) else [reported.iterations]
+    kinds = {str(each.get("type")) if isinstance(each, dict) else str(each) for each in iterations if each is not None}
+    others = sorted(kinds - {"message"})
+    return f"its usage has iterations of other kinds: {', '.join(others)}" if others else None

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from anthropic_batches_provider.batches.usage import Usage, UsageByModel, usage_from_dict
+from anthropic_batches_provider.batches.usage import (
+    Usage,
+    UsageByModel,
+    billed_usage,
+    usage_from_dict,
+    usage_numbers,
+)
 
 CASES: list[tuple[str, dict[str, Any], dict[str, int]]] = [
     ("plain", {"input_tokens": 10, "output_tokens": 3}, {"input_tokens": 10, "output_tokens": 3}),
@@ -107,3 +113,79 @@ def test_usage_survives_its_json_form_and_names_of_newer_versions() -> None:
     written = json.loads(json.dumps(usage.as_dict()))
     written["claude-a"]["of_a_newer_version"] = 1
     assert usage_from_dict(written) == usage.by_model()
+
+
+PRICED = {"input_tokens": 10, "output_tokens": 2, "service_tier": "batch", "inference_geo": "us"}
+
+BILLED: list[tuple[str, dict[str, Any], str | None, str | None]] = [
+    ("an ordinary row of a batch", {}, "us", None),
+    ("a row of an older API", {"service_tier": None, "inference_geo": None}, None, None),
+    ("fields with the values that cost nothing more", {"speed": "standard", "iterations": None}, "us", None),
+    ("iterations that the numbers include", {"iterations": [{"type": "message"}, {"type": "message"}]}, "us", None),
+    ("an unknown server tool that was not used", {"server_tool_use": {"drawings": 0}}, "us", None),
+    (
+        "another tier of service",
+        {"service_tier": "standard"},
+        "us",
+        "its service tier is 'standard', not 'batch'",
+    ),
+    ("another speed", {"speed": "fast"}, "us", "its speed is 'fast'"),
+    (
+        "a compaction, which the numbers leave out",
+        {"iterations": [{"type": "message"}, {"type": "compaction"}]},
+        "us",
+        "its usage has iterations of other kinds: compaction",
+    ),
+    (
+        "iterations of an unknown form",
+        {"iterations": [{"type": {"a": 1}}, 5, {}]},
+        "us",
+        "its usage has iterations of other kinds: 5, None, {'a': 1}",
+    ),
+    ("iterations that are no list", {"iterations": 3}, "us", "its usage has iterations of other kinds: 3"),
+    (
+        "an unknown server tool",
+        {"server_tool_use": {"web_search_requests": 0, "drawings": 2}},
+        None,
+        "its usage has server tools of other kinds: drawings",
+    ),
+    ("a geography of an unknown form", {"inference_geo": ["us"]}, None, "its usage has the geography ['us']"),
+    (
+        "cache writes for another time",
+        {"cache_creation_input_tokens": 9, "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1d": 5}},
+        "us",
+        "its usage has tokens that were written to the cache for another time than 5 minutes or an hour",
+    ),
+    ("cache writes that the API does not split", {"cache_creation_input_tokens": 9}, "us", None),
+    (
+        "cache writes for both times",
+        {
+            "cache_creation_input_tokens": 9,
+            "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 5},
+        },
+        "us",
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "geography", "exception"), [case[1:] for case in BILLED], ids=[c[0] for c in BILLED]
+)
+def test_what_a_cost_depends_on_is_read_beside_the_same_numbers(
+    changes: dict[str, Any], geography: str | None, exception: str | None
+) -> None:
+    usage = json.dumps({**PRICED, **changes}).encode()
+    assert billed_usage(usage) == (usage_numbers(usage), geography, exception)
+    assert usage_numbers(usage) is not None
+
+
+@pytest.mark.parametrize("usage", [None, b"null", b"{}", b"[]", b'{"input_tokens":-1,"output_tokens":2}'])
+def test_unreported_usage_has_no_cost(usage: bytes | None) -> None:
+    assert billed_usage(usage) is None
+
+
+@pytest.mark.parametrize("name", ["input_tokens", "output_tokens", "cache_read_input_tokens"])
+def test_a_negative_number_is_unreported(name: str) -> None:
+    usage = json.dumps({"input_tokens": 1, "output_tokens": 2, name: -1}).encode()
+    assert Usage.from_api(usage) == Usage(requests=1, unreported_requests=1)

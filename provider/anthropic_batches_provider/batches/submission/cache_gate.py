@@ -219,6 +219,8 @@ class CacheGate:
             return None
         numbers = {state.shard.shard for state in self._in_flight}
         primers = [state for state in states if state.shard.shard in numbers]
+        if all(_is_unsent(state) for state in primers):  # its call has proven void since
+            return NextLook(until=local_now, batch_ids=(), reason="prompt cache: 1 row goes first")
         late = [at - now for state in primers if (at := opens_at(state)) is not None and at > now]
         return NextLook(
             until=local_now + min([_LOOK, *late]),

@@ -7,6 +7,7 @@ create calls.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pendulum
 
@@ -14,6 +15,7 @@ from anthropic_batches_provider.batches.clock import Clock, ServiceClock
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.limits import REQUESTS_IN_QUEUE
 from anthropic_batches_provider.batches.pauses import QUEUE_FULL, bounded_retry_after
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.submission.cache_gate import CacheGate, SendingOrder
 from anthropic_batches_provider.batches.submission.job_signals import JobSignals
@@ -28,7 +30,6 @@ from anthropic_batches_provider.errors import ApiError, RateLimitedError, Submis
 
 _WINDOW_LOOK = pendulum.duration(minutes=30)
 _BETWEEN_ADVANCES = pendulum.duration(seconds=10)
-_DIED_MEANWHILE = "prompt cache: the entry died while shards were sent, and another row goes first"
 _NO_SIGNALS = JobSignals()
 
 
@@ -131,22 +132,18 @@ class Submission:
             return combined(waits)
         if unknown is not None:
             raise unknown
-        if any(state.batch is None for state in self._job.known_shards()):
-            return NextLook(until=self._clock.now(), batch_ids=(), reason=_DIED_MEANWHILE)
+        unsent = [state for state in self._job.known_shards() if state.batch is None]
+        if unsent:  # what held them back is over: it was so when their turn came
+            reason = f"not sent yet: {counted(len(unsent), 'shard')}"
+            return NextLook(until=self._clock.now(), batch_ids=(), reason=reason)
         return [batch for state in self._job.known_shards() if (batch := state.batch) is not None]
 
     def _settle_before_looking(self) -> None:
         """Settle create calls whose answers were lost, so that the gate of the prompt cache sees their batches."""
-        if self._cache is None:
-            return
-        for state in self._job.known_shards():
+        for state in self._job.known_shards() if self._cache is not None else ():
             if state.open_intent is not None:
-                try:
+                with suppress(SubmissionOutcomeUnknownError, ApiError):  # met again when it is the shard's turn
                     self._sender.settle(self._job.shard_state(state.shard))
-                except SubmissionOutcomeUnknownError:
-                    continue  # raised once everything else is sent
-                except ApiError as error:
-                    raise self._with_summary(error) from error.__cause__
 
     def _closed_gate(self) -> ClosedGate | None:
         """Return the gate while nothing but the pilot may be sent; None if all may."""
@@ -159,8 +156,9 @@ class Submission:
 
     def _sending_order(self, gate: ClosedGate | None) -> SendingOrder:
         """Return the shards in the order in which they are sent, and show them to the gate of the prompt cache."""
-        # A pilot that is a primer goes first anyway, and nothing but that.
-        self._cache_gate = None if gate is not None and gate.pilot.is_primer else self._cache
+        # A pilot that is a primer goes first anyway, and nothing waits for the entry while another one runs.
+        is_needed = gate is None or not (gate.pilot.is_primer or gate.is_sent(self._job.known_shards()))
+        self._cache_gate = self._cache if is_needed else None
         rounds = self._job.rounds()
         order = SendingOrder.of(rounds, self._job.known_shards())
         if self._cache_gate is None:
