@@ -306,6 +306,7 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "batches.submission.cache_gate": {
         "MOST_FAILED_PRIMERS": ("primers", "So many primers in a row without an answer end the wait for one."),
+        "MOST_PRIMERS_IN_VAIN": ("primers", "So many in a row whose entry dies before anything else is sent do, too."),
         "_MUST_STILL_LIVE": ("", "How long an entry of the prompt cache must still live when a shard is sent, by ttl."),
     },
     "edge.arguments": {

@@ -138,16 +138,16 @@ def test_three_primers_that_were_not_answered_open_the_gate(task: OneTask, caplo
     check_home(task, manifest)
 
 
-def test_three_primers_whose_entry_died_before_the_task_came_back_open_the_gate(
+def test_ten_primers_whose_entry_died_before_the_task_came_back_open_the_gate(
     task: OneTask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    task.stint(rows=100, rows_per_shard=10)
-    for _ in range(3):
+    task.stint(rows=240, rows_per_shard=20)
+    for _ in range(10):
         pause(task, 70 / 60)
         task.stint()
-    # Each of ten shards has a primer: without a bound, so late a task would send one row after another.
-    assert sent(task)[:4] == [1, 1, 1, 7]
-    assert "3 primers in a row were answered, and the task came too late" in caplog.text
+    # Each of twelve shards has a primer: without a bound, so late a task would send one row after another.
+    assert sent(task)[:11] == [1] * 10 + [17]
+    assert "10 primers in a row were answered, and the task came too late" in caplog.text
     check_home(task, task.finish())
 
 

@@ -26,7 +26,9 @@ from anthropic_batches_provider.batches.submission.pilot_gate import OPENS_AFTER
 log = logging.getLogger(__name__)
 
 MOST_FAILED_PRIMERS = 3
-"""So many primers in a row that wrote no entry, or one that died before anything else was sent, open the gate."""
+"""So many primers in a row that wrote no entry open the gate."""
+MOST_PRIMERS_IN_VAIN = 10
+"""So many in a row whose entry died before anything else was sent do, too: else a job waits once for each shard."""
 _MUST_STILL_LIVE: dict[CacheTtl, pendulum.Duration] = {
     "5m": pendulum.duration(minutes=1),
     "1h": pendulum.duration(minutes=5),
@@ -271,8 +273,8 @@ class CacheGate:
         if self._due is None:
             self._tell("all primers have been sent")
             return True
-        if self._in_vain >= MOST_FAILED_PRIMERS and not self.is_warm(now):
-            self._tell(f"{counted(MOST_FAILED_PRIMERS, 'primer')} in a row were answered, and the task came too late")
+        if self._in_vain >= MOST_PRIMERS_IN_VAIN and not self.is_warm(now):
+            self._tell(f"{MOST_PRIMERS_IN_VAIN} primers in a row were answered, and the task came too late")
             return True
         return False
 
