@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measures, prints the tables and, on request, writes them into ``docs/benchmarks.md``."""
+"""``python -m benchmarks``: measures, prints the tables and, on request, writes them into the docs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from airflow_stack.simulator_process import SimulatorProcess
-from benchmarks import imports, report
+from benchmarks import cache, imports, report
 from benchmarks.faults.cases import CASES
 from benchmarks.faults.table import as_table as faults_table
 from benchmarks.faults.table import run_cases
@@ -20,13 +20,13 @@ from benchmarks.size.processes import Processes
 from benchmarks.waiting import table as waiting
 from benchmarks.waiting.runs import Waits
 
-_BENCHMARKS = ("faults", "size", "prompts", "judging", "tables", "waiting", "imports")
+_BENCHMARKS = ("faults", "size", "prompts", "judging", "tables", "cache", "waiting", "imports")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("what", nargs="*", help=f"benchmarks to run, of {', '.join(_BENCHMARKS)}; default: all")
-    parser.add_argument("--write", action="store_true", help="write the tables into docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="write the tables into the pages of the docs")
     parser.add_argument("--only", metavar="TEXT", help="run only the faults whose name contains TEXT; not written")
     parser.add_argument(
         "--rounds", type=int, default=3, metavar="N", help="rounds of size, prompts and judging; default 3"
@@ -67,6 +67,8 @@ def _environment(what: str) -> tuple[str, Sequence[str]]:
 def _sections(what: str, python: str, home: Path, options: argparse.Namespace) -> Iterator[report.Section]:
     if what == "faults":
         return _faults(python, home, options.only)
+    if what == "cache":
+        return iter([report.Section("cache", cache.as_table(cache.measure(python, home / "cache")))])
     if what == "imports":
         return iter([report.Section("imports", imports.as_table(imports.measure(python)))])
     if what == "judging":

@@ -1,4 +1,4 @@
-"""Writes measured tables into the page that explains them; the surrounding text belongs to the page."""
+"""Writes measured tables into the pages that explain them; the surrounding text belongs to the pages."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from benchmarks.peers_environment import REPOSITORY
 
-PAGE = REPOSITORY / "docs" / "benchmarks.md"
+PAGES = tuple(REPOSITORY / "docs" / name for name in ("benchmarks.md", "prompt_cache.md"))
 _BUSY = 0.5  # running or waiting processes from which on the machine does not count as idle
 
 
@@ -51,13 +52,20 @@ def _counted(number: int, noun: str) -> str:
 
 
 def write(section: str, lines: Sequence[str]) -> None:
-    """Write the lines between the marks of a section of the page.
+    """Write the lines between the marks of a section, in each page that has it.
 
-    :raises ValueError: the page has no such section.
+    :raises ValueError: no page has such a section.
     """
+    pages = [page for page in PAGES if _write(page, section, lines)]
+    if not pages:
+        names = " and ".join(page.name for page in PAGES)
+        raise ValueError(f"{names} have no section {section}; add the two marks of the section to one")
+
+
+def _write(page: Path, section: str, lines: Sequence[str]) -> bool:
     begin, end = f"<!-- measured: {section} -->\n", "<!-- end of what was measured -->\n"
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
     _, found, after = rest.partition(end)
-    if not found:
-        raise ValueError(f"{PAGE.name} has no section {section}; add the two marks of the section")
-    PAGE.write_text(before + begin + "\n" + "\n".join(lines) + "\n\n" + end + after, encoding="utf-8")
+    if found:
+        page.write_text(before + begin + "\n" + "\n".join(lines) + "\n\n" + end + after, encoding="utf-8")
+    return bool(found)

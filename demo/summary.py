@@ -79,7 +79,7 @@ def summary_lines(rows_in: int, output: Output, control: SimulatorControl | None
     if control is not None:
         billing = control.billing()
         times = (
-            "each once" if billing.max_times_billed <= 1 else f"{billing.repeated_contents:,} OF THEM MORE THAN ONCE"
+            "each once" if billing.max_times_billed <= 1 else f"{billing.repeated_requests:,} OF THEM MORE THAN ONCE"
         )
         yield _line("billed", f"{billing.rows_billed:,} requests by the simulator, {times}; real money: none")
 
@@ -129,7 +129,7 @@ def shortcomings(rows_in: int, output: Output, control: SimulatorControl | None)
         found.append(f"{rows_in:,} rows went in and {output.rows:,} came out")
     if len(output.manifests) != 1:
         found.append(f"there are {len(output.manifests):,} manifests, not one")
-    if control is not None and (repeated := control.billing().repeated_contents):
+    if control is not None and (repeated := control.billing().repeated_requests):
         found.append(f"{counted(repeated, 'request')} billed more than once")
     return found
 

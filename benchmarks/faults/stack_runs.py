@@ -15,8 +15,8 @@ from airflow_stack.simulator_process import SimulatorProcess
 from airflow_stack.stack import AirflowStack
 from anthropic_batches_provider.simulator import DEFAULT_API_KEY
 from benchmarks.contestants import Contestant, connections
-from benchmarks.faults.cases import CLEARED, CRASH, Case, Outcome, outcome
-from benchmarks.faults.dag_test_runs import DAGS, benchmark_variables
+from benchmarks.dag_tests import DAGS, dag_variables
+from benchmarks.faults.cases import CLEARED, CRASH, ROWS, Case, Outcome, outcome
 
 _HELD_BACK_SECONDS = 60
 _LONGEST_SECONDS = 240
@@ -46,7 +46,7 @@ class StackRuns:
         with SimulatorProcess(home / "simulator") as simulator:
             variables = {
                 **connections(simulator.base_url, DEFAULT_API_KEY),
-                **benchmark_variables(output),
+                **dag_variables(output, ROWS),
                 "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True",
             }
             with AirflowStack(home / "airflow", DAGS, python=python, env=variables) as stack:

@@ -1,6 +1,7 @@
-"""Makes ``written_by_1ed7f96``: run manually, once, on the commit in its name, with Airflow 3.3.2 and anthropic 1.x.
+"""Makes ``written_by_…``: run manually, once, on the commit in its name, with Airflow 3.3.2 and anthropic 1.x.
 
-    python -m tests.compatibility.make_fixtures
+    python -m tests.compatibility.make_fixtures           # on 1ed7f96
+    python -m tests.compatibility.make_fixtures piloted   # on cd7f7de
 
 The package itself writes everything, against the bundled simulator. ``dag.test()`` runs the DAGs of ``dags/``.
 At chosen moments the program takes three things: the deferral that Airflow would store, from the task runner's own
@@ -34,11 +35,10 @@ from typing import Any
 from unittest.mock import patch
 
 import tests.conftest  # noqa: F401  # an AIRFLOW_HOME of its own, before anything imports Airflow
-from tests.compatibility.stored import FOLDER, SERVICE, STORED, class_at, simulator
+from tests.compatibility.stored import FOLDER, PILOTED, SERVICE, STORED, class_at, simulator
 
 START = 1_795_154_400.0  # 2026-11-20T06:00Z
 HOUR = 3600.0
-COMMIT = "1ed7f96"
 
 
 class StoppedError(BaseException):
@@ -52,6 +52,7 @@ class Case:
     name: str
     folder: Path
     server: Any
+    stored: Path = STORED
     outcomes: list[dict[str, Any]] = field(default_factory=list)
     deferred: dict[str, Any] = field(default_factory=dict)
     at_deferral: list[Callable[[dict[str, Any]], None]] = field(default_factory=list)
@@ -106,7 +107,7 @@ class Case:
 
     def snapshot(self, name: str | None = None) -> None:
         """Write the case as it is now."""
-        target = STORED / (name or self.name)
+        target = self.stored / (name or self.name)
         shutil.rmtree(target, ignore_errors=True)
         for source in sorted(self.folder.rglob("*")):
             if source.is_file():
@@ -470,6 +471,25 @@ def path_of(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
+def piloted() -> None:
+    with case("piloted", 8, rows=10) as made:
+        made.stored = PILOTED
+        made.add_outcome(result="errored", error_type="overloaded_error", times=3)
+        names = iter(("piloted", "piloted_again", "piloted_rest"))
+
+        def waiting(deferral: dict[str, Any]) -> None:
+            made.keep(deferral, "deferred")
+            made.snapshot(next(names))
+            made.deferred.clear()
+            made.end()
+
+        def stopped(deferral: dict[str, Any]) -> None:
+            waiting(deferral)
+            raise StoppedError
+
+        made.run("kept_pilot", waiting, waiting, stopped)
+
+
 MAKERS = (in_doubt, finished, second_round, replaced, timed, in_steps, questions, watched, names)
 
 
@@ -481,6 +501,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        next(maker for maker in MAKERS if maker.__name__ == sys.argv[1])()
+        next(maker for maker in (*MAKERS, piloted) if maker.__name__ == sys.argv[1])()
     else:
         main()

@@ -1,6 +1,6 @@
-"""The data that an earlier commit left behind, as its own code wrote it; a test restores its folder and its service.
+"""The data that earlier commits left behind, as their own code wrote it; a test restores its folder and its service.
 
-Each folder of ``written_by_1ed7f96`` is one case. ``files/`` is a task's local folder, with the job folders and claims
+Each folder of ``written_by_…`` is one case. ``files/`` is a task's local folder, with the job folders and claims
 under ``storage/``. ``service.jsonl`` is the content of the Message Batches API at that time. ``deferred/`` holds what
 Airflow kept of the tasks, one file for each moment. ``{FOLDER}`` and ``{SERVICE}`` replace the folder and the base URL.
 """
@@ -20,6 +20,8 @@ from anthropic_batches_provider.simulator import Clock, Simulator, SimulatorCont
 from anthropic_batches_provider.simulator.server import SimulatorServer
 
 STORED = Path(__file__).parent / "written_by_1ed7f96"
+PILOTED = Path(__file__).parent / "written_by_cd7f7de"
+"""Of a commit that knew pilots, but no primers."""
 FOLDER, SERVICE = "{FOLDER}", "{SERVICE}"
 LOOKS_LIKE_FOREVER = 20 * 3600.0  # seconds, within the 24 hours of a batch
 WHAT_HAPPENS = ("created_at", "canceled_at", "ended_at")  # in the order of one moment
@@ -35,6 +37,16 @@ def names() -> dict[str, Any]:
     """Return the class paths, method names and trigger arguments that Airflow's database and users' DAGs hold."""
     stored: dict[str, Any] = json.loads((STORED / "names.json").read_text())
     return stored
+
+
+def folder_of(case: str) -> Path:
+    """Return the folder of a case, of whatever commit."""
+    return next(folder / case for folder in (STORED, PILOTED) if (folder / case).is_dir())
+
+
+def cases() -> list[str]:
+    """Return the names of all cases."""
+    return sorted(path.name for folder in (STORED, PILOTED) for path in folder.iterdir() if path.is_dir())
 
 
 @contextmanager
@@ -87,7 +99,7 @@ class Case:
 
         :param case: another one, of the same run.
         """
-        text = (STORED / (case or self.name) / "deferred" / f"{moment}.json").read_text()
+        text = (folder_of(case or self.name) / "deferred" / f"{moment}.json").read_text()
         found: dict[str, Any] = json.loads(replaced(text, self.replacements))[task_id]
         return found
 
@@ -96,8 +108,9 @@ class Case:
         return [create.requests for create in self.control.received().creates[len(self.batch_ids) :]]
 
     def check_each_row_billed_once(self, rows: int) -> None:
+        """Check the bill of rows that have different texts."""
         billing = self.control.billing()
-        assert (billing.rows_billed, billing.max_times_billed) == (rows, 1)
+        assert (billing.rows_billed, billing.max_times_billed, billing.distinct_contents) == (rows, 1, rows)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -107,12 +120,12 @@ def files_in(folder: Path) -> dict[str, bytes]:
 @contextmanager
 def restored(name: str, folder: Path) -> Iterator[Case]:
     """Yield a stored case: its files under ``folder``, and a simulator that holds what the service held."""
-    held, *batches = [json.loads(line) for line in (STORED / name / "service.jsonl").read_text().splitlines()]
+    held, *batches = [json.loads(line) for line in (folder_of(name) / "service.jsonl").read_text().splitlines()]
     with simulator(held["started_at"]) as server:
         ids = _held_again(server, held, batches)
         case = Case(name, folder, server, {FOLDER: str(folder), SERVICE: server.base_url, **ids})
         for part, below in (("files", folder), ("deferred", folder / "deferred")):
-            for relative, content in files_in(STORED / name / part).items():
+            for relative, content in files_in(folder_of(name) / part).items():
                 target = below / replaced(relative, ids)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(replaced(content.decode(), case.replacements))

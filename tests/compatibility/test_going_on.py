@@ -178,6 +178,31 @@ def test_a_sensor_sees_the_end_of_the_batches_and_the_stored_reference_leads_to_
     assert {**ran.xcom("results"), **unlike} == {**stored, **unlike}
 
 
+@pytest.mark.parametrize("moment", ["deferred", None], ids=["resumed", "retried"])
+@pytest.mark.parametrize(
+    ("name", "sent"), [("piloted", [3, 1, 4, 2]), ("piloted_again", [1, 4, 2]), ("piloted_rest", [4, 2])]
+)
+def test_a_job_of_a_commit_that_knew_no_primers_goes_on_with_its_pilot(
+    kept_case: KeptCase, run: RunDag, name: str, sent: list[int], moment: str | None
+) -> None:
+    """All rows of the pilot met an overload when it was sent first, so that it is sent twice."""
+    case = kept_case(name)
+    ((path, before),) = case.jobs().items()
+    assert b'"pilots": 1' in before["sealed.json"]
+    assert b"is_primer" not in before["sealed.json"]
+    assert b"prompt_cache" not in before["sealed.json"]
+    batches_end(case)
+    assert run("kept_pilot", case, moment).state == "success"
+    assert case.sent_since() == sent
+    case.check_each_row_billed_once(10)
+    assert [(row["number"], row["result_type"]) for row in rows_in(case.out)] == [(n, "succeeded") for n in range(10)]
+    records = {file: content for file, content in before.items() if file.endswith(".json")}
+    after = case.jobs()[path]
+    assert records.items() <= after.items()
+    outcomes = [json.loads(after[f"ledger/pilot-0{times}.json"])["outcome"] for times in (1, 2)]
+    assert outcomes == ["nothing", "passed"]
+
+
 async def test_a_watcher_of_an_asset_tells_what_has_ended_since_and_not_what_was_told(kept_case: KeptCase) -> None:
     case = kept_case("watched")
     stored = json.loads(case.deferred_file("watching").read_text())

@@ -13,7 +13,7 @@ import pytest
 from anthropic_batches_provider.batches.output.manifest import decode_manifest
 from anthropic_batches_provider.sources import read_rows
 from tests.compatibility.conftest import KeptCase
-from tests.compatibility.stored import STORED, Case, files_in, with_new_counts
+from tests.compatibility.stored import STORED, Case, cases, files_in, folder_of, with_new_counts
 from tests.compatibility.test_going_on import RunDag, batches_end, check_labelled, rows_in
 
 
@@ -120,7 +120,7 @@ def test_every_way_to_ask_is_known_again_by_its_question_and_its_rows(kept_case:
         assert ran.xcom(task_id) == case.kept(task_id, "ended")["xcoms"]["return_value"]
 
 
-@pytest.mark.parametrize("folder", sorted(path.name for path in STORED.iterdir() if path.is_dir()))
+@pytest.mark.parametrize("folder", cases())
 def test_what_is_stored_names_no_place_of_the_machine_that_made_it(folder: str) -> None:
-    for name, content in files_in(STORED / folder).items():
+    for name, content in files_in(folder_of(folder)).items():
         assert re.search(rb'file:///|"/|127\.0\.0\.1', content) is None, name

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.compatibility.stored import STORED, class_at, names
+from tests.compatibility.stored import cases, class_at, folder_of, names
 from tests.dags.conftest import ROOT
 
 NAMES = names()
@@ -20,7 +20,8 @@ def deferrals() -> dict[str, dict[str, Any]]:
     """Return what Airflow kept of each deferral of the stored cases, by its location."""
     return {
         f"{file.parent.parent.name} {file.stem}": kept["deferred"]
-        for file in sorted(STORED.glob("*/deferred/*.json"))
+        for case in cases()
+        for file in sorted(folder_of(case).glob("deferred/*.json"))
         for kept in json.loads(file.read_text()).values()
         if isinstance(kept, dict) and kept.get("deferred")
     }
@@ -32,7 +33,7 @@ DEFERRALS = deferrals()
 def test_there_are_deferrals_of_each_operator_and_sensor_that_defers() -> None:
     methods = {method for operator in NAMES["operators"].values() for method in operator["deferred_to"]}
     assert {deferred["method_name"] for deferred in DEFERRALS.values()} == methods
-    assert len(DEFERRALS) == 9
+    assert len(DEFERRALS) == 12
 
 
 @pytest.mark.parametrize("stored", [*NAMES["triggers"], *DEFERRALS.values()])

@@ -154,7 +154,7 @@ def test_the_sdks_own_retry_after_a_lost_answer_is_a_second_batch(client: Any, c
     client.with_options(max_retries=1).messages.batches.create(requests=requests())
     assert control.received().batches_created == 2
     billing = control.billing()
-    assert (billing.rows_billed, billing.max_times_billed, billing.repeated_contents) == (6, 2, 3)
+    assert (billing.rows_billed, billing.max_times_billed, billing.repeated_requests) == (6, 2, 3)
     assert billing.repeated[0].custom_ids == ["r-0", "r-0"] or billing.repeated[0].times == 2
 
 

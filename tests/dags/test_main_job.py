@@ -56,7 +56,7 @@ def test_the_whole_corpus_goes_through_with_failures_mixed_in(
     assert manifest["stop_reasons"]["refusal"] == sum(row["stop_reason"] == "refusal" for row in rows) > 0
     assert len(manifest["parts"]) == 3
     assert len(manifest["batch_ids"]) == len(billing.batches) == 4, "a pilot has a batch of its own, and no part"
-    assert (billing.rows_billed, billing.repeated_contents) == (counts["succeeded"], 0)
+    assert (billing.rows_billed, billing.repeated_requests) == (counts["succeeded"], 0)
 
 
 def check_one_billing_each(simulator: MessageBatchSimulator, rows: int) -> None:

@@ -20,6 +20,8 @@ import msgspec
 import pytest
 
 from anthropic_batches_provider.batches.ledger import LocalStorage
+from anthropic_batches_provider.batches.prompt_cache import CacheTtl
+from anthropic_batches_provider.batches.submission import Pilot
 from anthropic_batches_provider.simulator import DEFAULT_API_KEY, SimulatorControl
 from tests.worlds.killed_engine import Order
 from tests.worlds.mortal import Report
@@ -48,8 +50,12 @@ class Job:
     :param refused: rows that fail for good.
     :param dead_letters: write such rows, with their requests, beside the output.
     :param batches: how many batches there must be at the end.
+    :param rows_per_shard: how many rows a shard has at most.
     :param pilot: how many rows go first.
     :param silent_pilots: how many pilots meet an overload in every row, so that they are sent again.
+    :param prompt_cache: how long an entry of the prompt cache is to live; None for none.
+    :param pause: seconds in which nobody works on the job, after the first wait of each process.
+    :param written: how often the shared prefix is written to the cache if no process dies.
     """
 
     rows: int = ROWS
@@ -59,8 +65,17 @@ class Job:
     refused: tuple[int, ...] = ()
     dead_letters: bool = False
     batches: int = 2
-    pilot: int = 0
+    rows_per_shard: int = 4
+    pilot: Pilot = 0
     silent_pilots: int = 0
+    prompt_cache: CacheTtl | None = None
+    pause: float = 0.0
+    written: int = 0
+
+    @property
+    def rows_of_first_pilot(self) -> int:
+        """How many rows the pilot that goes first has."""
+        return 1 if self.prompt_cache or self.pilot == "auto" else self.pilot
 
 
 class Engine:
@@ -77,7 +92,10 @@ class Engine:
             kill_at=kill_at,
             in_flight=job.in_flight,
             dead_letters=job.dead_letters,
+            rows_per_shard=job.rows_per_shard,
             pilot=job.pilot,
+            prompt_cache=job.prompt_cache,
+            pause=job.pause,
         )
         self._orders.write(msgspec.json.encode(order).decode() + "\n")
         self._orders.flush()
@@ -218,10 +236,72 @@ def test_a_job_with_a_pilot_goes_on_from_every_single_boundary(
     trial.kill_at_each(range(len(trial.whole_path())))
 
 
-def sampled(path: Sequence[str]) -> list[int]:
-    """Return the last boundary of each kind, such as "before an intent", and every tenth of all."""
+PRIMED = Job(rows=14, rows_per_shard=6, prompt_cache="1h", pilot="auto", batches=3 + 3 + 2, written=1)
+PRIMED_WITH_A_ROUND = replace(PRIMED, in_flight=100, overloaded=(0, 6), batches=PRIMED.batches + 2)
+"""The first row of a shard is never its primer."""
+HOURS = 3 * 3600.0
+PRIMERS = {
+    "in one task": PRIMED_WITH_A_ROUND,
+    "in one task, through a window": replace(PRIMED_WITH_A_ROUND, in_flight=6),
+    "step by step": PRIMED,
+    "while the entry is dead, in one task": replace(PRIMED_WITH_A_ROUND, pause=HOURS, written=2),
+    "while the entry is dead, step by step": replace(PRIMED, pause=HOURS, written=2),
+    "with a pilot besides, in one task": replace(PRIMED_WITH_A_ROUND, pilot=2, batches=PRIMED.batches + 1 + 2),
+    "with a pilot besides, while the entry is dead, step by step": replace(
+        PRIMED, pilot=2, batches=PRIMED.batches + 1, pause=HOURS, written=2
+    ),
+    "of which the first is sent again, in one task": replace(
+        PRIMED_WITH_A_ROUND, batches=PRIMED.batches + 1 + 2, silent_pilots=1
+    ),
+    "of which the first is sent again, step by step": replace(PRIMED, batches=PRIMED.batches + 1, silent_pilots=1),
+}
+
+
+@pytest.mark.parametrize("name", PRIMERS)
+def test_a_job_with_primers_goes_on_wherever_a_process_was_killed(
+    engine: Engine, control: SimulatorControl, tmp_path: Path, name: str
+) -> None:
+    job = PRIMERS[name]
+    trial = Trial(engine, control, tmp_path, job)
+    path = trial.whole_path()
+    check_cache(control, job)
+    assert path.count("before the body") == job.batches
+    kinds = sampled(path, every=len(path)) if name == "while the entry is dead, in one task" else []
+    trial.kill_at_each(sorted({*kinds, *range(0, len(path), 35)}))
+
+
+@pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_job_with_primers_loses_nothing_if_an_answer_is_lost_too(
+    engine: Engine, control: SimulatorControl, tmp_path: Path, fault: dict[str, Any], nth: int
+) -> None:
+    job = replace(PRIMERS["while the entry is dead, in one task"], fault={**fault, "nth": nth})
+    trial = Trial(engine, control, tmp_path, job)
+    trial.kill_at_each(range(0, len(trial.whole_path()), 50))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("job", PRIMERS.values(), ids=PRIMERS)
+def test_a_job_with_primers_goes_on_from_every_single_boundary(
+    engine: Engine, control: SimulatorControl, tmp_path: Path, job: Job
+) -> None:
+    trial = Trial(engine, control, tmp_path, job)
+    trial.kill_at_each(range(len(trial.whole_path())))
+
+
+def check_cache(control: SimulatorControl, job: Job) -> None:
+    """Check how often the prefix was written: once for each time that the entry had died, and read by all others."""
+    bill = control.billing()
+    written, read = bill.tokens.cache_creation_input_tokens, bill.tokens.cache_read_input_tokens
+    prefix = (written + read) / bill.rows_billed
+    assert (written / prefix, read / prefix) == (job.written, job.rows - job.written)
+
+
+def sampled(path: Sequence[str], every: int = 10) -> list[int]:
+    """Return the last boundary of each kind, such as "before an intent", and every so manieth of all."""
     last = {re.sub(r"\d+", "0", name): number for number, name in enumerate(path)}
-    return sorted({*range(0, len(path), 10), *last.values()})
+    return sorted({*range(0, len(path), every), *last.values()})
 
 
 class Trial:
@@ -259,7 +339,8 @@ class Trial:
         for row in job.refused:
             self._control.add_outcome("errored", text_matches=f"row {row}$", error_type="invalid_request_error")
         if job.silent_pilots:
-            self._control.add_outcome("errored", error_type="overloaded_error", times=job.silent_pilots * job.pilot)
+            times = job.silent_pilots * job.rows_of_first_pilot
+            self._control.add_outcome("errored", error_type="overloaded_error", times=times)
         first = self._engine.run(folder, job, kill_at)
         assert (first.error, first.killed) == (None, kill_at is not None)
         if first.killed:
@@ -282,7 +363,8 @@ class Trial:
     def _check_bill(self, first: Report) -> None:
         """Check that each row is billed once, and that an extra POST replaces one that made no batch."""
         billing, received = self._control.billing(), self._control.received()
-        assert (billing.rows_billed, billing.max_times_billed) == (self._job.rows - len(self._job.refused), 1)
+        rows = self._job.rows - len(self._job.refused)
+        assert (billing.rows_billed, billing.max_times_billed, billing.distinct_contents) == (rows, 1, rows)
         assert received.batches_created == self._job.batches
         died_in_a_post = first.killed and first.boundaries[-1] in ("before the body", "after the body")
         assert len(received.creates) - received.batches_created <= died_in_a_post + (self._job.fault is not None)

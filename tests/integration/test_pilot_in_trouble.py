@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -633,3 +634,36 @@ def test_fifty_pilots_of_one_row_at_once_with_lost_answers_settle_by_proof(world
     assert sorted(sent(tasks[0])) == [1] * 50 + [2] * 50
     assert all([row["key"] for row in task.output()] == [0, 1, 2] for task in tasks)
     world.check_each_row_billed_once(150)
+
+
+def test_fifty_jobs_whose_primers_are_lost_all_at_once_settle_by_proof(world: World, tmp_path: Path) -> None:
+    """As mapped tasks: each index is a job of its own, and all of its primers have one row."""
+    world.control.change_settings(batch_duration=600.0)
+    world.control.add_fault("create", "drop_after_commit", times=150)
+    tasks = []
+    for number in range(50):
+        (tmp_path / f"{number}").mkdir()
+
+        def question(row: int, number: int = number) -> dict[str, Any]:
+            content = f"unit {number} {row}"
+            return {
+                "model": "claude-haiku-5-5", "max_tokens": 9, "system": f"Guide {number}. {'Be brief. ' * 300}",
+                "messages": [{"role": "user", "content": content}],
+            }  # fmt: skip
+
+        unit = Arguments(
+            rows=8, rows_per_shard=6, unit=f"{number}", params_of=question, pilot="auto", prompt_cache="1h"
+        )
+        tasks.append(OneTask(world, tmp_path / f"{number}", unit))
+    open_tasks = list(tasks)
+    for look in range(40):
+        open_tasks = [task for task in open_tasks if not isinstance(task.stint(), Manifest)]
+        if not look:
+            assert sent(tasks[0]) == [1] * 50
+        world.control.advance_clock(601)
+        if look == 1:
+            world.control.advance_clock(3 * HOUR)  # the entries die, and other primers go first
+    assert open_tasks == []
+    assert Counter(sent(tasks[0])) == {1: 50 * (1 + 1 + 1 + 2), 3: 50}
+    assert all([row["key"] for row in task.output()] == list(range(8)) for task in tasks)
+    world.check_each_row_billed_once(400)

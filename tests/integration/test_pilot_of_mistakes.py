@@ -1,4 +1,7 @@
-"""Twenty ways to be wrong: each is known after the pilot, nothing else is sent, and the corrected task succeeds."""
+"""Twenty ways to be wrong: each is known after the pilot, nothing else is sent, and the corrected task succeeds.
+
+With a prompt cache, what the API refuses is known after one row.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,13 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider.batches.requests import OutputSchema
-from anthropic_batches_provider.errors import PilotFailedError
+from anthropic_batches_provider.errors import ConfigurationError, PilotFailedError
 from tests.worlds.one_task_job import Arguments, OneTask
 from tests.worlds.simulated_world import World
 
 ROWS, PILOT = 40, 5
+SPARE_PRIMERS = 2
+SHARED = "The guide says: be brief. " * 1_600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,3 +141,95 @@ def test_what_makes_answers_unusable_costs_the_answers_of_the_pilot_alone(task: 
     assert manifest.verdicts == {"fits": ROWS}
     assert sent(task) == [PILOT, PILOT, ROWS - PILOT]
     assert task.world.control.billing().rows_billed == PILOT + ROWS
+
+
+# ------------------------------------------------------------------------------------------------ with a prompt cache
+
+
+def primed(number: int) -> dict[str, Any]:
+    """Return params with which a row is answered, with a text before it that all rows share."""
+    return {"system": SHARED, **right(number)}
+
+
+def cache_written(task: OneTask) -> float:
+    """Return how often the shared text was written to the cache."""
+    task.world.control.end_batches()
+    bill = task.world.control.billing()
+    read = bill.tokens.cache_read_input_tokens
+    written = bill.tokens.cache_creation_input_tokens
+    return written / ((read + written) / bill.rows_billed)
+
+
+FIVE_BREAKPOINTS = "five breakpoints"
+REST = ROWS - 1 - SPARE_PRIMERS
+
+
+@pytest.mark.parametrize(
+    "mistake", [each for name, each in REFUSED.items() if name != FIVE_BREAKPOINTS],
+    ids=[name for name in REFUSED if name != FIVE_BREAKPOINTS],
+)  # fmt: skip
+def test_with_a_prompt_cache_what_the_api_refuses_is_known_after_one_row(task: OneTask, mistake: Mistake) -> None:
+    with pytest.raises(PilotFailedError, match="refused 1 of 1 request as they are") as failed:
+        task.finish(params_of=lambda number: {**primed(number), **mistake.params}, pilot="auto", prompt_cache="1h")
+    assert mistake.says in str(failed.value)
+    assert "Nothing was billed" in str(failed.value)
+    assert sent(task) == [1]
+    assert task.world.control.billing().rows_billed == 0
+    manifest = task.finish(params_of=primed, question="corrected")
+    assert manifest.counts.succeeded == ROWS
+    assert sent(task) == [1, 1, REST, *[1] * SPARE_PRIMERS]
+    task.world.check_each_row_billed_once(ROWS)
+    assert cache_written(task) == 1
+
+
+@pytest.mark.parametrize("pilot", ["auto", PILOT])
+def test_with_a_prompt_cache_more_breakpoints_than_there_may_be_are_known_before_anything_is_sent(
+    task: OneTask, pilot: Any
+) -> None:
+    mistake = REFUSED[FIVE_BREAKPOINTS]
+    with pytest.raises(ConfigurationError, match="cache_control"):
+        task.finish(params_of=lambda number: {**primed(number), **mistake.params}, pilot=pilot, prompt_cache="5m")
+    assert sent(task) == []
+    manifest = task.finish(params_of=primed, question="corrected")
+    assert manifest.counts.succeeded == ROWS
+    task.world.check_each_row_billed_once(ROWS)
+
+
+@pytest.mark.parametrize("mistake", UNUSABLE.values(), ids=UNUSABLE)
+def test_with_a_prompt_cache_and_a_number_one_row_goes_and_then_these_and_no_other(
+    task: OneTask, mistake: Mistake
+) -> None:
+    if mistake.rule is not None:
+        task.world.control.add_outcome(**mistake.rule)
+
+    def wrong(number: int) -> dict[str, Any]:
+        return {**primed(number), "max_tokens": 99, "messages": [{"role": "user", "content": f"harm {number}"}]}
+
+    judged_by = None if mistake.output_schema is None else OutputSchema(mistake.output_schema)
+    with pytest.raises(PilotFailedError, match=mistake.says) as failed:
+        task.finish(params_of=wrong, output_schema=judged_by, prompt_cache="1h")
+    assert "5 answers of the pilot were billed" in str(failed.value)
+    assert sent(task) == [1, PILOT]
+    assert task.world.control.billing().rows_billed == 1 + PILOT
+    manifest = task.finish(params_of=primed, output_schema=None, question="corrected", on_changed_input="restart")
+    assert manifest.verdicts == {"fits": ROWS}
+    assert sent(task) == [1, PILOT, 1, PILOT, REST - PILOT, *[1] * SPARE_PRIMERS]
+    assert task.world.control.billing().rows_billed == 1 + PILOT + ROWS
+
+
+@pytest.mark.parametrize("mistake", UNUSABLE.values(), ids=UNUSABLE)
+def test_with_a_prompt_cache_one_answer_that_cannot_be_used_is_a_warning(
+    task: OneTask, mistake: Mistake, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A single answer may be cut by chance: only five say something of the rest."""
+    if mistake.rule is not None:
+        task.world.control.add_outcome(**mistake.rule, times=1)
+
+    def wrong(number: int) -> dict[str, Any]:
+        return {**primed(number), "max_tokens": 99, "messages": [{"role": "user", "content": f"harm {number}"}]}
+
+    judged_by = None if mistake.output_schema is None else OutputSchema(mistake.output_schema)
+    task.finish(params_of=wrong, output_schema=judged_by, pilot="auto", prompt_cache="1h", max_failed_rows=ROWS)
+    assert sent(task) == [1, REST, *[1] * SPARE_PRIMERS]
+    assert f"Not all of the pilot's rows can be used: {mistake.says.replace('5', '1')}" in caplog.text
+    task.world.check_each_row_billed_once(ROWS)

@@ -10,7 +10,7 @@ import pytest
 from anthropic_batches_provider.batches.submission import NextLook
 from anthropic_batches_provider.batches.submission.pilot_gate import OPENS_AFTER
 from anthropic_batches_provider.errors import ApiError, PilotFailedError
-from tests.worlds.one_task_job import Arguments, OneTask, check_home
+from tests.worlds.one_task_job import Arguments, OneTask, before_each, check_home
 from tests.worlds.simulated_world import HOUR, World
 
 SHARED = "The guide says: be brief. " * 2_000
@@ -18,7 +18,7 @@ SHARED = "The guide says: be brief. " * 2_000
 
 def question(row: int) -> dict[str, Any]:
     messages = [{"role": "user", "content": f"contract {row} {'x' * (row % 7)}"}]
-    return {"model": "claude-sonnet-4-5", "max_tokens": 9, "system": SHARED, "messages": messages}
+    return {"model": "claude-haiku-5-5", "max_tokens": 9, "system": SHARED, "messages": messages}
 
 
 @pytest.fixture
@@ -138,6 +138,32 @@ def test_three_primers_that_were_not_answered_open_the_gate(task: OneTask, caplo
     check_home(task, manifest)
 
 
+def test_three_primers_whose_entry_died_before_the_task_came_back_open_the_gate(
+    task: OneTask, caplog: pytest.LogCaptureFixture
+) -> None:
+    task.stint(rows=100, rows_per_shard=10)
+    for _ in range(3):
+        pause(task, 70 / 60)
+        task.stint()
+    # Each of ten shards has a primer: without a bound, so late a task would send one row after another.
+    assert sent(task)[:4] == [1, 1, 1, 7]
+    assert "3 primers in a row were answered, and the task came too late" in caplog.text
+    check_home(task, task.finish())
+
+
+def test_primers_that_help_do_not_open_the_gate_however_many_there_are(task: OneTask) -> None:
+    task.stint(rows=100, rows_per_shard=10, in_flight=12)
+    for _ in range(5):
+        pause(task, 3)  # the primer and its shard have ended, and the entry is dead again
+        waiting = task.stint()
+        assert isinstance(waiting, NextLook)
+        assert waiting.reason == "prompt cache: 1 row goes first, waiting"
+        task.wait(waiting)
+        task.stint()
+    assert sent(task)[:11] == [1, 1, 7, 1, 9, 1, 9, 1, 9, 1, 9]
+    check_home(task, task.finish())
+
+
 def test_a_primer_is_waited_for_two_hours_at_most(task: OneTask, caplog: pytest.LogCaptureFixture) -> None:
     task.stint()
     pause(task, 3)
@@ -197,6 +223,77 @@ def test_a_pause_between_the_two_pilots_is_bridged_by_a_primer(task: OneTask) ->
     check_home(task, task.finish())
     assert sent(task)[:3] == [1, 1, 5]
     assert writes_and_reads(task) == (2, 48)
+
+
+def test_no_primer_goes_while_the_number_of_rows_is_waited_for(task: OneTask) -> None:
+    waiting = task.stint(pilot=5)
+    assert isinstance(waiting, NextLook)
+    task.wait(waiting)
+    task.world.control.change_settings(batch_duration=1.5 * HOUR)
+    task.stint()
+    pause(task, 1.2)
+    task.stint()
+    assert sent(task) == [1, 5]
+    check_home(task, task.finish())
+    assert writes_and_reads(task) == (1, 49)
+
+
+def test_a_primer_that_renews_a_dying_entry_takes_the_others_along(task: OneTask) -> None:
+    task.stint(rows=30)
+    pause(task, 58 / 60)
+    task.stint()
+    assert sent(task) == [1, 1, 17, 9, 1, 1]
+    check_home(task, task.finish())
+    assert writes_and_reads(task) == (1, 29)
+
+
+def test_of_primers_that_are_left_over_one_goes_first(task: OneTask) -> None:
+    waiting = task.stint(rows=20)
+    assert isinstance(waiting, NextLook)
+    task.wait(waiting)
+    task.world.control.add_fault("create", "status", status=429, nth=2, times=1)
+    task.stint()
+    assert sent(task) == [1, 17]
+    pause(task, 5)
+    task.stint()
+    assert sent(task) == [1, 17, 1]
+    check_home(task, task.finish())
+    assert sent(task) == [1, 17, 1, 1]
+    assert writes_and_reads(task) == (2, 18)
+
+
+def test_a_primer_that_has_run_since_the_entry_lived_lets_the_next_one_go(task: OneTask) -> None:
+    waiting = task.stint(rows=60)
+    assert isinstance(waiting, NextLook)
+    task.wait(waiting)
+
+    def third_lasts_long(call: int) -> None:
+        task.world.control.change_settings(batch_duration=10 * HOUR if call == 2 else 60.0)
+
+    with before_each(task.world.client, "create", third_lasts_long):
+        task.stint(in_flight=38)
+    task.world.control.change_settings(batch_duration=60.0)
+    assert sent(task) == [1, 17, 19, 1]
+    pause(task, 3)
+    task.stint()
+    assert sent(task) == [1, 17, 19, 1, 1]
+    check_home(task, task.finish())
+    assert sent(task) == [1, 17, 19, 1, 1, 19, 1, 1]
+    assert writes_and_reads(task) == (2, 58)
+
+
+def test_an_answer_that_was_lost_is_settled_before_others_are_sent_cold(task: OneTask) -> None:
+    task.stint()
+    pause(task, 3)
+    task.world.control.add_fault("create", "drop_after_commit", times=1)
+    task.stint()
+    pause(task, 3)
+    waiting = task.stint()
+    assert sent(task) == [1, 1, 1]
+    assert isinstance(waiting, NextLook)
+    assert waiting.reason == "prompt cache: 1 row goes first, waiting"
+    check_home(task, task.finish())
+    assert writes_and_reads(task) == (3, 47)
 
 
 def test_without_a_pilot_all_go_at_once_and_the_cache_starts_cold(task: OneTask) -> None:

@@ -33,6 +33,7 @@ from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import MANIFEST_NAME, Destination
 from anthropic_batches_provider.batches.output.manifest import Manifest, decode_manifest
+from anthropic_batches_provider.batches.prompt_cache import CacheTtl, PromptCache
 from anthropic_batches_provider.batches.repairs import Repair
 from anthropic_batches_provider.batches.results.decode import decode_custom_id
 from anthropic_batches_provider.batches.rows import PreparedRow
@@ -41,6 +42,7 @@ from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.batches.submission import (
     JobPlan,
     NextLook,
+    Pilot,
     PilotRules,
     Submission,
     SubmissionBounds,
@@ -132,6 +134,7 @@ class World:
     :param client: calls the server's simulator.
     :param spools: an empty local folder, for a folder of each attempt.
     :param pilot: how many rows of each unit go first.
+    :param prompt_cache: how long an entry of the prompt cache is to live; None for none.
     :ivar doubles: how many of the next create calls a broken network delivers twice, with both answers lost.
     :ivar pause_between_doubles: seconds after each of the two.
     :ivar pause_after_greeting: seconds that reading and sealing the rows takes.
@@ -153,7 +156,8 @@ class World:
         *,
         limits: ShardLimits = LIMITS,
         in_flight: int = IN_FLIGHT,
-        pilot: int = 0,
+        pilot: Pilot = 0,
+        prompt_cache: CacheTtl | None = None,
     ):
         self.server = server
         self.limits = limits
@@ -173,7 +177,8 @@ class World:
         self.foreign: set[str] = set()
         self.changed: set[str] = set()
         self.versions = dict.fromkeys(rows, 0)
-        self.pilots = dict.fromkeys(rows, pilot)
+        self.pilots: dict[str, Pilot] = dict.fromkeys(rows, pilot)
+        self.prompt_cache = None if prompt_cache is None else PromptCache(ttl=prompt_cache)
         self.brought_home: set[str] = set()
         self.control.reset()
 
@@ -239,9 +244,11 @@ class World:
         plan = JobPlan(
             unit=self.work(unit), question=f"question {version}", conn_id="c", run_id="r", limits=self.limits,
             on_changed_input="restart" if version else "fail", pilot=self.pilots[unit],
+            prompt_cache=self.prompt_cache,
         )  # fmt: skip
+        shared = self.prompt_cache is not None
         return sealed_job(
-            Store(self.store, moments), plan, read_rows=lambda: prepared(source, self.rows[unit]),
+            Store(self.store, moments), plan, read_rows=lambda: prepared(source, self.rows[unit], shared=shared),
             account=greeting.account, service=service, clock=clock, spool_folder=self._spool(),
         )  # fmt: skip
 
@@ -308,6 +315,13 @@ class World:
         self.doubled.add(beginning(msgspec.json.decode(body)["requests"][0]["custom_id"]))
         raise ApiConnectionError("the network lost the answer", connected=True)
 
+    def check_that_custom_ids_name_their_rows(self) -> None:
+        """Check that a row is never sent under the number of another one: the bill would count both as new."""
+        for batch in self.server.simulator.batches():
+            for request in batch.requests if batch.id not in self.foreign else ():
+                text = msgspec.json.decode(request.params)["messages"][0]["content"]
+                assert text.rpartition(" ")[2] == request.custom_id.rpartition("-")[2]
+
     def beginning_of_batch(self, batch_id: str) -> str:
         """Return the beginning of the custom_ids of an ended batch."""
         with self.client.results(batch_id) as chunks:
@@ -326,13 +340,17 @@ def beginning(custom_id: str) -> str:
     return custom_id.rpartition("-")[0]
 
 
-def prepared(unit: str, rows: int) -> Iterator[PreparedRow]:
+def prepared(unit: str, rows: int, *, shared: bool = False) -> Iterator[PreparedRow]:
     for number in range(rows):
-        yield PreparedRow(number, b'{"key":%d}' % number, params_of(f"{unit} {number}"))
+        yield PreparedRow(number, b'{"key":%d}' % number, params_of(f"{unit} {number}", shared=shared))
 
 
-def params_of(text: str) -> bytes:
-    return b'{"model":"claude-haiku-4-5","max_tokens":9,"messages":[{"role":"user","content":"%b"}]}' % text.encode()
+def params_of(text: str, *, shared: bool = False) -> bytes:
+    head = b'"system":"Be brief.",' if shared else b""
+    return b'{"model":"claude-haiku-4-5","max_tokens":9,%b"messages":[{"role":"user","content":"%b"}]}' % (
+        head,
+        text.encode(),
+    )
 
 
 def body_of(text: str, custom_id: str, requests: int) -> bytes:

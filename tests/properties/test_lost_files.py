@@ -101,7 +101,8 @@ class Losses:
             world.store.contents[lost] = content
             finish_unless_changed(world)
         billing = world.control.billing()
-        assert (billing.max_times_billed, billing.rows_billed) == (1, ROWS), f"{lost} was lost at moment {moment}"
+        counts = (billing.max_times_billed, billing.rows_billed, billing.distinct_contents)
+        assert counts == (1, ROWS, ROWS), f"{lost} was lost at moment {moment}"
         assert world.published_keys(UNIT) == list(range(ROWS))
 
 

@@ -1,6 +1,6 @@
 """Attempts die, messages are lost or late, and attempts meet: nothing is paid twice, and every job ends.
 
-The oracle is simple: each row of a job is one content, which the service may bill once. Each batch at the service
+The oracle is simple: each row of a job is one request, which the service may bill once. Each batch at the service
 belongs to exactly one job or to another program, or is a duplicate that the network itself made.
 """
 
@@ -19,9 +19,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from anthropic_batches_provider.batches.ledger import Adopted, JobFolder, Submitted
 from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.prompt_cache import CacheTtl
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.batches.submission import NextLook
+from anthropic_batches_provider.batches.submission import NextLook, Pilot
 from anthropic_batches_provider.errors import (
     ApiError,
     JobStoppedError,
@@ -154,8 +155,8 @@ class Spending(RuleBasedStateMachine):
         self.world.versions[unit] += 1
 
     @precondition(lambda self: self.has_pilots)
-    @rule(unit=st.sampled_from(("a", "b", "c")), pilot=st.sampled_from((0, 1, 2, 5)))
-    def its_author_changes_the_pilot(self, unit: str, pilot: int) -> None:
+    @rule(unit=st.sampled_from(("a", "b", "c")), pilot=st.sampled_from((0, 1, 2, 5, "auto")))
+    def its_author_changes_the_pilot(self, unit: str, pilot: Pilot) -> None:
         self.world.pilots[unit] = pilot
 
     @precondition(lambda self: not self._lost and not self.world.doubles)
@@ -396,7 +397,7 @@ class Spending(RuleBasedStateMachine):
         return {batch_id for outcome in adopted for batch_id in outcome.duplicates}
 
     def _were_asked_anew(self, custom_ids: Sequence[str]) -> bool:
-        """Return whether requests of one content are of several jobs, with one of another version between each two."""
+        """Return whether rows of one content are of several jobs, with one of another version between each two."""
         nonces = [custom_id.partition("-")[0] for custom_id in custom_ids]
         for unit in self.rows:
             jobs = [job.description() for job in self.world.jobs(unit)]
@@ -415,9 +416,10 @@ class Spending(RuleBasedStateMachine):
         assert sum(bills[batch_id].rows_billed for batch_id in owned) == billed, "the output tells all that was paid"
         for batch_id in bills.keys() - owned.keys() - self.world.foreign - replaced:
             assert self.world.beginning_of_batch(batch_id) in self.world.doubled, "the engine sent a shard twice"
-        for content in billing.repeated:
+        self.world.check_that_custom_ids_name_their_rows()
+        for request in billing.repeated:
             # The answer of one of two deliveries is lost: a row that expired in the other may be sent again.
-            sent_once = [name for name in content.custom_ids if beginning(name) not in self.world.doubled]
+            sent_once = [name for name in request.custom_ids if beginning(name) not in self.world.doubled]
             assert len(sent_once) <= 1 or self._were_asked_anew(sent_once), "a row was paid for twice"
         assert surplus <= bills.keys() - owned.keys() - self.world.foreign
 
@@ -471,6 +473,30 @@ def test_nor_where_some_rows_go_first_as_a_pilot(server: SimulatorServer, most: 
     limits = ShardLimits(max_requests=6 if most == 1 else most)
     piloted = spending_on(server, DirectService(server.simulator), limits=limits, in_flight=5, pilot=2)
     run_state_machine_as_test(piloted, settings=profile)
+
+
+@pytest.mark.parametrize(("pilot", "ttl", "most"), [("auto", "5m", 3), ("auto", "1h", 2), (2, "5m", 6)])
+def test_nor_where_each_shard_is_primed_for_the_prompt_cache(
+    server: SimulatorServer, pilot: Pilot, ttl: CacheTtl, most: int
+) -> None:
+    profile = settings(PROFILE, max_examples=50, stateful_step_count=20, derandomize=True)
+    run_state_machine_as_test(primed_on(server, pilot, ttl, most), settings=profile)
+
+
+def primed_on(server: SimulatorServer, pilot: Pilot, ttl: CacheTtl, most: int) -> type[RuleBasedStateMachine]:
+    limits = ShardLimits(max_requests=most)
+    service = DirectService(server.simulator)
+    return spending_on(server, service, limits=limits, in_flight=5, pilot=pilot, prompt_cache=ttl)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize(("pilot", "ttl", "most"), [("auto", "5m", 3), ("auto", "1h", 2), (2, "5m", 6)])
+def test_nor_in_a_thousand_histories_of_primed_jobs(
+    server: SimulatorServer, pilot: Pilot, ttl: CacheTtl, most: int
+) -> None:
+    profile = settings(PROFILE, max_examples=1_000, stateful_step_count=25)
+    run_state_machine_as_test(primed_on(server, pilot, ttl, most), settings=profile)
 
 
 @pytest.mark.long

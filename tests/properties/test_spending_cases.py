@@ -58,7 +58,7 @@ def test_of_two_shards_of_equal_size_in_doubt_each_finds_its_own_batch(world: Wo
     world.control.add_fault("create", "drop_after_commit")
     finish(world, "even")
     world.control.end_batches()
-    assert world.control.billing().max_times_billed == 1
+    check_each_row_billed_once(world, "even")
 
 
 def test_a_process_that_is_paused_after_the_greeting_does_not_date_its_intents_back(world: World) -> None:
@@ -69,7 +69,7 @@ def test_a_process_that_is_paused_after_the_greeting_does_not_date_its_intents_b
     world.pause_after_greeting = 0
     finish(world, "one")
     world.pass_time(HOUR)
-    assert world.control.billing().max_times_billed == 1
+    check_each_row_billed_once(world, "one")
 
 
 def test_a_duplicate_that_the_network_made_is_told_in_the_ledger(world: World) -> None:
@@ -96,6 +96,11 @@ def test_a_duplicate_that_can_no_longer_be_canceled_does_not_hold_up_the_job(wor
     world.doubles = 1
     finish(world, "one")
     assert duplicates(world, "one") == 1
+
+
+def check_each_row_billed_once(world: World, unit: str) -> None:
+    billing, rows = world.control.billing(), world.rows[unit]
+    assert (billing.rows_billed, billing.max_times_billed, billing.distinct_contents) == (rows, 1, rows)
 
 
 def duplicates(world: World, unit: str) -> int:

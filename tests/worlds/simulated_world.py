@@ -134,9 +134,10 @@ class World:
         raise AssertionError("the submission does not end")
 
     def check_each_row_billed_once(self, rows: int) -> None:
+        """Check the bill of rows that have different texts."""
         self.control.end_batches()
         billing = self.control.billing()
-        assert (billing.rows_billed, billing.max_times_billed) == (rows, 1)
+        assert (billing.rows_billed, billing.max_times_billed, billing.distinct_contents) == (rows, 1, rows)
 
 
 def prepared(rows: int, text: str = "hello") -> Iterator[PreparedRow]:

@@ -14,7 +14,7 @@ from anthropic_batches_provider.batches.collection.job_results import JobResults
 from anthropic_batches_provider.batches.collection.round_results import SentBatch
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
 from anthropic_batches_provider.batches.collection.written_parts import WrittenParts
-from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, ShardRecord, ShardState
+from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, ShardState, pilots_by_part
 from anthropic_batches_provider.batches.output.cache_report import CacheReport
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import (
@@ -65,6 +65,7 @@ class JobCollection:
         self._first = 0  # every shard before it is written or failed
         self._collections = job.collection_count()
         self._cache = CacheReport(job)
+        self._pilots = pilots_by_part(job.first_seal())
         context = job_context_of(job, source, settings)
         context.check_columns()
         self._look_at_what_is_there(claim_destination(destination))
@@ -109,7 +110,7 @@ class JobCollection:
             return None
         for state in self._unwritten():
             number, batch = state.shard.shard, batch_of(state)
-            pilots = self._pilots_of(state.shard)
+            pilots = None if batch is None else self._pilots_of(number)
             was_sent_again = any(sent.sends_rows_of(state.shard) for seal in rounds[1:] for sent in seal.shards)
             if batch is None or pilots is None or was_sent_again:
                 continue
@@ -129,13 +130,11 @@ class JobCollection:
             return record
         return None
 
-    def _pilots_of(self, shard: ShardRecord) -> list[SentBatch] | None:
+    def _pilots_of(self, number: int) -> list[SentBatch] | None:
         """Return the pilots that send rows of a shard, with their batches; None while one has not been seen to end."""
-        if not shard.piloted_rows:
-            return []
-        sending = (pilot for pilot in self._job.first_seal().pilot_shards if pilot.sends_rows_of(shard))
-        numbers = {pilot.shard for pilot in sending}
-        found = [(state.shard, batch_of(state)) for state in self._job.known_shards() if state.shard.shard in numbers]
+        pilots = self._pilots.get(number, ())
+        states = self._job.known_shards() if pilots else []
+        found = [(pilot, batch_of(states[pilot.shard])) for pilot in pilots]
         ended = [(pilot, batch) for pilot, batch in found if batch is not None]
         return ended if len(ended) == len(found) else None
 

@@ -11,7 +11,13 @@ from anthropic_batches_provider.batches.collection.ended_batches import ended_ba
 from anthropic_batches_provider.batches.collection.job_context import job_context_of
 from anthropic_batches_provider.batches.collection.round_results import RoundResults
 from anthropic_batches_provider.batches.collection.shard_part import ShardPart
-from anthropic_batches_provider.batches.ledger import CollectionRecord, JobFolder, UnusableRows, is_superseded
+from anthropic_batches_provider.batches.ledger import (
+    CollectionRecord,
+    JobFolder,
+    UnusableRows,
+    is_superseded,
+    pilots_by_part,
+)
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.dead_letters import DEAD_LETTERS_NAME, put_dead_letters
 from anthropic_batches_provider.batches.output.manifest import DeadLetters, Manifest
@@ -50,11 +56,14 @@ class JobResults:
         first, *further = [list(islice(sent, len(seal.shards))) for seal in rounds]
         self._later = [RoundResults(context, shards) for shards in further]
         parts = len(rounds[0].part_shards)
-        pilots = first[parts:]
+        pilots, batch_of = pilots_by_part(rounds[0]), {shard.shard: batch for shard, batch in first}
         self.parts = [
-            ShardPart(context, shard, batch, self._later, [sent for sent in pilots if sent[0].sends_rows_of(shard)])
+            ShardPart(
+                context, shard, batch, self._later,
+                [(pilot, batch_of[pilot.shard]) for pilot in pilots.get(shard.shard, ())],
+            )
             for shard, batch in first[:parts]
-        ]
+        ]  # fmt: skip
 
     @contextmanager
     def opened(self, spool: Path) -> Iterator[None]:

@@ -12,7 +12,7 @@ from anthropic_batches_provider.batches.ledger.collection_records import (
 )
 from anthropic_batches_provider.batches.ledger.job_folder import JobFolder
 from anthropic_batches_provider.batches.ledger.paths import UnitOfWork, slug
-from anthropic_batches_provider.batches.ledger.pilots import SentPilot, sent_pilots
+from anthropic_batches_provider.batches.ledger.pilots import SentPilot, pilots_by_part, sent_pilots
 from anthropic_batches_provider.batches.ledger.records import (
     AccountRecord,
     Adopted,
@@ -74,6 +74,7 @@ __all__ = [
     "is_superseded",
     "jobs_of",
     "latest_parts",
+    "pilots_by_part",
     "rounds_of_all",
     "sent_pilots",
     "slug",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,6 +49,23 @@ def sent_pilots(rounds: Sequence[SealRecord]) -> tuple[SentPilot, ...]:
     together = tuple(shard for shard in first.pilot_shards if not shard.is_primer)
     steps = [step for step in (tuple(primers[:1]), together) if step]
     return tuple(_latest(step, shards, later, len(rounds)) for step, shards in enumerate(steps))
+
+
+def pilots_by_part(seal: SealRecord) -> dict[int, tuple[ShardRecord, ...]]:
+    """Return the pilots and primers of the first round by the number of the shard whose rows they send.
+
+    The shards hold consecutive rows, so that this takes no longer for each of thousands of them.
+
+    :param seal: the first round.
+    """
+    parts = seal.part_shards
+    first_rows = [part.first_row for part in parts]
+    found: dict[int, tuple[ShardRecord, ...]] = {}
+    for pilot in seal.pilot_shards:
+        part = parts[bisect_right(first_rows, pilot.first_row) - 1]
+        if pilot.sends_rows_of(part):
+            found[part.shard] = (*found.get(part.shard, ()), pilot)
+    return found
 
 
 def _latest(step: int, shards: tuple[ShardRecord, ...], later: Sequence[SealRecord], rounds: int) -> SentPilot:

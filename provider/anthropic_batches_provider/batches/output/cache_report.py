@@ -39,6 +39,7 @@ class CacheReport:
         self._job = job
         self._cache = job.first_seal().prompt_cache
         self._uses: dict[int, UseByModel] | None = None
+        self._sum: UseByModel = {}
 
     def tell_part(self, part: PartRecord, batch_id: str) -> None:
         """Tell what the cache did for a part that is about to be recorded; warn if the job turns to a loss by it.
@@ -52,9 +53,10 @@ class CacheReport:
         batches = f"{batch_id} and {counted(others, 'other batch')}" if others else batch_id
         log.info("%s: prompt cache: %s", batches, gains_of(uses, ttl))
         known = self._known_beside(part)
-        before = added_up(known.values())
+        before, is_new = self._sum, part.shard not in known
         known[part.shard] = uses
-        self._warn(before, added_up(known.values()), self._cache)
+        self._sum = added_up([before, uses] if is_new else known.values())
+        self._warn(before, self._sum, self._cache)
 
     def tell_all(self, manifest: Manifest) -> None:
         """Warn of a loss where all rows were collected at once, unless the collection before had one, too.
@@ -70,6 +72,7 @@ class CacheReport:
         if self._uses is None:
             others = (other for other in self._job.known_parts() if other != part)
             self._uses = {shard: added_up(other.tally.cache.values()) for shard, other in latest_parts(others).items()}
+            self._sum = added_up(self._uses.values())
         return self._uses
 
     def _warn(self, before: UseByModel, now: UseByModel, cache: PromptCacheRecord) -> None:

@@ -26,7 +26,7 @@ from anthropic_batches_provider.batches.submission.pilot_gate import OPENS_AFTER
 log = logging.getLogger(__name__)
 
 MOST_FAILED_PRIMERS = 3
-"""So many primers in a row that wrote no entry open the gate."""
+"""So many primers in a row that wrote no entry, or one that died before anything else was sent, open the gate."""
 _MUST_STILL_LIVE: dict[CacheTtl, pendulum.Duration] = {
     "5m": pendulum.duration(minutes=1),
     "1h": pendulum.duration(minutes=5),
@@ -89,22 +89,36 @@ def lives_until(states: Iterable[ShardState], ttl: CacheTtl) -> pendulum.DateTim
 
     :param states: the shards of a job; a request that was answered has read or written the entry.
     """
-    touches: list[tuple[pendulum.DateTime, bool]] = []
+    return _life(states, ttl)[0]
+
+
+def _life(states: Iterable[ShardState], ttl: CacheTtl) -> tuple[pendulum.DateTime | None, int]:
+    """Return also how many primers in a row have found the entry dead since anything else was sent."""
+    touches: list[tuple[pendulum.DateTime, bool, bool]] = []
     for state in states:
-        if state.batch is None:
+        if state.batch is None or _was_not_answered(state):
             continue
-        touches.append((moment(state.batch.created_at), False))
-        if state.end is not None and state.end.ended_at is not None and state.end.request_counts.get("succeeded"):
-            touches.append((moment(state.end.ended_at), True))
+        touches.append((moment(state.batch.created_at), False, _may_prime(state)))
+        if state.end is not None and state.end.ended_at is not None:
+            touches.append((moment(state.end.ended_at), True, False))
     until: pendulum.DateTime | None = None
-    for at, has_certainly_touched in sorted(touches):
-        if has_certainly_touched or (until is not None and at < until):
+    in_vain = 0
+    for at, has_certainly_touched, may_prime in sorted(touches):
+        lives = until is not None and at < until
+        if not has_certainly_touched:
+            in_vain = in_vain + 1 if may_prime and not lives else 0
+        if has_certainly_touched or lives:
             until = at + LIFE[ttl] if until is None else max(until, at + LIFE[ttl])
-    return until
+    return until, in_vain
 
 
 def _may_prime(state: ShardState) -> bool:
     return state.shard.is_primer or state.shard.requests == 1
+
+
+def _was_not_answered(state: ShardState) -> bool:
+    """Return whether it is known that no request of a shard has read or written the entry."""
+    return state.end is not None and not state.end.request_counts.get("succeeded")
 
 
 def _is_unsent(state: ShardState) -> bool:
@@ -122,6 +136,7 @@ class CacheGate:
     ttl: CacheTtl
     _order: SendingOrder = field(default_factory=SendingOrder)
     _lives_until: pendulum.DateTime | None = None
+    _in_vain: int = 0
     _sent: set[int] = field(default_factory=set)
     _in_flight: list[ShardState] = field(default_factory=list)
     _due: ShardState | None = None
@@ -129,13 +144,13 @@ class CacheGate:
     _told: str = ""
 
     def needs_ends(self, order: SendingOrder, now: pendulum.DateTime) -> bool:
-        """Return whether it matters if a running primer has ended meanwhile: nothing else is known to keep the entry.
+        """Return whether it matters if a running batch has ended: those that have do not keep the entry by themselves.
 
         :param now: the service's time.
         """
-        until = lives_until(order.states, self.ttl)
+        until = lives_until([state for state in order.states if not state.is_running], self.ttl)
         is_warm = until is not None and now + _MUST_STILL_LIVE[self.ttl] < until
-        return not is_warm and any(_may_prime(state) and state.is_running for state in order.states)
+        return not is_warm and any(state.is_running for state in order.states)
 
     def look(self, order: SendingOrder, now: pendulum.DateTime) -> None:
         """Take the shards as they are now.
@@ -143,13 +158,13 @@ class CacheGate:
         :param now: the service's time.
         """
         self._order = order
-        self._lives_until = lives_until(order.states, self.ttl)
+        self._lives_until, self._in_vain = _life(order.states, self.ttl)
         self._sent = {state.shard.shard for state in order.states if not _is_unsent(state)}
         running = [state for state in order.states if _may_prime(state) and opens_at(state) is not None]
         late = [state for state in running if (at := opens_at(state)) is not None and at <= now]
         self._in_flight = [state for state in running if state not in late]
         self._due = None if self._in_flight else self._next_primer()
-        self._is_open = self._opens(late)
+        self._is_open = self._opens([state for state in late if self._was_sent_cold(state)], now)
 
     def is_warm(self, now: pendulum.DateTime) -> bool:
         """Return whether the entry lives long enough for a shard that is sent now."""
@@ -173,14 +188,12 @@ class CacheGate:
         return is_it and not self._is_open and not self.is_warm(now)
 
     def room_for(self, state: ShardState, now: pendulum.DateTime) -> int:
-        """Return for how many requests there must be room: a primer that goes first needs that of its shard, too.
+        """Return for how many requests there must be room: a primer that goes first needs that of the next shard, too.
 
         It would have to be sent again if the others had to wait for longer than the entry lives.
         """
-        following = self._first_unsent() if self.is_due(state, now) else None
-        if following is None or following.shard.shard == state.shard.shard:
-            return state.shard.requests
-        return state.shard.requests + following.shard.requests
+        following = self._first_unsent(beside=state) if self.is_due(state, now) else None
+        return state.shard.requests + (0 if following is None else following.shard.requests)
 
     def note_sent(self, state: ShardState, now: pendulum.DateTime) -> None:
         """Take a shard that was just sent, or whose create call has no known outcome yet."""
@@ -206,6 +219,8 @@ class CacheGate:
             return None
         numbers = {state.shard.shard for state in self._in_flight}
         primers = [state for state in states if state.shard.shard in numbers]
+        if all(_is_unsent(state) for state in primers):  # its call has proven void since
+            return NextLook(until=local_now, batch_ids=(), reason="prompt cache: 1 row goes first")
         late = [at - now for state in primers if (at := opens_at(state)) is not None and at > now]
         return NextLook(
             until=local_now + min([_LOOK, *late]),
@@ -223,18 +238,17 @@ class CacheGate:
         primed = self._order.primed_by.get(number)
         return self._first_unsent() is None if primed is None else primed in self._sent
 
-    def _first_unsent(self) -> ShardState | None:
+    def _first_unsent(self, *, beside: ShardState | None = None) -> ShardState | None:
         """Return the first shard that would read the entry and is not sent."""
-        unsent = (state for state in self._order.states if state.shard.shard not in self._sent)
+        not_wanted = self._sent if beside is None else {*self._sent, beside.shard.shard}
+        unsent = (state for state in self._order.states if state.shard.shard not in not_wanted)
         return next((state for state in unsent if not state.shard.is_primer), None)
 
     def _next_primer(self) -> ShardState | None:
         """Return the primer that goes first if the entry is dead: that of the next shard, or of another, or a spare."""
         following = self._first_unsent()
         unsent = [state for state in self._order.states if _may_prime(state) and state.shard.shard not in self._sent]
-        if following is None:
-            return None
-        own = self._order.primer_of.get(following.shard.shard)
+        own = None if following is None else self._order.primer_of.get(following.shard.shard)
 
         def rank(state: ShardState) -> int:
             number = state.shard.shard
@@ -242,9 +256,9 @@ class CacheGate:
 
         return min(unsent, key=rank, default=None)
 
-    def _opens(self, late: Sequence[ShardState]) -> bool:
+    def _opens(self, late: Sequence[ShardState], now: pendulum.DateTime) -> bool:
         """Return whether all may be sent although the entry may be dead; say why if it matters."""
-        if self._first_unsent() is None:
+        if all(self._due is state or state.shard.shard in self._sent for state in self._order.states):
             return True
         if self._in_flight:
             return False
@@ -257,7 +271,15 @@ class CacheGate:
         if self._due is None:
             self._tell("all primers have been sent")
             return True
+        if self._in_vain >= MOST_FAILED_PRIMERS and not self.is_warm(now):
+            self._tell(f"{counted(MOST_FAILED_PRIMERS, 'primer')} in a row were answered, and the task came too late")
+            return True
         return False
+
+    def _was_sent_cold(self, state: ShardState) -> bool:
+        """Return whether a primer was sent since the entry died; any other one is late in vain, and the next can go."""
+        at = opens_at(state)
+        return self._lives_until is None or (at is not None and self._lives_until <= at - OPENS_AFTER)
 
     def _failed_in_a_row(self) -> int:
         """Return how many primers were not answered since the entry was last read or written."""
@@ -267,8 +289,7 @@ class CacheGate:
             for state in self._order.states
             if _may_prime(state)
             and state.batch is not None
-            and state.end is not None
-            and not state.end.request_counts.get("succeeded")
+            and _was_not_answered(state)
             and (since is None or moment(state.batch.created_at) > since)
         )
 

@@ -75,6 +75,10 @@ class ClosedGate:
         """Return whether a shard may be sent."""
         return any(state.shard.shard == shard.shard for shard in self.pilot.shards)
 
+    def is_sent(self, states: Sequence[ShardState]) -> bool:
+        """Return whether all of the pilot was sent, or may have been."""
+        return all(state.batch is not None or state.open_intent is not None for state in self._of(states))
+
     def has_running_batches(self, states: Sequence[ShardState]) -> bool:
         """Return whether a batch of the pilot is not known to have ended."""
         return any(state.is_running for state in self._of(states))

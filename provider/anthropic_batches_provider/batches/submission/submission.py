@@ -7,6 +7,7 @@ create calls.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pendulum
 
@@ -14,6 +15,7 @@ from anthropic_batches_provider.batches.clock import Clock, ServiceClock
 from anthropic_batches_provider.batches.ledger import BatchRecord, JobFolder, ShardState
 from anthropic_batches_provider.batches.limits import REQUESTS_IN_QUEUE
 from anthropic_batches_provider.batches.pauses import QUEUE_FULL, bounded_retry_after
+from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.service import SubmissionService
 from anthropic_batches_provider.batches.submission.cache_gate import CacheGate, SendingOrder
 from anthropic_batches_provider.batches.submission.job_signals import JobSignals
@@ -94,6 +96,7 @@ class Submission:
         """
         if afresh:
             self._job.shards()
+        self._settle_before_looking()
         gate = self._closed_gate()
         order = self._sending_order(gate)
         states = self._job.known_shards()
@@ -102,7 +105,7 @@ class Submission:
         waits: list[NextLook] = []
         unknown: SubmissionOutcomeUnknownError | None = None
         full = self._reason_to_send_nothing(states)
-        for state in order.states:
+        for state in self._due_first(order):
             may_go = full is None and self._admits(gate, state)
             if state.batch is not None or (state.open_intent is None and not may_go):
                 continue
@@ -129,7 +132,18 @@ class Submission:
             return combined(waits)
         if unknown is not None:
             raise unknown
+        unsent = [state for state in self._job.known_shards() if state.batch is None]
+        if unsent:  # what held them back is over: it was so when their turn came
+            reason = f"not sent yet: {counted(len(unsent), 'shard')}"
+            return NextLook(until=self._clock.now(), batch_ids=(), reason=reason)
         return [batch for state in self._job.known_shards() if (batch := state.batch) is not None]
+
+    def _settle_before_looking(self) -> None:
+        """Settle create calls whose answers were lost, so that the gate of the prompt cache sees their batches."""
+        for state in self._job.known_shards() if self._cache is not None else ():
+            if state.open_intent is not None:
+                with suppress(SubmissionOutcomeUnknownError, ApiError):  # met again when it is the shard's turn
+                    self._sender.settle(self._job.shard_state(state.shard))
 
     def _closed_gate(self) -> ClosedGate | None:
         """Return the gate while nothing but the pilot may be sent; None if all may."""
@@ -142,8 +156,9 @@ class Submission:
 
     def _sending_order(self, gate: ClosedGate | None) -> SendingOrder:
         """Return the shards in the order in which they are sent, and show them to the gate of the prompt cache."""
-        # A pilot that is a primer goes first anyway, and nothing but that.
-        self._cache_gate = None if gate is not None and gate.pilot.is_primer else self._cache
+        # A pilot that is a primer goes first anyway, and nothing waits for the entry while another one runs.
+        is_needed = gate is None or not (gate.pilot.is_primer or gate.is_sent(self._job.known_shards()))
+        self._cache_gate = self._cache if is_needed else None
         rounds = self._job.rounds()
         order = SendingOrder.of(rounds, self._job.known_shards())
         if self._cache_gate is None:
@@ -153,6 +168,11 @@ class Submission:
         self._cache_gate.look(order, self.service_now())
         return order
 
+    def _due_first(self, order: SendingOrder) -> list[ShardState]:
+        """Return the shards in their order, but first the primer that must go before them: it may renew the entry."""
+        cache, now = self._cache_gate, self.service_now()
+        return sorted(order.states, key=lambda state: cache is None or not cache.is_due(state, now))
+
     def _admits(self, gate: ClosedGate | None, state: ShardState) -> bool:
         """Return whether a shard may be sent now, if there is room for it."""
         is_let_in = gate is None or gate.admits(state)
@@ -160,7 +180,9 @@ class Submission:
         if cache is None:
             return is_let_in
         now = self.service_now()
-        return (is_let_in or cache.is_due(state, now)) and cache.admits(state, now)
+        if gate is not None and not is_let_in:  # a primer helps the pilot only if that is still to be sent
+            return cache.is_due(state, now) and not gate.is_sent(self._job.known_shards())
+        return cache.admits(state, now)
 
     def is_due(self) -> bool:
         """Return whether advancing again may send more: a batch was seen to end, or some time has passed."""

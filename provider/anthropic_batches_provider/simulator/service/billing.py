@@ -1,27 +1,17 @@
-"""The bill: succeeded rows of ended batches, their tokens, and contents that were billed more than once.
-
-A content is the params of a request without its custom_id: a question that was submitted twice is one content billed
-twice.
-"""
+"""The bill: succeeded rows of ended batches, their tokens, and requests that were billed more than once."""
 
 from __future__ import annotations
 
 from array import array
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from anthropic_batches_provider.simulator.service.billed_requests import BilledRows, RepeatedRequest, count_requests
 from anthropic_batches_provider.simulator.service.prompt_caching import PromptCache
-from anthropic_batches_provider.simulator.service.prompt_contents import content_hash
 from anthropic_batches_provider.simulator.service.result_lines import result_rows
 from anthropic_batches_provider.simulator.service.simulated_batch import MessageBatch
-
-# The size of a content_hash.
-HASH_BYTES = 16
-MOST_REPEATED_LISTED = 100
 
 
 class Tokens(msgspec.Struct, kw_only=True):
@@ -49,37 +39,25 @@ class BatchBill(msgspec.Struct, kw_only=True):
     tokens: Tokens = msgspec.field(default_factory=Tokens)
 
 
-class RepeatedContent(msgspec.Struct, kw_only=True):
-    """A content that was billed more than once, with the custom_ids of all its requests."""
-
-    content: str
-    times: int
-    custom_ids: list[str]
-
-
 class Billing(msgspec.Struct, kw_only=True):
     """The bill of all batches since the start or the last reset, including deleted ones.
 
-    :param distinct_contents: how many different contents were billed.
-    :param max_times_billed: how often the most billed content was billed: 1 for a careful client, 0 if none was billed.
-    :param repeated_contents: how many contents were billed more than once.
+    :param rows_billed: more than ``distinct_requests`` if something was paid for twice.
+    :param distinct_requests: how many different requests were billed; equal contents of one job are different requests.
+    :param distinct_contents: how many different params were billed, whatever their custom_ids and cache marks.
+    :param max_times_billed: how often the most billed request was billed: 1 for a careful client, 0 if none was billed.
+    :param repeated_requests: how many requests were billed more than once.
     :param repeated: the first 100 of them.
     """
 
     rows_billed: int
+    distinct_requests: int
     distinct_contents: int
     max_times_billed: int
-    repeated_contents: int
-    repeated: list[RepeatedContent]
+    repeated_requests: int
+    repeated: list[RepeatedRequest]
     tokens: Tokens
     batches: list[BatchBill]
-
-
-@dataclass(frozen=True)
-class _Detail:
-    bill: BatchBill
-    hashes: bytes
-    indexes: array[int]
 
 
 class BillBook:
@@ -87,47 +65,43 @@ class BillBook:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._details: dict[str, _Detail] = {}
+        self._bills: dict[str, tuple[BatchBill, BilledRows]] = {}
 
     def billing(
         self, batches: list[MessageBatch], *, now: float, cache_of: Callable[[MessageBatch], PromptCache]
     ) -> Billing:
         """Return the bill of ``batches`` at ``now``; takes some 20 µs for each row that was not billed before."""
-        details, bills, total = [], [], Tokens()
+        billed, bills, total = [], [], Tokens()
         for batch in batches:
             if not batch.has_ended(now):
                 bills.append(_open_bill(batch, ended=False))
                 continue
-            if batch.id not in self._details:
-                self._details[batch.id] = self._work_out(batch, cache_of(batch))
-            detail = self._details[batch.id]
-            details.append((batch, detail))
-            bills.append(detail.bill)
-            total.add(detail.bill.tokens)
-        times = _times([detail for _, detail in details])
-        repeated = {content: count for content, count in times.items() if count > 1}
+            if batch.id not in self._bills:
+                self._bills[batch.id] = self._work_out(batch, cache_of(batch))
+            bill, rows = self._bills[batch.id]
+            billed.append(rows)
+            bills.append(bill)
+            total.add(bill.tokens)
+        counts = count_requests(billed)
         return Billing(
             rows_billed=sum(bill.rows_billed for bill in bills),
-            distinct_contents=len(times),
-            max_times_billed=max(times.values(), default=0),
-            repeated_contents=len(repeated),
-            repeated=_repeated(details, dict(list(repeated.items())[:MOST_REPEATED_LISTED])),
+            distinct_requests=counts.distinct_requests,
+            distinct_contents=counts.distinct_contents,
+            max_times_billed=counts.max_times_billed,
+            repeated_requests=counts.repeated_requests,
+            repeated=counts.repeated,
             tokens=total,
             batches=bills,
         )
 
-    def _work_out(self, batch: MessageBatch, cache: PromptCache) -> _Detail:
-        bill = _open_bill(batch, ended=True)
-        # Flat arrays, so that a million billed rows take 24 MB and not a million objects.
-        hashes, indexes = bytearray(), array("L")
+    def _work_out(self, batch: MessageBatch, cache: PromptCache) -> tuple[BatchBill, BilledRows]:
+        bill, indexes = _open_bill(batch, ended=True), array("L")
         for row in result_rows(batch, seed=self._seed, cache=cache):
-            if row.result["type"] != "succeeded":
-                continue
-            bill.rows_billed += 1
-            bill.tokens.add(_tokens(row.result["message"]["usage"]))
-            hashes += content_hash(batch.requests[row.index].params)
-            indexes.append(row.index)
-        return _Detail(bill, bytes(hashes), indexes)
+            if row.result["type"] == "succeeded":
+                bill.tokens.add(_tokens(row.result["message"]["usage"]))
+                indexes.append(row.index)
+        bill.rows_billed = len(indexes)
+        return bill, BilledRows.of(batch, indexes)
 
 
 def _open_bill(batch: MessageBatch, *, ended: bool) -> BatchBill:
@@ -138,27 +112,3 @@ def _open_bill(batch: MessageBatch, *, ended: bool) -> BatchBill:
 
 def _tokens(usage: dict[str, Any]) -> Tokens:
     return Tokens(**{name: usage[name] for name in Tokens.__struct_fields__})
-
-
-def _contents(detail: _Detail) -> list[bytes]:
-    return [detail.hashes[start : start + HASH_BYTES] for start in range(0, len(detail.hashes), HASH_BYTES)]
-
-
-def _times(details: list[_Detail]) -> Counter[bytes]:
-    times: Counter[bytes] = Counter()
-    for detail in details:
-        times.update(_contents(detail))
-    return times
-
-
-def _repeated(details: list[tuple[MessageBatch, _Detail]], times: dict[bytes, int]) -> list[RepeatedContent]:
-    custom_ids: dict[bytes, list[str]] = {content: [] for content in times}
-    if custom_ids:
-        for batch, detail in details:
-            for content, index in zip(_contents(detail), detail.indexes, strict=True):
-                if content in custom_ids:
-                    custom_ids[content].append(batch.requests[index].custom_id)
-    return [
-        RepeatedContent(content=content.hex(), times=count, custom_ids=custom_ids[content])
-        for content, count in times.items()
-    ]

@@ -16,6 +16,9 @@ CHARACTERS_PER_TOKEN = 4
 TOKENS_OF_A_PICTURE = 1_500
 TOKENS_OF_A_MESSAGE = 4
 MAX_BREAKPOINTS = 4
+# The size of a content_hash and a question_hash.
+HASH_BYTES = 16
+_MARK = b'"cache_control"'
 
 Params = dict[str, Any]
 
@@ -133,5 +136,32 @@ def breakpoints(params: Params) -> list[Breakpoint]:
 
 def content_hash(params: bytes | memoryview | msgspec.Raw) -> bytes:
     """Hash params to 16 bytes that do not depend on spaces or on the order of keys."""
-    canonical = msgspec.json.encode(msgspec.json.decode(params), order="deterministic")
-    return blake2b(canonical, digest_size=16).digest()
+    return _digest(msgspec.json.decode(params))
+
+
+def question_hash(params: bytes) -> bytes:
+    """Hash params as :func:`content_hash` does, but without marks of the prompt cache: they change no question.
+
+    A system prompt of one text block counts as its text, since a mark needs the block.
+    """
+    found = msgspec.json.decode(params)
+    if _MARK in params:
+        _remove_marks(found)
+    match found:
+        case {"system": [{"type": "text", "text": text, **others}]} if not others:
+            found["system"] = text
+    return _digest(found)
+
+
+def _remove_marks(params: Params) -> None:
+    contents = [message.get("content") for message in _list_of_dicts(params.get("messages"))]
+    blocks = [
+        block for each in (params.get("tools"), params.get("system"), *contents) for block in _list_of_dicts(each)
+    ]
+    inner = [block for holder in blocks for block in _list_of_dicts(holder.get("content"))]
+    for holder in (params, *blocks, *inner):
+        holder.pop("cache_control", None)
+
+
+def _digest(params: Params) -> bytes:
+    return blake2b(msgspec.json.encode(params, order="deterministic"), digest_size=HASH_BYTES).digest()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from anthropic_batches_provider.batches.ledger import SealRecord, ShardRecord, sent_pilots
+import msgspec
+
+from anthropic_batches_provider.batches.ledger import SealRecord, ShardRecord, pilots_by_part, sent_pilots
 
 
 def shard(number: int, requests: int = 1, *, primer: bool = False) -> ShardRecord:
@@ -45,3 +47,13 @@ def test_each_goes_again_in_a_round_of_its_own() -> None:
 
 def test_a_further_round_of_failed_rows_is_none() -> None:
     assert shown(seal(PART, PILOT, pilots=1), seal(shard(4, 2), number=2)) == [(0, 1, 0, 5, 1)]
+
+
+def test_each_pilot_and_primer_belongs_to_the_shard_that_holds_its_row() -> None:
+    def at(number: int, first_row: int, requests: int, piloted: int = 0) -> ShardRecord:
+        return msgspec.structs.replace(shard(number, requests), first_row=first_row, piloted_rows=piloted)
+
+    parts = [at(0, 0, 7, piloted=3), at(1, 10, 1), at(2, 11, 9, piloted=1)]
+    pilots = [at(3, 4, 1), at(4, 20, 1), at(5, 6, 1), at(6, 9, 1)]
+    found = pilots_by_part(seal(*parts, *pilots, pilots=4))
+    assert {part: [pilot.shard for pilot in sent] for part, sent in found.items()} == {0: [3, 5, 6], 2: [4]}

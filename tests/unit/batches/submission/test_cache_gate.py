@@ -70,6 +70,14 @@ def test_a_batch_of_which_nothing_was_answered_writes_no_entry() -> None:
     assert lives_until([state(0, 0, 10, succeeded=0)], "1h") is None
 
 
+@pytest.mark.parametrize(("ended", "expected"), [(None, 90), (45, 70)])
+def test_a_batch_renews_the_entry_until_it_is_known_that_nothing_of_it_was_answered(
+    ended: int | None, expected: int
+) -> None:
+    states = [state(0, 0, 10), state(1, 30, ended, succeeded=0)]
+    assert lives_until(states, "1h") == START.add(minutes=expected)
+
+
 def seal(number: int, *shards: ShardRecord, pilots: int = 0) -> SealRecord:
     return SealRecord(rows=1, fingerprint="", round=number, shards=shards, pilots=pilots)
 

@@ -158,11 +158,12 @@ def test_the_body_of_a_pilot_keeps_within_its_bound_under_any_number_of_a_shard(
 def test_primers_go_alone_and_are_of_middle_length(sizes: list[int], primers: int, count: int) -> None:
     with first_shard(sizes) as shard:
         whole = {int(each["custom_id"].rpartition("-")[2]): each["params"] for each in requests_in(shard.requests_path)}
+        lengths = [len(line) for line in shard.requests_path.read_bytes().splitlines(keepends=True)]
         chosen = chosen_rows(shard, primers=primers, pilot=count, nonce=NONCE)
-        others, outer = sorted(sizes[1:]), (len(sizes) - 1) // 4
+        others, outer = sorted(lengths[1:]), (len(sizes) - 1) // 4
         middle = others[outer : len(others) - outer]
         assert len(chosen.primers) == min(primers, len(middle))
-        assert all(middle[0] <= sizes[position] <= middle[-1] for position in chosen.primers)
+        assert all(middle[0] <= lengths[position] <= middle[-1] for position in chosen.primers)
         assert len(chosen.pilot) == min(count, len(sizes) - 1 - len(chosen.primers))
         rest, taken = take_rows(shard, chosen.groups)
         sent = [

@@ -182,7 +182,7 @@ def test_only_succeeded_rows_are_billed_and_repeats_are_told() -> None:
     create(sim)
     bill = sim.billing()
     assert (bill.rows_billed, bill.distinct_contents, bill.max_times_billed) == (18, 10, 2)
-    assert bill.repeated_contents == 8
+    assert bill.repeated_requests == 8
     assert all(repeat.custom_ids[0] == repeat.custom_ids[1] for repeat in bill.repeated)
     assert bill.tokens.input_tokens == sum(batch.tokens.input_tokens for batch in bill.batches) > 0
 
