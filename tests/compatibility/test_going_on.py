@@ -171,7 +171,7 @@ def test_a_sensor_sees_the_end_of_the_batches_and_the_stored_reference_leads_to_
     assert ran.xcom("wait") == case.kept("wait", "ended", "collected")["xcoms"]["return_value"]
     assert ran.xcom("cancel") == {"canceled": [], "untouched": case.batch_ids}
     stored = case.kept("results", "ended", "collected")["xcoms"]["return_value"]
-    unlike = {"times": None, "provider_version": None}
+    unlike = {"times": None, "provider_version": None, "cost": None}
     stored["counts"] = with_new_counts(stored["counts"])
     stored |= {"verdicts": {"fits": stored["counts"]["succeeded"]}, "repairs": {}, "repair_errors": {}}
     stored |= {"output_schema": None, "table": None, "columns": [], "dead_letters": None, "prompt_cache": None}

@@ -289,7 +289,8 @@ def test_a_model_whose_cache_is_not_known_has_tokens_and_no_gain(
     assert told.written_tokens == PREFIX
     assert (told.saved_tokens, told.above_least_tokens) == (None, None)
     assert "saved tokens unknown" in caplog.text
-    assert warnings(caplog) == []
+    (warning,) = warnings(caplog)
+    assert "does not know `claude-novel-9`. Its costs are unknown" in warning
 
 
 def test_results_that_do_not_count_were_paid_for_and_are_told(task: OneTask) -> None:
@@ -358,7 +359,8 @@ def test_a_job_whose_requests_are_not_marked_by_us_tells_nothing_and_keeps_nothi
     assert manifest.as_dict()["prompt_cache"] is None
     assert JobProgress.of(task.job(), now=task.world.clock().now()).prompt_cache is None
     assert [part.tally.cache for part in task.job().parts()] == [{}, {}, {}]
-    assert "rompt cache" not in caplog.text
+    assert "Prompt cache of" not in caplog.text
+    assert "prompt cache:" not in caplog.text
 
 
 def test_of_batches_that_belong_to_no_job_nothing_is_told(task: OneTask, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from anthropic_batches_provider.batches.ledger import (
     sent_pilots,
 )
 from anthropic_batches_provider.batches.message_batch import moment
+from anthropic_batches_provider.batches.money.dollars import exact_dollars, pico_of
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.prompt_cache.cache_gains import CacheGains, gains_of
 from anthropic_batches_provider.batches.prompt_cache.cache_uses import added_up
@@ -112,6 +113,36 @@ class CacheProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostProgress:
+    """What the requests whose rows are written cost.
+
+    :param usd: in dollars, to the last digit; None while nothing is written, or if prices are not known.
+    :param is_at_least: whether the cost of some requests is unknown.
+    """
+
+    usd: str | None = None
+    is_at_least: bool = False
+
+    @classmethod
+    def of(cls, job: JobFolder, parts: Mapping[int, PartRecord]) -> CostProgress:
+        """Add up what is recorded of a job.
+
+        :param parts: the latest part of each shard; there are none of a job that is collected into memory.
+        """
+        collection = job.last_collection()
+        if not parts and collection is not None:
+            return cls(usd=collection.cost_usd, is_at_least=collection.cost_is_at_least)
+        known = [part.tally.costs for part in parts.values() if part.tally.costs is not None]
+        if not known:
+            return cls()
+        costs = [cost for by_model in known for cost in by_model.values()]
+        return cls(
+            usd=exact_dollars(sum(pico_of(cost["cost_usd"]) for cost in costs)),
+            is_at_least=len(known) < len(parts) or any(cost["unknown_requests"] for cost in costs),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
     """The progress of a job.
 
@@ -126,6 +157,7 @@ class JobProgress:
     :param seconds: the time since the job was opened.
     :param pilot: the rows that are sent before the others; None if there are none.
     :param prompt_cache: what the prompt cache did; None for a job without one.
+    :param cost: what the requests whose rows are written cost.
     """
 
     rows: int
@@ -139,6 +171,7 @@ class JobProgress:
     seconds: float
     pilot: PilotProgress | None = None
     prompt_cache: CacheProgress | None = None
+    cost: CostProgress = CostProgress()
 
     @classmethod
     def of(cls, job: JobFolder, *, now: pendulum.DateTime) -> JobProgress:
@@ -148,6 +181,7 @@ class JobProgress:
         collection = job.last_collection()
         # By shard: a shard is written more than once if the destination or the format changes meanwhile.
         known = job.known_parts()
+        latest = latest_parts(known)
         parts = {part.shard: part.rows for part in known if part.collection == number}
         return cls(
             rows=job.first_seal().rows,
@@ -160,7 +194,8 @@ class JobProgress:
             rows_collected=max(sum(parts.values()), collection.rows if collection is not None else 0),
             seconds=(now - moment(job.description().opened_at)).total_seconds(),
             pilot=PilotProgress.of(job),
-            prompt_cache=CacheProgress.of(job, latest_parts(known)),
+            prompt_cache=CacheProgress.of(job, latest),
+            cost=CostProgress.of(job, latest),
         )
 
     @property
@@ -180,12 +215,15 @@ class JobProgress:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as plain JSON values."""
+        figures = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "cost"}
         return {
-            **dataclasses.asdict(self),
+            **figures,
             "rows_per_second": self.rows_per_second,
             "seconds_left": self.seconds_left,
             "pilot": None if self.pilot is None else self.pilot.as_dict(),
             "prompt_cache": None if self.prompt_cache is None else self.prompt_cache.as_dict(),
+            "cost_usd": self.cost.usd,
+            "cost_is_at_least": self.cost.is_at_least,
         }
 
     def __str__(self) -> str:

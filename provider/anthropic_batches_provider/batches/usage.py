@@ -5,7 +5,8 @@ Invariant: unreported usage is counted as such (``unreported_requests``) and nev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any
 
@@ -77,6 +78,9 @@ def usage_numbers(usage: bytes | bytearray | memoryview | msgspec.Raw | None) ->
 BilledUsage = tuple[tuple[int, ...], str | None, str | None]
 """What :func:`billed_usage` returns."""
 
+Price = Callable[[str | None, BilledUsage | None], object]
+"""Takes the model that the message of a request names, and its :func:`billed_usage`."""
+
 
 def billed_usage(usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> BilledUsage | None:
     """Return what the cost of one request depends on.
@@ -109,25 +113,35 @@ class UsageByModel:
 
     def __init__(self) -> None:
         self._totals: dict[str, list[int]] = {}
-        self._times: dict[tuple[str | None, bytes], int] = {}
+        self._times: dict[tuple[str | None, bytes, Price | None], int] = {}
 
-    def add(self, model: str | None, usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> None:
+    def add(
+        self,
+        model: str | None,
+        usage: bytes | bytearray | memoryview | msgspec.Raw | None,
+        price: Price | None = None,
+    ) -> None:
         """Count one request.
 
         :param model: the model that the message names; None counts as ``unknown``.
         :param usage: see :meth:`Usage.from_api`.
+        :param price: is called once for each request, at the latest by :meth:`add_up`; so usage is decoded only once.
         """
-        reported = model, b"" if usage is None else bytes(usage)
+        reported = model, b"" if usage is None else bytes(usage), price
         times = self._times
         times[reported] = times.get(reported, 0) + 1
         if len(times) > _MOST_DIFFERENT:
-            self._add_up()
+            self.add_up()
 
-    def _add_up(self) -> None:
-        for (model, usage), times in self._times.items():
-            totals = self._totals.setdefault(model or UNKNOWN_MODEL, [0] * len(_NAMES))
-            for index, number in enumerate(_read(usage)):
-                totals[index] += times * number
+    def add_up(self) -> None:
+        """Add up and price what was counted so far; the sums are asked for only after this."""
+        for (model, usage, price), times in self._times.items():
+            name = model or UNKNOWN_MODEL
+            numbers = _read(usage) if price is None else _priced(model, usage, price, times)
+            if times != 1:
+                numbers = tuple(times * number for number in numbers)
+            totals = self._totals.get(name)
+            self._totals[name] = list(numbers) if totals is None else list(map(operator.add, totals, numbers))
         self._times.clear()
 
     def include(self, usage: Mapping[str, Mapping[str, int]]) -> None:
@@ -139,7 +153,7 @@ class UsageByModel:
 
     def by_model(self) -> dict[str, Usage]:
         """Return the sums so far, with the models in alphabetical order."""
-        self._add_up()
+        self.add_up()
         return {model: Usage(**dict(zip(_NAMES, self._totals[model], strict=True))) for model in sorted(self._totals)}
 
     def total(self) -> Usage:
@@ -223,6 +237,16 @@ def _read(usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> tuple[i
     return _numbers(reported)
 
 
+def _priced(model: str | None, usage: bytes, price: Price, times: int) -> tuple[int, ...]:
+    """Price equal requests, and return the numbers of one in the order of :class:`Usage`."""
+    billed = billed_usage(usage)
+    price(model, billed)
+    if times > 1:
+        for _ in range(times - 1):
+            price(model, billed)
+    return _UNREPORTED if billed is None else (1, 0, *billed[0])
+
+
 def _numbers(reported: _ApiUsage) -> tuple[int, ...]:
     if reported.input_tokens is None and reported.output_tokens is None:
         return _UNREPORTED
@@ -232,7 +256,9 @@ def _numbers(reported: _ApiUsage) -> tuple[int, ...]:
     hour_writes = writes.ephemeral_1h_input_tokens or 0
     split_writes = hour_writes + (writes.ephemeral_5m_input_tokens or 0)
     # 5 minutes is the API's default, so tokens that it does not split count there.
-    all_writes = max(reported.cache_creation_input_tokens or 0, split_writes)
+    all_writes = reported.cache_creation_input_tokens or 0
+    if split_writes > all_writes:
+        all_writes = split_writes
     return (
         1,
         0,

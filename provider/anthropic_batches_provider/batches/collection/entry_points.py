@@ -17,6 +17,7 @@ from anthropic_batches_provider.batches.collection.plain_batches import PlainBat
 from anthropic_batches_provider.batches.ledger import JobFolder
 from anthropic_batches_provider.batches.output.cache_report import CacheReport, tell_of_job
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.cost_report import tell_cost
 from anthropic_batches_provider.batches.output.dead_letters import tell_dead_letters
 from anthropic_batches_provider.batches.output.destination import (
     Destination,
@@ -34,7 +35,7 @@ from anthropic_batches_provider.batches.output.publishing import (
     publish,
 )
 from anthropic_batches_provider.batches.output.row_sink import CountedRows
-from anthropic_batches_provider.batches.output.tally import Tally, tally_of
+from anthropic_batches_provider.batches.output.tally import tally_of, tally_of_parts
 from anthropic_batches_provider.batches.service import ResultsSource
 
 _XCOM = "xcom"
@@ -90,11 +91,11 @@ def collect_batches(
     previous = claim_destination(destination)
     taken = {part.name for part in previous.parts} if previous else set()
     names = part_names(work.short_id, len(work.parts), destination.format, taken)
-    tally = Tally()
+    tally = tally_of_parts(settings.prices)
     parts = []
     with crash_advice(destination), collection_spool(settings) as spool:
         for name, part in zip(names, work.parts, strict=True):
-            written = write_part(part, name, destination, spool)
+            written = write_part(part, name, destination, spool, settings.prices)
             tally.include(written.tally)
             parts.append(PartFile.at(destination.uri, written.name, rows=written.rows, size=written.bytes))
         return publish(work, destination, tuple(parts), tally, settings=settings, spool=spool)
@@ -116,7 +117,8 @@ def rows_for_xcom(
     Otherwise raises the same errors as :func:`collect_job`.
     """
     found = JobResults(work, source, settings) if isinstance(work, JobFolder) else PlainBatches(work, source, settings)
-    tally = tally_of(found.prompt_cache)
+    born = {batch.id: batch.created_at for batch in found.batches}
+    tally = tally_of(found.prompt_cache, settings.prices, born.get)
     sink = RowsInMemory(found.layout, max_bytes=max_bytes, total_rows=sum(part.rows for part in found.parts))
     rows = CountedRows(sink, tally)
     with collection_spool(settings) as spool, found.opened(spool):
@@ -132,6 +134,7 @@ def rows_for_xcom(
     if isinstance(work, JobFolder):
         CacheReport(work).tell_all(manifest)
     found.close(manifest)
+    tell_cost(manifest)
     return XComRows(rows=sink.rows, manifest=manifest)
 
 

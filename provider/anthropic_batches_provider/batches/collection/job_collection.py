@@ -27,7 +27,7 @@ from anthropic_batches_provider.batches.output.manifest import Manifest, PartFil
 from anthropic_batches_provider.batches.output.part_files import part_names, write_part
 from anthropic_batches_provider.batches.output.publishing import collection_spool, crash_advice, publish
 from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
-from anthropic_batches_provider.batches.output.tally import Tally
+from anthropic_batches_provider.batches.output.tally import tally_of_parts
 from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import ApiError, BatchOutcomeError, LedgerError
 
@@ -184,7 +184,7 @@ class JobCollection:
         return self._write_and_publish(work)
 
     def _write_and_publish(self, work: JobResults) -> Manifest:
-        tally = Tally()
+        tally = tally_of_parts(self._settings.prices)
         parts = []
         with (
             crash_advice(self._destination),
@@ -268,7 +268,12 @@ class JobCollection:
         number = part.shard.shard
         with crash_advice(self._destination), collection_spool(self._settings) as spool:
             written = write_part(
-                part, self._names[number], self._destination, spool, before_put=self._check_not_overtaken
+                part,
+                self._names[number],
+                self._destination,
+                spool,
+                self._settings.prices,
+                before_put=self._check_not_overtaken,
             )
         record = PartRecord(
             shard=number,

@@ -118,6 +118,8 @@ class JobResults:
                 tries=self._settings.tries,
                 judged_by=self._judged_by,
                 billed_rows=manifest.counts.billed + manifest.foreign_results + manifest.duplicate_results,
+                cost_usd=None if manifest.cost is None else manifest.cost.cost_usd,
+                cost_is_at_least=manifest.cost is not None and manifest.cost.at_least,
                 cache=cache_use_in(manifest.usage) if self.prompt_cache is not None else {},
             )
         )

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+import pendulum
+
 from anthropic_batches_provider.batches.collection.ended_batches import check_ended, check_whole, retrieve
 from anthropic_batches_provider.batches.judging import judge_text
 from anthropic_batches_provider.batches.ledger import PromptCacheRecord
@@ -79,6 +81,10 @@ class _PlainPart:
     def layout(self) -> RowLayout:
         """Which columns of the result the rows have."""
         return _layout(self._settings)
+
+    def created_at(self, batch_id: str) -> pendulum.DateTime | None:
+        """Return when the batch was created; there is no other."""
+        return self.batch.created_at
 
     def write_to(self, rows: CountedRows, spool: Path) -> None:
         """Pass on the rows in the order of the API's results."""

@@ -100,6 +100,7 @@ class RoundResults:
         self._failures: dict[int, ApiError | BatchOutcomeError] = {}
         self._spool: Path | None = None
         self.first_shard = sent[0][0].shard
+        self.batches = [batch for _, batch in sent]
 
     @contextmanager
     def opened(self, spool: Path) -> Iterator[None]:

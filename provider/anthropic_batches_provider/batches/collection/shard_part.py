@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import msgspec
+import pendulum
 
 from anthropic_batches_provider.batches.collection.dead_letters import dead_letters_of
 from anthropic_batches_provider.batches.collection.job_context import RESULTS_REMAIN, JobContext
@@ -72,6 +74,12 @@ class ShardPart:
     def layout(self) -> RowLayout:
         """Which columns of the result the rows have."""
         return self._context.layout
+
+    def created_at(self, batch_id: str) -> pendulum.DateTime | None:
+        """Return when the service created a batch that sent rows of this shard; None if it does not say."""
+        first = (self.batch, *(batch for _, batch in self._pilots))
+        batches = chain(first, *(later.batches for later in self._later))
+        return next((batch.created_at for batch in batches if batch.id == batch_id), None)
 
     def write_to(self, rows: CountedRows, spool: Path) -> None:
         """Pass on the rows in input order, each with the one result that counts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -33,6 +34,8 @@ class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param foreign_results: results that answered no request of the shard.
     :param duplicate_results: further results for a request that already had one.
     :param cache: by message batch and model, what the answers report of the prompt cache; empty in jobs without one.
+    :param costs: by model, the fields of :meth:`.ModelCost.as_dict`; None if prices were not known, and in parts of
+        before this was recorded.
     """
 
     kinds: tuple[tuple[str, str | None, str | None, int], ...] = ()
@@ -44,6 +47,7 @@ class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
     foreign_results: int = 0
     duplicate_results: int = 0
     cache: dict[str, dict[str, CacheUse]] = {}
+    costs: dict[str, dict[str, Any]] | None = None
 
 
 class PartRecord(Record, frozen=True, kw_only=True):
@@ -85,6 +89,9 @@ class CollectionRecord(Record, frozen=True, kw_only=True):
         of before this was recorded.
     :param billed_rows: rows that were billed, or may have been: succeeded, missing or unreadable, and results without
         a row of their own; None in records of before this was recorded.
+    :param cost_usd: what the requests cost, in dollars to the last digit; None if that is not known, and in records of
+        before this was recorded.
+    :param cost_is_at_least: whether the cost of some requests is unknown.
     :param cache: by model, what the answers report of the prompt cache; empty in jobs without one.
     """
 
@@ -99,6 +106,8 @@ class CollectionRecord(Record, frozen=True, kw_only=True):
     tries: str = ""
     judged_by: str = ""
     billed_rows: int | None = None
+    cost_usd: str | None = None
+    cost_is_at_least: bool = False
     cache: dict[str, CacheUse] = msgspec.field(default_factory=dict)
 
 

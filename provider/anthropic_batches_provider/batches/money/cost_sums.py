@@ -99,9 +99,17 @@ class CostSums:
 
         return add_if_known
 
-    def _unknown_cost(self, model: str | None, reason: str) -> int | None:
+    def add_unknown(self, model: str | None, reason: str, requests: int = 1) -> None:
+        """Count requests whose cost is unknown.
+
+        :param model: the model that their messages name; None if none is known.
+        :param reason: why.
+        """
         reasons = self._unknown.setdefault(model or UNKNOWN_MODEL, Counter())
-        reasons[reason if reason in reasons or len(reasons) < _MOST_REASONS else MORE_REASONS] += 1
+        reasons[reason if reason in reasons or len(reasons) < _MOST_REASONS else MORE_REASONS] += requests
+
+    def _unknown_cost(self, model: str | None, reason: str) -> int | None:
+        self.add_unknown(model, reason)
         return None
 
     def _told_unknown_cost(self, model: str | None, reason: str) -> int | None:

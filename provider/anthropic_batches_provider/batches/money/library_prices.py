@@ -39,8 +39,7 @@ BATCH_PRICES_SINCE = dt.date(2026, 10, 14)
 
 NOT_INSTALLED = UnknownPrices(
     "Costs are unknown, since genai-prices is not installed. Run "
-    "pip install 'airflow-provider-anthropic-batches[money]', or give the prices of your models with `prices=`. "
-    "Nothing else depends on it."
+    "pip install 'airflow-provider-anthropic-batches[money]' to see them. Nothing else depends on it."
 )
 """What there is without the extra."""
 
@@ -59,6 +58,11 @@ _UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueErr
 class LibraryPrices:
     """The prices of genai-prices, or none if it is not installed."""
 
+    @staticmethod
+    def is_installed() -> bool:
+        """Return whether genai-prices can be imported; it is imported for that."""
+        return _library() is not None
+
     def of(self, model: str, day: dt.date) -> ModelPrices | UnknownPrices:
         """Return what a model charged on a day, for inference anywhere.
 
@@ -76,7 +80,7 @@ class LibraryPrices:
             return UnknownPrices(f"The price of `{model}` in {library.name} could not be read: {error!r}. {_GIVE}")
 
 
-_GIVE = "Its costs are unknown. Give its prices with `prices=`, or install a newer genai-prices."
+_GIVE = "Its costs are unknown. Install a newer genai-prices, if there is one that has its prices."
 
 
 @dataclass(frozen=True, slots=True)

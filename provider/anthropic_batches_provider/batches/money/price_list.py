@@ -68,6 +68,13 @@ class PriceList:
                 self.tell_once(found.reason, level=logging.INFO if found is NOT_INSTALLED else logging.WARNING)
         return found
 
+    def are_known(self) -> bool:
+        """Return whether there are prices at all; log once if there are none, since genai-prices is not installed."""
+        if self._given is not None or not isinstance(self._public, LibraryPrices) or LibraryPrices.is_installed():
+            return True
+        self.tell_once(NOT_INSTALLED.reason, level=logging.INFO)
+        return False
+
     def tell_once(self, reason: str, level: int = logging.WARNING) -> None:
         """Log why costs are unknown, unless that was logged before; after 20 reasons, no more."""
         if reason not in self._told and len(self._told) < _MOST_TOLD:

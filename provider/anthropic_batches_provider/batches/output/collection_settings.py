@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anthropic_batches_provider.batches.clock import Clock, SystemClock
+from anthropic_batches_provider.batches.money.price_list import PriceList
 from anthropic_batches_provider.batches.output.column_choice import EVERY_COLUMN, ColumnChoice
 
 
@@ -22,6 +23,7 @@ class CollectionSettings:
     :param dead_letters: also write the rows that stay without a usable answer, with their requests.
     :param keep_requests: keep the job's request files, which hold the prompts.
     :param tries: names the tries of a task that collects its own job; else "".
+    :param prices: the prices that hold for the requests, each looked up once.
     :param clock: gives the time and sleeps between attempts to fetch.
     :param moved: called whenever a part of a job is in place.
     """
@@ -33,5 +35,6 @@ class CollectionSettings:
     dead_letters: bool = False
     keep_requests: bool = False
     tries: str = ""
+    prices: PriceList = field(default_factory=PriceList, compare=False)
     clock: Clock = field(default_factory=SystemClock)
     moved: Callable[[], None] = lambda: None

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.money.job_cost import JobCost
 from anthropic_batches_provider.batches.prompt_cache.cache_gains import JobCacheGains
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
 from anthropic_batches_provider.batches.verdicts import FITS
@@ -153,6 +154,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     :param duplicate_results: further results for a request that has one; left out of the output.
     :param dead_letters: where the failed rows are with their requests; None if none are there, or none were asked for.
     :param prompt_cache: what the prompt cache did; None for a job without one.
+    :param cost: what all requests cost, results that do not count included; None if prices are not known.
     :param replaced: files of the previous manifest that this one makes obsolete; removed once it is in place.
     """
 
@@ -180,6 +182,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     duplicate_results: int = 0
     dead_letters: DeadLetters | None = None
     prompt_cache: JobCacheGains | None = None
+    cost: JobCost | None = None
     replaced: tuple[str, ...] = ()
 
     @property

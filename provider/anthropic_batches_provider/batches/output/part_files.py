@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anthropic_batches_provider.batches.ledger import TallyRecord
+from anthropic_batches_provider.batches.money.price_list import PriceList
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.output.formats import OutputFormat
 from anthropic_batches_provider.batches.output.row_sink import CountedRows
@@ -37,6 +38,7 @@ def write_part(
     name: str,
     destination: Destination,
     spool: Path,
+    prices: PriceList,
     *,
     before_put: Callable[[], None] = lambda: None,
 ) -> WrittenPart:
@@ -44,10 +46,11 @@ def write_part(
 
     :param name: the name of the file in the destination.
     :param spool: local folder.
+    :param prices: the prices that hold for the job.
     :param before_put: called when the local file is complete; if it raises, the destination stays as it is.
     """
     path = spool / "part"
-    tally = tally_of(part.prompt_cache)
+    tally = tally_of(part.prompt_cache, prices, part.created_at)
     try:
         with destination.format.open(path, part.layout) as sink:
             part.write_to(CountedRows(sink, tally), spool)

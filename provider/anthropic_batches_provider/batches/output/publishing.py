@@ -19,6 +19,7 @@ from anthropic_batches_provider import __version__
 from anthropic_batches_provider.batches.byte_lines import split_lines
 from anthropic_batches_provider.batches.output.cache_report import job_gains, tell_of_job
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
+from anthropic_batches_provider.batches.output.cost_report import tell_cost
 from anthropic_batches_provider.batches.output.dead_letters import (
     DEAD_LETTERS_NAME,
     put_dead_letters,
@@ -90,6 +91,7 @@ def publish(
     work.close(manifest)
     log.info("Published %s at %s: %s", counted(manifest.counts.rows, "row"), manifest.destination, manifest.counts)
     tell_of_job(manifest)
+    tell_cost(manifest)
     return manifest
 
 
@@ -234,6 +236,7 @@ def manifest_of(work: OutputSource, tally: Tally, settings: CollectionSettings, 
         foreign_results=tally.foreign_results,
         duplicate_results=tally.duplicate_results,
         prompt_cache=job_gains(work, tally),
+        cost=tally.cost(),
     )
 
 

@@ -25,14 +25,9 @@ class CountedRows:
     def __init__(self, sink: RowSink, tally: Tally) -> None:
         self._count = tally.add
         self._hand_on = sink.add
-        self._tally = tally
+        self.count_strays = tally.count_strays
 
     def add(self, row: AnsweredRow) -> None:
         """Take the next row."""
         self._count(row)
         self._hand_on(row)
-
-    def count_strays(self, *, foreign: int, duplicates: int) -> None:
-        """Count results that are not rows: those that answer no request, and those that repeat an answer."""
-        self._tally.foreign_results += foreign
-        self._tally.duplicate_results += duplicates

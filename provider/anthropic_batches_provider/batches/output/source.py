@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+import pendulum
+
 from anthropic_batches_provider.batches.ledger import PromptCacheRecord
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.columns import RowLayout
@@ -38,6 +40,9 @@ class OutputPart(Protocol):
     @property
     def prompt_cache(self) -> PromptCacheRecord | None:
         """How the requests use the prompt cache; None if they do not, or if nobody knows."""
+
+    def created_at(self, batch_id: str) -> pendulum.DateTime | None:
+        """Return when the service created a batch that a result of these rows comes from; None if it does not say."""
 
     def write_to(self, rows: CountedRows, spool: Path) -> None:
         """Fetch the results and pass on the answered rows, in the order of the output.

@@ -26,6 +26,7 @@ from anthropic_batches_provider.batches.collection import (
 from anthropic_batches_provider.batches.collection.unusable_rows import read_unusable_rows
 from anthropic_batches_provider.batches.judging import judge, model_checks
 from anthropic_batches_provider.batches.ledger import ColumnRecord, EndRecord, LocalStorage, ShardRecord
+from anthropic_batches_provider.batches.money.request_costs import MISSING_RESULT, STRAY_RESULT
 from anthropic_batches_provider.batches.output.column_choice import ColumnChoice
 from anthropic_batches_provider.batches.output.columns import FIRST_COLUMNS, RESULT_COLUMNS
 from anthropic_batches_provider.batches.output.destination import (
@@ -232,11 +233,15 @@ def test_the_manifest_counts_what_was_written(job: EndedJob) -> None:
         "columns": [],
         "dead_letters": None,
         "prompt_cache": None,
+        "cost": manifest.as_dict()["cost"],
         "foreign_results": 1,
         "duplicate_results": 0,
         "replaced": [],
     }
     assert manifest.usage["claude-haiku-5-5"]["output_tokens"] == 3
+    assert manifest.cost is not None
+    assert (manifest.cost.requests, manifest.cost.at_least) == (1, True)
+    assert manifest.cost.unknown == {MISSING_RESULT: 1, STRAY_RESULT: 1}
     assert manifest.failed_rows == 4
     assert [(part.name, part.rows) for part in manifest.parts] == [
         ("part-00000-01234567.jsonl", 3),
