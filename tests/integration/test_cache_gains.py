@@ -273,9 +273,18 @@ def test_a_prefix_that_the_model_does_not_cache_is_named_once(
     _, told = finished(task)
     assert (told.requests, told.tokens, told.hit_share, told.saved_tokens) == (ROWS, 0, None, 0)
     (warning,) = warnings(caplog)
-    assert "nothing was written to or read from the cache by 8 answered requests" in warning
+    assert "nothing was written to or read from the cache by its pilot" in warning
     assert "no prefix of fewer than 512 tokens for claude-haiku-5-5." in warning
     assert said in warning
+
+
+def test_a_job_without_a_pilot_names_it_with_its_first_part(task: OneTask, caplog: pytest.LogCaptureFixture) -> None:
+    task.arguments = replace(task.arguments, params_of=asking(tokens=300), pilot=0)
+    sealed(task, prefix_tokens=300)
+    finished(task)
+    (warning,) = warnings(caplog)
+    assert "nothing was written to or read from the cache by 8 answered requests" in warning
+    assert "no prefix of fewer than 512 tokens for claude-haiku-5-5." in warning
 
 
 def test_a_model_whose_cache_is_not_known_has_tokens_and_no_gain(

@@ -360,7 +360,7 @@ def test_a_pilot_that_wrote_nothing_to_the_cache_says_so_before_the_rest_is_sent
     assert isinstance(waiting, NextLook)
     task.wait(waiting)
     task.stint()
-    assert "wrote nothing to the prompt cache and read nothing from it" in caplog.text
+    assert "nothing was written to or read from the cache by its pilot" in caplog.text
     check_home(task, task.finish())
     assert task.world.control.billing().tokens.cache_creation_input_tokens == 0
 

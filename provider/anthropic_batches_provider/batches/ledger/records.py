@@ -215,6 +215,7 @@ class PilotRecord(Record, frozen=True, kw_only=True):
     :param output_tokens: of each answer, ascending.
     :param cache_creation_tokens: written to the prompt cache.
     :param cache_read_tokens: read from it, because an earlier job has written them.
+    :param model: the model that answered; "" if none did, or if they differ.
     :param seconds: from the batch's creation to its end; None if the service does not say.
     """
 
@@ -231,12 +232,18 @@ class PilotRecord(Record, frozen=True, kw_only=True):
     output_tokens: tuple[int, ...] = ()
     cache_creation_tokens: int = 0
     cache_read_tokens: int = 0
+    model: str = ""
     seconds: float | None = None
 
     @property
     def perhaps_billed(self) -> int:
         """Number of rows that were answered, or may have been."""
         return sum(self.verdicts.values())
+
+    @property
+    def cached_nothing(self) -> bool:
+        """Whether rows were answered, and neither wrote to the prompt cache nor read from it."""
+        return bool(self.succeeded) and not self.cache_creation_tokens + self.cache_read_tokens
 
     @property
     def judged(self) -> int:

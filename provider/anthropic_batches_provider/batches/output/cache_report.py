@@ -11,7 +11,13 @@ import math
 
 import msgspec
 
-from anthropic_batches_provider.batches.ledger import JobFolder, PartRecord, PromptCacheRecord, latest_parts
+from anthropic_batches_provider.batches.ledger import (
+    JobFolder,
+    PartRecord,
+    PromptCacheRecord,
+    latest_parts,
+    sent_pilots,
+)
 from anthropic_batches_provider.batches.message_batch import MessageBatch
 from anthropic_batches_provider.batches.output.manifest import Manifest
 from anthropic_batches_provider.batches.output.source import OutputSource
@@ -24,7 +30,7 @@ from anthropic_batches_provider.batches.prompt_cache.cache_gains import (
     gains_of,
 )
 from anthropic_batches_provider.batches.prompt_cache.cache_uses import UseByModel, added_up, cache_use_in
-from anthropic_batches_provider.batches.prompt_cache.cached_models import caching_of
+from anthropic_batches_provider.batches.prompt_cache.cached_models import why_nothing_was_cached
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +83,12 @@ class CacheReport:
 
     def _warn(self, before: UseByModel, now: UseByModel, cache: PromptCacheRecord) -> None:
         was, gains = gains_of(before, cache.ttl), gains_of(now, cache.ttl)
-        if gains.requests and not gains.tokens and not was.requests:
+        if gains.requests and not gains.tokens and not was.requests and not self._pilot_has_told():
             log.warning(
                 "The prompt cache of %s has no effect so far: nothing was written to or read from the cache by %s. %s "
                 "Without an effect it costs nothing more than no cache.",
-                self._job.uri, counted(gains.requests, "answered request"), _why_nothing(now, cache),
+                self._job.uri, counted(gains.requests, "answered request"),
+                why_nothing_was_cached(max(now, key=lambda name: now[name].requests), cache.prefix_tokens),
             )  # fmt: skip
         if _wastes(gains) and not _wastes(was):
             log.warning(
@@ -89,6 +96,11 @@ class CacheReport:
                 "that are sent already are paid for as they are.",
                 self._job.uri, gains, self._advice(cache),
             )  # fmt: skip
+
+    def _pilot_has_told(self) -> bool:
+        """Return whether a pilot has shown that nothing is cached, which was said when it was judged."""
+        records = (self._job.pilot(pilot) for pilot in sent_pilots(self._job.rounds()))
+        return any(record is not None and record.cached_nothing for record in records)
 
     def _advice(self, cache: PromptCacheRecord) -> str:
         if not any(shard.is_primer for shard in self._job.first_seal().pilot_shards):
@@ -106,20 +118,6 @@ class CacheReport:
 def _wastes(gains: CacheGains) -> bool:
     """Return whether the cache loses, and not only because few requests have read yet what had to be written."""
     return gains.loses and bool(gains.above_least_tokens)
-
-
-def _why_nothing(uses: UseByModel, cache: PromptCacheRecord) -> str:
-    model = max(uses, key=lambda name: uses[name].requests)
-    known = caching_of(model)
-    least = "" if known is None else f" of fewer than {known.least_tokens:,} tokens"
-    counted_as = "" if cache.prefix_tokens is None else f" Yours was counted as {cache.prefix_tokens:,} tokens."
-    if known is not None and cache.prefix_tokens is not None and cache.prefix_tokens >= known.least_tokens:
-        advice = "That is enough: ask Anthropic's support, with the id of a batch."
-    else:
-        advice = (
-            "Choose a model that caches shorter prefixes, share more text, or leave out prompt_cache= the next time."
-        )
-    return f"The service silently caches no prefix{least} for {model}.{counted_as} {advice}"
 
 
 def job_gains(work: OutputSource, tally: Tally) -> JobCacheGains | None:

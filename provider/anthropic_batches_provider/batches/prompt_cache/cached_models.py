@@ -78,3 +78,21 @@ def break_even_rows(caching: CachingOfModel, ttl: CacheTtl) -> int:
     while write + (rows - 1) * caching.read >= rows:
         rows += 1
     return rows
+
+
+def why_nothing_was_cached(model: str, prefix_tokens: int | None) -> str:
+    """Return sentences that say why requests neither wrote nor read an entry, and what to do.
+
+    :param model: the model that answered.
+    :param prefix_tokens: the tokens of the marked prefix, as the API counted them; None if it did not.
+    """
+    known = caching_of(model)
+    least = "" if known is None else f" of fewer than {known.least_tokens:,} tokens"
+    counted_as = "" if prefix_tokens is None else f" Yours was counted as {prefix_tokens:,} tokens."
+    if known is not None and prefix_tokens is not None and prefix_tokens >= known.least_tokens:
+        advice = "That is enough: ask Anthropic's support, with the id of a batch."
+    else:
+        advice = (
+            "Choose a model that caches shorter prefixes, share more text, or leave out prompt_cache= the next time."
+        )
+    return f"The service silently caches no prefix{least} for {model}.{counted_as} {advice}"

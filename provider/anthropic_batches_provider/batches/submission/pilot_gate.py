@@ -28,6 +28,7 @@ from anthropic_batches_provider.batches.ledger import (
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts, moment
 from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS, AnsweredRow
 from anthropic_batches_provider.batches.plurals import counted
+from anthropic_batches_provider.batches.prompt_cache.cached_models import why_nothing_was_cached
 from anthropic_batches_provider.batches.requests import OutputSchema
 from anthropic_batches_provider.batches.results import ExpectedRows, missing_result, spooled_results
 from anthropic_batches_provider.batches.service import ResultsSource
@@ -267,18 +268,15 @@ def _tell(job: JobFolder, record: PilotRecord) -> None:
             "Not all of the pilot's rows can be used: %s. For example: %s",
             ", ".join(f"{count:,} {name}" for name, count in found.items()), record.example or "no message",
         )  # fmt: skip
-    if record.succeeded and not record.cache_creation_tokens + record.cache_read_tokens and _is_marked(job):
+    cache = job.first_seal().prompt_cache
+    if cache is not None and record.cached_nothing:
         log.warning(
-            "The pilot of %s wrote nothing to the prompt cache and read nothing from it: the rest will cost as much as "
-            "without prompt_cache. Perhaps the model caches no prefix so short, or a gateway removes cache_control.",
-            job.uri,
+            "The prompt cache of %s has no effect: nothing was written to or read from the cache by its pilot. %s "
+            "The rest will cost as much as without prompt_cache.",
+            job.uri, why_nothing_was_cached(record.model or "the model", cache.prefix_tokens),
         )  # fmt: skip
     if record.outcome == "nothing":
         log.warning("The pilot of %s has shown nothing: none of its rows was answered. %s", job.uri, record.example)
-
-
-def _is_marked(job: JobFolder) -> bool:
-    return job.first_seal().prompt_cache is not None
 
 
 def _spread(name: str, tokens: Sequence[int]) -> str:

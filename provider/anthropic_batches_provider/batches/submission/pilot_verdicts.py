@@ -42,6 +42,7 @@ def judged_pilot(rows: Iterable[AnsweredRow], *, seconds: float | None = None) -
         output_tokens=tuple(sorted(seen.output_tokens)),
         cache_creation_tokens=seen.cache_creation_tokens,
         cache_read_tokens=seen.cache_read_tokens,
+        model=seen.models.pop() if len(seen.models) == 1 else "",
         seconds=seconds,
     )
 
@@ -69,6 +70,7 @@ class _Seen:
         self.verdicts: Counter[str] = Counter()
         self._examples: dict[bool, str] = {}
         self.cache_creation_tokens = self.cache_read_tokens = 0
+        self.models: set[str] = set()
         self.input_tokens: list[int] = []
         self.output_tokens: list[int] = []
 
@@ -77,6 +79,7 @@ class _Seen:
         self.rows += 1
         if result.result_type == "succeeded":
             self.succeeded += 1
+            self.models.add(result.model or "")
             self.verdicts[row.verdict or FITS] += 1
             self._add_usage(Usage.from_api(result.usage))
         elif result.result_type == "errored":
