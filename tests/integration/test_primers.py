@@ -296,6 +296,18 @@ def test_an_answer_that_was_lost_is_settled_before_others_are_sent_cold(task: On
     assert writes_and_reads(task) == (3, 47)
 
 
+def test_a_shard_of_one_row_does_not_go_before_the_verdict_of_the_pilot_while_there_are_primers(task: OneTask) -> None:
+    waiting = task.stint(rows=9, rows_per_shard=9, pilot=5)
+    assert isinstance(waiting, NextLook)
+    task.wait(waiting)
+    task.world.control.add_fault("create", "status", status=429, times=1)
+    task.stint()
+    pause(task, 3)
+    task.stint()
+    assert [state.batch is not None for state in task.job().shards()] == [False, True, True, False, False]
+    check_home(task, task.finish())
+
+
 def test_without_a_pilot_all_go_at_once_and_the_cache_starts_cold(task: OneTask) -> None:
     manifest = task.finish(pilot=0)
     assert sent(task) == [20, 20, 10]

@@ -254,7 +254,10 @@ class CacheGate:
 
         def rank(state: ShardState) -> int:
             number = state.shard.shard
-            return 0 if number == own else 1 if number in self._order.primed_by or not state.shard.is_primer else 2
+            if number == own:
+                return 0
+            # A shard of one row that primes the others is of the rest: before a pilot's verdict it goes only in need.
+            return 3 if not state.shard.is_primer else 1 if number in self._order.primed_by else 2
 
         return min(unsent, key=rank, default=None)
 
