@@ -22,10 +22,13 @@ AT_ONCE = 60.0
 """So long it takes at most from the decision to send a shard to its batch."""
 FAILED_PRIMERS = 3
 """After so many primers without an answer a job waits for none."""
+PRIMERS_IN_VAIN = 10
+"""Nor after so many whose entry died before anything else was sent."""
 
 UNEXPLAINED = "nothing outside the job"
 LATE_PRIMER = "a primer that took longer than 2 hours"
 FAILED = "3 primers in a row without an answer"
+IN_VAIN = "10 primers in a row whose entry died before the task came back"
 NO_PRIMERS = "no primers left, after some in vain or without an answer"
 UNANSWERED = "batches without any answer, which read and renewed nothing"
 LATE_BATCH = "a batch that the service made later than it was asked to"
@@ -236,6 +239,8 @@ def _why_cold(sent: Sent, spell: Spell, lives: Sequence[Spell], ttl: str, world:
     believed = spells([*before, sent], ttl, lambda each: each.answered > 0 or not each.has_failed(now))
     if any(each is sent for life in believed for each in life.warm):
         return UNANSWERED
+    if _in_vain_before(lives) >= PRIMERS_IN_VAIN:
+        return IN_VAIN
     primers = [each for each in before if each.round == sent.round and each.may_prime]
     if len(primers) >= world.primers[sent.round - 1] and _some_were_lost(primers, lives, now, world):
         return NO_PRIMERS
@@ -243,6 +248,17 @@ def _why_cold(sent: Sent, spell: Spell, lives: Sequence[Spell], ttl: str, world:
         # A primer may end before what went without one, for the reason that let that go.
         return _why_cold(cold[0], spell, lives, ttl, world)
     return UNEXPLAINED
+
+
+def _in_vain_before(lives: Sequence[Spell]) -> int:
+    """Return how many single rows in a row, before the last life, wrote an entry, and nothing else was answered."""
+    found = 0
+    for life in reversed(lives[:-1]):
+        answered = [sent for sent in (*life.cold, *life.warm) if sent.answered]
+        if not all(sent.may_prime for sent in answered):
+            break
+        found += sum(sent.answered for sent in life.cold)
+    return found
 
 
 def _is_given_up(primer: Sent, now: float, world: World) -> bool:
