@@ -17,12 +17,13 @@ from anthropic_batches_provider.batches.limits import REQUESTS_IN_QUEUE
 from anthropic_batches_provider.batches.pauses import QUEUE_FULL, bounded_retry_after
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.service import SubmissionService
-from anthropic_batches_provider.batches.submission.cache_gate import CacheGate, SendingOrder
+from anthropic_batches_provider.batches.submission.cache_gate import CacheGate
 from anthropic_batches_provider.batches.submission.job_signals import JobSignals
 from anthropic_batches_provider.batches.submission.next_look import NextLook, combined
 from anthropic_batches_provider.batches.submission.pilot_gate import ClosedGate, PilotGate, PilotRules
 from anthropic_batches_provider.batches.submission.running_batches import RunningBatches, running_ids
 from anthropic_batches_provider.batches.submission.sealing import seal_pilot_again
+from anthropic_batches_provider.batches.submission.sending_order import SendingOrder
 from anthropic_batches_provider.batches.submission.settlement_rules import SubmissionBounds
 from anthropic_batches_provider.batches.submission.shard_sender import ShardSender, submitted_summary
 from anthropic_batches_provider.batches.submission.window import Window, asked_to_wait_until, lowered_window

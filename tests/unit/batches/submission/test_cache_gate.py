@@ -1,4 +1,4 @@
-"""Until when the entry of the prompt cache lives, and in which order shards go: pure, from facts of the ledger."""
+"""Until when the entry of the prompt cache lives: pure, from facts of the ledger."""
 
 from __future__ import annotations
 
@@ -10,24 +10,16 @@ from anthropic_batches_provider.batches.ledger import (
     EndRecord,
     IntentRecord,
     OutcomeRecord,
-    SealRecord,
     ShardRecord,
     ShardState,
     Submitted,
 )
 from anthropic_batches_provider.batches.ledger.shard_state import Attempt
 from anthropic_batches_provider.batches.prompt_cache import CacheTtl
-from anthropic_batches_provider.batches.submission.cache_gate import SendingOrder, lives_until
+from anthropic_batches_provider.batches.submission.cache_gate import lives_until
 
 START = pendulum.datetime(2026, 11, 29, 12)
 Times = tuple[int, int | None]
-
-
-def shard(number: int, first_row: int = 0, *, requests: int = 1, piloted: int = 0, primer: bool = False) -> ShardRecord:
-    return ShardRecord(
-        shard=number, requests=requests, first_row=first_row, body_bytes=1, requests_file="", rows_file="",
-        piloted_rows=piloted, is_primer=primer,
-    )  # fmt: skip
 
 
 def at(minute: int) -> str:
@@ -43,7 +35,8 @@ def state(number: int, created: int, ended: int | None, succeeded: int = 1) -> S
     end = None if ended is None else EndRecord(
         shard=number, batch_id=batch.batch_id, ended_at=at(ended), request_counts=counts
     )  # fmt: skip
-    return ShardState(shard=shard(number), attempts=(Attempt(intent=intent, outcome=outcome),), end=end)
+    sent = ShardRecord(shard=number, requests=1, first_row=0, body_bytes=1, requests_file="", rows_file="")
+    return ShardState(shard=sent, attempts=(Attempt(intent=intent, outcome=outcome),), end=end)
 
 
 @pytest.mark.parametrize(
@@ -76,32 +69,3 @@ def test_a_batch_renews_the_entry_until_it_is_known_that_nothing_of_it_was_answe
 ) -> None:
     states = [state(0, 0, 10), state(1, 30, ended, succeeded=0)]
     assert lives_until(states, "1h") == START.add(minutes=expected)
-
-
-def seal(number: int, *shards: ShardRecord, pilots: int = 0) -> SealRecord:
-    return SealRecord(rows=1, fingerprint="", round=number, shards=shards, pilots=pilots)
-
-
-def test_each_primer_follows_its_shard_and_spare_ones_come_last() -> None:
-    first = seal(
-        1,
-        shard(0, 0, requests=7, piloted=3),
-        shard(1, 10, requests=1),  # too small for a primer
-        shard(2, 11, requests=9, piloted=1),
-        shard(3, 4, primer=True),
-        shard(4, 15, primer=True),
-        shard(5, 6, primer=True),
-        pilots=3,
-    )
-    second = seal(2, shard(6, 2, primer=True), shard(7, 3, requests=4), shard(8, 12, primer=True))
-    states = [ShardState(shard=each) for each in (*first.shards, *second.shards)]
-    order = SendingOrder.of([first, second], states)
-    assert [each.shard.shard for each in order.states] == [0, 3, 1, 2, 4, 5, 6, 7, 8]
-    assert order.primer_of == {0: 3, 2: 4, 7: 6}
-
-
-def test_the_order_of_a_job_without_primers_is_that_of_its_numbers() -> None:
-    sealed = seal(1, shard(0, 0, requests=2, piloted=1), shard(1, 3, requests=2), shard(2, 1), pilots=1)
-    order = SendingOrder.of([sealed], [ShardState(shard=each) for each in sealed.shards])
-    assert [each.shard.shard for each in order.states] == [0, 1, 2]
-    assert order.primer_of == {}
