@@ -68,9 +68,9 @@ def _sections(what: str, python: str, home: Path, options: argparse.Namespace) -
     if what == "faults":
         return _faults(python, home, options.only)
     if what == "cache":
-        return iter([report.Section("cache", cache.as_table(cache.measure(python, home / "cache")))])
+        return _cache(python, home)
     if what == "imports":
-        return iter([report.Section("imports", imports.as_table(imports.measure(python)))])
+        return _imports(python)
     if what == "judging":
         return _judging(home, options.rounds)
     if what == "prompts":
@@ -84,6 +84,14 @@ def _faults(python: str, home: Path, only: str | None) -> Iterator[report.Sectio
     cases = [case for case in CASES if only is None or only in case.name]
     outcomes = run_cases(python, home / "faults", lambda text: print(text, flush=True), cases)
     yield report.Section("faults", faults_table(outcomes, cases))
+
+
+def _cache(python: str, home: Path) -> Iterator[report.Section]:
+    yield report.Section("cache", cache.as_table(cache.measure(python, home / "cache")))
+
+
+def _imports(python: str) -> Iterator[report.Section]:
+    yield report.Section("imports", imports.as_table(imports.measure(python)))
 
 
 def _size(python: str, home: Path, rounds: int) -> Iterator[report.Section]:

@@ -7,6 +7,7 @@ and nothing of the gate that sends them.
 from __future__ import annotations
 
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -57,6 +58,7 @@ def bring_home(asked: Arrangement, folder: Path) -> PrefixAccount:
     folder.mkdir()
     job = CachedJob(asked, folder)
     manifest = job.bring_home()
+    shutil.rmtree(folder)
     rows = job.output(manifest)
     assert [row["key"] for row in rows] == list(range(asked.rows))
     answered = [row["key"] for row in rows if row["result_type"] == "succeeded"]
