@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
-from tests.dags.conftest import DagRunner, rows_in
+from tests.dags.conftest import DagRunner, check_told, rows_in
 
 ROWS, PILOT = 30, 5
 LASTS = 2.0
@@ -53,10 +53,12 @@ def test_a_mistake_is_known_after_the_pilot_and_the_corrected_task_succeeds(
     assert {instance.try_number for instance in run.dag_run.get_task_instances() if instance.state == "failed"} == {1}
     assert [create.requests for create in control.received().creates] == [PILOT, PILOT]
     assert control.billing().rows_billed == 0
-    told = capfd.readouterr().out
-    assert "the API refused 5 of 5 requests as they are" in told
-    assert "inference_geo: Input should be 'us' or 'global'" in told
-    assert "Nothing was billed, so the corrected task replaces the job without asking." in told
+    check_told(
+        capfd,
+        "the API refused 5 of 5 requests as they are",
+        "inference_geo: Input should be 'us' or 'global'",
+        "Nothing was billed, so the corrected task replaces the job without asking.",
+    )
 
     assert set(dags.run("pilot", conf).tasks.values()) == {"success"}
     assert sorted(create.requests or 0 for create in control.received().creates) == [*[PILOT] * 4, *[ROWS - PILOT] * 2]
