@@ -16,7 +16,7 @@ import pytest
 
 from anthropic_batches_provider.batches.collection import collect_batches, rows_for_xcom
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, PartRecord
-from anthropic_batches_provider.batches.money import library_prices
+from anthropic_batches_provider.batches.money import published_prices
 from anthropic_batches_provider.batches.money.request_costs import UNPRICED_PART
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import Destination
@@ -67,10 +67,10 @@ def task(world: World, tmp_path: Path) -> OneTask:
 def without_prices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let genai-prices be missing."""
     monkeypatch.setitem(sys.modules, "genai_prices", None)
-    library_prices._library.cache_clear()
+    published_prices._library.cache_clear()
     yield
     monkeypatch.undo()
-    library_prices._library.cache_clear()
+    published_prices._library.cache_clear()
 
 
 def billed(task: OneTask) -> dict[str, dict[str, Decimal]]:

@@ -18,7 +18,7 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any
 
-from anthropic_batches_provider.batches.money.model_names import without_date
+from anthropic_batches_provider.batches.model_names import without_date
 from anthropic_batches_provider.batches.money.unit_prices import (
     HALF,
     SEARCHES_OF_A_PRICE,

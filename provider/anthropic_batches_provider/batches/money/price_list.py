@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from anthropic_batches_provider.batches.money.given_prices import GivenPrices
-from anthropic_batches_provider.batches.money.library_prices import NOT_INSTALLED, LibraryPrices
+from anthropic_batches_provider.batches.money.published_prices import NOT_INSTALLED, PublishedPrices
 from anthropic_batches_provider.batches.money.unit_prices import ModelPrices, NotWholeError, UnknownPrices
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class PublicPrices(Protocol):
     """Prices that hold for everyone, by day."""
 
     def of(self, model: str, day: dt.date) -> ModelPrices | UnknownPrices:
-        """See :meth:`.LibraryPrices.of`."""
+        """See :meth:`.PublishedPrices.of`."""
 
 
 class PriceList:
@@ -47,7 +47,7 @@ class PriceList:
 
     def __init__(self, given: GivenPrices | None = None, *, public: PublicPrices | None = None) -> None:
         self._given = given
-        self._public = public or LibraryPrices()
+        self._public = public or PublishedPrices()
         self._known: dict[tuple[str, dt.date, str | None], ModelPrices | UnknownPrices] = {}
         self._told: set[str] = set()
 
@@ -70,7 +70,7 @@ class PriceList:
 
     def are_known(self) -> bool:
         """Return whether there are prices at all; log once if there are none, since genai-prices is not installed."""
-        if self._given is not None or not isinstance(self._public, LibraryPrices) or LibraryPrices.is_installed():
+        if self._given is not None or not isinstance(self._public, PublishedPrices) or PublishedPrices.is_installed():
             return True
         self.tell_once(NOT_INSTALLED.reason, level=logging.INFO)
         return False

@@ -5,9 +5,9 @@ Source: https://platform.claude.com/docs/en/build-with-claude/prompt-caching and
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from anthropic_batches_provider.batches.model_names import without_date
 from anthropic_batches_provider.batches.prompt_cache.cache_rules import CacheTtl
 
 
@@ -61,15 +61,13 @@ MODELS = {
     "claude-3-5-haiku": CachingOfModel(least_tokens=2_048),
 }
 
-_SNAPSHOT = re.compile(r"-\d{8}\Z")
-
 
 def caching_of(model: str) -> CachingOfModel | None:
     """Return how a model's prompt cache works; None for a model that is not known here.
 
     :param model: its id as the API writes it, with or without the date of a snapshot.
     """
-    return MODELS.get(_SNAPSHOT.sub("", model))
+    return MODELS.get(without_date(model))
 
 
 def break_even_rows(caching: CachingOfModel, ttl: CacheTtl) -> int:

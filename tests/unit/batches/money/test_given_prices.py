@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from anthropic_batches_provider.batches.money.given_prices import GivenPrices
-from anthropic_batches_provider.batches.money.library_prices import LibraryPrices
+from anthropic_batches_provider.batches.money.published_prices import PublishedPrices
 from anthropic_batches_provider.batches.money.unit_prices import ModelPrices, UnitPrices, UnknownPrices
 from anthropic_batches_provider.batches.prompt_cache.cached_models import MODELS
 from anthropic_batches_provider.errors import ConfigurationError
@@ -154,7 +154,7 @@ def test_messages_name_where_the_prices_were_given() -> None:
 
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_what_follows_from_input_is_what_the_library_says(model: str) -> None:
-    public = LibraryPrices().of(model, dt.date(2026, 10, 13))
+    public = PublishedPrices().of(model, dt.date(2026, 10, 13))
     if isinstance(public, UnknownPrices):
         assert model in ("claude-mythos-5", "claude-mythos-5-1", "claude-mythos-preview")
         return

@@ -6,8 +6,8 @@ import logging
 import pytest
 
 from anthropic_batches_provider.batches.money.given_prices import GivenPrices
-from anthropic_batches_provider.batches.money.library_prices import NOT_INSTALLED
 from anthropic_batches_provider.batches.money.price_list import PriceList
+from anthropic_batches_provider.batches.money.published_prices import NOT_INSTALLED
 from anthropic_batches_provider.batches.money.unit_prices import ModelPrices, UnitPrices, UnknownPrices
 
 NOON = dt.datetime(2026, 11, 27, 12, tzinfo=dt.UTC)

@@ -20,7 +20,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from anthropic_batches_provider.batches.money.model_names import without_date
+from anthropic_batches_provider.batches.model_names import without_date
 from anthropic_batches_provider.batches.money.unit_prices import (
     HALF,
     SEARCHES_OF_A_PRICE,
@@ -55,7 +55,7 @@ _KNOWN_KEYS = frozenset(key for keys in _KEYS.values() for key in keys)
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
-class LibraryPrices:
+class PublishedPrices:
     """The prices of genai-prices, or none if it is not installed."""
 
     @staticmethod

@@ -14,8 +14,8 @@ from genai_prices import data_snapshot
 from genai_prices.data import providers
 from genai_prices.types import ModelInfo, ModelPrice, Tier, TieredPrices
 
-from anthropic_batches_provider.batches.money import library_prices
-from anthropic_batches_provider.batches.money.library_prices import NOT_INSTALLED, LibraryPrices
+from anthropic_batches_provider.batches.money import published_prices
+from anthropic_batches_provider.batches.money.published_prices import NOT_INSTALLED, PublishedPrices
 from anthropic_batches_provider.batches.money.unit_prices import ModelPrices, UnknownPrices
 
 TODAY = dt.date(2026, 11, 27)
@@ -29,20 +29,20 @@ def opus() -> Iterator[ModelInfo]:
     place = next(index for index, model in enumerate(ANTHROPIC.models) if model.id == "claude-opus-5-5")
     original = ANTHROPIC.models[place]
     ANTHROPIC.models[place] = changed = copy.deepcopy(original)
-    library_prices._library.cache_clear()
+    published_prices._library.cache_clear()
     yield changed
     ANTHROPIC.models[place] = original
-    library_prices._library.cache_clear()
+    published_prices._library.cache_clear()
 
 
 def prices_of(model: str, day: dt.date = TODAY) -> ModelPrices:
-    found = LibraryPrices().of(model, day)
+    found = PublishedPrices().of(model, day)
     assert isinstance(found, ModelPrices), found
     return found
 
 
 def reason_for(model: str, day: dt.date = TODAY) -> str:
-    found = LibraryPrices().of(model, day)
+    found = PublishedPrices().of(model, day)
     assert isinstance(found, UnknownPrices), found
     return found.reason
 
@@ -163,17 +163,17 @@ def test_a_library_that_cannot_be_read_costs_no_job(monkeypatch: pytest.MonkeyPa
     def broken(*_: Any) -> Any:
         raise AttributeError("model_price")
 
-    monkeypatch.setattr(library_prices, "_library", lambda: library_prices._Library("genai-prices 9", broken))
+    monkeypatch.setattr(published_prices, "_library", lambda: published_prices._Library("genai-prices 9", broken))
     reason = reason_for("claude-opus-5-5")
     assert "`claude-opus-5-5` in genai-prices 9 could not be read: AttributeError('model_price')" in reason
 
 
 def test_without_the_extra_all_is_unknown_and_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "genai_prices", None)
-    library_prices._library.cache_clear()
-    assert LibraryPrices().of("claude-opus-5-5", TODAY) is NOT_INSTALLED
+    published_prices._library.cache_clear()
+    assert PublishedPrices().of("claude-opus-5-5", TODAY) is NOT_INSTALLED
     assert "pip install 'airflow-provider-anthropic-batches[money]'" in NOT_INSTALLED.reason
-    library_prices._library.cache_clear()
+    published_prices._library.cache_clear()
 
 
 def test_prices_that_others_downloaded_in_this_process_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ def test_prices_that_others_downloaded_in_this_process_are_not_used(monkeypatch:
     monkeypatch.setattr(
         data_snapshot, "_custom_snapshot", data_snapshot.DataSnapshot(providers=[], from_auto_update=True)
     )
-    library_prices._library.cache_clear()
+    published_prices._library.cache_clear()
     assert prices_of("claude-opus-5-5") == expected
 
 
@@ -190,5 +190,5 @@ def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("connected")
 
     monkeypatch.setattr(socket.socket, "connect", refused)
-    library_prices._library.cache_clear()
+    published_prices._library.cache_clear()
     assert prices_of("claude-opus-5-5").batch.input == 2_000_000

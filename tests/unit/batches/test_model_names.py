@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from anthropic_batches_provider.batches.money.model_names import without_date
+from anthropic_batches_provider.batches.model_names import without_date
 
 
 @pytest.mark.parametrize(
