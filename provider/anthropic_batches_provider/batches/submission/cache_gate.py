@@ -102,8 +102,7 @@ class CacheGate:
         :param now: the service's time.
         """
         until = lives_until([state for state in order.states if not state.is_running], self.ttl)
-        is_warm = until is not None and now + _MUST_STILL_LIVE[self.ttl] < until
-        return not is_warm and any(state.is_running for state in order.states)
+        return not self._is_long_enough(until, now) and any(state.is_running for state in order.states)
 
     def look(self, order: SendingOrder, now: pendulum.DateTime) -> None:
         """Take the shards as they are now.
@@ -121,7 +120,10 @@ class CacheGate:
 
     def is_warm(self, now: pendulum.DateTime) -> bool:
         """Return whether the entry lives long enough for a shard that is sent now."""
-        return self._lives_until is not None and now + _MUST_STILL_LIVE[self.ttl] < self._lives_until
+        return self._is_long_enough(self._lives_until, now)
+
+    def _is_long_enough(self, until: pendulum.DateTime | None, now: pendulum.DateTime) -> bool:
+        return until is not None and now + _MUST_STILL_LIVE[self.ttl] < until
 
     def admits(self, state: ShardState, now: pendulum.DateTime) -> bool:
         """Return whether a shard may be sent now.
