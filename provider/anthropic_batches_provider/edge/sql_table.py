@@ -6,6 +6,7 @@ It is imported when DAGs are parsed; what connects to a database is imported onl
 from __future__ import annotations
 
 import re
+from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
@@ -19,14 +20,13 @@ if TYPE_CHECKING:
 
 OWNER_COLUMN = "anthropic_batches_unit"
 TABLE_SCHEME = "sql"  # of what messages and the manifest call a table; it names none of its rows
-_ARGUMENT = "destination"
 _MOST_PARTS = 3
 _MAY_BE_A_TEMPLATE = re.compile(r"[{%#<\[$(]")
 _NEVER_IN_A_NAME = re.compile(r"[;\x00/\\]")
 
 
 class SqlTable(TemplatedArguments):
-    """A table of a database, for ``destination=``. All texts are templated.
+    """A table of a database, for ``destination=`` and ``usage_table=``. All texts are templated.
 
     The rows of one unit of work are replaced together, in one transaction, when they are published; rows of others
     stay. Several units may write into one table.
@@ -41,6 +41,7 @@ class SqlTable(TemplatedArguments):
     """
 
     templated = ("conn_id", "table", "owner_column")
+    _argument = "destination"  # of the operator
 
     def __init__(
         self, conn_id: str | Any, table: str | Any, *, create: bool = False, owner_column: str | Any = OWNER_COLUMN
@@ -52,6 +53,12 @@ class SqlTable(TemplatedArguments):
         self._check_types()
         self._check_names(may_be_templates=True)
 
+    def for_argument(self, argument: str) -> Self:
+        """Return a copy that is the value of this argument of an operator."""
+        named = copy(self)
+        named._argument = argument
+        return named
+
     def check(self) -> None:
         """Check the rendered arguments.
 
@@ -62,7 +69,7 @@ class SqlTable(TemplatedArguments):
 
     def resolve(self, context: Context, *_: Any, **__: Any) -> Self:
         """Return a copy with its arguments rendered, and the output of other tasks in place, which is not rendered."""
-        may_render = not self._is_resolved and is_literal_argument(context, _ARGUMENT)
+        may_render = not self._is_resolved and is_literal_argument(context, self._argument)
         return super().resolve(context, may_render=may_render)
 
     def pinned(self) -> dict[str, Any]:

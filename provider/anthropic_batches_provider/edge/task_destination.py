@@ -99,6 +99,12 @@ def check_destination_arguments(operator: Any) -> None:
     :param operator: has an attribute for each argument.
     :raises ConfigurationError: names the argument.
     """
+    usage_table = operator.usage_table
+    if isinstance(operator.destination, SqlTable) and str(operator.destination) == str(usage_table):
+        raise ConfigurationError(
+            f"destination= and usage_table= are the same table, {usage_table}, whose rows are either answers or usage. "
+            "Give usage_table= a table of its own. Nothing was sent."
+        )
     if operator.destination == XCOM and operator.output_format != DEFAULT_FORMAT:
         raise ConfigurationError(
             f"output_format={operator.output_format!r} is given, but no file is written: destination= is 'xcom', the "

@@ -46,6 +46,13 @@ from anthropic_batches_provider.edge.task_destination import (
 )
 from anthropic_batches_provider.edge.task_failures import without_frames
 from anthropic_batches_provider.edge.uris import Uri
+from anthropic_batches_provider.edge.usage_tables import (
+    UsageLoad,
+    as_usage_table,
+    check_usage_table,
+    pinned_usage_table,
+    restored_usage_table,
+)
 from anthropic_batches_provider.errors import BatchesNotEndedError, FailedRowsError
 from anthropic_batches_provider.operators.stints.rows_operator import RowsOperator
 from anthropic_batches_provider.operators.stints.stint import Stint, running_batch_ids
@@ -194,6 +201,10 @@ class MessageBatchOperator(RowsOperator):
     :param dead_letters: also write the rows that stay without a usable answer to ``_dead_letters.jsonl``, each with its
         whole request, ready for ``requests``. They hold prompts. The file lies beside the output; for XCom and tables
         in the job folder. Default: ``False``.
+    :param usage_table: a table (``SqlTable(…)``) for the tokens and the cost of each batch and model, which may be the
+        same for all tasks. The rows of a job are replaced after each publish. It is checked before a row is read or a
+        result is fetched. If it cannot be loaded, the output stays published, and a retry loads it. See
+        ``docs/money.md``. Default: none. (templated)
     :param repair: which unusable answers to ask for again, although they were paid for: a dict of verdicts
         (``truncated``, ``invalid_output``, ``refusal``, ``unfinished``), each with the Messages params to change, like
         ``{"truncated": {"max_tokens": 4096}, "invalid_output": {}, "refusal": {"model": …}, "unfinished": {}}``. Such
@@ -225,10 +236,10 @@ class MessageBatchOperator(RowsOperator):
         this attempt stopped.
     """
 
-    template_fields: Sequence[str] = (*RowsOperator.template_fields, "destination")
+    template_fields: Sequence[str] = (*RowsOperator.template_fields, "destination", "usage_table")
     uri_fields: Sequence[str] = (*RowsOperator.uri_fields, "destination")
     chooses_columns: ClassVar[bool] = True
-    shallow_copy_attrs: Sequence[str] = (*RowsOperator.shallow_copy_attrs, "destination")
+    shallow_copy_attrs: Sequence[str] = (*RowsOperator.shallow_copy_attrs, "destination", "usage_table")
     ui_color = "#d9c4e8"
 
     def __init__(
@@ -238,6 +249,7 @@ class MessageBatchOperator(RowsOperator):
         output_format: str = DEFAULT_FORMAT,
         columns: Sequence[str] | Mapping[str, str | None] | None = None,
         dead_letters: bool = False,
+        usage_table: SqlTable | None = None,
         include_message: bool = False,
         keep_requests: bool = False,
         xcom_max_bytes: int = DEFAULT_XCOM_MAX_BYTES,
@@ -254,6 +266,7 @@ class MessageBatchOperator(RowsOperator):
         self.output_format = output_format
         self.columns = columns
         self.dead_letters = dead_letters
+        self.usage_table = as_usage_table(usage_table)
         self.include_message = include_message
         self.keep_requests = keep_requests
         self.xcom_max_bytes = xcom_max_bytes
@@ -282,6 +295,7 @@ class MessageBatchOperator(RowsOperator):
             self.deadline = SystemClock().now().timestamp() + seconds_of(self.timeout)
         self.destination = as_destination(self.destination)  # another task's output may have brought it
         check_destination_arguments(self)
+        check_usage_table(self.usage_table, job_input.plan.unit.owner)
         if isinstance(self.destination, SqlTable):
             layout, are_all_known = job_input.known_layout(
                 ColumnChoice.of(self.columns), include_message=self.include_message
@@ -299,27 +313,31 @@ class MessageBatchOperator(RowsOperator):
         from anthropic_batches_provider.batches.job_advance import JobAdvance
         from anthropic_batches_provider.batches.submission import NextLook
 
-        collection = self._collection(stint)
+        usage = UsageLoad(self.usage_table, stint.job.description().owner)
+        collection = self._collection(stint, usage)
         advance = JobAdvance(
             stint.job,
             stint.submission,
             collection,
             stint.rounds,
             clock=stint.clock,
-            published=lambda manifest: self._announce(stint, manifest, _value(collection, manifest)),
+            published=lambda manifest: self._announce(stint, manifest, _value(collection, manifest), usage),
         )
         with log_group("Submitting and collecting"):
             outcome = advance.advance()
         if isinstance(outcome, NextLook):
             self._wait_or_time_out(stint, outcome)
+        value = _value(collection, outcome)
+        usage.check(stint.context, value)
         self._judge(outcome)
-        return _value(collection, outcome)
+        return value
 
-    def _announce(self, stint: Stint, manifest: Manifest, value: Any) -> None:
+    def _announce(self, stint: Stint, manifest: Manifest, value: Any, usage: UsageLoad) -> None:
         self.published = manifest
         announce(stint.context, manifest, value)
+        usage.load(manifest)
 
-    def _collection(self, stint: Stint) -> JobCollection | XComCollection:
+    def _collection(self, stint: Stint, usage: UsageLoad) -> JobCollection | XComCollection:
         from anthropic_batches_provider.batches.collection import (
             JobCollection,
             XComCollection,
@@ -335,6 +353,7 @@ class MessageBatchOperator(RowsOperator):
             dead_letters=self.dead_letters,
             tries=stint.input.tries,
             moved=lambda: stint.progress.report(stint.job),
+            told_usage=usage.take,
         )
         if self.destination == XCOM:
             return XComCollection(stint.job, stint.client, settings, max_bytes=self.xcom_max_bytes)
@@ -378,12 +397,18 @@ class MessageBatchOperator(RowsOperator):
         return self.deadline is None or SystemClock().now().timestamp() < self.deadline
 
     def pinned(self) -> dict[str, Any]:
-        """Return the destination and the deadline, as the first stint found them."""
-        return {"destination": pinned_destination(self.destination), "deadline": self.deadline}
+        """Return the destination, the usage table and the deadline, as the first stint found them."""
+        return {
+            "destination": pinned_destination(self.destination),
+            "usage_table": pinned_usage_table(self.usage_table),
+            "deadline": self.deadline,
+        }
 
     def _restore(self, kept: Mapping[str, Any]) -> None:
         super()._restore(kept)
         self.destination = restored_destination(self.destination)
+        if "usage_table" in kept:  # of a task that an older version deferred, it is as it is rendered now
+            self.usage_table = restored_usage_table(kept["usage_table"])
 
     def _time_out(self, stint: Stint) -> NoReturn:
         running = running_batch_ids(stint.job)

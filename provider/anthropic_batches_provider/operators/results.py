@@ -42,6 +42,7 @@ from anthropic_batches_provider.edge.task_destination import (
 from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.edge.task_identity import unit_of_work
 from anthropic_batches_provider.edge.uris import Uri
+from anthropic_batches_provider.edge.usage_tables import UsageLoad, as_usage_table, check_usage_table
 from anthropic_batches_provider.links import show_links, task_links
 
 if TYPE_CHECKING:
@@ -83,6 +84,10 @@ class MessageBatchResultsOperator(BaseOperator):
     :param dead_letters: also write the rows that stay without a usable answer to ``_dead_letters.jsonl``, each with its
         whole request, ready for ``requests``. They hold prompts. The file lies beside the output; for XCom and tables
         in the job folder. Default: ``False``.
+    :param usage_table: a table (``SqlTable(…)``) for the tokens and the cost of each batch and model, which may be the
+        same for all tasks. The rows of a job are replaced after each publish. It is checked before a row is read or a
+        result is fetched. If it cannot be loaded, the output stays published, and a retry loads it. See
+        ``docs/money.md``. Default: none. (templated)
     :param max_failed_rows: how many rows may fail before the task fails: a number of rows (int), or a share of all rows
         (float, at least 0.0 and below 1). Before a task sends anything, it counts the invalid rows: those from which no
         request can be made. Up to the limit, it sends the others, and each invalid row appears in the output with
@@ -100,10 +105,10 @@ class MessageBatchResultsOperator(BaseOperator):
     :raises AirflowException: some batches have not ended, a download broke off, or more rows failed than allowed.
     """
 
-    template_fields: Sequence[str] = ("conn_id", "job", "batch_ids", "destination", "max_failed_rows")
+    template_fields: Sequence[str] = ("conn_id", "job", "batch_ids", "destination", "usage_table", "max_failed_rows")
     template_fields_renderers: ClassVar[dict[str, str]] = {"job": "json", "batch_ids": "json"}
     operator_extra_links = task_links()
-    shallow_copy_attrs: Sequence[str] = ("destination",)
+    shallow_copy_attrs: Sequence[str] = ("destination", "usage_table")
     ui_color = "#d5e8d4"
 
     def __init__(
@@ -115,6 +120,7 @@ class MessageBatchResultsOperator(BaseOperator):
         output_format: str = DEFAULT_FORMAT,
         columns: Sequence[str] | Mapping[str, str | None] | None = None,
         dead_letters: bool = False,
+        usage_table: SqlTable | None = None,
         max_failed_rows: int | float | str = 0,
         include_message: bool = False,
         keep_requests: bool = False,
@@ -132,6 +138,7 @@ class MessageBatchResultsOperator(BaseOperator):
         self.output_format = output_format
         self.columns = columns
         self.dead_letters = dead_letters
+        self.usage_table = as_usage_table(usage_table)
         self.max_failed_rows = max_failed_rows
         self.include_message = include_message
         self.keep_requests = keep_requests
@@ -167,6 +174,9 @@ class MessageBatchResultsOperator(BaseOperator):
         max_failed_rows = failed_rows_limit(self.max_failed_rows)
         show_links(self)
         what = self._what()
+        owner = unit_of_work(context, None).owner if isinstance(what, list) else what.description().owner
+        check_usage_table(self.usage_table, owner)
+        usage = UsageLoad(self.usage_table, owner)
         progress = ProgressReport(context)
         hook = MessageBatchHook(connection_of(self.conn_id, self.job))
         with hook.client() as client, task_spool() as spool:
@@ -180,14 +190,17 @@ class MessageBatchResultsOperator(BaseOperator):
                 as_table=is_table(self.destination, self.output_format),
                 dead_letters=self.dead_letters,
                 moved=lambda: progress.report(what) if not isinstance(what, list) else None,
+                told_usage=usage.take,
             )
             with log_group("Collecting"):
-                manifest, value = self._published(context, what, client, settings)
+                manifest, value = self._published(context, what, owner, client, settings)
         show_links(self, host=host, batch_ids=manifest.batch_ids)
         if not isinstance(what, list):
             progress.report(what, force=True)
         self.published = manifest
         announce(context, manifest, value)
+        usage.load(manifest)
+        usage.check(context, value)
         check_failed_rows(manifest, max_failed_rows)
         return value
 
@@ -197,14 +210,18 @@ class MessageBatchResultsOperator(BaseOperator):
         return find_job(self.job)
 
     def _published(
-        self, context: Context, what: JobFolder | list[str], client: MessageBatchClient, settings: CollectionSettings
+        self,
+        context: Context,
+        what: JobFolder | list[str],
+        owner: str,
+        client: MessageBatchClient,
+        settings: CollectionSettings,
     ) -> tuple[Manifest, Any]:
         from anthropic_batches_provider.batches.collection import collect_batches, collect_job, rows_for_xcom
 
         if self.destination == XCOM:
             collected = rows_for_xcom(what, client, settings, max_bytes=self.xcom_max_bytes)
             return collected.manifest, collected.rows
-        owner = unit_of_work(context, None).owner if isinstance(what, list) else what.description().owner
         if isinstance(self.destination, SqlTable):
             parts = staged_parts_of_job(str(settings.spool_folder) if isinstance(what, list) else what.uri)
             destination = table_destination(self.destination, parts, owner=owner)

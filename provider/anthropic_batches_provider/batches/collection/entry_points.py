@@ -36,6 +36,7 @@ from anthropic_batches_provider.batches.output.publishing import (
 )
 from anthropic_batches_provider.batches.output.row_sink import CountedRows
 from anthropic_batches_provider.batches.output.tally import tally_of, tally_of_parts
+from anthropic_batches_provider.batches.output.usage_rows import PublishedUsage, usage_rows
 from anthropic_batches_provider.batches.service import ResultsSource
 
 _XCOM = "xcom"
@@ -135,6 +136,8 @@ def rows_for_xcom(
         CacheReport(work).tell_all(manifest)
     found.close(manifest)
     tell_cost(manifest)
+    used = usage_rows(found.job, tally.by_batch(), found.batches)
+    settings.told_usage(PublishedUsage(used, found.check_current))
     return XComRows(rows=sink.rows, manifest=manifest)
 
 

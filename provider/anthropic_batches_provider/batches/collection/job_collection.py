@@ -28,6 +28,7 @@ from anthropic_batches_provider.batches.output.part_files import part_names, wri
 from anthropic_batches_provider.batches.output.publishing import collection_spool, crash_advice, publish
 from anthropic_batches_provider.batches.output.source import SHORT_ID_LENGTH
 from anthropic_batches_provider.batches.output.tally import tally_of_parts
+from anthropic_batches_provider.batches.output.usage_rows import USAGE_NAME, PublishedUsage, read_usage
 from anthropic_batches_provider.batches.service import ResultsSource
 from anthropic_batches_provider.errors import ApiError, BatchOutcomeError, LedgerError
 
@@ -165,8 +166,18 @@ class JobCollection:
         except _OvertakenError as overtaken:
             log.info("Another attempt has already published %s. That output stays.", self._destination.uri)
             manifest = overtaken.manifest
+            self._tell_usage(work)
         self._collections = self._job.collection_count()
         return manifest
+
+    def _tell_usage(self, work: JobResults) -> None:
+        """Tell the usage that another attempt has published, in case that it ended before it could."""
+        try:
+            used = read_usage(self._destination.storage)
+        except (FileNotFoundError, ValueError) as error:
+            log.warning("The usage by batch of %s cannot be read from %s: %s", self._job.uri, USAGE_NAME, error)
+            return
+        self._settings.told_usage(PublishedUsage(used, work.check_current))
 
     def _published(self, work: JobResults) -> Manifest:
         """Write and publish; begin again if a task that loads the same job into another table removes its parts.

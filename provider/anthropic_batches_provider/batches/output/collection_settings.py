@@ -9,6 +9,7 @@ from pathlib import Path
 from anthropic_batches_provider.batches.clock import Clock, SystemClock
 from anthropic_batches_provider.batches.money.price_list import PriceList
 from anthropic_batches_provider.batches.output.column_choice import EVERY_COLUMN, ColumnChoice
+from anthropic_batches_provider.batches.output.usage_rows import PublishedUsage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class CollectionSettings:
     :param prices: the prices that hold for the requests, each looked up once.
     :param clock: gives the time and sleeps between attempts to fetch.
     :param moved: called whenever a part of a job is in place.
+    :param told_usage: called with the usage by batch and model whenever an output is in place.
     """
 
     spool_folder: Path
@@ -38,3 +40,4 @@ class CollectionSettings:
     prices: PriceList = field(default_factory=PriceList, compare=False)
     clock: Clock = field(default_factory=SystemClock)
     moved: Callable[[], None] = lambda: None
+    told_usage: Callable[[PublishedUsage], None] = lambda _: None

@@ -35,6 +35,13 @@ from anthropic_batches_provider.batches.output.manifest import (
 )
 from anthropic_batches_provider.batches.output.source import OutputSource
 from anthropic_batches_provider.batches.output.tally import Tally
+from anthropic_batches_provider.batches.output.usage_rows import (
+    USAGE_NAME,
+    PublishedUsage,
+    UsageRow,
+    encode_usage,
+    usage_rows,
+)
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.errors import CorruptLedgerError, LedgerError, MessageBatchesError
 
@@ -87,11 +94,13 @@ def publish(
     if destination.table is not None:
         _load(destination.table, work, destination, parts, check_current)
     manifest = _with_dead_letters(manifest, work, destination, settings, spool, check_current)
-    _put(manifest, destination, spool)
+    used = usage_rows(work.job, tally.by_batch(), work.batches)
+    _put(manifest, used, destination, spool)
     work.close(manifest)
     log.info("Published %s at %s: %s", counted(manifest.counts.rows, "row"), manifest.destination, manifest.counts)
     tell_of_job(manifest)
     tell_cost(manifest)
+    settings.told_usage(PublishedUsage(used, work.check_current))
     return manifest
 
 
@@ -191,10 +200,11 @@ def _replaced(
     return tuple(name for name in destination.storage.list("") if name in obsolete)
 
 
-def _put(manifest: Manifest, destination: Destination, spool: Path) -> None:
+def _put(manifest: Manifest, used: Sequence[UsageRow], destination: Destination, spool: Path) -> None:
     path = spool / "manifest"
-    path.write_bytes(encode_manifest(manifest))
-    destination.storage.put_file(path, MANIFEST_NAME)
+    for content, name in ((encode_usage(used), USAGE_NAME), (encode_manifest(manifest), MANIFEST_NAME)):
+        path.write_bytes(content)
+        destination.storage.put_file(path, name)
     for name in manifest.replaced:
         destination.storage.remove(name)
 

@@ -104,9 +104,12 @@ def _refuse(database: Database, problems: Sequence[str], *, is_kept: bool = Fals
     if problems:
         listed = "\n".join(f"- {problem}" for problem in problems)
         stays = " create=True changes no table that is there." if is_kept else ""
+        what_to_do = "Change the table, or choose and rename columns with `columns`, `key` and `keep`"
+        if database.fixed is not None:
+            what_to_do = f"Change the table ({database.fixed.where_listed} lists its columns), or name another one"
         raise ConfigurationError(
-            f"{database.subject}: it cannot take the rows:\n{listed}\nChange the table, or choose and rename columns "
-            f"with `columns`, `key` and `keep`; then clear the task.{stays} {database.standing}"
+            f"{database.subject}: it cannot take the rows:\n{listed}\n{what_to_do}; then clear the task.{stays} "
+            f"{database.standing}"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,21 +21,45 @@ _USUAL_QUOTES = ('"', '"')
 _EXACTLY = {POSTGRES: 'CAST({} AS text) COLLATE "C"', SQLITE: "{} COLLATE BINARY"}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedColumns:
+    """What is known of rows whose columns no argument of the task chooses.
+
+    :param subject: what errors call their table.
+    :param nullable: the columns that are null in some rows.
+    :param where_listed: the page that lists all of them.
+    """
+
+    subject: str
+    nullable: frozenset[str]
+    where_listed: str
+
+
 class Database:
     """The database of an Airflow connection; connecting is put off until it is needed.
 
     :param table: the table that errors are about; "" for none.
     :param standing: what is true now, for errors.
     :param retry: what a retry does, for errors.
+    :param fixed: what the table is for, if the task does not choose its columns.
     """
 
     def __init__(
-        self, conn_id: str, table: str = "", *, standing: str = _NOTHING_SENT, retry: str = _CHECKS_AGAIN
+        self,
+        conn_id: str,
+        table: str = "",
+        *,
+        standing: str = _NOTHING_SENT,
+        retry: str = _CHECKS_AGAIN,
+        fixed: FixedColumns | None = None,
     ) -> None:
         self.conn_id = conn_id
         self.standing = standing
+        self.fixed = fixed
         self.subject = f"SqlTable on {conn_id!r}" + (f", table {table!r}" if table else "")
-        self.calls = LoadCalls(self.subject, standing, retry, _lock_wait())
+        if fixed is not None:
+            self.subject = f"{fixed.subject}{self.subject}"
+        self.calls = LoadCalls(self.subject, standing, retry, _lock_wait(), has_fixed_columns=fixed is not None)
 
     @cached_property
     def hook(self) -> Any:

@@ -59,6 +59,12 @@ _ADVICE_OF_SQLITE = {
 }
 _LASTING_OF_SQLITE = ("SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_NOTADB", "SQLITE_READONLY")
 _ANY_ADVICE = "Change the table so that it takes the rows, or leave columns out with columns="
+_ADVICE_OF_FIXED_COLUMNS = {
+    "42703": "Add the column to the table",
+    "23502": "Let the column be null",
+    "SQLITE_CONSTRAINT_NOTNULL": "Let the column be null",
+}
+_ANY_ADVICE_OF_FIXED_COLUMNS = "Change the table so that it takes the rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +75,14 @@ class LoadCalls:
     :param standing: what is true now.
     :param retry: what a retry does.
     :param lock_wait: how long a statement waits for another session's lock.
+    :param has_fixed_columns: whether no argument of the task chooses the columns of the rows.
     """
 
     subject: str
     standing: str
     retry: str
     lock_wait: str
+    has_fixed_columns: bool = False
 
     def connect(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
         """Return what a function returns that opens a connection.
@@ -123,12 +131,18 @@ class LoadCalls:
                 f"task holds it, end that session. {self.standing} {self.retry}"
             )
         if _is_lasting(error, state):
-            advice = advice or _ADVICE.get(state) or _ADVICE_OF_SQLITE.get(state) or _ANY_ADVICE
+            advice = advice or self._advice(state)
             return ConfigurationError(
                 f"{self.subject}: {step} failed: {what}. {advice}; then clear the task. {self.standing}"
             )
         hint = f" If it fails again: {advice[0].lower()}{advice[1:]}." if advice else ""
         return SourceError(f"{self.subject}: {step} failed: {what}. {self.standing} {self.retry}{hint}")
+
+    def _advice(self, state: str) -> str:
+        known = {**_ADVICE, **_ADVICE_OF_SQLITE}
+        if self.has_fixed_columns:
+            return {**known, **_ADVICE_OF_FIXED_COLUMNS}.get(state, _ANY_ADVICE_OF_FIXED_COLUMNS)
+        return known.get(state, _ANY_ADVICE)
 
 
 def _is_lasting(error: Exception, state: str) -> bool:

@@ -34,6 +34,7 @@ _MOST_EXPONENT_DIGITS = 8
 _MAY_BE_EXTREME = re.compile(r"\d[eE][+-]?\d{4}|\d{16384}")
 _ISO_DURATION = re.compile(r"(-)?P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d{1,6}))?S)?)?")
 _MOST_INT64 = (1 << 63) - 1
+_MOST_PLACES = 76  # after the point, of Arrow's decimals
 _TEXTS = frozenset(("text", "uuid", "time", "timestamp", "moment"))
 
 
@@ -169,7 +170,15 @@ def _plain(value: Any) -> Any:
         return int(value) if -_MOST_INT64 - 1 <= value <= _MOST_INT64 else str(value)
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return _decimal_text(value)
     return str(value)
+
+
+def _decimal_text(value: Decimal) -> str:
+    """Return the digits of a decimal, without an exponent if Arrow has such decimals: 0.0000001, not 1E-7."""
+    exponent = value.as_tuple().exponent
+    return format(value, "f") if isinstance(exponent, int) and -_MOST_PLACES <= exponent <= 0 else str(value)
 
 
 def _scalar(value: Any) -> Any:

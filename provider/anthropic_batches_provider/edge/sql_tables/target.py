@@ -9,7 +9,7 @@ from anthropic_batches_provider.batches.output.table_columns import TableColumn
 from anthropic_batches_provider.batches.output.target_table import StagedPart
 from anthropic_batches_provider.edge.sql_table import SqlTable
 from anthropic_batches_provider.edge.sql_tables.checks import check_before_reading, check_table
-from anthropic_batches_provider.edge.sql_tables.database import Database
+from anthropic_batches_provider.edge.sql_tables.database import Database, FixedColumns
 from anthropic_batches_provider.edge.sql_tables.loading import load
 
 
@@ -18,12 +18,14 @@ class SqlTarget:
 
     :param table: its arguments are rendered.
     :param owner: the unit of work.
+    :param fixed: what the table is for, if the task does not choose its columns.
     """
 
-    def __init__(self, table: SqlTable, owner: str) -> None:
+    def __init__(self, table: SqlTable, owner: str, fixed: FixedColumns | None = None) -> None:
         self._table = table
         self._owner = owner
-        self._database = Database(table.conn_id, table.table)
+        self._fixed = fixed
+        self._database = Database(table.conn_id, table.table, fixed=fixed)
 
     @property
     def record(self) -> TableRecord:
@@ -57,6 +59,7 @@ class SqlTarget:
         kept: str,
     ) -> None:
         """Replace the owner's rows by those of the parts."""
-        database = Database(self._table.conn_id, self._table.table, standing=kept, retry="A retry loads them.")
+        conn_id, name = self._table.conn_id, self._table.table
+        database = Database(conn_id, name, standing=kept, retry="A retry loads them.", fixed=self._fixed)
         check_table(database, self._table, self._owner, columns)
         load(database, self.record, parts, columns, check_current)
