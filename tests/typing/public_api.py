@@ -82,6 +82,8 @@ def outputs() -> None:
     MessageBatchOperator(task_id="names", rows=rows, columns=["text", "verdict"], output_format="csv")
     MessageBatchOperator(task_id="no_names", rows=rows, columns=(), dead_letters=True, output_format="parquet")
     MessageBatchResultsOperator(task_id="table_of_job", job="/jobs/a", destination=table, columns=("text",))
+    MessageBatchOperator(task_id="usage", rows=rows, usage_table=SqlTable("warehouse", "usage"))
+    MessageBatchResultsOperator(task_id="usage_of_job", job="/jobs/a", usage_table=table)
     MessageBatchResultsOperator(task_id="renamed", job="/jobs/a", columns={"text": "answer"}, dead_letters=True)
     assert_type(read_rows({"table": {}}), Iterator[dict[str, Any]])
     assert_type(read_rows([{"id": 1}]), Iterator[dict[str, Any]])
@@ -93,6 +95,7 @@ def what_is_refused() -> None:
     MessageBatchOperator(task_id="a", rows=rows, columns={"text"})  # type: ignore[arg-type]
     MessageBatchResultsOperator(task_id="a", columns=[1])  # type: ignore[list-item]
     MessageBatchResultsOperator(task_id="a", destination=1)  # type: ignore[arg-type]
+    MessageBatchOperator(task_id="a", rows=rows, usage_table="usage")  # type: ignore[arg-type]
     SqlTable("warehouse", "labels", create="yes")  # type: ignore[arg-type]
     MessageBatchSubmitOperator(task_id="a", rows=rows, on_kill="stop")  # type: ignore[arg-type]
     MessageBatchSubmitOperator(task_id="a", rows=rows, max_tokens=1.5)  # type: ignore[arg-type]

@@ -27,6 +27,7 @@ from anthropic_batches_provider.batches.output.collection_settings import Collec
 from anthropic_batches_provider.batches.output.column_choice import ColumnChoice
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.output.usage_rows import PublishedUsage
 from anthropic_batches_provider.batches.prompt_cache import CacheTtl, PromptCache
 from anthropic_batches_provider.batches.repairs import Repair
 from anthropic_batches_provider.batches.requests import OutputSchema
@@ -105,12 +106,14 @@ class OneTask:
 
     :param folder: a local folder for the output and the spools.
     :ivar rows_in_memory: the rows of the last output to XCom.
+    :ivar told_usage: called with the usage of each output that is in place.
     """
 
     world: World
     folder: Path
     arguments: Arguments = field(default_factory=Arguments)
     rows_in_memory: list[dict[str, Any]] = field(default_factory=list)
+    told_usage: Callable[[PublishedUsage], None] = lambda _: None
     _stints: Iterator[int] = field(default_factory=count)
 
     def stint(
@@ -172,7 +175,7 @@ class OneTask:
         settings = CollectionSettings(
             spool_folder=spool / "collect", include_message=asked.include_message, keep_requests=asked.keep_requests,
             tries=asked.tries, clock=self._clock, choice=ColumnChoice.of(asked.columns), as_table=bool(asked.table),
-            dead_letters=asked.dead_letters,
+            dead_letters=asked.dead_letters, told_usage=self.told_usage,
         )  # fmt: skip
         source = client or self.world.client
         if asked.destination == "xcom":

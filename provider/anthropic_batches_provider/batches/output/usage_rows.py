@@ -13,22 +13,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from anthropic_batches_provider.batches.message_batch import MessageBatch
+from anthropic_batches_provider.batches.money.batch_uses import NO_BATCH, Used
 from anthropic_batches_provider.batches.money.dollars import exact_dollars
 from anthropic_batches_provider.batches.money.model_costs import ModelCost
 from anthropic_batches_provider.batches.undecodable import UNDECODABLE
-from anthropic_batches_provider.batches.usage import Usage
 
 if TYPE_CHECKING:
     from anthropic_batches_provider.batches.ledger import Storage
 
 USAGE_NAME = "_usage.json"
 """Readers of folders skip names that begin with ``_``; wildcards such as ``*.jsonl`` do not match it either."""
-
-NO_BATCH = ""
-"""In place of the batch of requests that no batch is known for."""
-
-UsageByBatch = Mapping[str, Mapping[str, tuple[Usage, ModelCost | None]]]
-"""By the id of the batch and the model: the usage, and what it cost; None if prices are not known."""
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,17 +78,20 @@ class PublishedUsage:
     check_current: Callable[[], None]
 
 
-def usage_rows(job: str | None, used: UsageByBatch, batches: Sequence[MessageBatch]) -> tuple[UsageRow, ...]:
+def usage_rows(
+    job: str | None, used: Mapping[str, Mapping[str, Used]], batches: Sequence[MessageBatch]
+) -> tuple[UsageRow, ...]:
     """Return a row for each batch and model, in the order of the batches; a batch that used nothing has none.
 
     :param job: URI of the job folder; None for batches that something else submitted.
+    :param used: by the id of the batch, or :data:`.NO_BATCH`, and by model.
     :param batches: all that the rows of the output come from.
     """
     known = {batch.id: batch for batch in batches}
     order = {batch_id: number for number, batch_id in enumerate(known)}
     ids = sorted(used, key=lambda batch_id: (order.get(batch_id, len(order)), batch_id == NO_BATCH, batch_id))
     return tuple(
-        _row(job, known.get(batch_id), batch_id, model, *used[batch_id][model])
+        _row(job, known.get(batch_id), batch_id, model, used[batch_id][model])
         for batch_id in ids
         for model in sorted(used[batch_id])
     )
@@ -125,10 +122,9 @@ def read_usage(storage: Storage) -> tuple[UsageRow, ...]:
     return decode_usage(storage.read(USAGE_NAME))
 
 
-def _row(
-    job: str | None, batch: MessageBatch | None, batch_id: str, model: str, used: Usage, cost: ModelCost | None
-) -> UsageRow:
-    fields: dict[str, Any] = {**used.as_dict(), **_amounts(cost)}
+def _row(job: str | None, batch: MessageBatch | None, batch_id: str, model: str, used: Used) -> UsageRow:
+    cost = used.cost
+    fields: dict[str, Any] = {**used.usage.as_dict(), **_amounts(cost)}
     return UsageRow(
         job=job,
         batch_id=batch_id or None,

@@ -9,10 +9,10 @@ import pendulum
 import pytest
 
 from anthropic_batches_provider.batches.message_batch import MessageBatch, RequestCounts
+from anthropic_batches_provider.batches.money.batch_uses import NO_BATCH, Used
 from anthropic_batches_provider.batches.money.costs import KindCosts
 from anthropic_batches_provider.batches.money.model_costs import ModelCost
 from anthropic_batches_provider.batches.output.usage_rows import (
-    NO_BATCH,
     UsageRow,
     decode_usage,
     encode_usage,
@@ -42,7 +42,7 @@ def batch(batch_id: str) -> MessageBatch:
 
 
 def only(used: Usage, cost: ModelCost | None, batch_id: str = "b") -> UsageRow:
-    (row,) = usage_rows(JOB, {batch_id: {"m": (used, cost)}}, [batch("b")])
+    (row,) = usage_rows(JOB, {batch_id: {"m": Used(used, cost)}}, [batch("b")])
     return row
 
 
@@ -57,7 +57,7 @@ def test_a_row_tells_tokens_amounts_and_times() -> None:
 
 
 def test_rows_come_in_the_order_of_the_batches_and_those_of_no_batch_last() -> None:
-    used = {name: {model: (USAGE, COST) for model in ("y", "x")} for name in (NO_BATCH, "c", "stranger", "a")}
+    used = {name: {model: Used(USAGE, COST) for model in ("y", "x")} for name in (NO_BATCH, "c", "stranger", "a")}
     rows = usage_rows(None, used, [batch("c"), batch("b"), batch("a")])
     assert [(row.batch_id, row.model) for row in rows] == [
         (name, model) for name in ("c", "a", "stranger", None) for model in ("x", "y")

@@ -32,9 +32,12 @@ class IntegrityError(DatabaseError):
     pass
 
 
-def failure(error: Exception, *, connects: bool = False) -> MessageBatchesError:
+def failure(error: Exception, *, connects: bool = False, has_fixed_columns: bool = False) -> MessageBatchesError:
     """Return our error in place of a driver's."""
-    calls = LoadCalls("SqlTable on 'c', table 't'", "All is kept.", "A retry loads them.", "10 minutes")
+    calls = LoadCalls(
+        "SqlTable on 'c', table 't'", "All is kept.", "A retry loads them.", "10 minutes",
+        has_fixed_columns=has_fixed_columns,
+    )  # fmt: skip
 
     def fail() -> None:
         raise error
@@ -181,3 +184,11 @@ def test_a_connection_that_cannot_be_opened_is_told(error: Exception, kind: type
     assert isinstance(found, kind)
     assert "connecting failed" in str(found)
     assert "orrect the connection, or install the driver" in str(found)
+
+
+@pytest.mark.parametrize("state", ["23502", "23505", "23514", "42501", "42703", "22003", "22001", "23999"])
+def test_where_no_argument_chooses_the_columns_no_advice_names_one(state: str) -> None:
+    error = failure(IntegrityError("the table refused it", state), has_fixed_columns=True)
+    assert isinstance(error, ConfigurationError)
+    assert "columns=" not in str(error)
+    assert "keep=" not in str(error)

@@ -69,6 +69,13 @@ def test_a_value_for_postgres(column_type: str, value: Any, found: Any) -> None:
         ("json", "[1]", "[1]"),
         ("duration[us]", "P1D", "P1D"),
         ("string", None, None),
+        ("decimal128(18, 12)", Decimal("0.000000000001"), "0.000000000001"),
+        ("decimal128(18, 12)", Decimal("-0.0000001"), "-0.0000001"),
+        ("decimal128(18, 12)", Decimal("999999.999999999999"), "999999.999999999999"),
+        ("decimal128(18, 12)", Decimal("1.50"), "1.50"),
+        ("decimal128(18, 12)", Decimal("1E+3"), "1E+3"),
+        ("decimal128(18, 12)", Decimal("1E-999999"), "1E-999999"),
+        ("decimal128(18, 12)", Decimal("NaN"), "NaN"),
     ],
 )
 def test_a_value_for_sqlite(column_type: str, value: Any, found: Any) -> None:
