@@ -30,7 +30,7 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
     """Return the rows of an output, in which nothing but the files of its manifest lies."""
     manifest = json.loads((folder / "_manifest.json").read_bytes())
     assert {file.name for file in folder.iterdir()} == {
-        "_manifest.json", "_owner.json", *(part["name"] for part in manifest["parts"]),
+        "_manifest.json", "_owner.json", "_usage.json", *(part["name"] for part in manifest["parts"]),
     }  # fmt: skip
     rows = list(read_rows(folder))
     assert [str(row["id"]) for row in rows] == ["1", "2", "3"]

@@ -34,6 +34,7 @@ from anthropic_batches_provider.batches.output.destination import (
     OWNER_NAME,
 )
 from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.output.usage_rows import USAGE_NAME
 from anthropic_batches_provider.batches.requests import OutputSchema
 from anthropic_batches_provider.errors import ConfigurationError, XComLimitError
 from tests.worlds.ended_jobs import (
@@ -151,7 +152,7 @@ def test_other_columns_are_collected_again_and_replace_the_files(tmp_path: Path,
         manifest = collect(job, choice=ColumnChoice.of(columns))
         assert rows_of(job, manifest)[0] == expected
         parts = {part.name for part in manifest.parts}
-        assert set(job.files()) == {MANIFEST_NAME, OWNER_NAME, *parts}
+        assert set(job.files()) == {MANIFEST_NAME, OWNER_NAME, USAGE_NAME, *parts}
         assert names.isdisjoint(parts)
         names = parts
         assert collect(job, choice=ColumnChoice.of(columns)).counts == manifest.counts
@@ -321,10 +322,10 @@ def test_a_collected_job_can_be_collected_again(job: EndedJob) -> None:
     assert answers(rows_of(job, second)) == ANSWERS
     assert left_requests(job) == kept
     assert set(second.replaced) == {part.name for part in first.parts}
-    assert set(job.files()) == {MANIFEST_NAME, OWNER_NAME, *(part.name for part in second.parts)}
+    assert set(job.files()) == {MANIFEST_NAME, OWNER_NAME, USAGE_NAME, *(part.name for part in second.parts)}
     third = collect(job)
     assert [part.name for part in third.parts] == [part.name for part in first.parts]
-    assert set(job.files()) == {MANIFEST_NAME, OWNER_NAME, *(part.name for part in third.parts)}
+    assert set(job.files()) == {MANIFEST_NAME, OWNER_NAME, USAGE_NAME, *(part.name for part in third.parts)}
 
 
 def test_another_job_of_the_same_owner_takes_over_and_leaves_other_files_alone(tmp_path: Path, job: EndedJob) -> None:
@@ -336,6 +337,7 @@ def test_another_job_of_the_same_owner_takes_over_and_leaves_other_files_alone(t
     assert set(successor.files()) == {
         MANIFEST_NAME,
         OWNER_NAME,
+        USAGE_NAME,
         "notes.txt",
         "part-00007-ffffffff.jsonl",
         "part-00000-ba987654.jsonl",
@@ -498,4 +500,6 @@ def test_parts_that_something_else_has_judged_are_written_again(
     manifest = JobCollection(job.folder, job.service, job.destination(), job.settings).publish()
     assert manifest.verdicts == {"fits": 2}, "not one by the model and one by the schema"
     assert (manifest.output_schema, manifest.failed_rows) == (schema.hash, 0)
-    assert sorted(job.files()) == sorted([MANIFEST_NAME, "_owner.json", *(part.name for part in manifest.parts)])
+    assert sorted(job.files()) == sorted(
+        [MANIFEST_NAME, OWNER_NAME, USAGE_NAME, *(part.name for part in manifest.parts)]
+    )

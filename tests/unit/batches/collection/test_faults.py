@@ -108,7 +108,7 @@ def test_a_stream_that_is_always_cut_publishes_nothing_and_a_later_run_completes
     assert is_clean(job)
     collect(job)
     assert ids_in(job) == ["a", "b", "c", "d"]
-    assert len(job.files()) == 4
+    assert len(job.files()) == 5
 
 
 @pytest.mark.parametrize("tries", [1, 2], ids=["once", "collected again"])
@@ -168,7 +168,7 @@ def test_a_store_that_fails_leaves_the_previous_output_as_it_was(
     assert is_clean(job)
     collect_job(job.folder, job.service, failing, replace(job.settings, include_message=True))
     assert ids_in(job) == ["a", "b", "c", "d"]
-    assert len(job.files()) == 4
+    assert len(job.files()) == 5
 
 
 def test_files_that_a_crash_kept_from_being_removed_go_with_the_next_collection(job: EndedJob) -> None:
@@ -177,10 +177,10 @@ def test_files_that_a_crash_kept_from_being_removed_go_with_the_next_collection(
     with pytest.raises(OSError, match="bad day"):
         collect_job(job.folder, job.service, replace(job.destination(), storage=failing), job.settings)
     assert ids_in(job) == ["a", "b", "c", "d"]
-    assert len(job.files()) == 5
+    assert len(job.files()) == 6
     collect(job)
     assert ids_in(job) == ["a", "b", "c", "d"]
-    assert len(job.files()) == 4
+    assert len(job.files()) == 5
 
 
 def test_a_job_that_fails_to_note_its_end_is_collected_again(job: EndedJob, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +194,7 @@ def test_a_job_that_fails_to_note_its_end_is_collected_again(job: EndedJob, monk
     assert "00000-a.jsonl" in job.folder.storage.list(f"{job.folder.path}/requests")
     collect(job)
     assert ids_in(job) == ["a", "b", "c", "d"]
-    assert len(job.files()) == 4
+    assert len(job.files()) == 5
 
 
 def test_a_destination_that_cannot_be_written_is_told_before_anything_is_fetched(job: EndedJob, tmp_path: Path) -> None:
