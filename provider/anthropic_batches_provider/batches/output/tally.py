@@ -6,6 +6,7 @@ Invariant: every row has exactly one result type, so the counts add up to the ro
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from anthropic_batches_provider.batches.ledger import PromptCacheRecord, TallyRecord
 from anthropic_batches_provider.batches.money.batch_uses import (
@@ -37,6 +38,7 @@ from anthropic_batches_provider.batches.verdicts import FITS, INVALID_OUTPUT, VE
 UNKNOWN = "unknown"
 
 _EXAMPLE_LENGTH = 300
+_UNKNOWN_USAGE = (MISSING, UNREADABLE)
 
 
 class Tally:
@@ -69,38 +71,40 @@ class Tally:
         self._included = BatchUses()
         self._batch_id: str | None = None
         self._add_usage: AddUsage | None = None
+        self._unbilled = None if prices is None else 0
 
-    def add(self, row: AnsweredRow) -> None:
-        """Count one row."""
+    def add(self, row: AnsweredRow) -> int | None:
+        """Count one row.
+
+        :returns: what all its requests cost, in pico-dollars; None if the cost of one is unknown.
+        """
         result = row.result
-        self._kinds[result.result_type, result.stop_reason, result.error_type] += 1
-        if result.result_type == "succeeded":
-            self._count_usage(row.batch_id, result)
+        result_type = result.result_type
+        self._kinds[result_type, result.stop_reason, result.error_type] += 1
+        cost: int | None = self._unbilled
+        if result_type == "succeeded":
+            cost = self._count_usage(row.batch_id, result)
             self._verdicts[row.verdict or verdict_of_stop_reason(result.stop_reason)] += 1
             if row.verdict == INVALID_OUTPUT:
                 self._keep_example(INVALID_OUTPUT, row)
-        elif result.result_type == "errored":
+        elif result_type == "errored":
             self._keep_example(result.error_type or UNKNOWN, row)
-        elif result.result_type == INVALID_ROW:
+        elif result_type == INVALID_ROW:
             self._keep_example(INVALID_ROW, row)
-        elif result.result_type == UNREADABLE:
-            self._requests.add_unreadable(row.batch_id)
-            self._keep_example(UNREADABLE, row)
-        elif result.result_type == MISSING:
-            self._requests.add_unknown(row.batch_id, MISSING_RESULT)
+        elif result_type in _UNKNOWN_USAGE:
+            cost = None
+            self._count_unknown(row.batch_id, result_type)
+            if result_type == UNREADABLE:
+                self._keep_example(UNREADABLE, row)
         if row.earlier_rounds is not None:
-            self._add_earlier(row)
+            earlier = self._add_earlier(row, row.earlier_rounds)
+            return None if cost is None or earlier is None else cost + earlier
+        return cost
 
-    def _add_earlier(self, row: AnsweredRow) -> None:
-        """Count what the row's other results cost, and what its repairs brought."""
-        for other in row.earlier_rounds or ():
-            if other.result_type == "succeeded":
-                self._count_usage(other.batch_id, other)
-            elif other.result_type == UNREADABLE:
-                self._requests.add_unreadable(other.batch_id)
-            elif other.result_type == MISSING:
-                self._requests.add_unknown(other.batch_id, MISSING_RESULT)
-        latest = None if row.is_latest or not row.earlier_rounds else row.earlier_rounds[-1]
+    def _add_earlier(self, row: AnsweredRow, others: Sequence[OtherResult]) -> int | None:
+        """Count what the row's other results cost, and what its repairs brought; return the cost as :meth:`add`."""
+        costs = [self._count_other(other) for other in others]
+        latest = None if row.is_latest or not others else others[-1]
         if latest is not None and latest.result_type == "errored":
             name = latest.error_type or UNKNOWN
             self._repair_errors[name] += 1
@@ -108,6 +112,23 @@ class Tally:
         self._repairs.update(row.repairs)
         if row.repairs and row.verdict == FITS:
             self._repaired[row.repairs[-1]] += 1
+        known = [cost for cost in costs if cost is not None]
+        return sum(known) if len(known) == len(costs) else None
+
+    def _count_other(self, other: OtherResult) -> int | None:
+        if other.result_type == "succeeded":
+            return self._count_usage(other.batch_id, other)
+        if other.result_type in _UNKNOWN_USAGE:
+            self._count_unknown(other.batch_id, other.result_type)
+            return None
+        return self._unbilled
+
+    def _count_unknown(self, batch_id: str | None, result_type: str) -> None:
+        """Count a request that may have been paid for, and nobody knows how much."""
+        if result_type == UNREADABLE:
+            self._requests.add_unreadable(batch_id)
+        else:
+            self._requests.add_unknown(batch_id, MISSING_RESULT)
 
     def _count_usage(self, batch_id: str | None, result: Result | OtherResult) -> int | None:
         """Count what a succeeded request used; return what it cost in pico-dollars, or None."""
