@@ -125,7 +125,7 @@ def test_the_test_of_a_connection_finds_prices_of_no_use_and_clients_work_on(
     hook = MessageBatchHook()
     worked, message = hook.test_connection()
     assert not worked
-    assert message.startswith("Connection anthropic_default: `prices` of its extra['claude-opus-5-5']: `output` is mis")
+    assert message.startswith("Connection anthropic_default: `prices` of its extra['claude-opus-5-5']: `output` ")
     assert list(hook.list_batches()) == []
     assert list(asyncio.run(hook.alist_batches())) == []
     hook.get_conn().close()
