@@ -173,6 +173,25 @@ def test_prices_of_no_use_that_another_task_brings_send_nothing(
     assert message_batch_simulator.control.received().batches_created == 2
 
 
+def test_a_task_that_collects_by_a_connection_with_a_mistake_writes_nothing_and_loses_nothing(
+    dags: DagRunner,
+    message_batch_simulator: MessageBatchSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    wrong = {**message_batch_simulator.airflow_connection, "extra": {"prices": {OPUS: {"output": "20"}}}}
+    monkeypatch.setenv("AIRFLOW_CONN_MISTAKEN", json.dumps(wrong))
+    run = dags.run("wrong_prices", {"conn_id": "mistaken"})
+    assert [task for task, state in run.tasks.items() if state != "success"] == ["results"]
+    check_told(
+        capfd,
+        f"Connection mistaken: `prices` of its extra['{OPUS}']: `input` is missing. Nothing was written; the results "
+        "are kept, and collecting them costs nothing.",
+    )
+    assert set(dags.run("wrong_prices").tasks.values()) == {"success"}
+    assert message_batch_simulator.control.billing().rows_billed == 2 * 3
+
+
 def test_a_connection_that_loses_its_prices_while_a_task_waits_fails_no_wait_and_loses_nothing(
     dags: DagRunner,
     message_batch_simulator: MessageBatchSimulator,
