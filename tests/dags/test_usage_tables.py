@@ -17,7 +17,7 @@ from anthropic_batches_provider.errors import SourceError
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import LOGICAL_DATE, DagRunner, check_told, rows_in
 
-TASKS = {"folder": 5, "mapped": 3, "decorated": 2, "results": 3}
+TASKS = {"folder": 5, "mapped": 3, "of_tables": 1, "decorated": 2, "results": 3}
 BILLED = sum(TASKS.values())
 UNIT = LOGICAL_DATE.isoformat()
 
@@ -72,6 +72,7 @@ def test_tasks_of_each_kind_load_their_usage(
             f"usage_tables/folder/{of_run.format('-')}": 5,
             f"usage_tables/mapped/{of_run.format(0)}": 1,
             f"usage_tables/mapped/{of_run.format(1)}": 2,
+            f"usage_tables/of_tables/{of_run.format(0)}": 1,
             f"usage_tables/submit/{of_run.format('-')}": 3,
         }
         bill = message_batch_simulator.control.billing()

@@ -37,6 +37,7 @@ with DAG(
         **ASKED,
     )
     MessageBatchOperator.partial(task_id="mapped", usage_table=USAGE, **ASKED).expand(rows=[WORDS[:1], WORDS[1:3]])
+    MessageBatchOperator.partial(task_id="of_tables", rows=WORDS[:1], **ASKED).expand(usage_table=[USAGE])
 
     @task.message_batch(usage_table=USAGE, **ASKED)
     def decorated() -> Iterator[dict[str, str]]:
