@@ -81,7 +81,11 @@ def test_tasks_of_each_kind_load_their_usage(
             assert sum(row[name] for row in rows) == getattr(bill.tokens, name)
         manifest = run.xcom("folder", "manifest")
         of_folder = [row for row in rows if "/folder/" in row["anthropic_batches_unit"]]
-        assert sum(Decimal(row["cost_usd"]) for row in of_folder) == Decimal(manifest["cost"]["cost_usd"]) > 0
+        assert sum(Decimal(row["cost_usd"]) for row in of_folder) == Decimal(manifest["cost"]["cost_usd"])
+        tokens = [sum(row[name] for row in of_folder) for name in ("input_tokens", "output_tokens")]
+        assert (
+            Decimal(manifest["cost"]["live_usd"]) == (tokens[0] * Decimal("0.3") + tokens[1] * Decimal("1.7")) / 10**6
+        )
         assert {row["batch_id"] for row in of_folder} == set(manifest["batch_ids"])
         names = [name for name in of_folder[0].keys() if name != "anthropic_batches_unit"]  # noqa: SIM118 - no dict
         in_file = json.loads((tmp_path / "out" / "folder" / "_usage.json").read_bytes())

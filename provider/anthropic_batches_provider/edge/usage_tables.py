@@ -106,7 +106,7 @@ class UsageLoad:
         try:
             target.publish([usage_part(usage.rows)], USAGE_COLUMNS, usage.check_current, kept=kept)
         except LedgerError as error:
-            log.info("The usage of %s is left to the attempt that goes on with it: %s", manifest.job, error)
+            log.warning("The usage of %s is left to the attempt that goes on with it: %s", manifest.job, error)
         except MessageBatchesError as error:
             self._failure = error
             log.warning("The usage is not loaded: %s", error)

@@ -34,6 +34,7 @@ with DAG(
         destination="{{ params.output }}/folder",
         usage_table=USAGE,
         max_requests_per_shard=2,
+        prices={"claude-haiku-5-5": {"input": "0.3", "output": "1.7", "above": {}}},
         **ASKED,
     )
     MessageBatchOperator.partial(task_id="mapped", usage_table=USAGE, **ASKED).expand(rows=[WORDS[:1], WORDS[1:3]])

@@ -23,6 +23,7 @@ from anthropic_batches_provider.batches.output.destination import (
 )
 from anthropic_batches_provider.batches.output.failed_rows import check_failed_rows
 from anthropic_batches_provider.batches.output.manifest import Manifest
+from anthropic_batches_provider.batches.output.usage_rows import USAGE_NAME, decode_usage
 from anthropic_batches_provider.errors import (
     BatchesNotEndedError,
     ConfigurationError,
@@ -152,6 +153,7 @@ def test_rows_for_xcom_hold_an_unreadable_answer_too(job: EndedJob) -> None:
     [
         pytest.param(lambda kind, path, before: kind == "put" and before == 0, id="the first part"),
         pytest.param(lambda kind, path, before: kind == "put" and before == 1, id="the second part"),
+        pytest.param(lambda kind, path, before: path == USAGE_NAME, id="the usage"),
         pytest.param(lambda kind, path, before: path == MANIFEST_NAME, id="the manifest"),
     ],
 )
@@ -169,6 +171,18 @@ def test_a_store_that_fails_leaves_the_previous_output_as_it_was(
     collect_job(job.folder, job.service, failing, replace(job.settings, include_message=True))
     assert ids_in(job) == ["a", "b", "c", "d"]
     assert len(job.files()) == 5
+
+
+@pytest.mark.parametrize(("fails", "found"), [(USAGE_NAME, set()), (MANIFEST_NAME, {USAGE_NAME})])
+def test_no_manifest_is_there_without_its_usage(job: EndedJob, fails: str, found: set[str]) -> None:
+    failing = replace(job.destination(), storage=FailingStorage(job.output, lambda kind, path, before: path == fails))
+    with pytest.raises(OSError, match="bad day"):
+        collect_job(job.folder, job.service, failing, job.settings)
+    assert job.files().keys() & {USAGE_NAME, MANIFEST_NAME} == found
+    manifest = collect(job)
+    usage = decode_usage(job.files()[USAGE_NAME])
+    assert {row.model for row in usage} == {"claude-haiku-5-5"}
+    assert sum(row.requests for row in usage) == manifest.counts.succeeded
 
 
 def test_files_that_a_crash_kept_from_being_removed_go_with_the_next_collection(job: EndedJob) -> None:
