@@ -47,8 +47,8 @@ def context_without_run(dag: Any, task: Any, run: PlannedRun, conf: Mapping[str,
         params = process_params(dag, task, dict(conf), suppress_exception=False)
     except Exception as error:
         raise ConfigurationError(
-            f"The params of DAG {dag.dag_id} are not valid: {error}. Give their values as JSON with --conf. Nothing "
-            "was sent."
+            f"The params of DAG {dag.dag_id} are not valid: {_first_line(error)}. Give their values as JSON with "
+            "--conf. Nothing was sent."
         ) from error
     instance = _InstanceWithoutRun(dag.dag_id, task.task_id)
     plain: dict[str, Any] = {
@@ -64,6 +64,10 @@ def context_without_run(dag: Any, task: Any, run: PlannedRun, conf: Mapping[str,
         "outlets": task.outlets,
     }
     return context_on(cast("Context", plain), run, task)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")
 
 
 def _dates_of(run: PlannedRun, task: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anthropic_batches_provider.errors import ConfigurationError
@@ -21,7 +21,6 @@ MOST_DATES = 10_000
 
 _FORMS = 'a list of dates such as ["2026-01-01", "2026-01-02"], or {"from": "2026-01-01", "to": "2026-01-31"}'
 _ENDS = ("from", "to")
-_DAY = timedelta(days=1)
 _Found = TypeVar("_Found")
 
 
@@ -124,7 +123,7 @@ def _runs_between(first: pendulum.DateTime, last: pendulum.DateTime, dag: Any) -
     if not timetable.can_be_scheduled:
         while first <= last:
             yield PlannedRun(logical_date=first, data_interval_start=first, data_interval_end=first)
-            first = first + _DAY
+            first = first.add(days=1)
         return
     from airflow.timetables.base import TimeRestriction
 

@@ -19,6 +19,8 @@ from anthropic_batches_provider.edge.task_failures import as_task_failures
 from anthropic_batches_provider.edge.templates import Templates
 from anthropic_batches_provider.errors import EmptyInputError
 from anthropic_batches_provider.operators.stints.estimating import (
+    DEFAULT_SAMPLE_ROWS,
+    FEWEST_SAMPLE_ROWS,
     EstimatedRun,
     EstimateTerms,
     estimated,
@@ -33,9 +35,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 __all__ = ["MessageBatchEstimateOperator"]
-
-DEFAULT_SAMPLE_ROWS = 50
-FEWEST_SAMPLE_ROWS = 2
 
 
 class MessageBatchEstimateOperator(RowsOperator):
@@ -239,7 +238,7 @@ class MessageBatchEstimateOperator(RowsOperator):
         runs = iter([run_of(self, context)]) if planned is None else self._runs(planned, context)
         jobs = 1 if planned is None else len(planned)
         try:
-            found = estimated(runs, terms, conn_id=self.conn_id, jobs=jobs, watch=self._watched(context))
+            found = estimated(runs, terms, jobs=jobs, watch=self._watched(context))
         except EmptyInputError as error:
             if self.on_empty == "skip":
                 raise AirflowSkipException("There are no rows: nothing to estimate.") from error

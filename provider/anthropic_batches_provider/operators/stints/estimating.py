@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DEFAULT_SAMPLE_ROWS = 50
+FEWEST_SAMPLE_ROWS = 2
 FEWEST_SAMPLED = 5
 """Rows that are counted for each date at least; over many dates, the errors of few rows cancel each other."""
 
@@ -134,15 +137,13 @@ def estimated(
     runs: Iterable[EstimatedRun],
     terms: EstimateTerms,
     *,
-    conn_id: str,
     jobs: int,
     watch: Callable[[_Rows], _Rows] = lambda rows: rows,
 ) -> JobEstimates:
     """Estimate jobs, one after another; log a line about each if there are several.
 
-    :param runs: in their order; each is read, and forgotten.
-    :param conn_id: the connection that counts.
-    :param jobs: how many there are.
+    :param runs: in their order; each is read, and forgotten. The connection of the first counts.
+    :param jobs: how many there are, at least one.
     :param watch: yields the rows of a job unchanged, and reports how far it is.
     :raises EmptyInputError: a job has no rows, or none has; the former only if ``on_empty`` is not ``"skip"``.
     :raises ConfigurationError: a job could not be sent as it is.
@@ -152,7 +153,9 @@ def estimated(
     from anthropic_batches_provider.hooks import MessageBatchHook
 
     by_run: dict[str, Estimate] = {}
-    clock = SystemClock()
+    pending, clock = iter(runs), SystemClock()
+    first = next(pending)
+    conn_id = first.input.arguments.conn_id
     with MessageBatchHook(conn_id).client() as client, task_spool() as spool:
         estimator = Estimator(
             prices=price_list(terms.prices, client.settings, conn_id),
@@ -162,7 +165,7 @@ def estimated(
             sample_rows=terms.sample_rows_of(jobs),
         )
         reading = _Reading(estimator, terms.output, client, clock, spool, watch)
-        for run in runs:
+        for run in chain([first], pending):
             found = reading.estimate(run)
             if found is not None:
                 by_run[run.name] = found
