@@ -37,7 +37,7 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """The date for people: without the time if that is midnight in UTC."""
+        """The date to show: without the time if that is midnight in UTC."""
         return self.logical_date.in_timezone("UTC").isoformat().replace("T00:00:00+00:00", "").replace("+00:00", "Z")
 
 
