@@ -94,6 +94,9 @@ def outputs() -> None:
     MessageBatchOperator(task_id="names", rows=rows, columns=["text", "verdict"], output_format="csv")
     MessageBatchOperator(task_id="no_names", rows=rows, columns=(), dead_letters=True, output_format="parquet")
     MessageBatchResultsOperator(task_id="table_of_job", job="/jobs/a", destination=table, columns=("text",))
+    contract = {"claude-opus-5-5": {"input": "3.6", "output": 18, "above": {100_000: {"input": 4, "output": 20}}}}
+    MessageBatchOperator(task_id="priced", rows=rows, prices=contract)
+    MessageBatchResultsOperator(task_id="priced_too", job="/jobs/a", prices=contract)
     MessageBatchResultsOperator(task_id="renamed", job="/jobs/a", columns={"text": "answer"}, dead_letters=True)
     assert_type(read_rows({"table": {}}), Iterator[dict[str, Any]])
     assert_type(read_rows([{"id": 1}]), Iterator[dict[str, Any]])
@@ -103,6 +106,7 @@ def what_is_refused() -> None:
     MessageBatchOperator(task_id="a", rows=rows, on_timeout="stop")  # type: ignore[arg-type]
     MessageBatchOperator(task_id="a", rows=rows, columns={"text": 1})  # type: ignore[dict-item]
     MessageBatchOperator(task_id="a", rows=rows, columns={"text"})  # type: ignore[arg-type]
+    MessageBatchOperator(task_id="a", rows=rows, prices={"claude-opus-5-5": 4})  # type: ignore[dict-item]
     MessageBatchResultsOperator(task_id="a", columns=[1])  # type: ignore[list-item]
     MessageBatchResultsOperator(task_id="a", destination=1)  # type: ignore[arg-type]
     SqlTable("warehouse", "labels", create="yes")  # type: ignore[arg-type]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,3 +101,18 @@ def test_a_model_that_nobody_knows_is_told_with_both_places_for_its_prices() -> 
     assert isinstance(prices, UnknownPrices)
     assert "`claude-mythos-5`" in prices.reason
     assert "in `prices=` of the task, or in the extra `prices` of its connection" in prices.reason
+
+
+def test_the_page_shows_prices_that_can_be_used() -> None:
+    page = (Path(__file__).parents[3] / "docs/money.md").read_text()
+    section = page.partition("## Your own prices")[2].partition("\n## ")[0]
+    (call,) = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    (extra,) = re.findall(r"^```json\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    (argument,) = (
+        ast.literal_eval(node.value)
+        for node in ast.walk(ast.parse(call))
+        if isinstance(node, ast.keyword) and node.arg == "prices"
+    )
+    assert found(OPUS, argument) == (3_600_000, "the argument `prices`")
+    assert found("claude-haiku-5-5", argument) == (90_000, "the argument `prices`")
+    assert found(OPUS, None, json.loads(extra)["prices"]) == (3_600_000, "the connection conn")

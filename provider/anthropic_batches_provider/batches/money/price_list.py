@@ -89,8 +89,7 @@ class PriceList:
                 f"The costs of `{model}` in the geography {geography!r} are unknown, since its prices are not known "
                 f"here. Install a newer version of this package."
             )
-        given = (prices for each in self._given if (prices := each.of(model)) is not None)
-        prices = next(given, None) or self._public.of(model, day)
+        prices = self._anywhere(model, day)
         if isinstance(prices, UnknownPrices) or factor == 1:
             return prices
         try:
@@ -100,3 +99,9 @@ class PriceList:
                 f"The costs of `{model}` in the geography {geography!r} are unknown: {error}. Give its prices with "
                 f"fewer digits: {WHERE_TO_GIVE}."
             )
+
+    def _anywhere(self, model: str, day: dt.date) -> ModelPrices | UnknownPrices:
+        for given in self._given:
+            if (prices := given.of(model)) is not None:
+                return prices
+        return self._public.of(model, day)
