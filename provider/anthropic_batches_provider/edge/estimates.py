@@ -34,7 +34,7 @@ def check_output_arguments(operator: Any) -> None:
         return
     if operator.output_share is not None:
         raise _both()
-    parts_of_job(job)
+    _check_job(job)
 
 
 def check_output_share(share: Any) -> None:
@@ -65,7 +65,19 @@ def output_expectation(earlier_job: Any, output_share: float | None) -> OutputEx
         return UNKNOWN_OUTPUT if output_share is None else Share(float(output_share))
     if output_share is not None:
         raise _both()
+    _check_job(earlier_job)
     return _of_pilots(find_job(earlier_job))
+
+
+def _check_job(job: Any) -> None:
+    try:
+        parts_of_job(job)
+    except ConfigurationError:
+        raise ConfigurationError(
+            f"earlier_job= is {job!r:.200}, which names no job. Give it the job reference or the manifest that a task "
+            "returned, or the URI of a job folder. A task that returns its rows has its manifest in the XCom "
+            '"manifest": XComArg(task, key="manifest"). Nothing was sent.'
+        ) from None
 
 
 def _of_pilots(job: JobFolder) -> OutputExpectation:

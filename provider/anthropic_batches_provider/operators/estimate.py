@@ -161,9 +161,9 @@ class MessageBatchEstimateOperator(RowsOperator):
         characters), besides its length and hash. Prompts hold data: XCom and the job folder then hold this text, too.
         Default: ``False``.
     :param conn_id: the Airflow connection. Default: ``"anthropic_default"``. (templated)
-    :param earlier_job: an earlier job of the same question, whose pilot shows how long the answers are: the output of
-        its task, a job reference, or the URI of its job folder. Not with ``output_share``. Default: no earlier job, so
-        that the expected cost has every answer at ``max_tokens``. (templated)
+    :param earlier_job: an earlier job of the same question, whose pilot shows how long the answers are: a job
+        reference, a manifest, or the URI of its job folder. Not with ``output_share``. Default: no earlier job, so that
+        the expected cost has every answer at ``max_tokens``. (templated)
     :param output_share: the share of ``max_tokens`` that an answer is expected to use: above 0, at most 1. It moves the
         expected cost alone. Default: not known.
     :param dates: estimate a backfill: the job on each of these logical dates, and their sum. A list of dates, such as
