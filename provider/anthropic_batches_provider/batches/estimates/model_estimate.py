@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from statistics import variance
 
 from anthropic_batches_provider.batches.estimates.estimated_sums import EstimatedSum
 from anthropic_batches_provider.batches.estimates.output_tokens import FromPilot
@@ -61,11 +60,11 @@ class Scenarios:
 
     def bounds(self, confidence: float) -> Bounds:
         """Return the figures, each within the next."""
-        bound = max(self.bound.point + self.bound.half_width(confidence), self.expected.point)
+        bound = max(self.bound.upper(confidence), self.expected.point)
         return Bounds(
-            low=min(max(self.low.point - self.low.half_width(confidence), 0), self.expected.point),
+            low=min(max(self.low.lower(confidence), 0), self.expected.point),
             expected=self.expected.point,
-            high=min(max(self.high.point + self.high.half_width(confidence), self.expected.point), bound),
+            high=min(max(self.high.upper(confidence), self.expected.point), bound),
             bound=bound,
         )
 
@@ -93,9 +92,8 @@ class PilotSum:
         point = round(Fraction(sum(self.by_answer), answers))
         if not self.weight:
             return EstimatedSum.exact(point)
-        around = self.squares / self.weight**2
-        spread = variance([float(value) for value in self.by_answer]) * (1 / answers + around)
-        return EstimatedSum.sampled(point, spread, freedom=answers - 1)
+        values = [float(value) for value in self.by_answer]
+        return EstimatedSum.of_mean(point, values, predicted=self.squares / self.weight**2)
 
 
 @dataclass(frozen=True, slots=True)

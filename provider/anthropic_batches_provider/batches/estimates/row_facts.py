@@ -71,8 +71,8 @@ def pictures_of(params: bytes, shared_blocks: int = 0) -> Pictures:
     contents = [message.get("content") for message in messages if isinstance(message, dict)]
     if shared_blocks and contents and isinstance(contents[0], list):
         contents[0] = contents[0][shared_blocks:]
-    count, data_bytes = _counted([found.get("system"), *contents])
-    return Pictures(count, data_bytes)
+    found_in = [_counted(blocks) for blocks in (found.get("system"), *contents)]
+    return Pictures(sum(count for count, _ in found_in), sum(data_bytes for _, data_bytes in found_in))
 
 
 def _counted(value: Any) -> tuple[int, int]:

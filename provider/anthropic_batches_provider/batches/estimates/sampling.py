@@ -12,7 +12,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from statistics import variance
 from typing import Generic, NamedTuple, TypeVar
 
 from anthropic_batches_provider.batches.estimates.estimated_sums import EstimatedSum
@@ -106,8 +105,7 @@ class SizedSample(Generic[Row, Kept]):
             return EstimatedSum()
         shares = [Fraction(values[id(draw)], draw.size) for draw in draws]
         point = round(self.size * sum(shares, Fraction()) / len(shares))
-        spread = variance([float(share) for share in shares]) * float(self.size) ** 2 / len(shares)
-        return EstimatedSum.sampled(point, spread, freedom=len(shares) - 1)
+        return EstimatedSum.of_mean(point, [float(self.size * share) for share in shares])
 
     def _draws(self) -> list[Draw[Kept]]:
         if self._all is not None:
