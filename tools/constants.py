@@ -323,6 +323,14 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "links": {
         "MOST_BATCH_LINKS": ("links", "How many batches of a task have a link; each costs a call when a stint ends."),
     },
+    "edge.run_dates": {
+        "MOST_DATES": ("dates", "An estimate of more dates is refused."),
+    },
+    "operators.stints.estimating": {
+        "DEFAULT_SAMPLE_ROWS": ("rows", "The default of `sample_rows`: how many rows of a job an estimate counts."),
+        "FEWEST_SAMPLE_ROWS": ("rows", "The least `sample_rows`: fewer show no spread."),
+        "FEWEST_SAMPLED": ("rows", "How many rows of each date are counted at least, in an estimate of many dates."),
+    },
     "edge.progress_reports": {
         "_EVERY_SECONDS": ("s", "How often a task reports how far its job is."),
     },

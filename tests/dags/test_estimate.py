@@ -54,6 +54,7 @@ def test_the_dates_of_a_backfill_are_estimated_one_by_one_and_summed(dags: DagRu
     week = run.xcom("a_week")
     assert [(each["date"], each["rows"]) for each in week["dates"]] == [(f"2026-01-0{day}", day) for day in range(1, 8)]
     assert week["rows"] == sum(range(1, 8))
+    assert run.xcom("by_day")["output_tokens"]["bound"] == 20 * (1 + 2 + 3)
     for figure in ("low_usd", "expected_usd", "high_usd", "bound_usd"):  # all rows are counted: the input is exact
         assert Decimal(week[figure]) == sum(Decimal(each[figure]) for each in week["dates"])
 

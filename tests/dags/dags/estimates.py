@@ -48,6 +48,14 @@ with DAG(
         task_id="a_week", rows=rows_of_the_day, dates={"from": "2026-01-01", "to": "2026-01-07"}, **ASKED
     )
     MessageBatchEstimateOperator(
+        task_id="by_day",
+        rows=NUMBERS,
+        max_tokens="{{ logical_date.day }}",
+        message_params={"metadata": {"user_id": "{{ ds }}"}},
+        dates={"from": "2026-01-01", "to": "2026-01-03"},
+        **UNBOUND,
+    )
+    MessageBatchEstimateOperator(
         task_id="files", rows="{{ params.folder }}/{{ ds }}.jsonl", dates="{{ params.dates }}", **ASKED
     )
     MessageBatchEstimateOperator.partial(task_id="mapped_files", dates=["2026-01-03"], **ASKED).expand(
