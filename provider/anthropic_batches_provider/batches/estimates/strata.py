@@ -54,10 +54,11 @@ class Stratum:
     def __init__(self, kind: Kind, *, draws: int, seed: str, files: RowFiles) -> None:
         self.kind = kind
         self.rows_by_max_tokens: Counter[int] = Counter()
-        self._max_tokens = 0
-        self._files = files
-        self.sample: SizedSample[PreparedRow, KeptRow] = SizedSample(
-            draws, seed=f"{seed}/{kind.model}/{kind.geography}/{kind.has_pictures}", keep=self._keep
+        path = files.path
+        self.sample: SizedSample[tuple[PreparedRow, int], KeptRow] = SizedSample(
+            draws,
+            seed=f"{seed}/{kind.model}/{kind.geography}/{kind.has_pictures}",
+            keep=lambda given: KeptRow(given[0].number, given[0].params, given[1], path),
         )
 
     def add(self, row: PreparedRow, facts: RowFacts, size: int) -> None:
@@ -65,12 +66,8 @@ class Stratum:
 
         :param size: its chance to be drawn is in proportion to it.
         """
-        self._max_tokens = facts.max_tokens
         self.rows_by_max_tokens[facts.max_tokens] += 1
-        self.sample.add(row, size)
-
-    def _keep(self, row: PreparedRow) -> KeptRow:
-        return KeptRow(row.number, row.params, self._max_tokens, self._files.path)
+        self.sample.add((row, facts.max_tokens), size)
 
     @property
     def rows(self) -> int:
