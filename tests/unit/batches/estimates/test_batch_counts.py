@@ -45,8 +45,8 @@ def counted(rows: int) -> BatchCounts:
         (5_900, "auto", False, 6 + 1),
         (5_900, 0, False, 6),
         (900, 400, False, 1 + 1),
-        (5_900, "auto", True, 6 + 6),  # a primer for each
-        (5_900, 400, True, 6 + 6 + 1),
+        (5_900, "auto", True, 6 + 6 + 2),  # a primer for each, and two spare ones
+        (5_900, 400, True, 6 + 6 + 2 + 1),
         (5_900, 0, True, 6),
     ],
 )
