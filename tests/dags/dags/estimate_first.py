@@ -15,6 +15,7 @@ QUESTION: dict[str, Any] = {
     "prompt": "Repeat: {{ row.text }}",
     "model": "claude-haiku-5-5",
     "max_tokens": 500,
+    "prices": {"claude-haiku-5-5": {"input": "0.1", "output": "0.5", "above": {}}},  # also without genai-prices
 }
 
 

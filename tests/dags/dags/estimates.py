@@ -9,7 +9,8 @@ from airflow.sdk import DAG, Param, task
 
 from anthropic_batches_provider.operators import MessageBatchEstimateOperator
 
-UNBOUND: dict[str, Any] = {"key": "id", "prompt": "Say {{ row.id }}", "model": "claude-haiku-5-5"}
+PRICES = {"claude-haiku-5-5": {"input": "0.1", "output": "0.5", "above": {}}}  # also without genai-prices
+UNBOUND: dict[str, Any] = {"key": "id", "prompt": "Say {{ row.id }}", "model": "claude-haiku-5-5", "prices": PRICES}
 ASKED: dict[str, Any] = {**UNBOUND, "max_tokens": 100}
 NUMBERS = [{"id": number} for number in range(20)]
 
@@ -70,9 +71,4 @@ with DAG(
     MessageBatchEstimateOperator(task_id="unknown", rows=NUMBERS, **{**ASKED, "model": "claude-haiku-55"})
     MessageBatchEstimateOperator(task_id="invalid", rows=[{"id": None}, *NUMBERS], **ASKED)
     MessageBatchEstimateOperator(task_id="some_invalid", rows=[{"id": None}, *NUMBERS], max_failed_rows=1, **ASKED)
-    MessageBatchEstimateOperator(
-        task_id="contract",
-        rows=NUMBERS,
-        prices={"claude-haiku-5-5": {"input": "1", "output": "2", "above": {}}},
-        **ASKED,
-    )
+    MessageBatchEstimateOperator(task_id="public", rows=NUMBERS, **{**ASKED, "prices": None})
