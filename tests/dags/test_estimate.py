@@ -43,9 +43,11 @@ def test_each_kind_of_task_is_estimated_and_nothing_is_spent(
     assert Decimal(plain["live_usd"]) == 2 * Decimal(plain["expected_usd"])
     assert plain["prices"] == ["the argument `prices`"]
     assert Decimal(run.xcom("share")["expected_usd"]) == 20 * (6 * INPUT + 10 * OUTPUT)
+    assert Decimal(run.xcom("cached")["expected_usd"]) < Decimal(run.xcom("with_guide")["expected_usd"]) / 3
     assert run.xcom("of_a_task")["rows"] == 2
     assert [each["date"] for each in run.xcom("skipped_day")["dates"]] == ["2026-01-01"]
-    assert Decimal(run.xcom("mapped")["bound_usd"]) == 20 * (6 * INPUT + 100 * OUTPUT)
+    bounds = [20 * (6 * INPUT + most * OUTPUT) for most in (100, 200)]
+    assert Decimal(run.xcom("mapped")["bound_usd"]) in bounds  # of the instance that was stored first
     assert (run.xcom("some_invalid")["rows"], run.xcom("some_invalid")["invalid_rows"]) == (20, 1)
     if find_spec("genai_prices"):  # it is an extra
         assert _figures(run.xcom("public")) == _figures(plain)

@@ -12,6 +12,7 @@ from anthropic_batches_provider.operators import MessageBatchEstimateOperator
 PRICES = {"claude-haiku-5-5": {"input": "0.1", "output": "0.5", "above": {}}}  # also without genai-prices
 UNBOUND: dict[str, Any] = {"key": "id", "prompt": "Say {{ row.id }}", "model": "claude-haiku-5-5", "prices": PRICES}
 ASKED: dict[str, Any] = {**UNBOUND, "max_tokens": 100}
+GUIDE = "Say what is asked, and nothing else. " * 2_000
 NUMBERS = [{"id": number} for number in range(20)]
 
 
@@ -62,6 +63,8 @@ with DAG(
     MessageBatchEstimateOperator.partial(task_id="mapped_files", dates=["2026-01-03"], **ASKED).expand(
         rows=file_names()
     )
+    MessageBatchEstimateOperator(task_id="with_guide", rows=NUMBERS, shared_context=GUIDE, **ASKED)
+    MessageBatchEstimateOperator(task_id="cached", rows=NUMBERS, shared_context=GUIDE, prompt_cache="1h", **ASKED)
     MessageBatchEstimateOperator(task_id="empty", rows=[], on_empty="skip", **ASKED)
     MessageBatchEstimateOperator(task_id="empty_day", rows=rows_of_odd_days, dates="2026-01-01, 2026-01-02", **ASKED)
     MessageBatchEstimateOperator(
