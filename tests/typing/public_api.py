@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -22,6 +22,7 @@ from anthropic_batches_provider.errors import (
 from anthropic_batches_provider.hooks import MessageBatchHook
 from anthropic_batches_provider.operators import (
     MessageBatchCancelOperator,
+    MessageBatchEstimateOperator,
     MessageBatchOperator,
     MessageBatchResultsOperator,
     MessageBatchSubmitOperator,
@@ -73,6 +74,17 @@ def operators() -> None:
     MessageBatchCancelOperator(task_id="g", job=submit.output)
 
 
+def estimates() -> None:
+    asked: dict[str, Any] = {"rows": rows, "prompt": "{{ row.id }}", "model": "m", "max_tokens": 1}
+    MessageBatchEstimateOperator(task_id="a", **asked, output_share=0.25, sample_rows=200)
+    MessageBatchEstimateOperator(task_id="b", rows=rows, dates={"from": "2026-01-01", "to": "2026-01-31"})
+    MessageBatchEstimateOperator(task_id="c", rows=rows, dates=[date(2026, 1, 1), "2026-01-02"], prompt_cache="1h")
+    earlier = MessageBatchSubmitOperator(task_id="d", rows=rows)
+    MessageBatchEstimateOperator(
+        task_id="e", rows=rows, earlier_job=earlier.output, prices={"m": {"input": "4", "output": 20}}
+    )
+
+
 def outputs() -> None:
     table = SqlTable("warehouse", "analytics.labels_{{ ds_nodash }}", create=True, owner_column="unit")
     assert_type(table, SqlTable)
@@ -106,6 +118,8 @@ def what_is_refused() -> None:
     MessageBatchSubmitOperator(task_id="a", rows=rows, betas=1)  # type: ignore[arg-type]
     MessageBatchSubmitOperator(task_id="a", rows=rows, prompt_cache="2h")  # type: ignore[arg-type]
     MessageBatchSubmitOperator(task_id="a", rows=rows, on_empty="ignore")  # type: ignore[arg-type]
+    MessageBatchEstimateOperator(task_id="a", rows=rows, output_share="0.5")  # type: ignore[arg-type]
+    MessageBatchEstimateOperator(task_id="a", rows=rows, sample_rows=1.5)  # type: ignore[arg-type]
     MessageBatchSensor(task_id="a", batch_ids="b", on_timeout="stop")  # type: ignore[arg-type]
     MessageBatchTrigger(batch_ids=["b"], conn_id="c", poll_interval="60")  # type: ignore[arg-type]
 
