@@ -9,11 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import operator
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from anthropic_batches_provider.batches.money.costs import Numbers, cost_function, counts_by_kind
-from anthropic_batches_provider.batches.money.model_costs import ModelCost, cost_from_dict, cost_of_column
+from anthropic_batches_provider.batches.money.model_costs import ModelCost, cost_of_column
 from anthropic_batches_provider.batches.money.price_list import PriceList
 from anthropic_batches_provider.batches.money.unit_prices import KINDS, ModelPrices, UnitPrices, UnknownPrices
 from anthropic_batches_provider.batches.usage import UNKNOWN_MODEL, BilledUsage, Usage, usage_of
@@ -44,7 +43,6 @@ class CostSums:
         self._unknown: dict[str, Counter[str]] = {}
         self._unpriced: dict[str, tuple[int, ...]] = {}
         self._unreported: Counter[str] = Counter()
-        self._included: dict[str, ModelCost] = {}
 
     def of_batch(self, created_at: dt.datetime) -> AddRequest:
         """Return a function that adds a request of one batch, and returns its cost in pico-dollars, or None.
@@ -167,14 +165,9 @@ class CostSums:
         self._prices.tell_once(f"The cost of a request to `{model}` is unknown: {reason}.")
         return self._unknown_cost(model, reason, numbers)
 
-    def include(self, costs: Mapping[str, Mapping[str, Any]]) -> None:
-        """Add the sums that :meth:`as_dict` returned elsewhere."""
-        for model, cost in costs.items():
-            self._included[model] = self._included.get(model, ModelCost()) + cost_from_dict(cost)
-
     def by_model(self) -> dict[str, ModelCost]:
         """Return the sums so far, with the models in alphabetical order."""
-        sums = dict(self._included)
+        sums: dict[str, ModelCost] = {}
         for model, column in self._columns:
             sums[model] = sums.get(model, ModelCost()) + column.cost()
         for model, reasons in self._unknown.items():
@@ -193,10 +186,6 @@ class CostSums:
     def total(self) -> ModelCost:
         """Return the sum over all models."""
         return sum(self.by_model().values(), ModelCost())
-
-    def as_dict(self) -> dict[str, dict[str, Any]]:
-        """Return the sums so far as plain JSON values, with money as texts of dollars."""
-        return {model: cost.as_dict() for model, cost in self.by_model().items()}
 
 
 def _knows_all(prices: ModelPrices) -> bool:
