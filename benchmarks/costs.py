@@ -164,13 +164,14 @@ def _pricing(kind: Kind, rounds: int) -> tuple[float, float]:
     decoding: list[float] = []
     pricing: list[float] = []
     for _ in range(rounds):
-        add = CostSums(PriceList()).of_batch(NOW)
+        adder_for = CostSums(PriceList()).adders(NOW)  # as collecting does
         with _timed(decoding):
             for usage in usages:
                 billed_usage(usage)
         with _timed(pricing):
             for billed in decoded:
-                add(model, billed)
+                add, numbers = adder_for(model, billed)
+                add(numbers)
     found = median(decoding) / _PRICED_ROWS * 1e6, median(pricing) / _PRICED_ROWS * 1e6
     print(f"{kind.title}: {found[0]:.2f} µs of decoding, {found[1]:.3f} µs of pricing", flush=True)
     return found
@@ -243,4 +244,4 @@ def _summed(job: EndedJob) -> Decimal:
     for path in sorted(job.output.glob("part-*")):
         with path.open() as lines:
             total += sum(json.loads(line, parse_float=Decimal)["cost_usd"] for line in lines)
-    return total
+    return total.normalize()
