@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from airflow_stack.simulator_process import SimulatorProcess
-from benchmarks import cache, imports, report
+from benchmarks import cache, costs, imports, report
 from benchmarks.faults.cases import CASES
 from benchmarks.faults.table import as_table as faults_table
 from benchmarks.faults.table import run_cases
@@ -20,7 +20,7 @@ from benchmarks.size.processes import Processes
 from benchmarks.waiting import table as waiting
 from benchmarks.waiting.runs import Waits
 
-_BENCHMARKS = ("faults", "size", "prompts", "judging", "tables", "cache", "waiting", "imports")
+_BENCHMARKS = ("faults", "size", "prompts", "judging", "tables", "cache", "costs", "waiting", "imports")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help="write the tables into the pages of the docs")
     parser.add_argument("--only", metavar="TEXT", help="run only the faults whose name contains TEXT; not written")
     parser.add_argument(
-        "--rounds", type=int, default=3, metavar="N", help="rounds of size, prompts and judging; default 3"
+        "--rounds", type=int, default=3, metavar="N", help="rounds of size, prompts, judging and costs; default 3"
     )
     parser.add_argument("--home", type=Path, metavar="FOLDER", help="keep all files of the runs in this new folder")
     options = parser.parse_args(arguments)
@@ -59,6 +59,8 @@ def _environment(what: str) -> tuple[str, Sequence[str]]:
     """Return the Python that a benchmark runs in, and the distributions whose versions count."""
     if what in ("judging", "prompts"):  # they compare this package with itself alone
         return sys.executable, ("airflow-provider-anthropic-batches", "pydantic", "jsonschema-rs", "msgspec")
+    if what == "costs":
+        return sys.executable, ("airflow-provider-anthropic-batches", "genai-prices", "msgspec")
     if what == "tables":
         return sys.executable, ("airflow-provider-anthropic-batches", "jsonschema-rs", "msgspec", "pyarrow", "psycopg")
     return peers_python(), DISTRIBUTIONS
@@ -69,6 +71,8 @@ def _sections(what: str, python: str, home: Path, options: argparse.Namespace) -
         return _faults(python, home, options.only)
     if what == "cache":
         return _cache(python, home)
+    if what == "costs":
+        return _costs(home, options.rounds)
     if what == "imports":
         return _imports(python)
     if what == "judging":
@@ -88,6 +92,12 @@ def _faults(python: str, home: Path, only: str | None) -> Iterator[report.Sectio
 
 def _cache(python: str, home: Path) -> Iterator[report.Section]:
     yield report.Section("cache", cache.as_table(cache.measure(python, home / "cache")))
+
+
+def _costs(home: Path, rounds: int) -> Iterator[report.Section]:
+    folder = home / "costs"
+    folder.mkdir()
+    yield report.Section("costs", costs.as_table(costs.measure(folder, rounds)), rounds)
 
 
 def _imports(python: str) -> Iterator[report.Section]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import random
 from decimal import Decimal
 
@@ -13,6 +12,7 @@ from genai_prices.data import providers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anthropic_batches_provider.batches.money.batch_uses import BatchUses, Used
 from anthropic_batches_provider.batches.money.cost_sums import CostSums
 from anthropic_batches_provider.batches.money.dollars import as_decimal
 from anthropic_batches_provider.batches.money.given_prices import GivenPrices
@@ -53,14 +53,19 @@ def test_any_grouping_and_order_has_the_sum_of_the_rows(
     known = [cost for cost in costs if cost is not None]
     assert whole.total().batch.total == sum(known)
     assert (whole.total().requests, whole.total().unknown_requests) == (len(known), len(some) - len(known))
-    collected, added = CostSums(price_list), ModelCost()
+    collected, added = BatchUses(is_priced=True), ModelCost()
     for group in range(6):
         part = [row for row, place in zip(some, groups, strict=False) if place == group]
         order.shuffle(part)
         sums, _ = summed(price_list, part)
-        collected.include(json.loads(json.dumps(sums.as_dict())))
+        uses = BatchUses(is_priced=True)
+        for model, cost in sums.by_model().items():
+            uses.add("b", model, Used(sums.usage()[model], cost))
+        collected.include(uses.as_records())
         added += sums.total()
-    assert collected.by_model() == whole.by_model()
+    found = collected.by_batch().get("b", {})
+    assert {model: used.cost for model, used in found.items()} == whole.by_model()
+    assert {model: used.usage for model, used in found.items()} == whole.usage()
     assert added == whole.total()
 
 

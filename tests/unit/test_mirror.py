@@ -66,7 +66,6 @@ WHERE: dict[str, tuple[str, ...]] = {
     "batches/output/row_sink.py": ("unit/batches/output/test_formats.py",),
     "batches/output/source.py": ("unit/batches/collection/test_entry_points.py",),
     "batches/output/target_table.py": ("integration/test_sql_tables.py",),
-    "batches/output/tally.py": ("unit/batches/collection/test_entry_points.py", "unit/batches/output/test_formats.py"),
     "batches/output/user_columns.py": ("unit/batches/rows/test_columns.py", "unit/edge/test_parse_checks.py"),
     "batches/progress.py": ("integration/test_progress.py",),
     "batches/submission/pilot_gate.py": ("integration/test_pilot.py", "integration/test_pilot_in_trouble.py"),

@@ -79,8 +79,13 @@ def usage_numbers(usage: bytes | bytearray | memoryview | msgspec.Raw | None) ->
     :param usage: see :meth:`Usage.from_api`.
     :returns: None for unreported usage.
     """
-    numbers = _read(usage)
-    return None if numbers is _UNREPORTED else numbers[2:]
+    if usage is None:
+        return None
+    try:
+        reported = _DECODER.decode(usage)
+    except UNDECODABLE:
+        return None
+    return _numbers(reported)
 
 
 BilledUsage = tuple[tuple[int, ...], str | None, str | None]
@@ -102,12 +107,12 @@ def billed_usage(usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> 
     except UNDECODABLE:
         return _unusually_billed(usage)
     numbers = _numbers(reported)
-    if numbers is _UNREPORTED:
+    if numbers is None:
         return None
     is_ordinary = reported.service_tier == "batch" and reported.speed is None and reported.iterations is None
     if is_ordinary and not numbers[_WRITES_5M]:
-        return numbers[2:], reported.inference_geo, None
-    return numbers[2:], reported.inference_geo, _exception(reported, numbers)
+        return numbers, reported.inference_geo, None
+    return numbers, reported.inference_geo, _exception(reported, numbers)
 
 
 class UsageByModel:
@@ -220,24 +225,19 @@ _BILLED_DECODER = msgspec.json.Decoder(_BilledUsage)
 _NO_CACHE_CREATION = _CacheCreation()
 _NO_SERVER_TOOL_USE = _ServerToolUse()
 _NO_DETAILS = _OutputTokensDetails()
-_WRITES_5M = _NAMES.index("cache_creation_5m_input_tokens")
+_WRITES_5M = _NAMES.index("cache_creation_5m_input_tokens") - 2  # among the numbers of one request
 _UNREPORTED = (1, 1, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def _read(usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> tuple[int, ...]:
     """Return one request's numbers in the order of :class:`Usage`."""
-    if usage is None:
-        return _UNREPORTED
-    try:
-        reported = _DECODER.decode(usage)
-    except UNDECODABLE:
-        return _UNREPORTED
-    return _numbers(reported)
+    numbers = usage_numbers(usage)
+    return _UNREPORTED if numbers is None else (1, 0, *numbers)
 
 
-def _numbers(reported: _ApiUsage) -> tuple[int, ...]:
+def _numbers(reported: _ApiUsage) -> tuple[int, ...] | None:
     if reported.input_tokens is None and reported.output_tokens is None:
-        return _UNREPORTED
+        return None
     writes = reported.cache_creation or _NO_CACHE_CREATION
     tools = reported.server_tool_use or _NO_SERVER_TOOL_USE
     details = reported.output_tokens_details or _NO_DETAILS
@@ -248,8 +248,6 @@ def _numbers(reported: _ApiUsage) -> tuple[int, ...]:
     if split_writes > all_writes:
         all_writes = split_writes
     return (
-        1,
-        0,
         reported.input_tokens or 0,
         reported.output_tokens or 0,
         all_writes - hour_writes,

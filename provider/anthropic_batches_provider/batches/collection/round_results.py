@@ -62,7 +62,7 @@ class RoundShard:
             return None
         results = self.fetched(spool)
         if position == 0:
-            rows.count_strays(foreign=results.foreign, duplicates=results.duplicates)
+            rows.count_strays(self._batch.id, foreign=results.foreign, duplicates=results.duplicates)
             unreadable.keep(results.unnamed())
         result = results.decoded_at(position)
         if result is not None and result.result_type == UNREADABLE:

@@ -97,17 +97,17 @@ class ShardPart:
             UnreadableLines(self._unreadable(spool)) as unreadable,
         ):
             unreadable.keep(first.unnamed())
-            rows.count_strays(foreign=first.foreign, duplicates=first.duplicates)
+            rows.count_strays(self.batch.id, foreign=first.foreign, duplicates=first.duplicates)
             add, batch_id, judge, has_further_rounds = rows.add, self.batch.id, context.judge, bool(self._later)
             decoded = first.decoded(with_message=context.settings.include_message)
             for position, (columns, found) in enumerate(zip(self._columns(), decoded, strict=True)):
                 if isinstance(columns, InvalidRow):
                     add(judge(bytes(columns.columns), None, result_of_invalid_row(columns.reason)))
-                    rows.count_strays(foreign=int(found is not None), duplicates=0)
+                    rows.count_strays(batch_id, foreign=int(found is not None), duplicates=0)
                     continue
                 piloted = pilots.result_of(self._rows[position], rows, unreadable) if self._pilots else None
                 if piloted is not None:
-                    rows.count_strays(foreign=int(found is not None), duplicates=0)
+                    rows.count_strays(batch_id, foreign=int(found is not None), duplicates=0)
                     row = judge(columns, *piloted)
                 else:
                     result = found or missing_result(self._expected.custom_id(position))

@@ -13,10 +13,15 @@ How the rest of the engine uses it::
     pico = add(result.model, billed_usage(result.usage))
     exact_dollars(pico)
 
-    # By model, as JSON: to keep it, to add it elsewhere, to publish it. `ModelCost` is in `model_costs`.
-    other.include(sums.as_dict())
+    # By model: what the requests used and cost. `ModelCost` is in `model_costs`.
+    sums.usage()
     sums.by_model()
     sums.total()
+
+    # All of it for the requests of several batches, from the usage in their results, by batch and model.
+    requests = RequestCosts(prices, created_at_of_batch)
+    pico = requests.of_batch(batch_id)(result.model, result.usage)
+    requests.add_to(uses)  # `BatchUses`, which are kept as records, added up, and published
 
 ``ModelCost`` has the cost in a batch by kind, the same usage outside of one on the same day (``live``), and the cost if
 the prompt cache were none (``uncached``). It counts the requests whose cost is unknown, by reason. With any of these,

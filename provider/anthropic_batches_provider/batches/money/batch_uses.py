@@ -16,7 +16,7 @@ from anthropic_batches_provider.batches.money.model_costs import ModelCost, cost
 from anthropic_batches_provider.batches.usage import Usage, usage_from_dict
 
 NO_BATCH = ""
-"""Stands for a batch where none is known: of parts of before batches were recorded, and of results of no row."""
+"""Stands for a batch where none is known: in parts of before batches were recorded."""
 
 UNPRICED_PART = "its row was written when prices were not known"
 

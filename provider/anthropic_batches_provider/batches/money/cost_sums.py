@@ -7,12 +7,12 @@ request whose cost is unknown is counted with its reason, and is in no sum.
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from anthropic_batches_provider.batches.money.costs import Numbers, cost_function, counts_by_kind
-from anthropic_batches_provider.batches.money.model_costs import ModelCost, cost_from_dict, cost_of_column
+from anthropic_batches_provider.batches.money.model_costs import ModelCost, cost_of_column
 from anthropic_batches_provider.batches.money.price_list import PriceList
 from anthropic_batches_provider.batches.money.unit_prices import KINDS, ModelPrices, UnitPrices, UnknownPrices
 from anthropic_batches_provider.batches.usage import UNKNOWN_MODEL, BilledUsage, Usage, usage_of
@@ -23,8 +23,11 @@ MORE_REASONS = "other reasons"
 
 Cost = Callable[[Numbers], int | None]
 AddRequest = Callable[[str | None, BilledUsage | None], int | None]
+AdderFor = Callable[[str | None, BilledUsage | None], tuple[Cost, Numbers]]
 
 _MOST_REASONS = 20
+_NOTHING = (0,) * 9
+"""The sums over no requests: how many they are, and their :data:`.Numbers`."""
 
 
 class CostSums:
@@ -38,8 +41,8 @@ class CostSums:
         self._columns: list[tuple[str, _Column]] = []
         self._costs: dict[tuple[str, ModelPrices], Cost] = {}
         self._unknown: dict[str, Counter[str]] = {}
-        self._unpriced: dict[str, Usage] = {}
-        self._included: dict[str, ModelCost] = {}
+        self._unpriced: dict[str, tuple[int, ...]] = {}
+        self._unreported: Counter[str] = Counter()
 
     def of_batch(self, created_at: dt.datetime) -> AddRequest:
         """Return a function that adds a request of one batch, and returns its cost in pico-dollars, or None.
@@ -49,32 +52,60 @@ class CostSums:
 
         :param created_at: when the service created the batch, with a time zone: its prices are those of that day.
         """
+        adder_for = self.adders(created_at)
+
+        def add(model: str | None, billed: BilledUsage | None) -> int | None:
+            adder, numbers = adder_for(model, billed)
+            return adder(numbers)
+
+        return add
+
+    def adders(self, created_at: dt.datetime) -> AdderFor:
+        """Return :meth:`of_batch` in two steps: a function that returns what adds such requests, and their numbers.
+
+        That may be called once for each of several requests with equal usage of one model.
+
+        :param created_at: see :meth:`of_batch`.
+        """
         known: dict[tuple[str | None, str | None], Cost] = {}
         last_model: str | None = None
         last_geography: str | None = None
         cost = self._cost_of(None, created_at, None)
 
-        def add(model: str | None, billed: BilledUsage | None) -> int | None:
+        def adder_for(model: str | None, billed: BilledUsage | None) -> tuple[Cost, Numbers]:
             nonlocal last_model, last_geography, cost
             if billed is None:
-                return self._unknown_cost(model, UNREPORTED, None)
+                return lambda _: self._unknown_cost(model, UNREPORTED, None), ()
             numbers, geography, exception = billed
             if exception is not None:
-                return self._told_unknown_cost(model, exception, numbers)
+                return lambda numbers: self._told_unknown_cost(model, exception, numbers), numbers
             if model != last_model or geography != last_geography:  # rows of a job mostly name the same
                 if (model, geography) not in known:
                     known[model, geography] = self._cost_of(model, created_at, geography)
                 last_model, last_geography, cost = model, geography, known[model, geography]
-            return cost(numbers)
+            return cost, numbers
 
-        return add
+        return adder_for
 
-    def without_price(self, reason: str) -> AddRequest:
-        """Return a function that adds a request of a batch whose prices are unknown.
+    def adders_without_price(self, reason: str) -> AdderFor:
+        """Return :meth:`adders` of a batch whose prices are unknown.
 
         :param reason: why.
         """
-        return lambda model, billed: self._unknown_cost(model, reason, None if billed is None else billed[0])
+
+        def adder_for(model: str | None, billed: BilledUsage | None) -> tuple[Cost, Numbers]:
+            if billed is None:
+                return lambda _: self._unknown_cost(model, reason, None), ()
+            return lambda numbers: self._unknown_cost(model, reason, numbers), billed[0]
+
+        return adder_for
+
+    def add_unreadable(self, reason: str) -> None:
+        """Count a request with a result that cannot be read: its usage is not reported.
+
+        :param reason: why its cost is unknown.
+        """
+        self._unknown_cost(None, reason, None)
 
     def _cost_of(self, model: str | None, created_at: dt.datetime, geography: str | None) -> Cost:
         if model is None:
@@ -123,22 +154,20 @@ class CostSums:
         """
         self.add_unknown(model, reason)
         name = model or UNKNOWN_MODEL
-        usage = Usage(requests=1, unreported_requests=1) if numbers is None else usage_of(1, numbers)
-        self._unpriced[name] = self._unpriced.get(name, Usage()) + usage
+        if numbers is None:
+            self._unreported[name] += 1
+        else:
+            sums = self._unpriced.get(name, _NOTHING)
+            self._unpriced[name] = tuple(map(operator.add, sums, (1, *numbers)))
         return None
 
     def _told_unknown_cost(self, model: str | None, reason: str, numbers: Numbers) -> int | None:
         self._prices.tell_once(f"The cost of a request to `{model}` is unknown: {reason}.")
         return self._unknown_cost(model, reason, numbers)
 
-    def include(self, costs: Mapping[str, Mapping[str, Any]]) -> None:
-        """Add the sums that :meth:`as_dict` returned elsewhere."""
-        for model, cost in costs.items():
-            self._included[model] = self._included.get(model, ModelCost()) + cost_from_dict(cost)
-
     def by_model(self) -> dict[str, ModelCost]:
         """Return the sums so far, with the models in alphabetical order."""
-        sums = dict(self._included)
+        sums: dict[str, ModelCost] = {}
         for model, column in self._columns:
             sums[model] = sums.get(model, ModelCost()) + column.cost()
         for model, reasons in self._unknown.items():
@@ -147,7 +176,9 @@ class CostSums:
 
     def usage(self) -> dict[str, Usage]:
         """Return what the requests that were added used, with the models in alphabetical order."""
-        sums = dict(self._unpriced)
+        sums = {model: usage_of(requests, numbers) for model, (requests, *numbers) in self._unpriced.items()}
+        for model, requests in self._unreported.items():
+            sums[model] = sums.get(model, Usage()) + Usage(requests=requests, unreported_requests=requests)
         for model, column in self._columns:
             sums[model] = sums.get(model, Usage()) + column.usage()
         return {model: sums[model] for model in sorted(sums) if sums[model] != Usage()}
@@ -155,10 +186,6 @@ class CostSums:
     def total(self) -> ModelCost:
         """Return the sum over all models."""
         return sum(self.by_model().values(), ModelCost())
-
-    def as_dict(self) -> dict[str, dict[str, Any]]:
-        """Return the sums so far as plain JSON values, with money as texts of dollars."""
-        return {model: cost.as_dict() for model, cost in self.by_model().items()}
 
 
 def _knows_all(prices: ModelPrices) -> bool:

@@ -12,10 +12,11 @@ from collections.abc import Callable
 import msgspec
 
 from anthropic_batches_provider.batches.money.batch_uses import NO_BATCH, BatchUses, Used
-from anthropic_batches_provider.batches.money.cost_sums import AddRequest, CostSums
+from anthropic_batches_provider.batches.money.cost_sums import AdderFor, Cost, CostSums
+from anthropic_batches_provider.batches.money.costs import Numbers
 from anthropic_batches_provider.batches.money.model_costs import ModelCost
 from anthropic_batches_provider.batches.money.price_list import PriceList
-from anthropic_batches_provider.batches.usage import UNKNOWN_MODEL, BilledUsage, Usage, UsageByModel, billed_usage
+from anthropic_batches_provider.batches.usage import UNKNOWN_MODEL, Usage, UsageByModel, billed_usage
 
 MISSING_RESULT = "there is no result, and it may have been billed"
 UNREADABLE_RESULT = "its result could not be read"
@@ -28,6 +29,7 @@ AddUsage = Callable[[str | None, msgspec.Raw | bytes | None], int | None]
 """Takes the model and the usage of a message, adds them, and returns their cost in pico-dollars, or None."""
 
 _MOST_DIFFERENT = 4096
+_LEAST_HITS = 1 / 3  # for each usage that is remembered: decoding takes three times as long
 
 
 class RequestCosts:
@@ -57,7 +59,7 @@ class RequestCosts:
             return self._usage_of(batch_id).add
         created_at = self._created_at(batch_id)
         sums = self._sums_of(batch_id, self._prices)
-        return _reading(sums.without_price(UNDATED_BATCH) if created_at is None else sums.of_batch(created_at))
+        return _reading(sums.adders_without_price(UNDATED_BATCH) if created_at is None else sums.adders(created_at))
 
     def add_unreadable(self, batch_id: str | None) -> None:
         """Count a request whose result cannot be read: its usage is unreported, and its cost unknown."""
@@ -65,7 +67,7 @@ class RequestCosts:
         if self._prices is None:
             self._usage_of(name).add(None, None)
         else:
-            self._sums_of(name, self._prices).without_price(UNREADABLE_RESULT)(None, None)
+            self._sums_of(name, self._prices).add_unreadable(UNREADABLE_RESULT)
 
     def add_unknown(self, batch_id: str | None, reason: str, requests: int = 1) -> None:
         """Count requests that may have been billed although they have no result of their own.
@@ -100,17 +102,30 @@ class RequestCosts:
         return self._usage.setdefault(batch_id, UsageByModel())
 
 
-def _reading(add: AddRequest) -> AddUsage:
-    """Return a function that reads the usage of a message and adds it; equal usage is decoded once for many rows."""
-    known: dict[bytes, BilledUsage | None] = {}
+def _reading(adder_for: AdderFor) -> AddUsage:
+    """Return a function that reads the usage of a message and adds it.
+
+    Rows of one batch often report identical usage: it is decoded once for many rows, as long as that is of use.
+    """
+    known: dict[bytes, tuple[str | None, Cost, Numbers]] | None = {}
+    hits = 0
 
     def add_usage(model: str | None, usage: msgspec.Raw | bytes | None) -> int | None:
+        nonlocal known, hits
+        if known is None:
+            add, numbers = adder_for(model, billed_usage(usage))
+            return add(numbers)
         content = b"" if usage is None else bytes(usage)
         if content in known:
-            return add(model, known[content])
-        if len(known) >= _MOST_DIFFERENT:
-            known.clear()
-        billed = known[content] = billed_usage(content)
-        return add(model, billed)
+            of_model, add, numbers = known[content]
+            if of_model == model:
+                hits += 1
+                return add(numbers)
+        elif len(known) >= _MOST_DIFFERENT:
+            known, hits = {} if hits > _MOST_DIFFERENT * _LEAST_HITS else None, 0
+            return add_usage(model, usage)
+        add, numbers = adder_for(model, billed_usage(content))
+        known[content] = model, add, numbers
+        return add(numbers)
 
     return add_usage

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from anthropic_batches_provider.batches.money.dollars import exact_dollars
 from anthropic_batches_provider.batches.results import Result
 
 NO_COLUMNS = b"{}"
@@ -50,8 +49,3 @@ class AnsweredRow(msgspec.Struct, frozen=True, gc=False):
     is_latest: bool = True
     repairs: tuple[str, ...] = ()
     cost: int | None = None
-
-    @property
-    def cost_usd(self) -> msgspec.Raw | None:
-        """Its cost in dollars, as a number of JSON in plain decimals, to the last digit."""
-        return None if self.cost is None else msgspec.Raw(exact_dollars(self.cost))

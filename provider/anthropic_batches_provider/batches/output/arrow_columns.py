@@ -55,15 +55,15 @@ class ArrowColumn:
     """A column of a table in an Arrow type.
 
     :ivar type: the Arrow type.
-    :ivar python: the Python type that msgspec decodes its values to; Raw for what becomes text, and int for a decimal
-        of the result, which comes unscaled.
+    :ivar python: the Python type that msgspec decodes its values to; Raw for what becomes text, and int for money,
+        which comes in pico-dollars.
     """
 
     def __init__(self, column: TableColumn) -> None:
         self._name = column.name
         self.type, self._kind = _kind_of_column(column.type)
-        self._is_unscaled = column.chosen is not None and bool(column.chosen.column.unscaled)
-        self.python = int if self._is_unscaled else self._kind.python
+        self._is_money = column.chosen is not None and column.chosen.column.is_money
+        self.python = int if self._is_money else self._kind.python
 
     def array(self, values: Sequence[Any], misfits: Misfits) -> Any:
         """Return an array of values.
@@ -79,8 +79,8 @@ class ArrowColumn:
     def _array(self, values: Sequence[Any]) -> Any:
         import pyarrow
 
-        if self._is_unscaled:
-            return _decimals(values, self.type)
+        if self._is_money:
+            return _dollars(values, self.type)
         if (convert := self._kind.convert) is not None:
             values = [None if value is None else convert(value) for value in values]
         array = pyarrow.array(values, self._kind.carrier)
@@ -95,11 +95,11 @@ class ArrowColumn:
         return value
 
 
-def _decimals(unscaled: Sequence[int | None], kind: Any) -> Any:
-    """Return decimals of integers that count their last digit: the same bits, if there are enough of them."""
+def _dollars(pico: Sequence[int | None], kind: Any) -> Any:
+    """Return pico-dollars as decimals of twelve places: these are stored as the same integers."""
     import pyarrow
 
-    array = pyarrow.array(unscaled, pyarrow.int64()).cast(pyarrow.decimal128(_INT64_DIGITS, 0))
+    array = pyarrow.array(pico, pyarrow.int64()).cast(pyarrow.decimal128(_INT64_DIGITS, 0))
     scaled = pyarrow.Array.from_buffers(pyarrow.decimal128(_INT64_DIGITS, kind.scale), len(array), array.buffers())
     return scaled.cast(kind)
 

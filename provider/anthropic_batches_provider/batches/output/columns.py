@@ -47,7 +47,7 @@ class ResultColumn:
     :param fields: the fields that become columns of their own in a table; those of ``parsed`` are the schema's.
     :param meaning: for the docs; Markdown.
     :param value: the path of attributes in an answered row, or a function of the row and its layout.
-    :param unscaled: of a decimal, the path of an integer that counts the last digit of its type; "" for other columns.
+    :param is_money: whether the value is an integer of pico-dollars, which the output has as dollars.
     """
 
     name: str
@@ -56,7 +56,7 @@ class ResultColumn:
     meaning: str
     value: str | Callable[[AnsweredRow, RowLayout], Any]
     fields: tuple[str, ...] = ()
-    unscaled: str = ""
+    is_money: bool = False
 
 
 USAGE_FIELDS = (
@@ -169,8 +169,8 @@ COLUMNS = (
         meaning="What the row cost in dollars, to the last digit: the sum over all its requests, of "
         "[`earlier_rounds`](#what-each-result-type-looks-like) too, while `usage` is that of one. 0 if nothing was "
         "billed. Null if the cost of one of them is [unknown](money.md), or if prices are not known at all.",
-        value="cost_usd",
-        unscaled="cost",
+        value="cost",
+        is_money=True,
     ),
     ResultColumn(
         name="earlier_rounds",

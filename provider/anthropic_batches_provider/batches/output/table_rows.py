@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from anthropic_batches_provider.batches.money.dollars import json_dollars
 from anthropic_batches_provider.batches.output.answer_columns import answer_fields
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow
 from anthropic_batches_provider.batches.output.columns import USAGE_FIELDS, ChosenColumn, RowLayout
@@ -37,7 +38,7 @@ class TableRows:
     :param layout: which columns the rows have.
     :param type_of: returns the Python type of a column's values, as msgspec decodes it from the row's own columns and
         from the fields of the answer; Raw for JSON as it is. Other columns have the types of an answered row, except
-        that a decimal of the result for which it returns ``int`` has its unscaled value.
+        that money for which it returns ``int`` comes in pico-dollars.
     :ivar columns: the columns of the table.
     :ivar misfits: the number of values that their column cannot hold, by the column's name; such a cell is null. An
         answer that has fields beside those of its schema counts under None.
@@ -101,7 +102,7 @@ class TableRows:
         :param answer: the fields of an answer, in the order in which the function gets them.
         :param kinds: the type of each column of the table, as ``type_of`` returns it.
         """
-        names: dict[str, object] = {"layout": layout, "answer_of": self._answer_of}
+        names: dict[str, object] = {"layout": layout, "answer_of": self._answer_of, "dollars": json_dollars()}
         values = []
         for number, chosen in enumerate(column.chosen for column in self.columns):
             if chosen is None:
@@ -112,8 +113,8 @@ class TableRows:
                 values.append(f"usage[{USAGE_FIELDS.index(chosen.field)}]")
             elif _is_whole_answer(chosen):
                 values.append("answer_of(row)")
-            elif chosen.column.unscaled and kinds[number] is int:
-                values.append(f"row.{chosen.column.unscaled}")
+            elif chosen.column.is_money and kinds[number] is not int:
+                values.append(f"dollars(row.{chosen.column.value})")
             elif isinstance(chosen.column.value, str):
                 values.append(f"row.{chosen.column.value}")
             else:

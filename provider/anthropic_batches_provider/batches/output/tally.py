@@ -141,12 +141,15 @@ class Tally:
     def _keep_example(self, name: str, row: AnsweredRow) -> None:
         self.error_examples.setdefault(name, (row.reason or "")[:_EXAMPLE_LENGTH])
 
-    def count_strays(self, *, foreign: int, duplicates: int) -> None:
-        """Count results that are not rows: those that answer no request, and those that repeat an answer."""
+    def count_strays(self, batch_id: str, *, foreign: int, duplicates: int) -> None:
+        """Count results that are not rows: those that answer no request, and those that repeat an answer.
+
+        :param batch_id: the batch whose results they are.
+        """
         self.foreign_results += foreign
         self.duplicate_results += duplicates
         if foreign + duplicates:
-            self._requests.add_unknown(None, STRAY_RESULT, foreign + duplicates)
+            self._requests.add_unknown(batch_id, STRAY_RESULT, foreign + duplicates)
 
     @property
     def rows(self) -> int:

@@ -10,7 +10,7 @@ from anthropic_batches_provider.batches.money.costs import KindCosts
 from anthropic_batches_provider.batches.money.dollars import as_decimal
 from anthropic_batches_provider.batches.money.given_prices import GivenPrices
 from anthropic_batches_provider.batches.money.price_list import PriceList
-from anthropic_batches_provider.batches.usage import BilledUsage, billed_usage
+from anthropic_batches_provider.batches.usage import BilledUsage, Usage, billed_usage
 from tests.unit.batches.money.cost_cases import CASES, HAIKU, NOVEMBER, OPUS
 
 
@@ -121,21 +121,26 @@ def test_reasons_do_not_grow_without_end() -> None:
     assert (len(unknown), unknown[MORE_REASONS], sum(unknown.values())) == (21, 480, 500)
 
 
-def test_sums_survive_their_json_form_and_add_up_elsewhere() -> None:
+def test_what_requests_used_is_counted_whether_or_not_their_cost_is_known() -> None:
     sums = CostSums(PriceList())
     add = sums.of_batch(NOVEMBER)
-    add(OPUS, used(1_000, 100, 10, 20, 30, 0, 1))
+    add(OPUS, used(1, 2, 3, 4, 5, 6, 7, 8))
+    add(OPUS, used(1, geography="us"))
+    add(OPUS, used(10, exception="its speed is 'fast'"))
+    add(OPUS, None)
+    add(HAIKU, used(100_001))
     add("claude-opus-6", used(1))
-    add(HAIKU, used(7))
-    written = json.loads(json.dumps(sums.as_dict()))
-    written[OPUS]["of_a_newer_version"] = 1
-    other = CostSums(PriceList())
-    other.include(written)
-    assert other.as_dict() == sums.as_dict()
-    other.include(written)
-    other.of_batch(NOVEMBER)(OPUS, used(0, 1))
-    assert other.total().batch.total == 2 * sums.total().batch.total + 10_000_000
-    assert other.by_model()["claude-opus-6"].unknown_requests == 2
+    add("claude-opus-6", used(0, 1))
+    assert sums.usage() == {
+        HAIKU: Usage(requests=1, input_tokens=100_001),
+        OPUS: Usage(
+            requests=4, unreported_requests=1, input_tokens=12, output_tokens=2, cache_creation_5m_input_tokens=3,
+            cache_creation_1h_input_tokens=4, cache_read_input_tokens=5, thinking_tokens=6, web_search_requests=7,
+            web_fetch_requests=8,
+        ),
+        "claude-opus-6": Usage(requests=2, input_tokens=1, output_tokens=1),
+    }  # fmt: skip
+    assert list(sums.usage()) == list(sums.by_model())
 
 
 def test_usage_of_results_is_priced_as_it_was_reported() -> None:

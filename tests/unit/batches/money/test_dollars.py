@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anthropic_batches_provider.batches.money.dollars import as_decimal, exact_dollars, pico_of, rounded_dollars
+from anthropic_batches_provider.batches.money.dollars import (
+    as_decimal,
+    exact_dollars,
+    json_dollars,
+    pico_of,
+    rounded_dollars,
+)
 
 DOLLAR = 10**12
 
@@ -33,6 +39,20 @@ def test_dollars_are_exact_to_the_last_digit(pico: int, text: str) -> None:
 @given(st.integers(min_value=-(10**45), max_value=10**45))
 def test_every_amount_survives_its_text(pico: int) -> None:
     assert pico_of(exact_dollars(pico)) == pico
+
+
+@given(st.lists(st.integers(min_value=0, max_value=3 * DOLLAR) | st.integers(min_value=0, max_value=10**30)))
+def test_an_amount_in_json_has_the_same_digits_each_time(amounts: list[int]) -> None:
+    written = json_dollars()
+    for pico in amounts * 2:
+        assert bytes(written(pico) or b"").decode() == exact_dollars(pico)
+    assert written(None) is None
+
+
+def test_more_amounts_than_are_remembered_are_written_alike() -> None:
+    written = json_dollars()
+    for pico in (*range(10_000), *range(10_000)):
+        assert bytes(written(pico) or b"").decode() == exact_dollars(pico)
 
 
 @pytest.mark.parametrize("text", ["", "one", "1,5", "NaN", "Infinity", "0.0000000000001", "0." + "1" * 80])

@@ -7,6 +7,7 @@ import pytest
 
 from anthropic_batches_provider.batches.money import request_costs
 from anthropic_batches_provider.batches.money.batch_uses import NO_BATCH, UNPRICED_PART, BatchUses, Used
+from anthropic_batches_provider.batches.money.given_prices import GivenPrices
 from anthropic_batches_provider.batches.money.model_costs import ModelCost
 from anthropic_batches_provider.batches.money.price_list import PriceList
 from anthropic_batches_provider.batches.money.request_costs import (
@@ -78,6 +79,20 @@ def test_usages_beyond_the_remembered_ones_are_counted_alike(monkeypatch: pytest
     ]
     assert [costs.of_batch("b")("m", usage) for usage in some] == [5 * (number % 5) for number in range(50)]
     assert uses_of(costs).by_batch()["b"]["m"].usage == Usage(requests=50, input_tokens=100, output_tokens=50)
+
+
+def test_equal_usage_of_two_models_has_the_price_of_each() -> None:
+    costs = RequestCosts(
+        PriceList(GivenPrices({"a": {"input": 2, "output": 0}, "b": {"input": 4, "output": 0}})), at_may
+    )
+    add = costs.of_batch("1")
+    assert [add(model, USAGE) for model in ("a", "b", "a", "b", "b")] == [10**7 * n for n in (1, 2, 1, 2, 2)]
+    used = uses_of(costs).by_batch()["1"]
+    assert [used[model].usage.requests for model in "ab"] == [2, 3]
+
+
+def at_may(_: str) -> dt.datetime:
+    return MAY
 
 
 def test_a_batch_of_which_nobody_says_when_it_was_created_has_an_unknown_cost() -> None:

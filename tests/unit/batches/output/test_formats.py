@@ -100,5 +100,5 @@ def test_a_sink_sees_one_row_at_a_time_and_each_is_counted() -> None:
         for number in range(3):
             rows.add(AnsweredRow(b"{}", "msgbatch_1", missing_result(str(number))))
             assert (len(seen), tally.rows) == (number + 1, number + 1)
-        rows.count_strays(foreign=2, duplicates=1)
+        rows.count_strays("msgbatch_1", foreign=2, duplicates=1)
     assert (tally.record().foreign_results, tally.record().duplicate_results) == (2, 1)
