@@ -10,6 +10,7 @@ from typing import Any
 
 from anthropic_batches_provider.operators import (
     MessageBatchCancelOperator,
+    MessageBatchEstimateOperator,
     MessageBatchOperator,
     MessageBatchResultsOperator,
     MessageBatchSubmitOperator,
@@ -42,7 +43,7 @@ class Section:
     links: Mapping[str, str] = field(default_factory=dict)
 
 
-_SENDING = (MessageBatchSubmitOperator, MessageBatchOperator)
+_SENDING = (MessageBatchSubmitOperator, MessageBatchOperator, MessageBatchEstimateOperator)
 _KILLING = "See [killing](#killing)."
 
 SECTIONS: Mapping[str, Section] = {
@@ -56,6 +57,7 @@ SECTIONS: Mapping[str, Section] = {
             "dead_letters",
             "keep_requests",
             "xcom_max_bytes",
+            "prices",
             "timeout",
             "on_timeout",
         ),
@@ -150,8 +152,17 @@ SECTIONS: Mapping[str, Section] = {
             "dead_letters",
             "keep_requests",
             "xcom_max_bytes",
+            "prices",
             "conn_id",
         ),
+    ),
+    "estimate-parameters": Section(
+        classes=(MessageBatchEstimateOperator,),
+        names=("earlier_job", "output_share", "dates", "sample_rows", "prices"),
+        links={
+            "earlier_job": "See [how long the answers are](estimates.md#how-long-the-answers-are).",
+            "dates": "See [a backfill](estimates.md#a-backfill).",
+        },
     ),
     "cancel-parameters": Section(classes=(MessageBatchCancelOperator,), names=("job", "batch_ids", "conn_id")),
 }

@@ -25,6 +25,7 @@ from anthropic_batches_provider.edge.connection_form import (
     form_widgets,
 )
 from anthropic_batches_provider.edge.connections import new_async_client, read_settings, read_settings_async
+from anthropic_batches_provider.edge.prices import check_connection_prices
 from anthropic_batches_provider.errors import (
     BatchesNotEndedError,
     ConfigurationError,
@@ -112,9 +113,10 @@ class MessageBatchHook(BaseHook):
         return self._client.sdk
 
     def test_connection(self) -> tuple[bool, str]:
-        """List one batch; return whether that worked, and the account or the error."""
+        """Check the prices, and list one batch; return whether that worked, and the account or the error."""
         try:
             with self.client() as client:
+                check_connection_prices(client.settings, self.conn_id)
                 return True, f"Connected to {client.greet().account}."
         except MessageBatchesError as error:
             return False, str(error)

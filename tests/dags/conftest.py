@@ -58,15 +58,16 @@ class Run:
     tasks: dict[str, str]
     dag_run: Any
 
-    def xcom(self, task_id: str, key: str = "return_value") -> Any:
+    def xcom(self, task_id: str, key: str = "return_value", map_index: int | None = None) -> Any:
         """Return a value that a task has pushed."""
         from airflow.models.xcom import XComModel
         from airflow.utils.session import create_session
 
         with create_session() as session:
             found = XComModel.get_many(
-                run_id=self.dag_run.run_id, dag_ids=self.dag_run.dag_id, task_ids=task_id, key=key
-            )
+                run_id=self.dag_run.run_id, dag_ids=self.dag_run.dag_id, task_ids=task_id, key=key,
+                map_indexes=map_index,
+            )  # fmt: skip
             statement = found.with_session(session) if hasattr(found, "with_session") else found
             row = statement.first() if hasattr(statement, "first") else session.scalars(statement).first()
             return XComModel.deserialize_value(row)

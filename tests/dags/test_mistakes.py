@@ -151,6 +151,9 @@ MISTAKES = {
         "Set `column_prefix=`", "or name other columns in `key` and `keep`", keep=["model"]
     ),
     "Messages params as params": imported("Give Messages params as message_params=", params={"temperature": 1}),
+    "prices without output": imported(
+        "`prices`['claude-haiku-5-5']: `output` is missing", prices={"claude-haiku-5-5": {"input": "0.1"}}
+    ),
     "a stream": imported("a batch cannot stream. Leave it out", message_params={"stream": True}),
     # the start of the task: the question
     "a misspelled model": started("Correct `model`", "claude-haiku-5-5", model="claude-hiaku-5-5"),
@@ -238,6 +241,10 @@ MISTAKES = {
     "a wrong key": Mistake(
         says=["status 401", "Check the API key in the connection's password"],
         env={"AIRFLOW_CONN_ANTHROPIC_DEFAULT": connection(password="wrong")},
+    ),
+    "prices in the connection without output": Mistake(
+        says=["Connection anthropic_default: `prices` of its extra['m']: `output` is missing"],
+        env={"AIRFLOW_CONN_ANTHROPIC_DEFAULT": connection(extra='{"prices": {"m": {"input": 1}}}')},
     ),
     "a wrong host": Mistake(
         says=["http://127.0.0.1:9", "Check the connection's host"],

@@ -117,6 +117,20 @@ def test_the_snippet_of_the_docs_runs_whole(simulator: Any, capsys: pytest.Captu
     assert capsys.readouterr().out.splitlines()[-1] == "a succeeded"  # Airflow 3.0 writes its log there, too
 
 
+def test_the_test_of_a_connection_finds_prices_of_no_use_and_clients_work_on(
+    simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = {**simulator.airflow_connection, "extra": {"prices": {"claude-opus-5-5": {"input": 4}}}}
+    monkeypatch.setenv("AIRFLOW_CONN_ANTHROPIC_DEFAULT", json.dumps(wrong))
+    hook = MessageBatchHook()
+    worked, message = hook.test_connection()
+    assert not worked
+    assert message.startswith("Connection anthropic_default: `prices` of its extra['claude-opus-5-5']: `output` ")
+    assert list(hook.list_batches()) == []
+    assert list(asyncio.run(hook.alist_batches())) == []
+    hook.get_conn().close()
+
+
 def test_the_job_of_a_batch_is_read_from_the_ledger(simulator: Any, tmp_path: Path) -> None:
     storage, hook = LocalStorage(tmp_path), MessageBatchHook()
     job = JobFolder(storage, "labels/submit/2026-11-21/-/job-0001")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -22,6 +22,7 @@ from anthropic_batches_provider.errors import (
 from anthropic_batches_provider.hooks import MessageBatchHook
 from anthropic_batches_provider.operators import (
     MessageBatchCancelOperator,
+    MessageBatchEstimateOperator,
     MessageBatchOperator,
     MessageBatchResultsOperator,
     MessageBatchSubmitOperator,
@@ -73,6 +74,17 @@ def operators() -> None:
     MessageBatchCancelOperator(task_id="g", job=submit.output)
 
 
+def estimates() -> None:
+    asked: dict[str, Any] = {"rows": rows, "prompt": "{{ row.id }}", "model": "m", "max_tokens": 1}
+    MessageBatchEstimateOperator(task_id="a", **asked, output_share=0.25, sample_rows=200)
+    MessageBatchEstimateOperator(task_id="b", rows=rows, dates={"from": "2026-01-01", "to": "2026-01-31"})
+    MessageBatchEstimateOperator(task_id="c", rows=rows, dates=[date(2026, 1, 1), "2026-01-02"], prompt_cache="1h")
+    earlier = MessageBatchSubmitOperator(task_id="d", rows=rows)
+    MessageBatchEstimateOperator(
+        task_id="e", rows=rows, earlier_job=earlier.output, prices={"m": {"input": "4", "output": 20}}
+    )
+
+
 def outputs() -> None:
     table = SqlTable("warehouse", "analytics.labels_{{ ds_nodash }}", create=True, owner_column="unit")
     assert_type(table, SqlTable)
@@ -82,6 +94,9 @@ def outputs() -> None:
     MessageBatchOperator(task_id="names", rows=rows, columns=["text", "verdict"], output_format="csv")
     MessageBatchOperator(task_id="no_names", rows=rows, columns=(), dead_letters=True, output_format="parquet")
     MessageBatchResultsOperator(task_id="table_of_job", job="/jobs/a", destination=table, columns=("text",))
+    contract = {"claude-opus-5-5": {"input": "3.6", "output": 18, "above": {100_000: {"input": 4, "output": 20}}}}
+    MessageBatchOperator(task_id="priced", rows=rows, prices=contract)
+    MessageBatchResultsOperator(task_id="priced_too", job="/jobs/a", prices=contract)
     MessageBatchResultsOperator(task_id="renamed", job="/jobs/a", columns={"text": "answer"}, dead_letters=True)
     assert_type(read_rows({"table": {}}), Iterator[dict[str, Any]])
     assert_type(read_rows([{"id": 1}]), Iterator[dict[str, Any]])
@@ -91,6 +106,7 @@ def what_is_refused() -> None:
     MessageBatchOperator(task_id="a", rows=rows, on_timeout="stop")  # type: ignore[arg-type]
     MessageBatchOperator(task_id="a", rows=rows, columns={"text": 1})  # type: ignore[dict-item]
     MessageBatchOperator(task_id="a", rows=rows, columns={"text"})  # type: ignore[arg-type]
+    MessageBatchOperator(task_id="a", rows=rows, prices={"claude-opus-5-5": 4})  # type: ignore[dict-item]
     MessageBatchResultsOperator(task_id="a", columns=[1])  # type: ignore[list-item]
     MessageBatchResultsOperator(task_id="a", destination=1)  # type: ignore[arg-type]
     SqlTable("warehouse", "labels", create="yes")  # type: ignore[arg-type]
@@ -99,6 +115,8 @@ def what_is_refused() -> None:
     MessageBatchSubmitOperator(task_id="a", rows=rows, betas=1)  # type: ignore[arg-type]
     MessageBatchSubmitOperator(task_id="a", rows=rows, prompt_cache="2h")  # type: ignore[arg-type]
     MessageBatchSubmitOperator(task_id="a", rows=rows, on_empty="ignore")  # type: ignore[arg-type]
+    MessageBatchEstimateOperator(task_id="a", rows=rows, output_share="0.5")  # type: ignore[arg-type]
+    MessageBatchEstimateOperator(task_id="a", rows=rows, sample_rows=1.5)  # type: ignore[arg-type]
     MessageBatchSensor(task_id="a", batch_ids="b", on_timeout="stop")  # type: ignore[arg-type]
     MessageBatchTrigger(batch_ids=["b"], conn_id="c", poll_interval="60")  # type: ignore[arg-type]
 

@@ -9,6 +9,7 @@ import pytest
 from anthropic_batches_provider.decorators import MessageBatchDecoratedOperator
 from anthropic_batches_provider.operators import (
     MessageBatchCancelOperator,
+    MessageBatchEstimateOperator,
     MessageBatchOperator,
     MessageBatchResultsOperator,
     MessageBatchSubmitOperator,
@@ -20,6 +21,7 @@ from tools.parameters_table import SECTIONS, TEMPLATED, descriptions, markdown, 
 TASKS: list[type[Any]] = [
     MessageBatchOperator,
     MessageBatchSubmitOperator,
+    MessageBatchEstimateOperator,
     MessageBatchResultsOperator,
     MessageBatchCancelOperator,
     MessageBatchSensor,
@@ -28,7 +30,10 @@ DOCUMENTED = [*TASKS, MessageBatchTrigger]
 
 # Parameters with a text of their own in some classes, which share it, and why. Elsewhere equal names have equal texts.
 OTHER_TEXTS: dict[str, tuple[set[type[Any]], str]] = {
-    "conn_id": ({MessageBatchOperator, MessageBatchSubmitOperator}, "they are given no job that has a connection"),
+    "conn_id": (
+        {MessageBatchOperator, MessageBatchSubmitOperator, MessageBatchEstimateOperator},
+        "they are given no job that has a connection",
+    ),
     "deferrable": ({MessageBatchSensor}, "on a worker, it waits as Airflow's sensors do"),
     "job": ({MessageBatchResultsOperator}, "it takes one job, the others also a list"),
     "on_kill": ({MessageBatchSensor}, "it submits nothing, and its batches may be no job's"),

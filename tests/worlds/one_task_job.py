@@ -23,6 +23,8 @@ from anthropic_batches_provider.batches.invalid_rows import InvalidRow, invalid_
 from anthropic_batches_provider.batches.job_advance import JobAdvance
 from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, PilotRecord, Storage, sent_pilots
 from anthropic_batches_provider.batches.limits import MAX_BYTES_PER_BATCH
+from anthropic_batches_provider.batches.money.given_prices import GivenPrices
+from anthropic_batches_provider.batches.money.price_list import PriceList
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.column_choice import ColumnChoice
 from anthropic_batches_provider.batches.output.destination import Destination
@@ -66,6 +68,7 @@ class Arguments:
     :param repair: verdicts, each with the params that a repair changes.
     :param pilot: how many rows go first.
     :param prompt_cache: how long an entry of the prompt cache is to live; None for none.
+    :param prices: the user's own.
     """
 
     rows: int = 12
@@ -97,6 +100,7 @@ class Arguments:
     may_send: bool = True
     pilot: Pilot = 0
     prompt_cache: CacheTtl | None = None
+    prices: Mapping[str, Any] | None = None
 
 
 @dataclass
@@ -173,6 +177,7 @@ class OneTask:
             spool_folder=spool / "collect", include_message=asked.include_message, keep_requests=asked.keep_requests,
             tries=asked.tries, clock=self._clock, choice=ColumnChoice.of(asked.columns), as_table=bool(asked.table),
             dead_letters=asked.dead_letters,
+            prices=PriceList() if asked.prices is None else PriceList(GivenPrices(asked.prices)),
         )  # fmt: skip
         source = client or self.world.client
         if asked.destination == "xcom":

@@ -45,6 +45,11 @@ COMMANDS = (
         main="anthropic_batches_provider.cli.demo.command:main",
     ),
     Command(
+        name="estimate",
+        summary="estimate what a task of a DAG would cost, before it runs; spends nothing",
+        main="anthropic_batches_provider.cli.estimate:main",
+    ),
+    Command(
         name="simulator",
         summary="serve a local Message Batches API for DAGs and tests",
         main="anthropic_batches_provider.cli.simulator:main",

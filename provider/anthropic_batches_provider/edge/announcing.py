@@ -90,6 +90,7 @@ def extra_of(manifest: Manifest) -> dict[str, Any]:
         "batch_ids": list(manifest.batch_ids),
         "counts": told["counts"],
         "rows": manifest.counts.rows,
+        "cost": _cost_of(manifest),
         "table": told["table"],
         "files": [part.uri for part in manifest.parts[:MOST_FILES]] if in_files else [],
         "file_count": len(manifest.parts) if in_files else 0,
@@ -98,6 +99,14 @@ def extra_of(manifest: Manifest) -> dict[str, Any]:
         "column_count": len(manifest.columns),
         "dead_letters": told["dead_letters"],
     }
+
+
+def _cost_of(manifest: Manifest) -> dict[str, Any] | None:
+    """Return the sums of the cost, in dollars as exact texts; None if prices are not known."""
+    cost = manifest.cost
+    if cost is None:
+        return None
+    return {name: getattr(cost, name) for name in ("cost_usd", "at_least", "live_usd", "saved_by_batch_usd")}
 
 
 def _asset_of(manifest: Manifest) -> Asset | None:

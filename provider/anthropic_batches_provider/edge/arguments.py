@@ -77,14 +77,14 @@ def check_prompt_cache_choice(prompt_cache: Any) -> None:
         )
 
 
-def check_count(name: str, value: Any, *, most: int | None = None) -> None:
-    """Refuse a value that is not a whole number of 1 or more.
+def check_count(name: str, value: Any, *, least: int = 1, most: int | None = None) -> None:
+    """Refuse a value that is not a whole number within its limits.
 
     :param most: the largest allowed number; None for no limit.
-    :raises ConfigurationError: the value is not such a number, or is too large.
+    :raises ConfigurationError: the value is not such a number.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1 or (most is not None and value > most):
-        bound = "1 or more" if most is None else f"1 to {most:,}"
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+        bound = f"{least} or more" if most is None else f"{least} to {most:,}"
         raise ConfigurationError(f"{name}= must be a whole number, {bound}, not {value!r}.")
 
 

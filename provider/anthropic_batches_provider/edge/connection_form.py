@@ -46,6 +46,14 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         ),
         "schema": {"type": ["object", "null"], "format": "multiline"},
     },
+    "prices": {
+        "label": "Prices",
+        "description": (
+            "JSON object of your own prices by model, for what jobs cost, in dollars for a million tokens outside of "
+            'batches: {"claude-opus-5-5": {"input": "3.6", "output": "18"}}. Empty: the public prices.'
+        ),
+        "schema": {"type": ["object", "null"], "format": "multiline"},
+    },
     "anthropic_client_kwargs": {
         "label": "Client arguments",
         "description": 'JSON object of further arguments of the SDK\'s client, for example {"timeout": 60}.',

@@ -42,10 +42,13 @@ class ProgressReport:
         self._began_at = seconds()
         self._told_at = self._began_at
 
-    def building(self, rows: Iterable[_Row]) -> Iterator[_Row]:
-        """Yield the rows unchanged, and report how many were built."""
+    def building(self, rows: Iterable[_Row], *, step: str = "Building shards") -> Iterator[_Row]:
+        """Yield the rows unchanged, and report how many were built.
+
+        :param step: the name under which the log folds these reports.
+        """
         count = 0
-        with closed_after(rows), log_group("Building shards"):
+        with closed_after(rows), log_group(step):
             for count, row in enumerate(rows, 1):
                 if not count % _ROWS_BETWEEN_LOOKS and self._is_due():
                     self._tell_built(count)

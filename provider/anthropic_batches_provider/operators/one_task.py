@@ -29,6 +29,7 @@ from anthropic_batches_provider.edge.chosen_columns import (
 )
 from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy
 from anthropic_batches_provider.edge.parse_checks import check_folder
+from anthropic_batches_provider.edge.prices import check_prices_argument
 from anthropic_batches_provider.edge.progress_reports import log_group
 from anthropic_batches_provider.edge.rendered_values import failed_rows_limit
 from anthropic_batches_provider.edge.sql_table import SqlTable
@@ -211,6 +212,10 @@ class MessageBatchOperator(RowsOperator):
         are written, except for the requests of rows without an answer that fits. Default: ``False``.
     :param xcom_max_bytes: for ``"xcom"``: the most bytes of rows, as JSON. Above it the task fails with
         ``XComLimitError``; nothing is lost. Default: ``1_000_000``.
+    :param prices: your own prices by model, for the figures of the cost: a dict such as ``{"claude-opus-5-5": {"input":
+        "3.6", "output": "18"}}``, in dollars for a million tokens outside of batches. They win over the extra
+        ``prices`` of the connection, and this over the public prices, model by model. Not templated, and not part of
+        the question. See ``docs/money.md``. Default: those of the connection, else the public ones.
     :param timeout: how long one try may take, reading the rows and waiting included, in seconds or as a timedelta.
         After that, the task submits nothing more. Unless all is done, it fails with ``BatchesNotEndedError``, and a
         retry continues. The limit is checked each time the task starts on a worker; it does not interrupt a running
@@ -241,6 +246,7 @@ class MessageBatchOperator(RowsOperator):
         include_message: bool = False,
         keep_requests: bool = False,
         xcom_max_bytes: int = DEFAULT_XCOM_MAX_BYTES,
+        prices: Mapping[str, Mapping[str, Any]] | None = None,
         timeout: timedelta | float | None = None,
         on_timeout: Policy = "leave",
         **kwargs: Any,
@@ -257,12 +263,14 @@ class MessageBatchOperator(RowsOperator):
         self.include_message = include_message
         self.keep_requests = keep_requests
         self.xcom_max_bytes = xcom_max_bytes
+        self.prices = prices
         self.timeout = timeout
         self.timeout_policy = on_timeout
         self.deadline: float | None = None  # seconds since the epoch; from the start of the try on
         check_folder(self, "destination", besides=XCOM)
         check_chosen_columns(self)
         check_destination_arguments(self)
+        check_prices_argument(self)
 
     def result_columns(self, schema: Mapping[str, Any] | None) -> Collection[str] | None:
         """Return the names of the output's own columns if ``columns`` chooses them; else None."""
@@ -334,6 +342,7 @@ class MessageBatchOperator(RowsOperator):
             as_table=is_table(self.destination, self.output_format),
             dead_letters=self.dead_letters,
             tries=stint.input.tries,
+            prices=stint.prices,
             moved=lambda: stint.progress.report(stint.job),
         )
         if self.destination == XCOM:

@@ -26,6 +26,7 @@ from anthropic_batches_provider.edge.parse_checks import (
     check_folder,
     check_job_arguments,
 )
+from anthropic_batches_provider.edge.prices import check_prices_argument, price_list
 from anthropic_batches_provider.edge.progress_reports import ProgressReport, log_group
 from anthropic_batches_provider.edge.rendered_values import failed_rows_limit
 from anthropic_batches_provider.edge.spools import task_spool
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.output.manifest import Manifest
 
 __all__ = ["MessageBatchResultsOperator"]
+
+_NOTHING_WRITTEN = "Nothing was written; the results are kept, and collecting them costs nothing."
 
 
 class MessageBatchResultsOperator(BaseOperator):
@@ -94,6 +97,10 @@ class MessageBatchResultsOperator(BaseOperator):
         are written, except for the requests of rows without an answer that fits. Default: ``False``.
     :param xcom_max_bytes: for ``"xcom"``: the most bytes of rows, as JSON. Above it the task fails with
         ``XComLimitError``; nothing is lost. Default: ``1_000_000``.
+    :param prices: your own prices by model, for the figures of the cost: a dict such as ``{"claude-opus-5-5": {"input":
+        "3.6", "output": "18"}}``, in dollars for a million tokens outside of batches. They win over the extra
+        ``prices`` of the connection, and this over the public prices, model by model. Not templated, and not part of
+        the question. See ``docs/money.md``. Default: those of the connection, else the public ones.
     :param conn_id: the Airflow connection. Default: the job's own, else ``anthropic_default``. (templated)
     :returns: the manifest; for ``"xcom"`` the list of rows. The XCom ``manifest`` holds the manifest in both cases.
     :raises AirflowFailException: bad parameters, another owner's destination, or too much for XCom.
@@ -119,6 +126,7 @@ class MessageBatchResultsOperator(BaseOperator):
         include_message: bool = False,
         keep_requests: bool = False,
         xcom_max_bytes: int = DEFAULT_XCOM_MAX_BYTES,
+        prices: Mapping[str, Mapping[str, Any]] | None = None,
         conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -136,6 +144,7 @@ class MessageBatchResultsOperator(BaseOperator):
         self.include_message = include_message
         self.keep_requests = keep_requests
         self.xcom_max_bytes = xcom_max_bytes
+        self.prices = prices
         self.conn_id = conn_id
         self.host: str | None = None
         self.published: Manifest | None = None
@@ -145,6 +154,7 @@ class MessageBatchResultsOperator(BaseOperator):
         check_destination_arguments(self)
         check_failed_rows_argument(self)
         check_collected_columns(self)
+        check_prices_argument(self)
 
     def execute(self, context: Context) -> Any:
         """Collect and publish; only then judge whether too many rows failed."""
@@ -179,6 +189,7 @@ class MessageBatchResultsOperator(BaseOperator):
                 choice=ColumnChoice.of(self.columns),
                 as_table=is_table(self.destination, self.output_format),
                 dead_letters=self.dead_letters,
+                prices=price_list(self.prices, client.settings, hook.conn_id, state=_NOTHING_WRITTEN),
                 moved=lambda: progress.report(what) if not isinstance(what, list) else None,
             )
             with log_group("Collecting"):

@@ -6,9 +6,13 @@ import json
 import logging
 from typing import Any
 
+import msgspec
 import pytest
 from airflow.sdk import AssetAlias
 
+from anthropic_batches_provider.batches.money.costs import KindCosts
+from anthropic_batches_provider.batches.money.job_cost import JobCost
+from anthropic_batches_provider.batches.money.model_costs import ModelCost
 from anthropic_batches_provider.batches.output.manifest import (
     Manifest,
     OutputColumn,
@@ -46,6 +50,18 @@ def test_an_event_names_so_many_files_and_columns_and_says_how_many_there_are() 
     assert (len(extra["files"]), extra["file_count"]) == (MOST_FILES, MOST_FILES + 5)
     assert (len(extra["columns"]), extra["column_count"]) == (MOST_COLUMNS, MOST_COLUMNS + 5)
     assert json.loads(json.dumps(extra)) == extra
+
+
+def test_an_event_tells_the_sums_of_the_cost_and_null_if_prices_are_not_known() -> None:
+    figures = ModelCost(batch=KindCosts(input=3), live=KindCosts(input=7), unknown={"nobody knows": 1})
+    priced = msgspec.structs.replace(manifest("s3://c@bucket/out"), cost=JobCost.of({"m": figures}))
+    assert extra_of(priced)["cost"] == {
+        "cost_usd": "0.000000000003",
+        "at_least": True,
+        "live_usd": "0.000000000007",
+        "saved_by_batch_usd": "0.000000000004",
+    }
+    assert extra_of(manifest("s3://c@bucket/out"))["cost"] is None
 
 
 class _Events:

@@ -1,7 +1,7 @@
 """Turns the fields of a connection form into :class:`ClientSettings`; knows the fields, but not Airflow.
 
 Each field of the extra may be an object, or the JSON text that a form stores. A field that cannot be read raises an
-error that names it, and never becomes a default.
+error that names it, and never becomes a default. Prices are passed on unread.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ def _read(connection: ConnectionFields, environment_base_url: str | None) -> Cli
         client_kwargs=client_kwargs,
         workload_identity=_object(extra.get("workload_identity"), "workload_identity") or None,
         credentials=cast("Literal['connection', 'environment']", credentials),
+        prices=extra.get("prices"),
     )
 
 

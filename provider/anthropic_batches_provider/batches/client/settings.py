@@ -52,6 +52,8 @@ class ClientSettings:
         ``openssl rehash`` has prepared.
     :param workload_identity: ``identity_token_file``, ``federation_rule_id``, ``organization_id`` and optionally
         ``service_account_id``, ``workspace_id``, ``scope``: a credential without a key.
+    :param prices: the user's own prices by model, as the connection has them: a dict, or its JSON. Not checked here,
+        because a wait must not fail for them: ``edge/prices.py`` does.
     :param credentials: ``"connection"``: the credential is the key or the workload identity given here;
         ``"environment"``: the SDK finds it in the environment of the process.
     :raises ConfigurationError: there is no credential, there are two, or a setting is invalid.
@@ -63,6 +65,7 @@ class ClientSettings:
     client_kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
     workload_identity: Mapping[str, str] | None = field(default=None, repr=False, hash=False)
     credentials: Literal["connection", "environment"] = "connection"
+    prices: Any = field(default=None, repr=False, hash=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", normalize_base_url(self.base_url))

@@ -3,7 +3,7 @@
 How the rest of the engine uses it::
 
     # Once for a job: `given_prices`, `price_list`, and for each part, or for the job, `cost_sums`.
-    prices = PriceList(GivenPrices(asked) if asked else None)
+    prices = PriceList(GivenPrices(asked))
     sums = CostSums(prices)
 
     # Once for each batch that is read, by the service's time of its creation.

@@ -42,7 +42,6 @@ DEARER_ABOVE = {"claude-haiku-5-5": 100_000}
 
 _KEYS = (*TOKEN_KINDS, "web_search", "batch", "above")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?\Z")
-_NOTHING_SENT = "Nothing was sent."
 
 
 class GivenPrices:
@@ -58,18 +57,34 @@ class GivenPrices:
         - ``above``: prices of long prompts, ``{100000: {"input": "0.5", "output": "2.5"}}``. They hold for all tokens
           of a request with a longer prompt.
     :param origin: where they were given, for messages: an argument, or a connection's extra.
+    :param source: whose prices they are, for the figures that are made of them.
+    :param state: what is true if they are refused, as a sentence that ends each message.
     :raises ConfigurationError: they cannot be used; names model and key.
     """
 
-    def __init__(self, prices: object, *, origin: str = "`prices`") -> None:
+    def __init__(
+        self,
+        prices: object,
+        *,
+        origin: str = "`prices`",
+        source: str = "the argument `prices`",
+        state: str = "Nothing was sent.",
+    ) -> None:
         if not isinstance(prices, Mapping):
             raise ConfigurationError(
                 f"{origin} must be a dict of prices by model, not {type(prices).__name__}. Write "
-                f'{{"claude-opus-5-5": {{"input": "4", "output": "20"}}}}. {_NOTHING_SENT}'
+                f'{{"claude-opus-5-5": {{"input": "4", "output": "20"}}}}. {state}'
             )
-        self._prices = {
-            _model_name(model, origin): _Entry(model, given, origin).prices() for model, given in prices.items()
-        }
+        for model in prices:
+            _check_model_name(model, origin, state)
+        try:
+            self._prices = {model: _Entry(model, given, origin).prices(source) for model, given in prices.items()}
+        except _EntryError as error:
+            raise ConfigurationError(f"{error} {state}") from None
+
+    def __len__(self) -> int:
+        """Return how many models have prices here."""
+        return len(self._prices)
 
     def of(self, model: str) -> ModelPrices | None:
         """Return what a model charges, for inference anywhere; None if it was not given.
@@ -79,10 +94,13 @@ class GivenPrices:
         return self._prices.get(model) or self._prices.get(without_date(model))
 
 
-def _model_name(model: object, origin: str) -> str:
+def _check_model_name(model: object, origin: str, state: str) -> None:
     if not isinstance(model, str) or not model or model != model.strip():
-        raise ConfigurationError(f"{origin} must name models by their ids, not {model!r}. {_NOTHING_SENT}")
-    return model
+        raise ConfigurationError(f"{origin} must name models by their ids, not {model!r}. {state}")
+
+
+class _EntryError(ValueError):
+    """The prices of a model cannot be used; says why, and what to do."""
 
 
 class _Entry:
@@ -90,11 +108,10 @@ class _Entry:
 
     def __init__(self, model: str, given: object, origin: str) -> None:
         self._name = f"{origin}[{shortened(repr(model))}]"
-        self._origin = origin
         self._model = without_date(model)
         self._given = self._dict(given, _KEYS, "")
 
-    def prices(self) -> ModelPrices:
+    def prices(self, source: str) -> ModelPrices:
         given = self._given
         share = Fraction(self._number(given, "batch", "")) if "batch" in given else HALF
         if share > 1:
@@ -103,7 +120,7 @@ class _Entry:
         pico = self._pico(search, SEARCHES_OF_A_PRICE, "`web_search`")
         live = replace(self._column(given, "", pico), steps=self._steps(given, pico))
         try:
-            return ModelPrices(batch=live.with_tokens_times(share), live=live, source=f"given in {self._origin}")
+            return ModelPrices(batch=live.with_tokens_times(share), live=live, source=source)
         except NotWholeError as error:
             raise self._error(f"its prices in batches cannot be used: {error}") from None
 
@@ -166,8 +183,8 @@ class _Entry:
             raise self._error(f"`above` names the length {shortened(repr(start))}: it must be a number of tokens")
         return int(text)
 
-    def _error(self, what: str) -> ConfigurationError:
-        return ConfigurationError(f"{self._name}: {what}. {_NOTHING_SENT}")
+    def _error(self, what: str) -> _EntryError:
+        return _EntryError(f"{self._name}: {what}.")
 
 
 def multiple(caching: CachingOfModel, kind: str) -> Fraction:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from anthropic_batches_provider.batches.money.given_prices import GivenPrices
-from anthropic_batches_provider.batches.money.published_prices import NOT_INSTALLED, PublishedPrices
+from anthropic_batches_provider.batches.money.published_prices import NOT_INSTALLED, WHERE_TO_GIVE, PublishedPrices
 from anthropic_batches_provider.batches.money.unit_prices import ModelPrices, NotWholeError, UnknownPrices
 
 log = logging.getLogger(__name__)
@@ -41,12 +41,13 @@ class PublicPrices(Protocol):
 class PriceList:
     """The prices that hold for a job.
 
-    :param given: the user's prices; they hold on every day, and replace the public ones for a model.
+    :param given: the user's prices; they hold on every day, and replace the public ones for a model. The first that has
+        a model decides.
     :param public: the prices for everyone.
     """
 
-    def __init__(self, given: GivenPrices | None = None, *, public: PublicPrices | None = None) -> None:
-        self._given = given
+    def __init__(self, *given: GivenPrices, public: PublicPrices | None = None) -> None:
+        self._given = tuple(prices for prices in given if len(prices))
         self._public = public or PublishedPrices()
         self._known: dict[tuple[str, dt.date, str | None], ModelPrices | UnknownPrices] = {}
         self._told: set[str] = set()
@@ -70,7 +71,7 @@ class PriceList:
 
     def are_known(self) -> bool:
         """Return whether there are prices at all; log once if there are none, since genai-prices is not installed."""
-        if self._given is not None or not isinstance(self._public, PublishedPrices) or PublishedPrices.is_installed():
+        if self._given or not isinstance(self._public, PublishedPrices) or PublishedPrices.is_installed():
             return True
         self.tell_once(NOT_INSTALLED.reason, level=logging.INFO)
         return False
@@ -88,7 +89,7 @@ class PriceList:
                 f"The costs of `{model}` in the geography {geography!r} are unknown, since its prices are not known "
                 f"here. Install a newer version of this package."
             )
-        prices = (self._given.of(model) if self._given else None) or self._public.of(model, day)
+        prices = self._anywhere(model, day)
         if isinstance(prices, UnknownPrices) or factor == 1:
             return prices
         try:
@@ -96,5 +97,11 @@ class PriceList:
         except NotWholeError as error:
             return UnknownPrices(
                 f"The costs of `{model}` in the geography {geography!r} are unknown: {error}. Give its prices with "
-                f"fewer digits in `prices=`."
+                f"fewer digits: {WHERE_TO_GIVE}."
             )
+
+    def _anywhere(self, model: str, day: dt.date) -> ModelPrices | UnknownPrices:
+        for given in self._given:
+            if (prices := given.of(model)) is not None:
+                return prices
+        return self._public.of(model, day)

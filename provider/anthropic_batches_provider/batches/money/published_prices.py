@@ -37,9 +37,13 @@ from anthropic_batches_provider.batches.money.unit_prices import (
 BATCH_PRICES_SINCE = dt.date(2026, 10, 14)
 """Before, genai-prices has no prices of batches. https://github.com/pydantic/genai-prices (0.2.3, seen 2026-11-27)"""
 
+WHERE_TO_GIVE = "in `prices=` of the task, or in the extra `prices` of its connection"
+"""The two places for prices of the user's own."""
+
 NOT_INSTALLED = UnknownPrices(
     "Costs are unknown, since genai-prices is not installed. Run "
-    "pip install 'airflow-provider-anthropic-batches[money]' to see them. Nothing else depends on it."
+    "pip install 'airflow-provider-anthropic-batches[money]' to see them, or give the prices of your models "
+    f"{WHERE_TO_GIVE}. Nothing else depends on it."
 )
 """What there is without the extra."""
 
@@ -80,7 +84,10 @@ class PublishedPrices:
             return UnknownPrices(f"The price of `{model}` in {library.name} could not be read: {error!r}. {_GIVE}")
 
 
-_GIVE = "Its costs are unknown. Install a newer genai-prices, if there is one that has its prices."
+_GIVE = (
+    "Its costs are unknown. Install a newer genai-prices, if there is one that has its prices, or give them "
+    f"{WHERE_TO_GIVE}."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from anthropic_batches_provider.edge.kill_policy import POLICIES, Policy, is_ove
 from anthropic_batches_provider.edge.lineage import lineage_of
 from anthropic_batches_provider.edge.output_schemas import SchemaArgument
 from anthropic_batches_provider.edge.parse_checks import check_row_arguments
+from anthropic_batches_provider.edge.prices import price_list
 from anthropic_batches_provider.edge.progress_reports import ProgressReport
 from anthropic_batches_provider.edge.prompt_files import PROMPT_FILES
 from anthropic_batches_provider.edge.rendered_values import rendered_params
@@ -58,9 +59,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from jinja2 import Environment
 
-    from anthropic_batches_provider.batches.client import MessageBatchClient
+    from anthropic_batches_provider.batches.client import ClientSettings, MessageBatchClient
     from anthropic_batches_provider.batches.clock import Clock
     from anthropic_batches_provider.batches.ledger import JobFolder
+    from anthropic_batches_provider.batches.money.price_list import PriceList
     from anthropic_batches_provider.batches.output.manifest import Manifest
     from anthropic_batches_provider.batches.prompt_cache import CacheTtl
     from anthropic_batches_provider.batches.submission import NextLook, Pilot, PilotRules, Submission
@@ -86,6 +88,9 @@ class RowsOperator(BaseOperator):
 
     chooses_columns: ClassVar[bool] = False
     """Whether it has ``columns=``, and so checks the names of columns when that is set."""
+
+    prices: Mapping[str, Mapping[str, Any]] | None = None
+    """The user's own prices, of an operator that says what its job cost."""
 
     shallow_copy_attrs: Sequence[str] = ("rows", "requests", "request_builder", "shared_context")
     template_fields_renderers: ClassVar[dict[str, str]] = {"system": "md", "message_params": "json", "repair": "json"}
@@ -319,6 +324,7 @@ class RowsOperator(BaseOperator):
         clock, progress = SystemClock(), ProgressReport(context, show_prompt=self.show_prompt)
         with MessageBatchHook(self.conn_id).client() as client, task_spool() as spool:
             show_links(self, host=client.settings.base_url)
+            prices = self._price_list(client.settings, before)
             if before is None:
                 self.check_before_reading(job_input)
                 job = open_job(job_input, client, clock, spool, progress)
@@ -344,11 +350,22 @@ class RowsOperator(BaseOperator):
                     repair=job_input.repair,
                     models=client,
                 ),
+                prices=prices,
             )
             try:
                 return self.advance(stint)
             finally:
                 show_links(self, host=self.host, batch_ids=show(stint))
+
+    def _price_list(self, settings: ClientSettings, before: DeferralState | None) -> PriceList:
+        """Return the prices that hold; also of a task that only sends, so that no mistake in them is found too late."""
+        if before is None:
+            return price_list(self.prices, settings, self.conn_id)
+        state = (
+            f"The job at {before.job} is kept, and its batches run on. Correct the prices, and clear this task: it "
+            "continues, and nothing is paid for twice."
+        )
+        return price_list(self.prices, settings, self.conn_id, state=state)
 
     def _submission(
         self,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.clock import Clock
     from anthropic_batches_provider.batches.further_rounds import Rounds
     from anthropic_batches_provider.batches.ledger import JobFolder
+    from anthropic_batches_provider.batches.money.price_list import PriceList
     from anthropic_batches_provider.batches.submission import NextLook, Submission
     from anthropic_batches_provider.operators.stints.deferral_state import DeferralState
     from anthropic_batches_provider.operators.stints.job_input import JobInput
@@ -51,6 +52,7 @@ class Stint:
     spool: Path
     progress: ProgressReport
     rounds: Rounds
+    prices: PriceList
 
     def next_wait(self, waiting: NextLook, now: pendulum.DateTime) -> NextLook | None:
         """Return how to wait, given the outcome of the last wait; None if waiting would change nothing."""

@@ -41,7 +41,7 @@ def test_the_least_are_input_and_output_and_the_rest_follows_from_what_is_publis
             cache_read=100_000,
             web_search=10**10,
         ),
-        source="given in `prices`",
+        source="the argument `prices`",
     )
 
 
@@ -149,7 +149,7 @@ def test_prices_that_cannot_be_used_are_refused_with_the_reason(prices: object, 
 def test_messages_name_where_the_prices_were_given() -> None:
     with pytest.raises(ConfigurationError, match=r"^The extra `prices` of connection 'c'\["):
         GivenPrices({MODEL: {}}, origin="The extra `prices` of connection 'c'")
-    assert given().source == "given in `prices`"
+    assert given().source == "the argument `prices`"
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))

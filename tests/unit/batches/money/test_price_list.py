@@ -54,7 +54,7 @@ def test_given_prices_replace_the_public_ones_for_their_models_only() -> None:
     prices = PriceList(GivenPrices({"a": {"input": 1, "output": 2}}), public=public)
     found = prices.of("a", NOON, None)
     assert isinstance(found, ModelPrices)
-    assert found.source == "given in `prices`"
+    assert found.source == "the argument `prices`"
     assert prices.of("b", NOON, None) == PRICES
     assert [model for model, _ in public.asked] == ["b"]
 
