@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pendulum
 import pytest
 
@@ -18,9 +19,9 @@ from anthropic_batches_provider.batches.money.price_list import PriceList
 from anthropic_batches_provider.batches.money.unit_prices import ModelPrices
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from anthropic_batches_provider.simulator.service.model_catalog import KNOWN_MODELS
-from tests.dags.conftest import ROOT, DagRunner, Run, check_told, rows_in
+from tests.dags.conftest import LOGICAL_DATE, ROOT, DagRunner, Run, check_told, rows_in
 
-EXAMPLES = ["bill_of_contracts", "cheapest_or_dearest_model"]
+EXAMPLES = ["bill_of_contracts", "cheapest_or_dearest_model", "reviews_within_a_limit"]
 
 HAIKU, SONNET, FABLE = "claude-haiku-5-5", "claude-sonnet-4-6", "claude-fable-5-1"
 PRICES = {  # dollars for a million tokens in a batch: https://platform.claude.com/docs/en/about-claude/pricing
@@ -70,7 +71,7 @@ def usages_in(folder: Path) -> list[dict[str, Any]]:
 
 
 def check_these_are_the_bill(simulator: MessageBatchSimulator, usages: list[dict[str, Any]], jobs: int = 1) -> None:
-    """Check that the given answers are all that was billed, and none of them twice.
+    """Check that given answers are all that was billed, and none of them twice.
 
     :param jobs: how many ask the same, but for marks of the cache.
     """
@@ -204,6 +205,63 @@ def test_the_two_models_are_the_cheapest_and_the_dearest_of_those_with_a_price()
     charged = {model: (each.batch.input, each.batch.output) for model, each in known.items()}
     assert charged[HAIKU] == min(charged.values())
     assert charged[FABLE] == max(charged.values())
+
+
+# --- an estimate first
+
+
+def within_a_limit(dags: DagRunner, conf: dict[str, Any], requests_per_shard: int | None = None) -> Run:
+    """Run the example that estimates first; as it is, but for the size of a batch if that is given."""
+    dag = dags.load("reviews_within_a_limit")
+    if requests_per_shard is not None:
+        for task_id in ("estimate", "label"):
+            dag.get_task(task_id).max_requests_per_shard = requests_per_shard
+    dag_run = dag.test(logical_date=LOGICAL_DATE, run_conf=conf)
+    tasks = {task.task_id: str(task.state) for task in dag_run.get_task_instances()}
+    return Run(state=str(dag_run.state), tasks=tasks, dag_run=dag_run)
+
+
+@pytest.mark.parametrize(
+    ("reviews", "requests_per_shard"), [(2_500, 500), pytest.param(500_000, None, marks=pytest.mark.long)]
+)
+def test_reviews_are_estimated_first_and_cost_what_the_interval_says_in_five_batches_and_more(
+    dags: DagRunner,
+    message_batch_simulator: MessageBatchSimulator,
+    tmp_path: Path,
+    reviews: int,
+    requests_per_shard: int | None,
+) -> None:
+    run = within_a_limit(dags, {"output": str(tmp_path / "out"), "reviews": reviews}, requests_per_shard)
+    assert run.tasks == dict.fromkeys(("estimate", "is_affordable", "label", "bill"), "success")
+    billing, told, estimate = message_batch_simulator.control.billing(), run.xcom("bill"), run.xcom("estimate")
+    assert (billing.rows_billed, billing.max_times_billed) == (reviews, 1)
+    assert len(billing.batches) == estimate["batches"] >= 5
+    assert told["cost_usd"] == text(price_of([msgspec.to_builtins(billing.tokens)], HAIKU))
+    assert Decimal(told["low_usd"]) <= Decimal(told["cost_usd"]) <= Decimal(told["high_usd"])
+    assert (estimate["rows"], estimate["invalid_rows"], estimate["sampled_rows"]) == (reviews, 0, 50)
+
+
+@pytest.mark.parametrize(("dollars_less", "sent"), [("0", True), ("0.000000001", False)])
+def test_a_job_is_sent_if_the_high_end_of_its_estimate_is_the_limit_and_not_if_it_is_above(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path, dollars_less: str, sent: bool
+) -> None:
+    conf = {"output": str(tmp_path / "out"), "reviews": 40}  # fewer than are sampled: all are counted
+    high = Decimal(within_a_limit(dags, conf | {"most_usd": 0}).xcom("estimate")["high_usd"])
+    control = message_batch_simulator.control
+    assert (control.billing().batches, list((tmp_path / "storage").rglob("*.json"))) == ([], [])
+    run = within_a_limit(dags, conf | {"most_usd": float(high - Decimal(dollars_less))})
+    label = "success" if sent else "skipped"
+    assert run.tasks == {"estimate": "success", "is_affordable": "success", "label": label, "bill": label}
+    assert control.billing().rows_billed == (40 if sent else 0)
+
+
+@pytest.mark.usefixtures("without_prices")
+def test_a_job_whose_prices_are_unknown_is_not_sent(
+    dags: DagRunner, message_batch_simulator: MessageBatchSimulator, tmp_path: Path
+) -> None:
+    run = within_a_limit(dags, {"output": str(tmp_path / "out"), "reviews": 5})
+    assert run.tasks == {"estimate": "success", "is_affordable": "success", "label": "skipped", "bill": "skipped"}
+    assert message_batch_simulator.control.billing().batches == []
 
 
 # --- without prices, comparisons end with an error
