@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from airflow_stack.simulator_process import SimulatorProcess
-from benchmarks import cache, imports, report
+from benchmarks import bills, cache, imports, report
 from benchmarks.faults.cases import CASES
 from benchmarks.faults.table import as_table as faults_table
 from benchmarks.faults.table import run_cases
@@ -20,7 +20,7 @@ from benchmarks.size.processes import Processes
 from benchmarks.waiting import table as waiting
 from benchmarks.waiting.runs import Waits
 
-_BENCHMARKS = ("faults", "size", "prompts", "judging", "tables", "cache", "waiting", "imports")
+_BENCHMARKS = ("faults", "size", "prompts", "judging", "tables", "cache", "bills", "waiting", "imports")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -59,6 +59,8 @@ def _environment(what: str) -> tuple[str, Sequence[str]]:
     """Return the Python that a benchmark runs in, and the distributions whose versions count."""
     if what in ("judging", "prompts"):  # they compare this package with itself alone
         return sys.executable, ("airflow-provider-anthropic-batches", "pydantic", "jsonschema-rs", "msgspec")
+    if what == "bills":
+        return sys.executable, ("airflow-provider-anthropic-batches", "genai-prices", "apache-airflow")
     if what == "tables":
         return sys.executable, ("airflow-provider-anthropic-batches", "jsonschema-rs", "msgspec", "pyarrow", "psycopg")
     return peers_python(), DISTRIBUTIONS
@@ -69,6 +71,8 @@ def _sections(what: str, python: str, home: Path, options: argparse.Namespace) -
         return _faults(python, home, options.only)
     if what == "cache":
         return _cache(python, home)
+    if what == "bills":
+        return _bills(python, home)
     if what == "imports":
         return _imports(python)
     if what == "judging":
@@ -88,6 +92,10 @@ def _faults(python: str, home: Path, only: str | None) -> Iterator[report.Sectio
 
 def _cache(python: str, home: Path) -> Iterator[report.Section]:
     yield report.Section("cache", cache.as_table(cache.measure(python, home / "cache")))
+
+
+def _bills(python: str, home: Path) -> Iterator[report.Section]:
+    yield report.Section("bills", bills.as_table(bills.measure(python, home / "bills")))
 
 
 def _imports(python: str) -> Iterator[report.Section]:

@@ -238,7 +238,8 @@ def test_reviews_are_estimated_first_and_cost_what_the_interval_says_in_five_bat
     assert len(billing.batches) == estimate["batches"] >= 5
     assert told["cost_usd"] == text(price_of([msgspec.to_builtins(billing.tokens)], HAIKU))
     assert Decimal(told["low_usd"]) <= Decimal(told["cost_usd"]) <= Decimal(told["high_usd"])
-    assert (estimate["rows"], estimate["invalid_rows"], estimate["sampled_rows"]) == (reviews, 0, 50)
+    assert (estimate["rows"], estimate["invalid_rows"]) == (reviews, 0)
+    assert 40 < estimate["sampled_rows"] <= 50  # a row may be drawn twice
 
 
 @pytest.mark.parametrize(("dollars_less", "sent"), [("0", True), ("0.000000001", False)])
