@@ -17,6 +17,7 @@ import pytest
 from anthropic_batches_provider.batches.money import published_prices
 from anthropic_batches_provider.batches.money.price_list import PriceList
 from anthropic_batches_provider.batches.money.unit_prices import ModelPrices
+from anthropic_batches_provider.simulator import SimulatorControl
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from anthropic_batches_provider.simulator.service.model_catalog import KNOWN_MODELS
 from tests.dags.conftest import LOGICAL_DATE, ROOT, DagRunner, Run, check_told, rows_in
@@ -233,7 +234,8 @@ def test_reviews_are_estimated_first_and_cost_what_the_interval_says_in_five_bat
 ) -> None:
     run = within_a_limit(dags, {"output": str(tmp_path / "out"), "reviews": reviews}, requests_per_shard)
     assert run.tasks == dict.fromkeys(("estimate", "is_affordable", "label", "bill"), "success")
-    billing, told, estimate = message_batch_simulator.control.billing(), run.xcom("bill"), run.xcom("estimate")
+    control = SimulatorControl(message_batch_simulator.control.base_url, timeout=600)  # long bills take a minute
+    billing, told, estimate = control.billing(), run.xcom("bill"), run.xcom("estimate")
     assert (billing.rows_billed, billing.max_times_billed) == (reviews, 1)
     assert len(billing.batches) == estimate["batches"] >= 5
     assert told["cost_usd"] == text(price_of([msgspec.to_builtins(billing.tokens)], HAIKU))
