@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from airflow_stack.simulator_process import SimulatorProcess
-from benchmarks import cache, costs, imports, report
+from benchmarks import bills, cache, costs, imports, report
 from benchmarks.faults.cases import CASES
 from benchmarks.faults.table import as_table as faults_table
 from benchmarks.faults.table import run_cases
@@ -20,7 +20,7 @@ from benchmarks.size.processes import Processes
 from benchmarks.waiting import table as waiting
 from benchmarks.waiting.runs import Waits
 
-_BENCHMARKS = ("faults", "size", "prompts", "judging", "tables", "cache", "costs", "waiting", "imports")
+_BENCHMARKS = ("faults", "size", "prompts", "judging", "tables", "cache", "costs", "bills", "waiting", "imports")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -61,6 +61,8 @@ def _environment(what: str) -> tuple[str, Sequence[str]]:
         return sys.executable, ("airflow-provider-anthropic-batches", "pydantic", "jsonschema-rs", "msgspec")
     if what == "costs":
         return sys.executable, ("airflow-provider-anthropic-batches", "genai-prices", "msgspec")
+    if what == "bills":
+        return sys.executable, ("airflow-provider-anthropic-batches", "genai-prices", "apache-airflow")
     if what == "tables":
         return sys.executable, ("airflow-provider-anthropic-batches", "jsonschema-rs", "msgspec", "pyarrow", "psycopg")
     return peers_python(), DISTRIBUTIONS
@@ -73,6 +75,8 @@ def _sections(what: str, python: str, home: Path, options: argparse.Namespace) -
         return _cache(python, home)
     if what == "costs":
         return _costs(home, options.rounds)
+    if what == "bills":
+        return _bills(python, home)
     if what == "imports":
         return _imports(python)
     if what == "judging":
@@ -98,6 +102,10 @@ def _costs(home: Path, rounds: int) -> Iterator[report.Section]:
     folder = home / "costs"
     folder.mkdir()
     yield report.Section("costs", costs.as_table(costs.measure(folder, rounds)), rounds)
+
+
+def _bills(python: str, home: Path) -> Iterator[report.Section]:
+    yield report.Section("bills", bills.as_table(bills.measure(python, home / "bills")))
 
 
 def _imports(python: str) -> Iterator[report.Section]:

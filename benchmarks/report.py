@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.peers_environment import REPOSITORY
 
-PAGES = tuple(REPOSITORY / "docs" / name for name in ("benchmarks.md", "prompt_cache.md"))
+PAGES = tuple(REPOSITORY / "docs" / name for name in ("benchmarks.md", "prompt_cache.md", "money.md"))
 _BUSY = 0.5  # running or waiting processes from which on the machine does not count as idle
 
 

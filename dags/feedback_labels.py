@@ -6,14 +6,18 @@ column ``verdict`` says which, and up to 1 % may fail.
 
 ``feedbacks`` stands for your own source, such as ``rows="s3://lake/feedback/{{ ds }}/*.jsonl"``.
 
-Needs the connection ``anthropic_default``. With the simulator behind it, it costs nothing; with a real key, the 5,000
-rows cost about a dollar. The parameter ``feedbacks`` sets another number.
+``bill`` says what the job cost, and what the same usage costs live, at the standard price. It needs the prices that
+come with the extra ``[money]``; without them, it says so.
+
+Needs the connection ``anthropic_default``. With the simulator behind it, it costs nothing. The parameter ``feedbacks``
+sets another number.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice, product
 from typing import Any, Literal
 
@@ -23,6 +27,8 @@ from pydantic import BaseModel, Field
 
 from anthropic_batches_provider.operators import MessageBatchOperator
 from anthropic_batches_provider.sources import read_rows
+
+log = logging.getLogger(__name__)
 
 PRODUCTS = ["kettle", "toaster", "blender", "lamp", "fan", "heater", "clock", "radio", "scale", "iron"]
 FINDINGS = ["broke", "shines", "leaks", "hums", "works", "rattles", "smells odd", "heats well", "stopped", "is silent"]
@@ -43,6 +49,26 @@ def feedbacks(params: dict[str, Any]) -> Iterator[dict[str, Any]]:
     texts = islice(product(VIEWS, TIMES, FINDINGS, PRODUCTS), params["feedbacks"])
     for number, (view, time, finding, name) in enumerate(texts):
         yield {"feedback_id": number, "product": name, "text": f"The {name} {finding} {time}. {view}"}
+
+
+def summary_of(answers: Iterable[Any]) -> dict[str, dict[str, int]]:
+    """Count sentiments, ratings and the commonest keywords."""
+    labels = [Label.model_validate(answer) for answer in answers]
+    return {
+        "sentiments": dict(Counter(label.sentiment for label in labels)),
+        "ratings": dict(Counter(str(label.rating) for label in labels)),
+        "keywords": dict(Counter(word for label in labels for word in label.keywords).most_common(10)),
+    }
+
+
+def bill_of(manifest: dict[str, Any]) -> str:
+    """Say what a job cost; in full, to the last digit."""
+    cost = manifest["cost"]
+    if cost is None:
+        return "What this job cost is not known: airflow-provider-anthropic-batches[money] is not installed."
+    least = "at least " if cost["at_least"] else ""
+    live = f"live {least}${cost['live_usd']} (the same usage at the standard price)"
+    return f"This job cost {least}${cost['cost_usd']}; {live}."
 
 
 with DAG(
@@ -73,12 +99,13 @@ with DAG(
 
     @task
     def summarize(manifest: dict[str, Any]) -> dict[str, dict[str, int]]:
-        """Count sentiments, ratings and the commonest keywords; a real DAG would write the labels to a table."""
-        labels = [Label.model_validate(row["parsed"]) for row in read_rows(manifest) if row["verdict"] == "fits"]
-        return {
-            "sentiments": dict(Counter(label.sentiment for label in labels)),
-            "ratings": dict(Counter(str(label.rating) for label in labels)),
-            "keywords": dict(Counter(word for label in labels for word in label.keywords).most_common(10)),
-        }
+        """Count what the labels say; a real DAG would write them to a table."""
+        return summary_of(row["parsed"] for row in read_rows(manifest) if row["verdict"] == "fits")
 
-    summarize(label.output)  # type: ignore[arg-type]
+    @task
+    def bill(manifest: dict[str, Any]) -> str:
+        """Write into the log what the job cost."""
+        log.info("%s", sentence := bill_of(manifest))
+        return sentence
+
+    summarize(label.output) >> bill(label.output)  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from anthropic_batches_provider.hooks import MessageBatchHook
 from anthropic_batches_provider.simulator import Clock, Settings, Simulator, SimulatorControl, SimulatorServer
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from tests.dags.conftest import ROOT, DagRunner, rows_in
+from tests.dags.test_cost_examples import EXAMPLES as EXAMPLES_WITH_BILLS
 from tests.dags.test_file_examples import EXAMPLES as EXAMPLES_WITH_FILES
 from tests.dags.test_prompt_cache_examples import EXAMPLES as EXAMPLES_WITH_A_CACHE
 from tests.dags.test_schema_examples import EXAMPLES as EXAMPLES_WITH_SCHEMAS
@@ -37,6 +38,7 @@ def test_there_is_a_test_for_every_example() -> None:
         "daily_partitions",
         "collect_ended_batches",
         "tidy_workspace",
+        *EXAMPLES_WITH_BILLS,
         *EXAMPLES_WITH_FILES,
         *EXAMPLES_WITH_A_CACHE,
         "translate_table",

@@ -53,7 +53,7 @@ def test_feedback_gets_typed_labels_and_what_does_not_fit_is_left_out(
     control.add_outcome("max_tokens", contains="The toaster broke at once")
     control.add_outcome("succeeded", contains=" broke ", text=json.dumps(three_stars))
     run = dags.run("feedback_labels", {"output": str(tmp_path / "out"), "feedbacks": 300})
-    assert run.tasks == {"label": "success", "summarize": "success"}
+    assert run.tasks == {"label": "success", "summarize": "success", "bill": "success"}
     (folder,) = (tmp_path / "out" / "feedback_labels").iterdir()
     rows = rows_in(folder)
     assert [row["feedback_id"] for row in rows] == list(range(300))
@@ -74,7 +74,7 @@ def test_one_row_in_a_hundred_may_have_no_label_and_no_more(
 ) -> None:
     message_batch_simulator.control.add_outcome("invalid_output", contains="The kettle")
     run = dags.run("feedback_labels", {"output": str(tmp_path / "out"), "feedbacks": 50})
-    assert run.tasks == {"label": "failed", "summarize": "upstream_failed"}
+    assert run.tasks == {"label": "failed", "summarize": "upstream_failed", "bill": "upstream_failed"}
     (folder,) = (tmp_path / "out" / "feedback_labels").iterdir()
     assert Counter(row["verdict"] for row in rows_in(folder)) == {"fits": 45, "invalid_output": 5}
 
