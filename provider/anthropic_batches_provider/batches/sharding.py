@@ -22,6 +22,7 @@ from anthropic_batches_provider.errors import InvalidRowError
 _HEAD = b'{"requests":['
 _TAIL = b"]}"
 _SHORTEST_BODY = len(_HEAD) + len(_TAIL) - 1  # the last request has no comma
+_AROUND_REQUEST = len('{"custom_id":"","params":},')
 _MOST_AROUND_PARAMS = 41 + 64  # the rest of a body with one request, and its custom_id
 _READ_BYTES = 1 << 18  # fits into the processor's cache: takes a third less time than 1 MiB
 _BUFFER_BYTES = 1 << 20
@@ -103,6 +104,11 @@ def body_bytes_of(requests_file_bytes: int) -> int:
 def fits_alone(params_bytes: int, limits: ShardLimits) -> bool:
     """Return whether params of so many bytes certainly fit into a shard of their own."""
     return params_bytes + _MOST_AROUND_PARAMS <= limits.max_bytes
+
+
+def request_line_bytes(nonce: str, shard: int, row: int, params_bytes: int) -> int:
+    """Return by how many bytes a request makes the body longer."""
+    return len(custom_id(nonce, shard, row)) + params_bytes + _AROUND_REQUEST
 
 
 def custom_id(nonce: str, shard: int, row: int) -> str:

@@ -15,8 +15,9 @@ is given no storage, so it leaves nothing there. Equal rows, arguments and seed 
 
 from __future__ import annotations
 
-from anthropic_batches_provider.batches.estimates.estimate import Estimate, ModelEstimate, total
+from anthropic_batches_provider.batches.estimates.estimate import Estimate, total
 from anthropic_batches_provider.batches.estimates.estimator import EstimatedJob, EstimateService, Estimator
+from anthropic_batches_provider.batches.estimates.model_estimate import Bounds, ModelEstimate
 from anthropic_batches_provider.batches.estimates.output_tokens import (
     UNKNOWN_OUTPUT,
     FromPilot,
@@ -27,6 +28,7 @@ from anthropic_batches_provider.batches.estimates.output_tokens import (
 
 __all__ = [
     "UNKNOWN_OUTPUT",
+    "Bounds",
     "Estimate",
     "EstimateService",
     "EstimatedJob",

@@ -5,7 +5,11 @@ In any case, ``max_tokens`` of each row is the bound: the API ends an answer the
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate
 
 from anthropic_batches_provider.batches.ledger import PilotRecord
 
@@ -70,3 +74,39 @@ class UnknownOutput:
 
 UNKNOWN_OUTPUT = UnknownOutput()
 OutputExpectation = FromPilot | Share | UnknownOutput
+
+
+def expected_length(output: OutputExpectation, max_tokens: int) -> Fraction:
+    """Return how many tokens the answer to a row is expected to have.
+
+    :param max_tokens: of the row.
+    """
+    if isinstance(output, FromPilot):
+        lengths = [min(length, max_tokens) for length in output.output_tokens]
+        return Fraction(sum(lengths), len(lengths))
+    return Fraction(max_tokens) * (Fraction(str(output.share)) if isinstance(output, Share) else 1)
+
+
+def least_length(output: OutputExpectation, max_tokens: int) -> Fraction:
+    """Return with how many tokens of an answer the low figure is made: a measured mean, else none."""
+    return expected_length(output, max_tokens) if isinstance(output, FromPilot) else Fraction(0)
+
+
+def most_length(output: OutputExpectation, max_tokens: int) -> Fraction:
+    """Return with how many tokens of an answer the high figure is made: a measured mean, else ``max_tokens``."""
+    return expected_length(output, max_tokens) if isinstance(output, FromPilot) else Fraction(max_tokens)
+
+
+def sums_by_answer(pilot: FromPilot, rows_by_max_tokens: Mapping[int, int]) -> tuple[int, ...]:
+    """Return for each answer of a pilot how many tokens all answers have if each of them is so long, or as it may be.
+
+    :param rows_by_max_tokens: how many rows have each ``max_tokens``.
+    """
+    limits = sorted(rows_by_max_tokens)
+    rows = [0, *accumulate(rows_by_max_tokens[limit] for limit in limits)]
+    cut = [0, *accumulate(limit * rows_by_max_tokens[limit] for limit in limits)]
+    sums = []
+    for length in pilot.output_tokens:
+        shorter = bisect_left(limits, length)
+        sums.append(cut[shorter] + length * (rows[-1] - rows[shorter]))
+    return tuple(sums)

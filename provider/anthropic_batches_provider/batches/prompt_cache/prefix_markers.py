@@ -60,6 +60,11 @@ class PrefixMarker:
         """The model that all rows ask."""
         return str(msgspec.json.decode(self._prefix["model"]))
 
+    @property
+    def prefix_bytes(self) -> int:
+        """How many bytes of each request are the prefix."""
+        return sum(map(len, self._prefix.values()))
+
     def marked(self, params: bytes, number: int) -> bytes:
         """Return the params of a row with the mark.
 

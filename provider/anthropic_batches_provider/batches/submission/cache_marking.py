@@ -31,10 +31,14 @@ class MarkedRows:
     """The rows of a job, with or without marks.
 
     :param cache: how the requests are marked; None if they are not.
+    :param prefix_bytes: the bytes of each request that all share; 0 if none is marked.
+    :param why_unmarked: a sentence; "" if the requests are marked, or if nobody asked for that.
     """
 
     rows: Iterator[PreparedRow | InvalidRow]
     cache: PromptCacheRecord | None
+    prefix_bytes: int = 0
+    why_unmarked: str = ""
 
 
 def unmarked_rows(rows: Iterable[PreparedRow | InvalidRow]) -> MarkedRows:
@@ -102,28 +106,33 @@ class _RowsAhead:
 
 def _decided(ahead: _RowsAhead, asked: PromptCache, tokens: TokenService | None) -> MarkedRows:
     if not ahead.has(1) or ahead.first is None:
-        log.info("The prompt cache is not used: none of the first rows can be sent (%s).", counted(ahead.count, "row"))
-        return MarkedRows(ahead.rows(), None)
+        return _unmarked(ahead, f"none of the first rows can be sent ({counted(ahead.count, 'row')}).")
     marker = PrefixMarker(ahead.first.params, ahead.first.number, asked)
     caching = caching_of(marker.model)
     needed = break_even_rows(caching or UNKNOWN_MODEL, asked.ttl)
     if not ahead.has(needed):
-        log.info(
-            "The prompt cache is not used: there are fewer than %s, and with fewer, prompt_cache=%r costs more than "
-            "no cache.",
-            counted(needed, "row"), asked.ttl,
-        )  # fmt: skip
-        return MarkedRows(ahead.rows(), None)
+        return _unmarked(
+            ahead,
+            f"there are fewer than {counted(needed, 'row')}, and with fewer, prompt_cache={asked.ttl!r} costs more "
+            "than no cache.",
+        )
     counted_tokens = None if tokens is None else _prefix_tokens(marker, tokens)
     if caching is None:
         log.info("The least prefix that %s caches is not known here. The prefix is marked as asked.", marker.model)
     elif counted_tokens is not None and counted_tokens < caching.least_tokens:
-        log.info(
-            "The prompt cache is not used: the rows share %s, and %s caches no prefix below %s.",
-            counted(counted_tokens, "token"), marker.model, f"{caching.least_tokens:,}",
-        )  # fmt: skip
-        return MarkedRows(ahead.rows(), None)
-    return MarkedRows(_marked(ahead.rows(), marker), PromptCacheRecord(ttl=asked.ttl, prefix_tokens=counted_tokens))
+        return _unmarked(
+            ahead,
+            f"the rows share {counted(counted_tokens, 'token')}, and {marker.model} caches no prefix below "
+            f"{caching.least_tokens:,}.",
+        )
+    cache = PromptCacheRecord(ttl=asked.ttl, prefix_tokens=counted_tokens)
+    return MarkedRows(_marked(ahead.rows(), marker), cache, marker.prefix_bytes)
+
+
+def _unmarked(ahead: _RowsAhead, why: str) -> MarkedRows:
+    sentence = f"The prompt cache is not used: {why}"
+    log.info("%s", sentence)
+    return MarkedRows(ahead.rows(), None, why_unmarked=sentence)
 
 
 def _prefix_tokens(marker: PrefixMarker, tokens: TokenService) -> int | None:

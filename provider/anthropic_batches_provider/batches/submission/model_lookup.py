@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -85,7 +85,7 @@ def check_model(service: ModelService, model: str, *, now: pendulum.DateTime, ar
         else:
             _warn(model, error)
         return
-    retires_at = _moment(info.get("retires_at"))
+    retires_at = retirement_of(info)
     if retires_at is not None and retires_at <= now + LONGEST_LIFE:
         log.warning(
             "The model %s retires at %s, before every batch that is sent now must have ended. Rows that are answered "
@@ -114,8 +114,12 @@ def _warn(model: str, error: ApiError) -> None:
     log.warning("The model %s could not be looked up. It is sent as it is. %s", model, error)
 
 
-def _moment(text: Any) -> pendulum.DateTime | None:
-    """Return a time of an answer; None if it is none."""
+def retirement_of(info: Mapping[str, Any]) -> pendulum.DateTime | None:
+    """Return when a model retires; None if the API does not say.
+
+    :param info: the API's description of the model.
+    """
+    text = info.get("retires_at")
     try:
         return moment(text) if isinstance(text, str) else None
     except (TypeError, ValueError):
