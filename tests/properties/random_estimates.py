@@ -24,6 +24,7 @@ MODELS = ("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5", "claude-op
 MARKED = "In detail: "
 """The beginning of rows whose answers are longer in some jobs."""
 
+LONG_TIMES = 3
 _PASSAGES = Path(__file__).parents[2] / "dags" / "data" / "sotu_passages.jsonl"
 _LONGEST = 60_000
 _SCRIPTS = {  # a character takes one byte of UTF-8, two, and three
@@ -40,7 +41,7 @@ class Answers:
     :param median: None for the simulator's own short answers.
     :param spread: the standard deviation of the logarithm.
     :param marked_times: the answers to marked rows are so many times as long.
-    :param long_from: rows of so many characters have answers that are three times as long; 0 for none.
+    :param long_from: prompts of so many characters have answers that are three times as long; 0 for none.
     """
 
     median: int | None = None
@@ -55,7 +56,7 @@ class Answers:
         if self.marked_times != 1:
             yield self._rule(self.marked_times, contains=MARKED)
         if self.long_from:
-            yield self._rule(3, text_matches=f"(?s).{{{self.long_from}}}")
+            yield self._rule(LONG_TIMES, text_matches=f"(?s).{{{self.long_from}}}")
         yield self._rule(1)
 
     def _rule(self, times: float, **conditions: Any) -> OutcomeRule:
@@ -131,7 +132,9 @@ def random_job(seed: int) -> RandomJob:
     """Draw a job; half of them have nothing but rows and answers of different lengths."""
     draw = random.Random(f"estimate {seed}")
     answers, marked = _answers(draw)
-    enough = 2 * (answers.median or 0)  # so that some answers are cut off, and most are not
+    enough = (
+        2 * (answers.median or 0) * (LONG_TIMES if answers.long_from else 1)
+    )  # so that some answers are cut off, and most are not
     drawn: dict[str, Any] = {
         "rows": round(math.exp(draw.uniform(math.log(20), math.log(600)))),
         "corpus": draw.choice(CORPORA),
