@@ -47,6 +47,28 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "MAX_OPTIONAL_PROPERTIES": ("properties", "The API's limit of properties that a schema does not require."),
         "MAX_UNION_PROPERTIES": ("properties", "The API's limit of properties of several types in a schema."),
     },
+    "batches.estimates.estimator": {
+        "SAMPLE_ROWS": ("rows", "An estimate counts the tokens of so many rows of each model and kind."),
+        "CONFIDENCE": ("", "With this confidence the cost lies in the interval of an estimate."),
+    },
+    "batches.estimates.estimated_sums": {
+        "WIDENED": ("", "Intervals are wider by this factor than the spread of the sample says."),
+    },
+    "batches.estimates.caveats": {
+        "FEW_ANSWERS": ("answers", "An estimate warns if its pilot has fewer answers than this."),
+    },
+    "batches.estimates.row_facts": {
+        "PICTURE_SIZE": (
+            "bytes",
+            "An image or document counts as so much text when rows are drawn. It changes no estimate on average.",
+        ),
+    },
+    "batches.estimates.kept_rows": {
+        "IN_MEMORY_BYTES": ("bytes", "A drawn row whose params are longer is kept on the local disk."),
+    },
+    "batches.estimates.token_counts": {
+        "LONGEST_PAUSES_SECONDS": ("s", "An estimate waits so long in all for a service that does not count tokens."),
+    },
     "batches.submission.settlement_rules": {
         "SubmissionBounds.start_within": (
             "",

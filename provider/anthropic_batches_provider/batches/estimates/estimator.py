@@ -143,7 +143,6 @@ class Estimator:
             files=self._files,
             shared_blocks=0 if job.cache is None or marked.cache is None else job.cache.shared_blocks,
             prefix_bytes=marked.prefix_bytes,
-            prefix_tokens=0 if marked.cache is None else marked.cache.prefix_tokens or 0,
         )
         with closed_after(marked.rows):
             for row in marked.rows:
