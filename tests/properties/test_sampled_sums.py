@@ -17,7 +17,9 @@ from statistics import fmean
 
 import pytest
 
+from anthropic_batches_provider.batches.estimates.estimated_sums import EstimatedSum
 from anthropic_batches_provider.batches.estimates.estimator import CONFIDENCE, SAMPLE_ROWS
+from anthropic_batches_provider.batches.estimates.model_estimate import PilotSum
 from anthropic_batches_provider.batches.estimates.sampling import SizedSample
 
 CORPUS = Path(__file__).parents[3] / "shared" / "data" / "sotu_passages_1790_1933.jsonl.gz"
@@ -102,3 +104,42 @@ def test_a_mean_of_plain_draws_would_not() -> None:
     rows = [(1, tokens) for _, tokens in heavy_tails()]
     held, _ = holding(rows, ORDINARY)
     assert held < MOSTLY
+
+
+@pytest.mark.parametrize("rows", [languages, heavy_tails])
+def test_the_sum_of_many_small_samples_holds_too(rows: Callable[[], Rows]) -> None:
+    """So each date of a backfill needs only a few draws."""
+    dates, draws, size, held = 30, 4, 100, 0
+    given = rows()[: dates * size]
+    truth = sum(tokens for _, tokens in given)
+    for seed in range(ORDINARY):
+        found = EstimatedSum()
+        for date in range(dates):
+            sample: SizedSample[tuple[int, int], int] = SizedSample(
+                draws, seed=f"{seed}/{date}", keep=lambda row: row[1]
+            )
+            for row in given[date * size : (date + 1) * size]:
+                sample.add(row, row[0])
+            found += sample.sum_of(lambda tokens: tokens)
+        held += found.lower(CONFIDENCE) <= truth <= found.upper(CONFIDENCE)
+    assert held >= MOSTLY
+
+
+@pytest.mark.parametrize(
+    ("length", "answers"),
+    [
+        (lambda draw: draw.lognormvariate(4, 0.5), 16),
+        (lambda draw: draw.lognormvariate(4, 1), 31),
+        (lambda draw: draw.expovariate(1 / 100), 16),
+        (lambda draw: draw.choice((10, 300)), 16),
+        (lambda draw: draw.choices((20, 400), (9, 1))[0], 50),
+    ],
+    ids=["lognormal", "skewed", "exponential", "of two kinds", "a tenth long"],
+)
+def test_a_pilot_of_skewed_answers_holds_their_sum(length: Callable[[random.Random], float], answers: int) -> None:
+    draw, rows, trials, held = random.Random(3), 300, 400, 0
+    for _ in range(trials):
+        truth = sum(int(length(draw)) for _ in range(rows))
+        found = PilotSum(tuple(rows * int(length(draw)) for _ in range(answers)), rows, rows).estimated()
+        held += found.lower(CONFIDENCE) <= truth <= found.upper(CONFIDENCE)
+    assert held >= 0.93 * trials

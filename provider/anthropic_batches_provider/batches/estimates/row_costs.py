@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from anthropic_batches_provider.batches.estimates.kept_rows import KeptRow
@@ -29,11 +29,17 @@ class CachedPrefix:
     :param tokens: of the prefix.
     :param ttl: how long an entry is to live.
     :param expected_writes: how many rows are expected to write it; all others read it. None for all rows.
+    :param least_writes: how many rows write it at least.
     """
 
     tokens: int
     ttl: CacheTtl
     expected_writes: int | None
+    least_writes: int = 1
+
+    def written_by_others(self) -> CachedPrefix:
+        """Return the same prefix for rows that only read it, as long as not all rows write it."""
+        return replace(self, expected_writes=None if self.expected_writes is None else 0, least_writes=0)
 
 
 def answer_length(output: OutputExpectation, case: str, max_tokens: int) -> Fraction:
@@ -87,8 +93,9 @@ class RowCosts:
         if self._prefix is None:
             return 0
         each, write = self._of_one_prefix(case, base), write_price(base, self._prefix.ttl) or 0
-        writes = 0 if self._all_write(case) else min(1 if case == "low" else self._prefix.expected_writes or 0, rows)
-        return rows * each + writes * (self._prefix.tokens * write - each)
+        writes = self._prefix.least_writes if case == "low" else self._prefix.expected_writes or 0
+        more = 0 if self._all_write(case) else min(writes, rows) * (self._prefix.tokens * write - each)
+        return rows * each + more
 
     def _of(self, row: KeptRow, case: str, prices: UnitPrices, base: UnitPrices) -> int:
         tokens = self._tokens(row)

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -222,6 +222,18 @@ def test_a_refused_row_has_no_prefix_either(tmp_path: Path) -> None:
     found = estimator(FreeService(refused="word 9"), tmp_path).estimate(cached_rows(10), cached(10), seed="a")
     assert costs(found)[1] == 9 * 2 * IN + 9 * 10 * OUT + PREFIX * (WRITE + 8 * READ)
     assert found.input_tokens.expected == 9 * (PREFIX + 2)
+
+
+@pytest.mark.parametrize("pilot", ["auto", 0])
+def test_rows_of_several_kinds_share_the_prefix_and_who_writes_it(engine: Estimator, pilot: Literal["auto", 0]) -> None:
+    image = {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}}
+    params = {"model": CHEAP, "max_tokens": 100, "system": SYSTEM, "messages": [{"role": "user", "content": [image]}]}
+    rows = [*cached_rows(9), PreparedRow(9, b"{}", json.dumps(params, separators=(",", ":")).encode())]
+    found = engine.estimate(rows, cached(10, pilot=pilot), seed="a")
+    rest = (9 * 2 + 1_000) * IN + 10 * 10 * OUT
+    one_writes, all_write = rest + PREFIX * (WRITE + 9 * READ), rest + PREFIX * WRITE * 10
+    assert costs(found)[:3] == (one_writes, one_writes if pilot else all_write, all_write)
+    assert found.live == 2 * costs(found)[1]
 
 
 @pytest.mark.parametrize(
