@@ -10,6 +10,7 @@ import pendulum
 from anthropic_batches_provider.batches.estimates.output_tokens import FromPilot, OutputExpectation, Share
 from anthropic_batches_provider.batches.estimates.row_costs import CachedPrefix
 from anthropic_batches_provider.batches.limits import BATCH_EXPIRES_AFTER
+from anthropic_batches_provider.batches.model_names import without_date
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.batches.repairs import Repair
 
@@ -50,7 +51,8 @@ def of_output(output: OutputExpectation, models: Iterable[str]) -> list[Caveat]:
     :param models: that the rows ask.
     """
     if isinstance(output, FromPilot):
-        return _of_pilot(output, [model for model in models if output.model and model != output.model])
+        seen = without_date(output.model)
+        return _of_pilot(output, [model for model in models if seen and without_date(model) != seen])
     if isinstance(output, Share):
         text = (
             f"The expected cost takes {output.share:.4g} of max_tokens for each answer, as asked. Nobody has measured "
@@ -111,10 +113,12 @@ def of_cache(prefix: CachedPrefix | None, why_unmarked: str) -> list[Caveat]:
 
 
 def of_uncounted_prefix() -> Caveat:
-    """Return that the figures are without a prompt cache whose prefix has no known length."""
-    return Caveat(
-        "uncounted prefix", "The tokens that the rows share could not be counted. The figures are without prompt cache."
+    """Return that the length of the marked prefix is not known."""
+    text = (
+        "The tokens that the rows share could not be counted, so the prompt cache is not in the expected cost. The low "
+        "figure has whole prompts read from the cache, and the high one has them written."
     )
+    return Caveat("uncounted prefix", text)
 
 
 def of_own_marks(rows: int) -> Caveat:

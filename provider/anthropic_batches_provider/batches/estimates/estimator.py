@@ -105,25 +105,14 @@ class Estimator:
         marked = unmarked_rows(rows) if job.cache is None else marked_rows(rows, job.cache, tokens=self._counts)
         seen = self._read(marked, job, seed)
         prefix = _prefix(marked, job, seen)
-        models: dict[str, ModelEstimate] = {}
-        largest = max(seen.strata.values(), key=lambda stratum: stratum.rows, default=None)
-        for kind, stratum in sorted(seen.strata.items(), key=str):
-            prices = self._prices.of(kind.model, now, kind.geography)
-            own_prefix = prefix if prefix is None or stratum is largest else prefix.written_by_others()
-            found = stratum.estimate(prices, job.output, own_prefix, self._tokens)
-            models[kind.model] = models.get(kind.model, ModelEstimate()) + found
+        models = self._models(seen, job, prefix, now)
         notes = [
-            *caveats.of_output(job.output, models),
-            *caveats.of_cache(prefix, marked.why_unmarked),
-            *([] if marked.cache is None or prefix is not None else [caveats.of_uncounted_prefix()]),
-            *self._notes_of_sample(seen, has_own_marks=prefix is None),
+            *(caveats.of_output(job.output, models) if models else ()),
+            *(caveats.of_cache(prefix, marked.why_unmarked) if models else ()),
+            *([caveats.of_uncounted_prefix()] if marked.cache is not None and prefix is None else ()),
+            *self._notes_of_sample(seen, has_own_marks=marked.cache is None),
             *caveats.of_invalid_rows(seen.invalid_rows, seen.first_reason),
-            *caveats.of_repair(job.repair),
-            *(
-                caveats.of_unknown_price(model, each.rows, each.unknown)
-                for model, each in models.items()
-                if each.unknown
-            ),
+            *(caveats.of_repair(job.repair) if models else ()),
             *self._notes_of_models(models, job, now),
         ]
         return Estimate(
@@ -134,17 +123,31 @@ class Estimator:
             in_flight=job.max_requests_in_flight,
             counted_calls=self._counts.calls - calls,
             confidence=self._confidence,
-            notes=tuple(notes) if models else tuple(caveats.of_invalid_rows(seen.invalid_rows, seen.first_reason)),
+            notes=tuple(notes),
         )
 
+    def _models(
+        self, seen: SeenRows, job: EstimatedJob, prefix: CachedPrefix | None, now: pendulum.DateTime
+    ) -> dict[str, ModelEstimate]:
+        """Return what the rows of each model cost, at the prices of this day."""
+        models: dict[str, ModelEstimate] = {}
+        largest = max(seen.strata.values(), key=lambda stratum: stratum.rows, default=None)
+        for kind, stratum in sorted(seen.strata.items(), key=str):
+            prices = self._prices.of(kind.model, now, kind.geography)
+            own_prefix = prefix if prefix is None or stratum is largest else prefix.written_by_others()
+            found = stratum.estimate(prices, job.output, own_prefix, self._tokens)
+            models[kind.model] = models.get(kind.model, ModelEstimate()) + found
+        return models
+
     def _read(self, marked: MarkedRows, job: EstimatedJob, seed: str) -> SeenRows:
+        has_prefix = marked.cache is not None and marked.cache.prefix_tokens is not None
         seen = SeenRows(
             job.limits,
             draws=self._sample_rows,
             seed=seed,
             files=self._files,
-            shared_blocks=0 if job.cache is None or marked.cache is None else job.cache.shared_blocks,
-            prefix_bytes=marked.prefix_bytes,
+            shared_blocks=job.cache.shared_blocks if has_prefix and job.cache is not None else 0,
+            prefix_bytes=marked.prefix_bytes if has_prefix else 0,
         )
         with closed_after(marked.rows):
             for row in marked.rows:
@@ -182,7 +185,10 @@ class Estimator:
     def _notes_of_models(
         self, models: Mapping[str, ModelEstimate], job: EstimatedJob, now: pendulum.DateTime
     ) -> Iterator[Caveat]:
-        """Yield what the API says of the models; each is looked up once."""
+        """Yield which models have no price, and what the API says of them; each is looked up once."""
+        for model, each in models.items():
+            if each.unknown:
+                yield caveats.of_unknown_price(model, each.rows, each.unknown)
         days = days_in_queue(sum(each.rows for each in models.values()), job.max_requests_in_flight)
         done_by = now + (LONGEST_LIFE - BATCH_EXPIRES_AFTER) + days * BATCH_EXPIRES_AFTER
         for model in models:

@@ -24,7 +24,7 @@ from anthropic_batches_provider.batches.prompt_cache import PromptCache
 from anthropic_batches_provider.batches.repairs import Repair
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
-from anthropic_batches_provider.errors import ApiConnectionError, ApiError, ConfigurationError
+from anthropic_batches_provider.errors import ApiConnectionError, ApiError, ApiStatusError, ConfigurationError
 from tests.unit.batches.estimates.estimate_world import CHEAP, DEAR, STEPPED, UNKNOWN, FreeService, estimator, row
 
 ROWS = [row(0, 2), row(1, 3), row(2, 5)]  # 10 tokens, and at most 300 of answers
@@ -76,7 +76,7 @@ def test_a_share_moves_what_is_expected(engine: Estimator) -> None:
 
 def test_a_pilot_shows_the_mean_and_the_spread(engine: Estimator) -> None:
     answers = tuple(range(20, 40))  # mean 29.5, variance 35, symmetric
-    found = engine.estimate(ROWS, with_output(FromPilot(answers, CHEAP)), seed="a")
+    found = engine.estimate(ROWS, with_output(FromPilot(answers, f"{CHEAP}-20261001")), seed="a")
     low, expected, high, bound = costs(found)
     assert expected == 10 * IN + round(3 * 29.5 * OUT)
     # The mean of 20 answers, and 3 rows around it; Student's t with 19 degrees of freedom, widened.
@@ -248,6 +248,15 @@ def test_a_cache_that_cannot_pay_is_not_in_the_figures(engine: Estimator, rows: 
     assert costs(found) == costs(plain)
     assert why in found.caveats[1]
     assert found.caveats[1].endswith("The figures are without it.")
+
+
+def test_a_prefix_that_cannot_be_counted_is_plain_input(tmp_path: Path) -> None:
+    service = FreeService(failures=[ApiStatusError("a page", status=404)])
+    found = estimator(service, tmp_path).estimate(cached_rows(10), cached(10), seed="a")
+    answers, tokens = 10 * 10 * OUT, 10 * (PREFIX + 2)
+    assert costs(found)[:3] == (answers + tokens * READ, answers + tokens * IN, answers + tokens * WRITE)
+    assert [caveat for caveat in found.caveats if "cache" in caveat] == [found.caveats[1]]
+    assert found.caveats[1].startswith("The tokens that the rows share could not be counted")
 
 
 def test_a_prefix_that_differs_is_refused_as_a_submission_does(engine: Estimator) -> None:
