@@ -134,7 +134,8 @@ def _tables(home: Path) -> Iterator[report.Section]:
 
 def _estimates() -> Iterator[report.Section]:
     yield report.Section("estimates", estimates.sampled_table(estimates.sampled()))
-    yield report.Section("estimated jobs", estimates.jobs_table(estimates.jobs()))
+    backfills = estimates.jobs(estimates.BACKFILLS, dates=estimates.DATES)
+    yield report.Section("estimated jobs", estimates.jobs_table(estimates.jobs(), backfills))
     yield report.Section("estimated pilots", estimates.pilots_table(estimates.pilots()))
     yield report.Section("speed of estimates", [estimates.speed_line(*estimates.cpu_of_many_rows())])
 

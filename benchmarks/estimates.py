@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from anthropic_batches_provider.batches.estimates import EstimatedJob, FromPilot
@@ -27,6 +27,7 @@ from tests.properties.random_estimates import CORPORA, Answers, Corpus, RandomJo
 from tests.worlds.quiet_job import JobShape, QuietJob
 
 JOBS = 1_000
+BACKFILLS, DATES = 150, 5
 ROWS = 5_000
 TRIALS = 200
 SAMPLES = (20, 50, 200)
@@ -103,15 +104,16 @@ def sampled_table(found: dict[tuple[Corpus, int], Sampled]) -> list[str]:
     return lines
 
 
-def jobs(count: int = JOBS) -> list[Compared]:
+def jobs(count: int = JOBS, *, dates: int = 1) -> list[Compared]:
     """Estimate random jobs, run them, and return bills and estimates.
 
     :param count: how many.
+    :param dates: each of them runs for so many dates, which are estimated together.
     """
     found = []
     with _quiet(), _folder() as folder:
         for seed in range(count):
-            found.append(compare(random_job(seed), folder / str(seed)))
+            found.append(compare(random_job(seed), folder / str(seed), dates=dates))
             shutil.rmtree(folder / str(seed))
             if seed % 100 == 99:
                 print(f"{sum(each.is_covered for each in found)} of {len(found)} jobs are covered", flush=True)
@@ -131,20 +133,33 @@ _KINDS: Sequence[tuple[str, Callable[[RandomJob], object]]] = (
 )
 
 
-def jobs_table(found: Sequence[Compared]) -> list[str]:
-    """Return the lines of a Markdown table, a line per kind of job."""
-    lines = [
-        "| jobs | how many | bill within the interval | below | above | interval, half of them |",
-        "|---" * 6 + "|",
-    ]
+_COLUMNS = (
+    "jobs", "how many", "bill within the interval", "below", "above", "bill against expected, on average",
+    "interval, half of them",
+)  # fmt: skip
+
+
+def jobs_table(found: Sequence[Compared], backfills: Sequence[Compared]) -> list[str]:
+    """Return the lines of a Markdown table, a line per kind of job.
+
+    :param backfills: jobs that ran for :data:`DATES` dates.
+    """
+    lines = [f"| {' | '.join(_COLUMNS)} |", "|---" * len(_COLUMNS) + "|"]
     for title, is_of in _KINDS:
-        some = [each for each in found if is_of(each.job)]
-        covered = sum(each.is_covered for each in some)
-        below, above = (sum(each.bill < each.low for each in some), sum(each.bill > each.high for each in some))
-        width = f"within ±{median(each.half_width for each in some):.1%}" if some else ""
-        share = f"{covered:,} ({covered / len(some):.1%})" if some else ""
-        lines.append(f"| {title} | {len(some):,} | {share} | {below} | {above} | {width} |")
+        lines.append(_jobs_line(title, [each for each in found if is_of(each.job)]))
+    lines.append(_jobs_line(f"backfills of {DATES} dates, summed", backfills))
     return lines
+
+
+def _jobs_line(title: str, some: Sequence[Compared]) -> str:
+    covered = sum(each.is_covered for each in some)
+    below, above = (sum(each.bill < each.low for each in some), sum(each.bill > each.high for each in some))
+    off = fmean(each.bill / each.expected - 1 for each in some)
+    width = median(each.half_width for each in some)
+    return (
+        f"| {title} | {len(some):,} | {covered:,} ({covered / len(some):.1%}) | {below} | {above} | {off:+.1%} | "
+        f"within ±{width:.1%} |"
+    )
 
 
 def pilots(trials: int = PILOT_TRIALS) -> dict[tuple[float, int], float]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from anthropic_batches_provider.batches.estimates import EstimatedJob, Estimator, FromPilot
+from anthropic_batches_provider.batches.estimates import EstimatedJob, Estimator, FromPilot, total
 from anthropic_batches_provider.batches.money.dollars import as_decimal
 from anthropic_batches_provider.batches.money.price_list import PriceList
-from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 from anthropic_batches_provider.simulator import Clock as ManualClock
 from anthropic_batches_provider.simulator import Simulator
@@ -23,6 +21,9 @@ from tests.worlds.simulated_world import SimulatedClock
 
 START = 1_800_000_000
 CONFIDENCE = 0.95
+SAMPLE_ROWS = 50
+SAMPLE_ROWS_OF_A_DATE = 20
+"""For several dates, each needs fewer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ def pilot_of_an_earlier_job(job: RandomJob, folder: Path) -> FromPilot:
     return FromPilot.of(earlier.pilot(), "the earlier job")
 
 
-def estimator_on(simulator: Simulator, folder: Path, *, sample_rows: int = 50) -> Estimator:
+def estimator_on(simulator: Simulator, folder: Path, *, sample_rows: int = SAMPLE_ROWS) -> Estimator:
     """Return an estimator that counts by a simulator."""
     spool = folder / "estimate"
     spool.mkdir(parents=True, exist_ok=True)
@@ -87,32 +88,41 @@ def estimator_on(simulator: Simulator, folder: Path, *, sample_rows: int = 50) -
     )  # fmt: skip
 
 
-def compare(job: RandomJob, folder: Path) -> Compared:
+def compare(job: RandomJob, folder: Path, *, dates: int = 1) -> Compared:
     """Estimate a job, run it, and return what was estimated and what it cost.
 
     :param folder: an empty local folder.
+    :param dates: for how many dates, as in a backfill; each has rows of its own, and all rest on one pilot.
     """
     output = pilot_of_an_earlier_job(job, folder / "earlier")
-    simulator = simulator_of(job, 2 * job.seed + 1)
+    simulators = [simulator_of(job, 2 * job.seed + 1 + date) for date in range(dates)]
     asked = EstimatedJob(
         limits=ShardLimits(max_requests=job.rows_per_shard), cache=job.prompt_cache, pilot="auto", output=output
     )
-    rows: Iterable[PreparedRow] = job.prepared_rows()
-    estimate = estimator_on(simulator, folder).estimate(rows, asked, seed=f"job {job.seed}")
-    assert not simulator.batches(), "an estimate has sent something"
+    estimator = estimator_on(simulators[0], folder, sample_rows=SAMPLE_ROWS if dates == 1 else SAMPLE_ROWS_OF_A_DATE)
+    estimate = total(
+        estimator.estimate(job.prepared_rows(date), asked, seed=f"job {job.seed} {date}") for date in range(dates)
+    )
+    assert not simulators[0].batches(), "an estimate has sent something"
     cost = estimate.cost
     assert cost is not None, "no price is known"
     assert not estimate.at_least, "a price is unknown"
-    assert estimate.rows == job.rows
-
-    shape = JobShape(rows_per_shard=job.rows_per_shard, pilot="auto", cache=job.prompt_cache)
-    manifest = QuietJob(simulator, job.prepared_rows, folder / "job", shape=shape, seed=job.seed).run()
-    assert simulator.billing().rows_billed == job.rows
-    bill = dollars(simulator)
-    assert manifest.cost is not None
-    assert bill == Decimal(manifest.cost.cost_usd)
+    assert estimate.rows == job.rows * dates
     low, expected, high, bound = (float(as_decimal(each)) for each in (cost.low, cost.expected, cost.high, cost.bound))
+    bill = sum(_bill(job, date, simulator, folder / f"job-{date}") for date, simulator in enumerate(simulators))
     return Compared(
         job=job, bill=float(bill), low=low, expected=expected, high=high, bound=bound,
         counted_calls=estimate.counted_calls,
     )  # fmt: skip
+
+
+def _bill(job: RandomJob, date: int, simulator: Simulator, folder: Path) -> Decimal:
+    """Run a job on one date, and return its bill, which its manifest tells to the last digit."""
+    shape = JobShape(rows_per_shard=job.rows_per_shard, pilot="auto", cache=job.prompt_cache)
+    quiet = QuietJob(simulator, lambda: job.prepared_rows(date), folder, shape=shape, seed=job.seed)
+    manifest = quiet.run()
+    assert simulator.billing().rows_billed == job.rows
+    bill = dollars(simulator)
+    assert manifest.cost is not None
+    assert bill == Decimal(manifest.cost.cost_usd)
+    return bill

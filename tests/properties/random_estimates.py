@@ -96,9 +96,12 @@ class RandomJob:
         """How the job uses the prompt cache."""
         return None if self.cache is None else PromptCache(ttl=self.cache)
 
-    def prepared_rows(self) -> Iterator[PreparedRow]:
-        """Yield the job's rows."""
-        return self._rows("job", self.rows)
+    def prepared_rows(self, date: int = 0) -> Iterator[PreparedRow]:
+        """Yield the job's rows.
+
+        :param date: jobs of different dates have different rows.
+        """
+        return self._rows(f"job {date}" if date else "job", self.rows)
 
     def earlier_rows(self) -> Iterator[PreparedRow]:
         """Yield the rows of the earlier job: others of the same kind."""

@@ -25,6 +25,7 @@ from tests.worlds.quiet_job import JobShape, QuietJob
 ALL = 1_000
 PROMISED = 940
 ORDINARY = 60
+BACKFILLS, DATES = 150, 5
 FALSE_ALARM = 1e-6
 WIDEST_OF_MOST = 0.15
 WIDEST_OF_LARGE_PILOT = 0.05
@@ -40,10 +41,10 @@ def _without_the_engines_log() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def compared(seeds: Iterable[int], folder: Path) -> list[Compared]:
+def compared(seeds: Iterable[int], folder: Path, *, dates: int = 1) -> list[Compared]:
     found = []
     for seed in seeds:
-        found.append(compare(random_job(seed), folder / str(seed)))
+        found.append(compare(random_job(seed), folder / str(seed), dates=dates))
         shutil.rmtree(folder / str(seed))
     return found
 
@@ -68,6 +69,14 @@ def test_the_bills_of_random_jobs_lie_within_their_intervals(tmp_path: Path) -> 
 @pytest.mark.timeout(0)
 def test_of_a_thousand_bills_940_lie_within_the_95_percent_interval(tmp_path: Path) -> None:
     check(compared(range(ALL), tmp_path), PROMISED)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+def test_so_do_the_bills_of_backfills(tmp_path: Path) -> None:
+    """The interval of a sum is narrower than the sum of intervals, but for what all dates take from one pilot."""
+    found = compared(range(BACKFILLS), tmp_path, dates=DATES)
+    check(found, round(BACKFILLS * PROMISED / ALL))
 
 
 @pytest.mark.parametrize(
