@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from airflow_stack.simulator_process import SimulatorProcess
-from benchmarks import bills, cache, costs, imports, report
+from benchmarks import bills, cache, costs, estimates, imports, report
 from benchmarks.faults.cases import CASES
 from benchmarks.faults.table import as_table as faults_table
 from benchmarks.faults.table import run_cases
@@ -20,7 +20,19 @@ from benchmarks.size.processes import Processes
 from benchmarks.waiting import table as waiting
 from benchmarks.waiting.runs import Waits
 
-_BENCHMARKS = ("faults", "size", "prompts", "judging", "tables", "cache", "costs", "bills", "waiting", "imports")
+_BENCHMARKS = (
+    "faults",
+    "size",
+    "prompts",
+    "judging",
+    "tables",
+    "cache",
+    "costs",
+    "bills",
+    "estimates",
+    "waiting",
+    "imports",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -63,6 +75,8 @@ def _environment(what: str) -> tuple[str, Sequence[str]]:
         return sys.executable, ("airflow-provider-anthropic-batches", "genai-prices", "msgspec")
     if what == "bills":
         return sys.executable, ("airflow-provider-anthropic-batches", "genai-prices", "apache-airflow")
+    if what == "estimates":
+        return sys.executable, ("airflow-provider-anthropic-batches", "genai-prices")
     if what == "tables":
         return sys.executable, ("airflow-provider-anthropic-batches", "jsonschema-rs", "msgspec", "pyarrow", "psycopg")
     return peers_python(), DISTRIBUTIONS
@@ -85,6 +99,8 @@ def _sections(what: str, python: str, home: Path, options: argparse.Namespace) -
         return _prompts(home, options.rounds)
     if what == "tables":
         return _tables(home)
+    if what == "estimates":
+        return _estimates()
     return _size(python, home, options.rounds) if what == "size" else _waiting(python, home)
 
 
@@ -144,6 +160,14 @@ def _tables(home: Path) -> Iterator[report.Section]:
     with SimulatorProcess(folder / "simulator") as simulator:
         processes = Processes(sys.executable, folder, simulator.control)
         yield report.Section("tables", tables.as_table(tables.measure(processes, rounds=1)))
+
+
+def _estimates() -> Iterator[report.Section]:
+    yield report.Section("estimates", estimates.sampled_table(estimates.sampled()))
+    backfills = estimates.jobs(estimates.BACKFILLS, dates=estimates.DATES)
+    yield report.Section("estimated jobs", estimates.jobs_table(estimates.jobs(), backfills))
+    yield report.Section("estimated pilots", estimates.pilots_table(estimates.pilots()))
+    yield report.Section("speed of estimates", [estimates.speed_line(*estimates.cpu_of_many_rows())])
 
 
 def _waiting(python: str, home: Path) -> Iterator[report.Section]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -41,7 +41,6 @@ from anthropic_batches_provider.simulator import Clock as ManualClock
 from anthropic_batches_provider.simulator import Simulator
 from anthropic_batches_provider.simulator.control.faults import Action, Fault
 from anthropic_batches_provider.simulator.service.outcomes import OutcomeRule
-from anthropic_batches_provider.simulator.service.prompt_contents import input_tokens
 from anthropic_batches_provider.simulator.service.service_settings import DEFAULT_WORKSPACE, changed_settings
 from anthropic_batches_provider.simulator.service.simulated_batch import SUCCEEDED
 from tests.properties.cache_arrangements import HOUR, MINUTE, Arrangement, prepared_rows
@@ -82,9 +81,6 @@ class UnsteadyService(DirectService):
         self._asked = asked
         self._draw = draw
         self._trace = trace
-
-    def count_tokens(self, params: Mapping[str, Any], /) -> int:
-        return input_tokens(dict(params))
 
     def create(self, content: Iterable[bytes], *, content_length: int, betas: Sequence[str] = ()) -> MessageBatch:
         simulator, body = self._simulator, b"".join(content)

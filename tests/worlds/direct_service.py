@@ -7,7 +7,7 @@ The tests of the client and of the submission go over HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, TypeVar
 
@@ -27,6 +27,8 @@ from anthropic_batches_provider.simulator.control.faults import Fault
 from anthropic_batches_provider.simulator.control.received import CreateCall
 from anthropic_batches_provider.simulator.http.error_replies import html_page, refusal_reply
 from anthropic_batches_provider.simulator.http.replies import CutOff, cut_in_line
+from anthropic_batches_provider.simulator.service.model_catalog import find_model, models_page
+from anthropic_batches_provider.simulator.service.prompt_contents import input_tokens
 from anthropic_batches_provider.simulator.service.refusals import Refusal
 from anthropic_batches_provider.simulator.service.result_lines import result_chunks
 from anthropic_batches_provider.simulator.service.service_settings import DEFAULT_WORKSPACE, VERSIONS
@@ -78,6 +80,27 @@ class DirectService:
 
     def greet(self) -> Greeting:
         return self._page(limit=1).greeting
+
+    def count_tokens(self, params: Mapping[str, Any]) -> int:
+        call = calls.count_tokens(params)
+        counted = msgspec.json.decode(call.body or b"")
+        return self._answer("count_tokens", call, lambda _: b'{"input_tokens":%d}' % max(1, input_tokens(counted)))
+
+    def model(self, model_id: str) -> dict[str, Any]:
+        now = self._simulator.clock.now()
+
+        def described(_: Fault | None) -> bytes:
+            found = find_model(model_id, now=now)
+            if found is None:
+                raise Refusal(404, f"model: {model_id}")
+            return msgspec.json.encode(found.info(now))
+
+        return self._answer("models", calls.model(model_id), described)
+
+    def models(self) -> Sequence[dict[str, Any]]:
+        found = models_page(self._simulator.clock.now(), lifecycle=frozenset(("active", "deprecated")), extra=())
+        page = msgspec.json.encode({"data": found, "has_more": False, "first_id": None, "last_id": None})
+        return self._answer("models", calls.models_page(None), lambda _: page)[0]
 
     def list(self) -> Iterator[MessageBatch]:
         cursor = calls.Cursor()

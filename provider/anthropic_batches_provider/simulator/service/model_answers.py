@@ -63,9 +63,12 @@ class _Content:
     stop_reason: str
     stop_details: dict[str, Any] | None = None
     thinking_tokens: int = 0
+    reported_tokens: int | None = None
 
     @property
     def output_tokens(self) -> int:
+        if self.reported_tokens is not None:
+            return self.reported_tokens
         return self.thinking_tokens + sum(text_tokens(_text_of(block)) for block in self.blocks)
 
 
@@ -81,6 +84,8 @@ def make_message(params: Params, outcome: Outcome | None, prompt: PromptUsage, s
     :param outcome: the outcome that a rule demands; None for an ordinary answer.
     """
     content = _content(params, outcome or _ORDINARY, served.seed)
+    if outcome is not None and outcome.output_tokens is not None:
+        content.reported_tokens = outcome.output_tokens
     return {
         "id": served.message_id,
         "type": "message",
@@ -111,7 +116,7 @@ def _usage(params: Params, content: _Content, prompt: PromptUsage, service_tier:
         "inference_geo": params.get("inference_geo") or "global",
     }
     if content.thinking_tokens:
-        usage["output_tokens_details"] = {"thinking_tokens": content.thinking_tokens}
+        usage["output_tokens_details"] = {"thinking_tokens": min(content.thinking_tokens, output_tokens)}
     return usage
 
 

@@ -5,9 +5,11 @@ The first rule that matches decides. Without a matching rule a row succeeds, unl
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -32,6 +34,7 @@ Result = Literal[
     "unreadable",
 ]
 RESULTS: tuple[str, ...] = get_args(Result)
+MOST_SPREAD = 5
 
 ROW_ERROR_MESSAGES = {
     "invalid_request_error": "messages: Input is invalid",
@@ -70,6 +73,11 @@ class OutcomeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         it, with a schema and without.
     :param category: of a refusal.
     :param line: of an unreadable row, instead of the usual one; ``{custom_id}`` stands for the row's.
+    :param output_tokens: what the usage of a ``succeeded`` row reports as its output, whatever the length of its text:
+        as with a model that thinks and does not show it. If that is no less than the request's ``max_tokens``, the row
+        ends as ``max_tokens`` instead.
+    :param output_spread: makes these tokens differ by row: ``output_tokens`` is their median, and this the standard
+        deviation of their logarithm. The seed and the params decide.
     """
 
     result: Result = "succeeded"
@@ -86,6 +94,8 @@ class OutcomeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     text: str | None = None
     category: str | None = None
     line: str | None = None
+    output_tokens: int | None = None
+    output_spread: float | None = None
 
     def __post_init__(self) -> None:
         if self.share is not None and not 0 <= self.share <= 1:
@@ -94,13 +104,29 @@ class OutcomeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise ValueError(f"no such error_type: {self.error_type}; use one of {', '.join(ROW_ERROR_MESSAGES)}")
         if self.result == "invalid_output" and self.text is not None:
             raise ValueError("invalid_output makes its own text; give a text with succeeded")
+        self._check_output()
         for name in ("custom_id", "text_matches"):
             _compiled(name, getattr(self, name))
+
+    def _check_output(self) -> None:
+        if self.output_tokens is None:
+            if self.output_spread is not None:
+                raise ValueError("output_spread needs output_tokens")
+            return
+        if self.result != "succeeded":
+            raise ValueError(f"output_tokens is for succeeded, not for {self.result}")
+        if self.output_tokens < 1:
+            raise ValueError(f"output_tokens is {self.output_tokens}; it must be 1 or more")
+        if not 0 <= (self.output_spread or 0) <= MOST_SPREAD:
+            raise ValueError(f"output_spread is {self.output_spread}; it must be between 0 and {MOST_SPREAD}")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one row ends."""
+    """How one row ends.
+
+    :param output_tokens: what its usage reports; None for the tokens of its text.
+    """
 
     result: Result
     error_type: str = "api_error"
@@ -108,6 +134,7 @@ class Outcome:
     text: str | None = None
     category: str | None = None
     line: str | None = None
+    output_tokens: int | None = None
 
 
 def _compiled(name: str, pattern: str | None) -> re.Pattern[str] | None:
@@ -162,6 +189,12 @@ class Row:
         return rule.max_tokens_below is None or (isinstance(max_tokens, int) and max_tokens < rule.max_tokens_below)
 
     @property
+    def max_tokens(self) -> int:
+        """The most tokens of its answer; 0 if the params name none."""
+        found = self._params.get("max_tokens")
+        return found if isinstance(found, int) else 0
+
+    @property
     def text(self) -> str:
         """All text of the prompt (tools, system, messages), joined by newlines."""
         if self._text is None:
@@ -189,7 +222,10 @@ class OutcomeRules:
     @property
     def need_content(self) -> bool:
         """Whether a rule needs the content hash of rows."""
-        return any(r.rule.share is not None or r.rule.first_submissions is not None for r in self._rules)
+        return any(
+            rule.share is not None or rule.first_submissions is not None or rule.output_spread is not None
+            for rule in (active.rule for active in self._rules)
+        )
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -213,8 +249,27 @@ class OutcomeRules:
             )
             if decided is None and within:
                 active.applied += 1
-                decided = _outcome(active.rule)
+                decided = self._outcome(active, row)
         return decided
+
+    def _outcome(self, active: _ActiveRule, row: Row) -> Outcome:
+        outcome = _outcome(active.rule)
+        if active.rule.output_tokens is None:
+            return outcome
+        tokens = self._output_tokens(active, row)
+        return (
+            replace(outcome, result="max_tokens")
+            if tokens >= row.max_tokens
+            else replace(outcome, output_tokens=tokens)
+        )
+
+    def _output_tokens(self, active: _ActiveRule, row: Row) -> int:
+        median = active.rule.output_tokens or 1
+        if not active.rule.output_spread:
+            return median
+        drawn = lottery(self._seed, "output tokens", active.number, row.content.hex(), row.occurrence)
+        deviation = NormalDist().inv_cdf(min(max(drawn, 1e-12), 1 - 1e-12))
+        return max(1, round(median * math.exp(active.rule.output_spread * deviation)))
 
     def _matches(self, active: _ActiveRule, row: Row) -> bool:
         rule = active.rule

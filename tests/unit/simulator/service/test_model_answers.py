@@ -62,6 +62,14 @@ def test_a_rule_can_give_the_text() -> None:
     assert message(Outcome("succeeded", text='{"a":'))["content"] == [{"type": "text", "text": '{"a":'}]
 
 
+def test_a_rule_can_give_the_tokens_that_are_reported() -> None:
+    said = message(Outcome("succeeded", output_tokens=33))
+    assert said["usage"]["output_tokens"] == 33
+    assert said["content"] == message()["content"]
+    thinks = message(Outcome("succeeded", output_tokens=3), thinking={"type": "adaptive"})["usage"]
+    assert (thinks["output_tokens"], thinks["output_tokens_details"]) == (3, {"thinking_tokens": 3})
+
+
 def test_a_schema_gets_json_and_a_forced_tool_is_called() -> None:
     schema = {"type": "object", "properties": {"label": {"enum": ["a", "b"]}}, "required": ["label"]}
     said = message(output_config={"format": {"type": "json_schema", "schema": schema}})

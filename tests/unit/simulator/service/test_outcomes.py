@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -74,6 +75,29 @@ def test_a_rule_can_be_for_so_many_rows() -> None:
     assert decided.described()[0]["applied"] == 2
 
 
+def test_a_rule_gives_answers_of_a_median_length() -> None:
+    decided = rules({"output_tokens": 300, "output_spread": 0.5}, seed=1)
+    tokens = sorted(decided.decide(row(content=str(n).encode(), max_tokens=100_000)).output_tokens for n in range(2000))
+    assert 285 <= tokens[1000] <= 315
+    logarithms = [math.log(each / 300) for each in tokens]
+    assert 0.47 <= math.sqrt(sum(each**2 for each in logarithms) / 2000) <= 0.53
+    assert rules({"output_tokens": 300}).decide(row(max_tokens=301)).output_tokens == 300
+
+
+def test_equal_rows_of_a_batch_have_answers_of_their_own_length_and_the_same_at_each_try() -> None:
+    decided = rules({"output_tokens": 300, "output_spread": 0.5})
+    first, second, again = (
+        decided.decide(row(max_tokens=100_000, occurrence=occurrence)).output_tokens for occurrence in (1, 2, 1)
+    )
+    assert first == again != second
+
+
+def test_an_answer_that_would_be_too_long_is_cut_off() -> None:
+    decided = rules({"output_tokens": 300})
+    assert decided.decide(row(max_tokens=300)).result == "max_tokens"
+    assert decided.decide(row(max_tokens=301)).result == "succeeded"
+
+
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
@@ -81,6 +105,11 @@ def test_a_rule_can_be_for_so_many_rows() -> None:
         ({"result": "errored", "error_type": "oops"}, "no such error_type: oops; use one of invalid_request_error"),
         ({"result": "invalid_output", "text": "{}"}, "invalid_output makes its own text"),
         ({"share": 2}, "between 0 and 1"),
+        ({"output_spread": 1}, "output_spread needs output_tokens"),
+        ({"output_tokens": 9, "result": "refusal"}, "output_tokens is for succeeded, not for refusal"),
+        ({"output_tokens": 0}, "output_tokens is 0; it must be 1 or more"),
+        ({"output_tokens": 9, "output_spread": 5.5}, "output_spread is 5.5; it must be between 0 and 5"),
+        ({"output_tokens": 9, "output_spread": -1}, "output_spread is -1.0; it must be between 0 and 5"),
         ({"custom_id": "("}, "not a regular expression"),
         ({"regex": "x"}, "unknown field `regex`.*the fields of an outcome rule are result"),
     ],
