@@ -169,7 +169,10 @@ def test_prices_of_no_use_that_another_task_brings_send_nothing(
     run = dags.run("wrong_prices", {"output": "-20"})
     assert run.tasks["mapped"] == "failed"
     assert {state for task, state in run.tasks.items() if task != "mapped"} == {"success"}
-    check_told(capfd, f"`prices`['{OPUS}']: `output` is '-20': it must be a number, 0 or more. Nothing was sent.")
+    check_told(
+        capfd,
+        f"`prices`['{OPUS}']: `output` is '-20': it must be a number in plain digits, 0 or more. Nothing was sent.",
+    )
     assert message_batch_simulator.control.received().batches_created == 2
 
 

@@ -134,7 +134,7 @@ class _Entry:
         above = given.get("above", {})
         if not isinstance(above, Mapping):
             raise self._error(f"`above` must be a dict of prices by length of the prompt, not {type(above).__name__}")
-        columns = {self._length(start): (f", above {start}", column) for start, column in above.items()}
+        columns = {self._length(start): (f" above {start} tokens", column) for start, column in above.items()}
         if len(columns) < len(above):
             raise self._error("`above` names a length twice")
         return tuple(
@@ -160,14 +160,17 @@ class _Entry:
             raise self._error(f"`{key}`{place} is missing")
         number = _decimal(given[key])
         if number is None:
-            raise self._error(f"`{key}`{place} is {shortened(repr(given[key]))}: it must be a number, 0 or more")
+            raise self._error(
+                f"`{key}`{place} is {shortened(repr(given[key]))}: it must be a number in plain digits, 0 or more"
+            )
         return number
 
     def _pico(self, price: Decimal | Fraction, of: int, name: str) -> int:
         try:
             return pico_dollars(price, of)
         except NotWholeError as error:
-            raise self._error(f"{name} cannot be used: {error}. Give it with fewer digits") from None
+            unit = "dollars for a million tokens" if of == TOKENS_OF_A_PRICE else "dollars for 1,000 searches"
+            raise self._error(f"{name} cannot be used: {error}. Give it in {unit}, with fewer digits") from None
 
     def _dict(self, given: object, keys: tuple[str, ...], place: str) -> Mapping[str, Any]:
         if not isinstance(given, Mapping):
