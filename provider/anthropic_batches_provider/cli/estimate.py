@@ -25,10 +25,15 @@ def main(program: str, arguments: Sequence[str]) -> int:
     """Run the command; return the exit code.
 
     :param program: its name, for its help.
+    :raises MessageBatchesError: there is no estimate; says why, and what to do.
     """
     options = _options(program, arguments)
     with _logs_apart():
-        found = _estimate(options)
+        try:
+            found = _estimate(options)
+        except OSError as error:  # of a file or folder that rows come from
+            told = str(error) if error.errno is None else f"{error}. Nothing was sent."
+            raise ConfigurationError(told) from error
     if options.json:
         print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
         return 0

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from anthropic_batches_provider.batches.estimates import OutputExpectation
     from anthropic_batches_provider.batches.ledger import JobFolder, PilotRecord
 
+_JOB_FOLDER = "job-"  # how the name of each job folder begins, before its number
+
 _NO_PILOT = (
     "Name a job of more than 1,000 rows, or one with a number as its pilot=, that has begun to answer; or give "
     "output_share= instead. Nothing was sent."
@@ -71,13 +73,16 @@ def output_expectation(earlier_job: Any, output_share: float | None) -> OutputEx
 
 def _check_job(job: Any) -> None:
     try:
-        parts_of_job(job)
+        is_job = parts_of_job(job)[-1].startswith(_JOB_FOLDER)
     except ConfigurationError:
+        is_job = False
+    if not is_job:
         raise ConfigurationError(
             f"earlier_job= is {job!r:.200}, which names no job. Give it the job reference or the manifest that a task "
-            "returned, or the URI of a job folder. A task that returns its rows has its manifest in the XCom "
-            '"manifest": XComArg(task, key="manifest"). Nothing was sent.'
-        ) from None
+            "returned, or the URI of a job folder, such as …/job-0001: the field `job` of a manifest has it. A task "
+            'that returns its rows has its manifest in the XCom "manifest": XComArg(task, key="manifest"). Nothing was '
+            "sent."
+        )
 
 
 def _of_pilots(job: JobFolder) -> OutputExpectation:

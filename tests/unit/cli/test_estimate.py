@@ -48,6 +48,13 @@ with DAG(
         model="claude-haiku-5-5",
         max_tokens=5,
     )
+    MessageBatchOperator(
+        task_id="of_a_file",
+        rows="/nowhere/{{ ds }}.csv",
+        prompt="x",
+        model="claude-haiku-5-5",
+        max_tokens=5,
+    )
 """
 Estimate = Callable[..., int]
 
@@ -153,6 +160,15 @@ def test_a_failure_is_one_line_that_says_what_to_do(
     assert captured.out == ""
     (line,) = (line for line in captured.err.splitlines() if line.startswith("error: "))
     assert problem in line
+
+
+def test_a_file_of_rows_that_is_not_there_is_named_without_a_traceback(
+    estimate: Estimate, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert estimate("--date", "2026-01-02", task="of_a_file") == 1
+    printed_errors = capfd.readouterr().err
+    assert "error: There is no file '/nowhere/2026-01-02.csv' to read rows from." in printed_errors
+    assert "Traceback" not in printed_errors
 
 
 def test_a_template_that_takes_the_output_of_another_task_is_named(

@@ -87,6 +87,17 @@ def test_an_earlier_job_that_is_not_there_is_named(job: JobFolder) -> None:
         output_expectation("job-0001", None)
 
 
+@pytest.mark.parametrize(
+    "uri", ["/data/labels/of/one/day/_manifest.json", "s3://lake/labels/of/one/day", "/jobs/a/b/c/-/"]
+)
+def test_a_place_that_is_no_job_folder_is_refused_when_the_dag_is_parsed(uri: str) -> None:
+    for earlier in (uri, {"job": uri}):
+        with pytest.raises(ConfigurationError, match=r"names no job\. .*the field `job` of a manifest"):
+            MessageBatchEstimateOperator(task_id="a", earlier_job=earlier, **ASKED)
+        with pytest.raises(ConfigurationError, match="names no job"):
+            output_expectation(earlier, None)
+
+
 def test_both_are_refused_when_the_dag_is_parsed_and_in_the_run(job: JobFolder) -> None:
     with pytest.raises(ConfigurationError, match="both given"):
         MessageBatchEstimateOperator(task_id="a", earlier_job=job.uri, output_share=0.5, **ASKED)
