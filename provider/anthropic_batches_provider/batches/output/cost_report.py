@@ -50,9 +50,7 @@ def _row(model: str, used: Usage, cost: CostFigures) -> tuple[str, ...]:
         used.cache_read_input_tokens,
     )
     money = (cost.cost_usd, cost.live_usd, cost.saved_by_batch_usd)
-    shown = (
-        ("unknown",) * len(money) if not cost.requests and cost.at_least else (_rounded(each, cost) for each in money)
-    )
+    shown = (_rounded(each, cost) for each in money)
     return model, f"{cost.requests + cost.unknown_requests:,}", *(f"{number:,}" for number in tokens), *shown
 
 
@@ -67,4 +65,6 @@ def _sentence(what: str, cost: JobCost) -> str:
 
 
 def _rounded(dollars: str, cost: CostFigures) -> str:
+    if cost.at_least and not cost.requests:
+        return "unknown"
     return rounded_dollars(pico_of(dollars), at_least=cost.at_least)
