@@ -47,6 +47,28 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "MAX_OPTIONAL_PROPERTIES": ("properties", "The API's limit of properties that a schema does not require."),
         "MAX_UNION_PROPERTIES": ("properties", "The API's limit of properties of several types in a schema."),
     },
+    "batches.estimates.estimator": {
+        "SAMPLE_ROWS": ("rows", "An estimate counts the tokens of so many rows of each model and kind."),
+        "CONFIDENCE": ("", "With this confidence the cost lies in the interval of an estimate."),
+    },
+    "batches.estimates.estimated_sums": {
+        "WIDENED": ("", "Intervals are wider by this factor than the spread of the sample says."),
+    },
+    "batches.estimates.caveats": {
+        "FEW_ANSWERS": ("answers", "An estimate warns if its pilot has fewer answers than this."),
+    },
+    "batches.estimates.row_facts": {
+        "PICTURE_SIZE": (
+            "bytes",
+            "An image or document counts as so much text when rows are drawn. It changes no estimate on average.",
+        ),
+    },
+    "batches.estimates.kept_rows": {
+        "IN_MEMORY_BYTES": ("bytes", "A drawn row whose params are longer is kept on the local disk."),
+    },
+    "batches.estimates.token_counts": {
+        "LONGEST_PAUSES_SECONDS": ("s", "An estimate waits so long in all for a service that does not count tokens."),
+    },
     "batches.submission.settlement_rules": {
         "SubmissionBounds.start_within": (
             "",
@@ -322,6 +344,14 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "links": {
         "MOST_BATCH_LINKS": ("links", "How many batches of a task have a link; each costs a call when a stint ends."),
+    },
+    "edge.run_dates": {
+        "MOST_DATES": ("dates", "An estimate of more dates is refused."),
+    },
+    "operators.stints.estimating": {
+        "DEFAULT_SAMPLE_ROWS": ("rows", "The default of `sample_rows`: how many rows of a job an estimate counts."),
+        "FEWEST_SAMPLE_ROWS": ("rows", "The least `sample_rows`: fewer show no spread."),
+        "FEWEST_SAMPLED": ("rows", "How many rows of each date are counted at least, in an estimate of many dates."),
     },
     "edge.progress_reports": {
         "_EVERY_SECONDS": ("s", "How often a task reports how far its job is."),

@@ -57,7 +57,11 @@ def test_events_name_table_or_files_rows_columns_and_dead_letters(
     assert told["table_labels"] == told[table_uri]
     assert told["csv_labels"] == told[out.as_uri()]
     table, files, xcom = told[table_uri], told["csv_labels"], told["xcom_labels"]
-    for extra in (table, files, xcom):
+    for task_id, extra in (("table", table), ("csv", files), ("xcom", xcom)):
+        cost = run.xcom(task_id, "manifest")["cost"]
+        assert extra["cost"] == {
+            name: cost[name] for name in ("cost_usd", "at_least", "live_usd", "saved_by_batch_usd")
+        }
         assert (extra["rows"], extra["counts"]["errored"], extra["dead_letters"]["rows"]) == (3, 1, 1)
     assert table["table"] == {
         "conn_id": "warehouse",

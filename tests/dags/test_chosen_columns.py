@@ -18,7 +18,7 @@ FILES = ("jsonl", "jsonl.gz")
 TABLES = ("csv", "parquet")
 REST = [
     "custom_id", "batch_id", "result_type", "answer", "verdict", "stop_reason", "error_type", "error_message",
-    "error_details", "model", "earlier_rounds",
+    "error_details", "model", "cost_usd", "earlier_rounds",
 ]  # fmt: skip
 
 

@@ -14,7 +14,6 @@ import pytest
 from anthropic_batches_provider.simulator.pytest_plugin import MessageBatchSimulator
 from anthropic_batches_provider.triggers import MessageBatchTrigger
 from tests.dags.conftest import DagRunner, Run, check_told
-from tests.dags.test_asset_events import events_of
 
 OPUS, HAIKU, MYTHOS = "claude-opus-5-5", "claude-haiku-5-5", "claude-mythos-5-1"
 ROWS = 6
@@ -24,10 +23,11 @@ ARGUMENT = {  # dollars for a million tokens in a batch
     OPUS: ("1.44", "7.2"),
     MYTHOS: ("25", "125.000001"),
 }
-OF_CONNECTION = {
+OF_CONNECTION: dict[str, dict[str, Any]] = {
     OPUS: {"input": 3, "output": 15},
     HAIKU: {"input": "0.08", "output": "0.40", "batch": "0.25", "above": {}},
 }
+DOUBLED = {**OF_CONNECTION[HAIKU], "batch": "0.50"}
 CONNECTION = {OPUS: ("1.5", "7.5"), HAIKU: ("0.02", "0.1")}
 PUBLIC = {  # https://platform.claude.com/docs/en/about-claude/pricing
     OPUS: ("2", "10"),
@@ -104,6 +104,7 @@ def test_prices_of_the_argument_of_the_connection_and_of_the_library_hold_in_thi
 
 
 def test_without_prices_in_the_connection_those_of_the_library_hold_beside_the_argument(dags: DagRunner) -> None:
+    pytest.importorskip("genai_prices")
     run = dags.run("given_prices")
     assert set(run.tasks.values()) == {"success"}, run.tasks
     told(run, "argument", {**PUBLIC, **ARGUMENT}, "genai-prices ", "the argument `prices`")
@@ -121,18 +122,12 @@ def test_each_mapped_task_has_its_own_prices(
     assert of_both[1] == by_hand(rows, {**CONNECTION, **ARGUMENT})
 
 
-@pytest.mark.skipif(IS_OLDEST, reason="dag.test() of Airflow 3.0 takes no outlets")
-def test_the_event_of_an_asset_tells_the_sums_of_the_cost(dags: DagRunner) -> None:
-    run = dags.run("given_prices")
-    cost = run.xcom("argument", "manifest")["cost"]
-    names = ("cost_usd", "at_least", "live_usd", "saved_by_batch_usd")
-    assert events_of(run)["priced"]["cost"] == {name: cost[name] for name in names}
-
-
 def test_a_cleared_task_prices_its_job_anew_for_nothing(
     dags: DagRunner, message_batch_simulator: MessageBatchSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told(dags.run("given_prices"), "connection", PUBLIC, "genai-prices ")
+    twice = {OPUS: ("3", "15"), HAIKU: ("0.04", "0.2")}
+    connect(monkeypatch, message_batch_simulator, {OPUS: {**OF_CONNECTION[OPUS], "batch": 1}, HAIKU: DOUBLED})
+    told(dags.run("given_prices"), "connection", twice, "the connection anthropic_default")
     sent = message_batch_simulator.control.received().batches_created
     connect(monkeypatch, message_batch_simulator, OF_CONNECTION)
     told(dags.run("given_prices"), "connection", CONNECTION, "the connection anthropic_default")
@@ -176,6 +171,25 @@ def test_prices_of_no_use_that_another_task_brings_send_nothing(
     assert {state for task, state in run.tasks.items() if task != "mapped"} == {"success"}
     check_told(capfd, f"`prices`['{OPUS}']: `output` is '-20': it must be a number, 0 or more. Nothing was sent.")
     assert message_batch_simulator.control.received().batches_created == 2
+
+
+def test_a_task_that_collects_by_a_connection_with_a_mistake_writes_nothing_and_loses_nothing(
+    dags: DagRunner,
+    message_batch_simulator: MessageBatchSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    wrong = {**message_batch_simulator.airflow_connection, "extra": {"prices": {OPUS: {"output": "20"}}}}
+    monkeypatch.setenv("AIRFLOW_CONN_MISTAKEN", json.dumps(wrong))
+    run = dags.run("wrong_prices", {"conn_id": "mistaken"})
+    assert [task for task, state in run.tasks.items() if state != "success"] == ["results"]
+    check_told(
+        capfd,
+        f"Connection mistaken: `prices` of its extra['{OPUS}']: `input` is missing. Nothing was written; the results "
+        "are kept, and collecting them costs nothing.",
+    )
+    assert set(dags.run("wrong_prices").tasks.values()) == {"success"}
+    assert message_batch_simulator.control.billing().rows_billed == 2 * 3
 
 
 def test_a_connection_that_loses_its_prices_while_a_task_waits_fails_no_wait_and_loses_nothing(

@@ -15,12 +15,15 @@ import msgspec
 import pytest
 
 from anthropic_batches_provider.batches.collection import collect_batches, rows_for_xcom
-from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, PartRecord
+from anthropic_batches_provider.batches.ledger import JobFolder, LocalStorage, PartRecord, latest_parts
 from anthropic_batches_provider.batches.money import published_prices
-from anthropic_batches_provider.batches.money.request_costs import UNPRICED_PART
+from anthropic_batches_provider.batches.money.batch_uses import UNPRICED_PART, by_model
+from anthropic_batches_provider.batches.money.dollars import as_decimal
+from anthropic_batches_provider.batches.money.job_cost import JobCost
 from anthropic_batches_provider.batches.output.collection_settings import CollectionSettings
 from anthropic_batches_provider.batches.output.destination import Destination
 from anthropic_batches_provider.batches.output.manifest import Manifest, decode_manifest
+from anthropic_batches_provider.batches.output.tally import Tally
 from anthropic_batches_provider.batches.progress import JobProgress
 from tests.worlds.one_task_job import Arguments, KilledError, OneTask
 from tests.worlds.simulated_world import World
@@ -73,11 +76,16 @@ def without_prices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     published_prices._library.cache_clear()
 
 
-def billed(task: OneTask) -> dict[str, dict[str, Decimal]]:
-    """Return what the answers of all batches cost, by model and kind, computed by hand; they are the whole bill."""
+def billed(task: OneTask, batch_id: str | None = None) -> dict[str, dict[str, Decimal]]:
+    """Return what the answers of all batches cost, by model and kind, computed by hand; they are the whole bill.
+
+    :param batch_id: the one batch to look at; None for all.
+    """
     costs = {model: dict.fromkeys(prices, Decimal(0)) for model, prices in PRICES.items()}
     tokens = dict.fromkeys(FIELDS.values(), 0)
     for batch in task.world.client.list():
+        if batch_id not in (None, batch.id):
+            continue
         with task.world.client.results(batch.id) as chunks:
             lines = b"".join(chunks).splitlines()
         for result in (json.loads(line)["result"] for line in lines):
@@ -88,7 +96,7 @@ def billed(task: OneTask) -> dict[str, dict[str, Decimal]]:
                 number = message["usage"][name]
                 tokens[name] += number
                 costs[message["model"]][kind] += number * Decimal(PRICES[message["model"]][kind]) / 10**6
-    assert tokens == msgspec.to_builtins(task.world.control.billing().tokens)
+    assert batch_id or tokens == msgspec.to_builtins(task.world.control.billing().tokens)
     return costs
 
 
@@ -159,6 +167,26 @@ def test_the_parts_sum_to_the_job_and_progress_tells_what_is_written(task: OneTa
     written = [Decimal(usd) for usd, _ in told if usd is not None]
     assert written
     assert written == sorted(written)
+
+
+def test_what_the_parts_record_by_batch_is_the_bill_of_each_batch(task: OneTask) -> None:
+    manifest = task.finish()
+    tally = Tally()
+    for part in latest_parts(task.job().parts()).values():
+        tally.include(part.tally)
+    found = tally.by_batch()
+    assert found.keys() == {batch.id for batch in task.world.client.list()}
+    for batch_id, models in found.items():
+        bill = {model: nonzero(kinds) for model, kinds in billed(task, batch_id).items()}
+        told = {model: used.cost for model, used in models.items() if used.cost is not None}
+        assert told.keys() == {model for model, kinds in bill.items() if kinds} == models.keys()
+        for model, cost in told.items():
+            assert {kind: as_decimal(cost.batch.of(kind)) for kind in bill[model]} == bill[model]
+            assert cost.requests == models[model].usage.requests
+            assert cost.live.total == 2 * cost.batch.total
+    used = by_model(found.values())
+    assert {model: each.usage.as_dict() for model, each in used.items()} == manifest.usage
+    assert JobCost.of({model: each.cost for model, each in used.items() if each.cost}) == manifest.cost
 
 
 def test_a_killed_attempt_that_goes_on_tells_the_same(task: OneTask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +271,7 @@ def test_parts_that_were_written_without_prices_make_the_cost_a_lower_bound(
     def as_before(job: JobFolder, part: PartRecord) -> PartRecord:
         """Record the first part as a version that knew no costs did."""
         if part.shard == 0:
-            part = msgspec.structs.replace(part, tally=msgspec.structs.replace(part.tally, costs=None))
+            part = msgspec.structs.replace(part, tally=msgspec.structs.replace(part.tally, costs=None, batches={}))
         return record_part(job, part)
 
     monkeypatch.setattr(JobFolder, "record_part", as_before)

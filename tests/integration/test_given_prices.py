@@ -84,17 +84,21 @@ def _priced(usage: dict[str, int], prices: tuple[str, ...]) -> Decimal:
     return sum((usage[name] * Decimal(price) / 10**6 for name, price in zip(FIELDS, prices, strict=True)), Decimal(0))
 
 
-def told(manifest: Manifest) -> Decimal:
+def told(task: OneTask, manifest: Manifest) -> Decimal:
+    """Check that the rows sum to the job, and return what it cost."""
     cost = manifest.cost
     assert cost is not None
     assert (cost.at_least, cost.requests, cost.prices) == (False, ROWS, ("the argument `prices`",))
+    parts = [task.folder / "out" / part.name for part in manifest.parts]
+    rows = [json.loads(line, parse_float=Decimal) for part in parts for line in part.read_bytes().splitlines()]
+    assert sum(Decimal(row["cost_usd"]) for row in rows) == Decimal(cost.cost_usd)
     return Decimal(cost.cost_usd)
 
 
 def test_the_bill_of_a_contract_is_that_by_hand_for_every_kind_of_token_and_for_long_prompts(task: OneTask) -> None:
     manifest = task.finish(in_flight=ROWS_PER_SHARD)  # so that later batches read the cache
     found = list(messages(task))
-    assert told(manifest) == sum(map(by_contract, found))
+    assert told(task, manifest) == sum(map(by_contract, found))
     used = [message["usage"] for message in found if message["model"] == OPUS]
     assert all(sum(usage[name] for usage in used) for name in FIELDS)
     assert {prompt_of(usage) > LONG for usage in used} == {True, False}
@@ -111,13 +115,13 @@ def test_parts_keep_the_prices_that_held_when_they_were_written_and_the_rest_has
     others = {batch.id for batch in task.world.client.list()} - written
     assert len(others) == 2
     expected = sum(map(by_contract, messages(task, *written))) + sum(map(by_change, messages(task, *others)))
-    assert told(manifest) == expected
+    assert told(task, manifest) == expected
 
 
 def test_a_finished_job_that_is_collected_again_is_priced_anew_for_nothing(task: OneTask) -> None:
     task.finish()
     manifest = task.finish(prices=CHANGED, tries="cleared")
-    assert told(manifest) == sum(map(by_change, messages(task)))
+    assert told(task, manifest) == sum(map(by_change, messages(task)))
     task.world.check_each_row_billed_once(ROWS)
 
 
@@ -128,5 +132,6 @@ def test_a_model_without_any_price_makes_the_cost_a_lower_bound(task: OneTask) -
     assert (cost.at_least, cost.requests, cost.unknown_requests) == (True, ROWS - unpriced, unpriced)
     (reason,) = cost.unknown
     assert f"does not know `{UNKNOWN}`" in reason
+    assert {(row["model"], row["cost_usd"] is None) for row in task.output()} == {(OPUS, False), (UNKNOWN, True)}
     known = (message for message in messages(task) if message["model"] == OPUS)
     assert Decimal(cost.cost_usd) == sum(map(by_contract, known))

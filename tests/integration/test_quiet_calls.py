@@ -17,8 +17,9 @@ def test_a_call_is_told_of_only_where_all_is_to_be_told(
     settings = ClientSettings(base_url=message_batch_simulator.base_url, api_key=message_batch_simulator.api_key)
     with caplog.at_level(level, logger="httpx2"), MessageBatchClient(settings) as client:
         client.greet()
-        client.model("claude-haiku-4-5")
+        client.model("claude-haiku-5-5")
         client.models()
+        client.count_tokens({"model": "claude-haiku-5-5", "messages": [{"role": "user", "content": "x"}]})
     assert any("HTTP Request" in record.getMessage() for record in caplog.records) is told
 
 

@@ -83,7 +83,8 @@ def test_checking_the_arguments_of_a_dag_loads_nothing_more_of_the_engine() -> N
     script = """
 import sys
 from airflow.sdk import DAG
-from anthropic_batches_provider.operators import MessageBatchOperator, MessageBatchResultsOperator
+from anthropic_batches_provider.operators import MessageBatchEstimateOperator, MessageBatchOperator
+from anthropic_batches_provider.operators import MessageBatchResultsOperator
 from anthropic_batches_provider.sensors import MessageBatchSensor
 before = set(sys.modules)
 with DAG("d"):
@@ -92,6 +93,9 @@ with DAG("d"):
     )
     MessageBatchSensor(task_id="b", batch_ids=["msgbatch_1"])
     MessageBatchResultsOperator(task_id="c", batch_ids=["msgbatch_1"], destination="/b")
+    MessageBatchEstimateOperator(
+        task_id="d", rows=[{"id": 1}], prompt="x", model="m", max_tokens=1, dates=["2026-01-01"], output_share=0.5
+    )
 print(*sorted(name for name in set(sys.modules) - before if name.startswith("anthropic")))
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)

@@ -6,7 +6,7 @@ Invariant: unreported usage is counted as such (``unreported_requests``) and nev
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any
 
@@ -65,6 +65,14 @@ class Usage:
 _NAMES = tuple(field.name for field in fields(Usage))
 
 
+def usage_of(requests: int, numbers: Sequence[int]) -> Usage:
+    """Return the usage of requests that all reported it.
+
+    :param numbers: the sums of their :func:`usage_numbers`.
+    """
+    return Usage(**dict(zip(_NAMES, (requests, 0, *numbers), strict=True)))
+
+
 def usage_numbers(usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> tuple[int, ...] | None:
     """Return the numbers of one request without the counts of requests, in the order of :class:`Usage`.
 
@@ -77,9 +85,6 @@ def usage_numbers(usage: bytes | bytearray | memoryview | msgspec.Raw | None) ->
 
 BilledUsage = tuple[tuple[int, ...], str | None, str | None]
 """What :func:`billed_usage` returns."""
-
-Price = Callable[[str | None, BilledUsage | None], object]
-"""Takes the model that the message of a request names, and its :func:`billed_usage`."""
 
 
 def billed_usage(usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> BilledUsage | None:
@@ -113,31 +118,24 @@ class UsageByModel:
 
     def __init__(self) -> None:
         self._totals: dict[str, list[int]] = {}
-        self._times: dict[tuple[str | None, bytes, Price | None], int] = {}
+        self._times: dict[tuple[str | None, bytes], int] = {}
 
-    def add(
-        self,
-        model: str | None,
-        usage: bytes | bytearray | memoryview | msgspec.Raw | None,
-        price: Price | None = None,
-    ) -> None:
+    def add(self, model: str | None, usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> None:
         """Count one request.
 
         :param model: the model that the message names; None counts as ``unknown``.
         :param usage: see :meth:`Usage.from_api`.
-        :param price: is called once for each request, at the latest by :meth:`add_up`; so usage is decoded only once.
         """
-        reported = model, b"" if usage is None else bytes(usage), price
+        reported = model, b"" if usage is None else bytes(usage)
         times = self._times
         times[reported] = times.get(reported, 0) + 1
         if len(times) > _MOST_DIFFERENT:
-            self.add_up()
+            self._add_up()
 
-    def add_up(self) -> None:
-        """Add up and price what was counted so far; the sums are asked for only after this."""
-        for (model, usage, price), times in self._times.items():
+    def _add_up(self) -> None:
+        for (model, usage), times in self._times.items():
             name = model or UNKNOWN_MODEL
-            numbers = _read(usage) if price is None else _priced(model, usage, price, times)
+            numbers = _read(usage)
             if times != 1:
                 numbers = tuple(times * number for number in numbers)
             totals = self._totals.get(name)
@@ -153,7 +151,7 @@ class UsageByModel:
 
     def by_model(self) -> dict[str, Usage]:
         """Return the sums so far, with the models in alphabetical order."""
-        self.add_up()
+        self._add_up()
         return {model: Usage(**dict(zip(_NAMES, self._totals[model], strict=True))) for model in sorted(self._totals)}
 
     def total(self) -> Usage:
@@ -235,16 +233,6 @@ def _read(usage: bytes | bytearray | memoryview | msgspec.Raw | None) -> tuple[i
     except UNDECODABLE:
         return _UNREPORTED
     return _numbers(reported)
-
-
-def _priced(model: str | None, usage: bytes, price: Price, times: int) -> tuple[int, ...]:
-    """Price equal requests, and return the numbers of one in the order of :class:`Usage`."""
-    billed = billed_usage(usage)
-    price(model, billed)
-    if times > 1:
-        for _ in range(times - 1):
-            price(model, billed)
-    return _UNREPORTED if billed is None else (1, 0, *billed[0])
 
 
 def _numbers(reported: _ApiUsage) -> tuple[int, ...]:

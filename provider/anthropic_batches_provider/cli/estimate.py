@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +27,8 @@ def main(program: str, arguments: Sequence[str]) -> int:
     :param program: its name, for its help.
     """
     options = _options(program, arguments)
-    found = _estimate(options)
+    with _logs_apart():
+        found = _estimate(options)
     if options.json:
         print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
         return 0
@@ -35,6 +39,21 @@ def main(program: str, arguments: Sequence[str]) -> int:
             print(date_line(name, estimate))
     print("\n".join(found.lines(f"DAG {options.dag}, task {options.task}")))
     return 0
+
+
+@contextmanager
+def _logs_apart() -> Iterator[None]:
+    """Send what Airflow and DAG files print to the standard error, so that the output holds the estimate alone."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)  # loggers hold the stream that was there when they were made
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _options(program: str, arguments: Sequence[str]) -> argparse.Namespace:
@@ -73,7 +92,7 @@ def _estimate(options: argparse.Namespace) -> JobEstimates:
     )
 
     sample_rows = DEFAULT_SAMPLE_ROWS if options.sample_rows is None else options.sample_rows
-    check_count("--sample-rows ", sample_rows, least=FEWEST_SAMPLE_ROWS)
+    check_count("sample_rows", sample_rows, least=FEWEST_SAMPLE_ROWS)
     task = find_task(options.dag, options.task, options.file)
     dates = _dates(options)
     planned = planned_runs(dates or [datetime.now(UTC)], task.dag)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pendulum
 from airflow.sdk import DAG, Param, XComArg, task
@@ -15,6 +15,7 @@ QUESTION: dict[str, Any] = {
     "prompt": "Repeat: {{ row.text }}",
     "model": "claude-haiku-5-5",
     "max_tokens": 500,
+    "prices": {"claude-haiku-5-5": {"input": "0.1", "output": "0.5", "above": {}}},  # also without genai-prices
 }
 
 
@@ -32,4 +33,4 @@ with DAG(
     estimate = MessageBatchEstimateOperator(task_id="estimate", **QUESTION)
     ask = MessageBatchOperator(task_id="ask", pilot=10, poll_interval=1, **QUESTION)
     again = MessageBatchEstimateOperator(task_id="again", earlier_job=XComArg(ask, key="manifest"), **QUESTION)
-    is_affordable(estimate.output, "{{ params.limit }}") >> ask
+    is_affordable(cast("Any", estimate.output), "{{ params.limit }}") >> ask

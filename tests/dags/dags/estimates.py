@@ -9,8 +9,10 @@ from airflow.sdk import DAG, Param, task
 
 from anthropic_batches_provider.operators import MessageBatchEstimateOperator
 
-UNBOUND: dict[str, Any] = {"key": "id", "prompt": "Say {{ row.id }}", "model": "claude-haiku-5-5"}
+PRICES = {"claude-haiku-5-5": {"input": "0.1", "output": "0.5", "above": {}}}  # also without genai-prices
+UNBOUND: dict[str, Any] = {"key": "id", "prompt": "Say {{ row.id }}", "model": "claude-haiku-5-5", "prices": PRICES}
 ASKED: dict[str, Any] = {**UNBOUND, "max_tokens": 100}
+GUIDE = "Say what is asked, and nothing else. " * 2_000
 NUMBERS = [{"id": number} for number in range(20)]
 
 
@@ -48,11 +50,21 @@ with DAG(
         task_id="a_week", rows=rows_of_the_day, dates={"from": "2026-01-01", "to": "2026-01-07"}, **ASKED
     )
     MessageBatchEstimateOperator(
+        task_id="by_day",
+        rows=NUMBERS,
+        max_tokens="{{ logical_date.day }}",
+        message_params={"metadata": {"user_id": "{{ ds }}"}},
+        dates={"from": "2026-01-01", "to": "2026-01-03"},
+        **UNBOUND,
+    )
+    MessageBatchEstimateOperator(
         task_id="files", rows="{{ params.folder }}/{{ ds }}.jsonl", dates="{{ params.dates }}", **ASKED
     )
     MessageBatchEstimateOperator.partial(task_id="mapped_files", dates=["2026-01-03"], **ASKED).expand(
         rows=file_names()
     )
+    MessageBatchEstimateOperator(task_id="with_guide", rows=NUMBERS, shared_context=GUIDE, **ASKED)
+    MessageBatchEstimateOperator(task_id="cached", rows=NUMBERS, shared_context=GUIDE, prompt_cache="1h", **ASKED)
     MessageBatchEstimateOperator(task_id="empty", rows=[], on_empty="skip", **ASKED)
     MessageBatchEstimateOperator(task_id="empty_day", rows=rows_of_odd_days, dates="2026-01-01, 2026-01-02", **ASKED)
     MessageBatchEstimateOperator(
@@ -62,9 +74,4 @@ with DAG(
     MessageBatchEstimateOperator(task_id="unknown", rows=NUMBERS, **{**ASKED, "model": "claude-haiku-55"})
     MessageBatchEstimateOperator(task_id="invalid", rows=[{"id": None}, *NUMBERS], **ASKED)
     MessageBatchEstimateOperator(task_id="some_invalid", rows=[{"id": None}, *NUMBERS], max_failed_rows=1, **ASKED)
-    MessageBatchEstimateOperator(
-        task_id="contract",
-        rows=NUMBERS,
-        prices={"claude-haiku-5-5": {"input": "1", "output": "2", "above": {}}},
-        **ASKED,
-    )
+    MessageBatchEstimateOperator(task_id="public", rows=NUMBERS, **{**ASKED, "prices": None})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pendulum
-from airflow.sdk import DAG, Asset, task
+from airflow.sdk import DAG, task
 
 from anthropic_batches_provider.operators import (
     MessageBatchOperator,
@@ -29,7 +29,7 @@ def asking(row: dict[str, Any]) -> dict[str, Any]:
 ASKED: dict[str, Any] = {"key": "number", "request_builder": asking, "max_requests_per_shard": 4}
 
 with DAG("given_prices", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC")) as dag:
-    MessageBatchOperator(task_id="argument", rows=ROWS, prices=CONTRACT, outlets=[Asset("priced")], **ASKED)
+    MessageBatchOperator(task_id="argument", rows=ROWS, prices=CONTRACT, **ASKED)
     MessageBatchOperator(task_id="connection", rows=ROWS, prices={}, **ASKED)
     submit = MessageBatchSubmitOperator(task_id="submit", rows=ROWS, **ASKED)
     MessageBatchResultsOperator(task_id="results", job=submit.output, prices=CONTRACT)

@@ -25,7 +25,7 @@ with DAG(
     "wrong_prices",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
-    params={"output": Param("20", type="string")},
+    params={"output": Param("20", type="string"), "conn_id": Param("anthropic_default", type="string")},
 ) as dag:
 
     @task
@@ -34,5 +34,5 @@ with DAG(
 
     MessageBatchOperator(task_id="one_task", **ASKED)
     submit = MessageBatchSubmitOperator(task_id="submit", **ASKED)
-    MessageBatchResultsOperator(task_id="results", job=submit.output)
+    MessageBatchResultsOperator(task_id="results", job=submit.output, conn_id="{{ params.conn_id }}")
     MessageBatchOperator.partial(task_id="mapped", **ASKED).expand(prices=contract("{{ params.output }}"))

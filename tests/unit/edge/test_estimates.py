@@ -11,10 +11,12 @@ import msgspec
 import pytest
 
 from anthropic_batches_provider.batches.estimates import UNKNOWN_OUTPUT, FromPilot, Share
+from anthropic_batches_provider.batches.estimates.estimator import SAMPLE_ROWS
 from anthropic_batches_provider.batches.ledger import JobFolder, PilotRecord, sent_pilots
 from anthropic_batches_provider.edge.estimates import check_output_share, output_expectation
 from anthropic_batches_provider.errors import ConfigurationError, JobNotFoundError
 from anthropic_batches_provider.operators import MessageBatchEstimateOperator, MessageBatchSubmitOperator
+from anthropic_batches_provider.operators.stints.estimating import DEFAULT_SAMPLE_ROWS, EstimateTerms
 from tests.worlds.simulated_world import prepared, simulated_world
 
 ASKED: dict[str, Any] = {"rows": [{"id": 1}], "prompt": "x", "model": "claude-haiku-5-5", "max_tokens": 5}
@@ -109,3 +111,11 @@ def test_one_dict_of_arguments_serves_the_estimate_and_the_job() -> None:
     question = {**ASKED, "on_kill": "cancel", "unit": "u", "edition": "2", "pilot": 5, "storage": "/jobs"}
     for operator in (MessageBatchEstimateOperator, MessageBatchSubmitOperator):
         operator(task_id="a", **question)
+
+
+def test_the_default_of_the_operator_is_that_of_the_engine() -> None:
+    assert DEFAULT_SAMPLE_ROWS == SAMPLE_ROWS
+    assert [
+        EstimateTerms(output=UNKNOWN_OUTPUT, prices=None, sample_rows=50).sample_rows_of(jobs)
+        for jobs in (1, 2, 4, 365)
+    ] == [50, 50, 25, 5]

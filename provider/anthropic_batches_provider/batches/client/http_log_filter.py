@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 
 _HTTP_LIBRARY = "httpx2"
-_OUR_CALLS = ("/v1/messages/batches", "/v1/models")
+_OUR_CALLS = ("/v1/messages/batches", "/v1/messages/count_tokens", "/v1/models")
 
 
 class NoLinePerCall(logging.Filter):
-    """Drops the INFO line of each call that a job makes, unless the library logs at DEBUG."""
+    """Drops the INFO line of each call that a job or an estimate makes, unless the library logs at DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether to log a record."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anthropic_batches_provider.batches.sharding import ShardLimits, body_bytes_of, request_line_bytes
 from anthropic_batches_provider.batches.submission.pilot_choice import Pilot, pilot_rows
+from anthropic_batches_provider.batches.submission.shard_uploads import SPARE_PRIMERS
 
 _NONCE = "0" * 12  # as long as that of a job
 _EMPTY_BODY = body_bytes_of(0)
@@ -58,10 +59,10 @@ class BatchCounts:
         return self._full_bytes + (self._body_bytes if self._requests else 0)
 
     def batches(self, pilot: Pilot, *, is_primed: bool) -> int:
-        """Return how many batches the rows so far make, with those of pilot and primers.
+        """Return how many batches the rows so far make, with those of pilot and primers; a small job may make fewer.
 
         :param is_primed: whether each shard has a primer.
         """
-        primers = self.shards if is_primed and pilot != 0 else 0
+        primers = self.shards + SPARE_PRIMERS if is_primed and pilot != 0 and self.shards else 0
         wanted: Pilot = 0 if primers and pilot == "auto" else pilot  # a primer is pilot enough
         return self.shards + primers + (1 if pilot_rows(wanted, rows=self._rows, nonce=_NONCE) else 0)

@@ -70,6 +70,12 @@ def _of_pilot(output: FromPilot, other_models: Sequence[str]) -> list[Caveat]:
     if answers < FEW_ANSWERS:
         text = f"The length of the answers is that of only {counted(answers, 'answer')}{of}: the interval may be wrong."
         found.append(Caveat("few answers", text))
+    elif min(output.output_tokens) == max(output.output_tokens):
+        text = (
+            f"All {answers:,} answers{of} have the same length, so that the interval is that of the input alone; a few "
+            "answers of this job may differ."
+        )
+        found.append(Caveat("equal answers", text))
     if other_models:
         text = (
             f"The length of the answers was seen with {output.model}{of}, and not with {', '.join(other_models)}, "

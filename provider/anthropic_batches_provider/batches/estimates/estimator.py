@@ -106,9 +106,11 @@ class Estimator:
         seen = self._read(marked, job, seed)
         prefix = _prefix(marked, job, seen)
         models: dict[str, ModelEstimate] = {}
+        largest = max(seen.strata.values(), key=lambda stratum: stratum.rows, default=None)
         for kind, stratum in sorted(seen.strata.items(), key=str):
             prices = self._prices.of(kind.model, now, kind.geography)
-            found = stratum.estimate(prices, job.output, prefix, self._tokens)
+            own_prefix = prefix if prefix is None or stratum is largest else prefix.written_by_others()
+            found = stratum.estimate(prices, job.output, own_prefix, self._tokens)
             models[kind.model] = models.get(kind.model, ModelEstimate()) + found
         notes = [
             *caveats.of_output(job.output, models),
@@ -143,7 +145,6 @@ class Estimator:
             files=self._files,
             shared_blocks=0 if job.cache is None or marked.cache is None else job.cache.shared_blocks,
             prefix_bytes=marked.prefix_bytes,
-            prefix_tokens=0 if marked.cache is None else marked.cache.prefix_tokens or 0,
         )
         with closed_after(marked.rows):
             for row in marked.rows:

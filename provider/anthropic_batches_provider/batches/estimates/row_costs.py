@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from anthropic_batches_provider.batches.estimates.kept_rows import KeptRow
@@ -29,11 +29,17 @@ class CachedPrefix:
     :param tokens: of the prefix.
     :param ttl: how long an entry is to live.
     :param expected_writes: how many rows are expected to write it; all others read it. None for all rows.
+    :param least_writes: how many rows write it at least.
     """
 
     tokens: int
     ttl: CacheTtl
     expected_writes: int | None
+    least_writes: int = 1
+
+    def written_by_others(self) -> CachedPrefix:
+        """Return the same prefix for rows that only read it, as long as not all rows write it."""
+        return replace(self, expected_writes=None if self.expected_writes is None else 0, least_writes=0)
 
 
 def answer_length(output: OutputExpectation, case: str, max_tokens: int) -> Fraction:
@@ -48,6 +54,9 @@ def answer_length(output: OutputExpectation, case: str, max_tokens: int) -> Frac
 
 class RowCosts:
     """Prices the rows of a sample that have one model and geography.
+
+    What all rows have in common is exact and needs no sample: the prefix, and the price of a token of their answers, as
+    long as the prompt is short. A sample shows how rows differ from that.
 
     :param prices: of these, with prices of the prompt cache if there is a prefix.
     :param output: what is known of the answers' length.
@@ -66,7 +75,7 @@ class RowCosts:
         self.live_base = prices.live.for_prompt(0)
 
     def cost(self, case: str) -> Callable[[KeptRow], int]:
-        """Return a function for the cost of a row, less that of its answer at the price of short prompts.
+        """Return a function for the cost of a row, less what all rows have in common.
 
         :param case: see :func:`answer_length`.
         """
@@ -76,27 +85,51 @@ class RowCosts:
         """Return the same for the expected usage outside of a batch."""
         return self._of(row, "expected", self._prices.live, self.live_base)
 
+    def of_prefix(self, case: str, base: UnitPrices, rows: int) -> int:
+        """Return what the prefix of all rows costs.
+
+        :param base: the prices of short prompts, in a batch or outside.
+        """
+        if self._prefix is None:
+            return 0
+        each, write = self._of_one_prefix(case, base), write_price(base, self._prefix.ttl) or 0
+        writes = self._prefix.least_writes if case == "low" else self._prefix.expected_writes or 0
+        more = 0 if self._all_write(case) else min(writes, rows) * (self._prefix.tokens * write - each)
+        return rows * each + more
+
     def _of(self, row: KeptRow, case: str, prices: UnitPrices, base: UnitPrices) -> int:
         tokens = self._tokens(row)
         answer = answer_length(self._output, case, row.max_tokens)
+        in_common = self._of_one_prefix(case, base)
         if isinstance(tokens, Refused):
             if case != "bound":
-                return round(-answer * base.output)
+                return round(-answer * base.output) - in_common
             tokens = row.size  # a token has a byte at least
         column = prices.for_prompt(tokens)
-        return self._input(row, tokens, case, column) + round(answer * (column.output - base.output))
+        return self._input(row, tokens, case, column) - in_common + round(answer * (column.output - base.output))
 
     def _input(self, row: KeptRow, tokens: int, case: str, prices: UnitPrices) -> int:
         if self._prefix is not None:
             prefix = min(self._prefix.tokens, tokens)
-            writes = case in ("high", "bound") or (case == "expected" and self._prefix.expected_writes is None)
-            rate = write_price(prices, self._prefix.ttl) if writes else prices.cache_read
-            return (tokens - prefix) * prices.input + prefix * (prices.input if rate is None else rate)
+            return (tokens - prefix) * prices.input + prefix * self._rate(case, prices)
         ttl = None if case == "expected" else own_mark(row.params())
         if ttl is None:
             return tokens * prices.input
         rate = prices.cache_read if case == "low" else write_price(prices, ttl)
         return tokens * (prices.input if rate is None else rate)
+
+    def _of_one_prefix(self, case: str, prices: UnitPrices) -> int:
+        return 0 if self._prefix is None else self._prefix.tokens * self._rate(case, prices)
+
+    def _rate(self, case: str, prices: UnitPrices) -> int:
+        """Return what a token of the prefix costs a row in a case, unless it is one of the few that write."""
+        if self._prefix is not None and self._all_write(case):
+            return write_price(prices, self._prefix.ttl) or 0
+        return prices.cache_read or 0
+
+    def _all_write(self, case: str) -> bool:
+        is_primed = self._prefix is not None and self._prefix.expected_writes is not None
+        return case in ("high", "bound") or (case == "expected" and not is_primed)
 
 
 def write_price(prices: UnitPrices, ttl: str) -> int | None:

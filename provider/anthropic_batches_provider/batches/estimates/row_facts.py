@@ -12,6 +12,7 @@ PICTURE_SIZE = 6_000
 """An image or a document counts as so many bytes of text: its bytes in base64 do not show its tokens."""
 
 _MENTIONS = (b'"image"', b'"document"')
+_OF_TEXT = ("text", "content")  # documents whose bytes are text, or blocks of their own
 _MARK = b'"cache_control"'
 _HOUR = b'"1h"'
 _UNKNOWN_MODEL = "unknown"
@@ -83,12 +84,13 @@ def _counted(value: Any) -> tuple[int, int]:
     for block in value:
         if not isinstance(block, dict):
             continue
-        if block.get("type") in ("image", "document"):
-            source = block.get("source")
+        given = block.get("source")
+        source: dict[str, Any] = given if isinstance(given, dict) else {}
+        if block.get("type") in ("image", "document") and source.get("type") not in _OF_TEXT:
             count += 1
-            data_bytes += len(msgspec.json.encode(source)) if isinstance(source, dict) else 0
-        else:
-            inner, inner_bytes = _counted(block.get("content"))
+            data_bytes += len(msgspec.json.encode(source))
+        for inside in (block.get("content"), source.get("content")):
+            inner, inner_bytes = _counted(inside)
             count, data_bytes = count + inner, data_bytes + inner_bytes
     return count, data_bytes
 

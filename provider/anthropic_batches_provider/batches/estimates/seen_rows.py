@@ -10,10 +10,6 @@ from anthropic_batches_provider.batches.invalid_rows import InvalidRow
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.batches.sharding import ShardLimits
 
-BYTES_OF_A_TOKEN = 4
-"""About so many bytes of a text are a token; it decides only which rows are likely to be drawn."""
-_READ_SHARE = 0.1  # of the price of plain input
-
 
 class SeenRows:
     """Takes the rows of a job, in constant memory.
@@ -21,8 +17,7 @@ class SeenRows:
     :param limits: of its shards.
     :param draws: how many rows of each kind are drawn.
     :param shared_blocks: how many blocks of the first message are in the cached prefix.
-    :param prefix_bytes: the bytes of the cached prefix; 0 without one.
-    :param prefix_tokens: its tokens.
+    :param prefix_bytes: the bytes of the cached prefix, in which rows do not differ; 0 without one.
     """
 
     def __init__(
@@ -34,7 +29,6 @@ class SeenRows:
         files: RowFiles,
         shared_blocks: int = 0,
         prefix_bytes: int = 0,
-        prefix_tokens: int = 0,
     ) -> None:
         self.strata: dict[Kind, Stratum] = {}
         self.batches = BatchCounts(limits)
@@ -42,8 +36,7 @@ class SeenRows:
         self.first_reason = ""
         self._draws, self._seed, self._files = draws, seed, files
         self._shared_blocks = shared_blocks
-        # The prefix is nearly free to read, so that rows differ in what follows it.
-        self._beside_own = prefix_bytes - round(prefix_tokens * _READ_SHARE) * BYTES_OF_A_TOKEN
+        self._prefix_bytes = prefix_bytes
 
     def add(self, row: PreparedRow | InvalidRow) -> None:
         """Take the next row."""
@@ -60,7 +53,7 @@ class SeenRows:
         if stratum is None:
             stratum = Stratum(kind, draws=self._draws, seed=self._seed, files=self._files)
             self.strata[kind] = stratum
-        size = len(params) - self._beside_own - pictures.data_bytes + PICTURE_SIZE * pictures.number
+        size = len(params) - self._prefix_bytes - pictures.data_bytes + PICTURE_SIZE * pictures.number
         stratum.add(row, facts, max(size, 1))
 
     def _add_invalid(self, reason: str) -> None:

@@ -29,7 +29,7 @@ from anthropic_batches_provider.batches.estimates.row_costs import (
 from anthropic_batches_provider.batches.estimates.row_facts import RowFacts
 from anthropic_batches_provider.batches.estimates.sampling import SizedSample
 from anthropic_batches_provider.batches.estimates.token_counts import Refused
-from anthropic_batches_provider.batches.money.unit_prices import ModelPrices, UnitPrices, UnknownPrices
+from anthropic_batches_provider.batches.money.unit_prices import ModelPrices, UnknownPrices
 from anthropic_batches_provider.batches.rows import PreparedRow
 
 
@@ -54,10 +54,11 @@ class Stratum:
     def __init__(self, kind: Kind, *, draws: int, seed: str, files: RowFiles) -> None:
         self.kind = kind
         self.rows_by_max_tokens: Counter[int] = Counter()
-        self._max_tokens = 0
-        self._files = files
-        self.sample: SizedSample[PreparedRow, KeptRow] = SizedSample(
-            draws, seed=f"{seed}/{kind.model}/{kind.geography}/{kind.has_pictures}", keep=self._keep
+        path = files.path
+        self.sample: SizedSample[tuple[PreparedRow, int], KeptRow] = SizedSample(
+            draws,
+            seed=f"{seed}/{kind.model}/{kind.geography}/{kind.has_pictures}",
+            keep=lambda given: KeptRow(given[0].number, given[0].params, given[1], path),
         )
 
     def add(self, row: PreparedRow, facts: RowFacts, size: int) -> None:
@@ -65,12 +66,8 @@ class Stratum:
 
         :param size: its chance to be drawn is in proportion to it.
         """
-        self._max_tokens = facts.max_tokens
         self.rows_by_max_tokens[facts.max_tokens] += 1
-        self.sample.add(row, size)
-
-    def _keep(self, row: PreparedRow) -> KeptRow:
-        return KeptRow(row.number, row.params, self._max_tokens, self._files.path)
+        self.sample.add((row, facts.max_tokens), size)
 
     @property
     def rows(self) -> int:
@@ -90,10 +87,12 @@ class Stratum:
         :param prefix: the cached prefix; None without one.
         :param tokens: counts a row.
         """
+        shared = 0 if prefix is None else prefix.tokens
         found = ModelEstimate(
             rows=self.rows,
             sampled_rows=sum(1 for _ in self.sample.kept()),
-            prompt=self.sample.sum_of(lambda row: 0 if isinstance(count := tokens(row), Refused) else count),
+            prompt=EstimatedSum.exact(self.rows * shared)
+            + self.sample.sum_of(lambda row: (0 if isinstance(count := tokens(row), Refused) else count) - shared),
             answers=Scenarios.of(lambda case: self._at(1, case, output) + self._unanswered(case, output, tokens)),
             said=self._said(output, prices),
         )
@@ -107,7 +106,7 @@ class Stratum:
             return (
                 self.sample.sum_of(costs.cost(case))
                 + self._at(costs.base.output, case, output)
-                + EstimatedSum.exact(self._writes(case, prefix) * _more_for_a_write(costs.base, prefix))
+                + EstimatedSum.exact(costs.of_prefix(case, costs.base, self.rows))
             )
 
         return replace(
@@ -115,7 +114,7 @@ class Stratum:
             costs=Scenarios.of(cost),
             live=self.sample.sum_of(costs.live_cost)
             + self._at(costs.live_base.output, "expected", output)
-            + EstimatedSum.exact(self._writes("expected", prefix) * _more_for_a_write(costs.live_base, prefix)),
+            + EstimatedSum.exact(costs.of_prefix("expected", costs.live_base, self.rows)),
             prices=(prices.source,),
         )
 
@@ -153,23 +152,8 @@ class Stratum:
         batch, live = prices.batch.for_prompt(0).output, prices.live.for_prompt(0).output
         return PilotAnswers(output, at(1), at(batch), at(live))
 
-    def _writes(self, case: str, prefix: CachedPrefix | None) -> int:
-        """Return how many rows write the prefix where the others read it; 0 if there is no prefix, or if all write."""
-        if prefix is None or case in ("high", "bound"):
-            return 0
-        if case == "low":
-            return 1
-        return min(prefix.expected_writes or 0, self.rows)
-
 
 def _has_cache_prices(prices: ModelPrices, prefix: CachedPrefix) -> bool:
     return all(
         batch.cache_read is not None and write_price(batch, prefix.ttl) is not None for _, batch, _ in prices.columns()
     )
-
-
-def _more_for_a_write(prices: UnitPrices, prefix: CachedPrefix | None) -> int:
-    """Return what it costs more to write the prefix than to read it."""
-    if prefix is None:
-        return 0
-    return prefix.tokens * ((write_price(prices, prefix.ttl) or 0) - (prices.cache_read or 0))

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from anthropic_batches_provider.batches.ledger.record_format import Record
+from anthropic_batches_provider.batches.money.batch_uses import ModelUse
 from anthropic_batches_provider.batches.prompt_cache.cache_uses import CacheUse
 
 
@@ -36,6 +37,8 @@ class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param cache: by message batch and model, what the answers report of the prompt cache; empty in jobs without one.
     :param costs: by model, the fields of :meth:`.ModelCost.as_dict`; None if prices were not known, and in parts of
         before this was recorded.
+    :param batches: what ``usage`` and ``costs`` sum up, by message batch and model; empty in parts of before this was
+        recorded.
     """
 
     kinds: tuple[tuple[str, str | None, str | None, int], ...] = ()
@@ -48,6 +51,7 @@ class TallyRecord(msgspec.Struct, frozen=True, kw_only=True):
     duplicate_results: int = 0
     cache: dict[str, dict[str, CacheUse]] = {}
     costs: dict[str, dict[str, Any]] | None = None
+    batches: dict[str, dict[str, ModelUse]] = {}
 
 
 class PartRecord(Record, frozen=True, kw_only=True):

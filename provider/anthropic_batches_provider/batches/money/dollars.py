@@ -11,14 +11,19 @@ _LEAST_DIGITS = 2
 
 def as_decimal(pico: int) -> Decimal:
     """Return pico-dollars as dollars, to the last digit and without zeros after it."""
-    whole, rest = divmod(abs(pico), 10**_PICO_DIGITS)
-    digits = f"{whole}.{rest:0{_PICO_DIGITS}d}".rstrip("0").rstrip(".")
-    return Decimal(f"-{digits}" if pico < 0 else digits)
+    return Decimal(exact_dollars(pico))
 
 
 def exact_dollars(pico: int) -> str:
-    """Return pico-dollars as a decimal number of dollars, to the last digit: ``0.02131``."""
-    return format(as_decimal(pico), "f")
+    """Return pico-dollars as a decimal number of dollars, to the last digit: ``0.02131``.
+
+    It runs once for each row that is written.
+    """
+    if pico < 0:
+        return f"-{exact_dollars(-pico)}"
+    digits = str(pico).zfill(_PICO_DIGITS + 1)
+    rest = digits[-_PICO_DIGITS:].rstrip("0")
+    return f"{digits[:-_PICO_DIGITS]}.{rest}" if rest else digits[:-_PICO_DIGITS]
 
 
 def pico_of(dollars: str) -> int:

@@ -76,19 +76,33 @@ class ModelCost:
             "prices": list(self.sources),
         }
 
+    def as_short_dict(self) -> dict[str, Any]:
+        """Return :meth:`as_dict` without what is zero, or follows from the rest."""
+        found = {
+            "requests": self.requests,
+            "batch_usd": _short(self.batch),
+            "live_usd": _short(self.live),
+            "uncached_usd": exact_dollars(self.uncached) if self.uncached else None,
+            "unknown": dict(sorted(self.unknown.items())),
+            "prices": list(self.sources),
+        }
+        return {name: value for name, value in found.items() if value}
+
 
 def cost_from_dict(cost: Mapping[str, Any]) -> ModelCost:
-    """Read back the result of :meth:`ModelCost.as_dict`; names from newer versions are ignored.
+    """Read back the result of :meth:`ModelCost.as_dict` or of :meth:`ModelCost.as_short_dict`.
+
+    Names from newer versions are ignored.
 
     :raises ValueError: an amount is no number of dollars.
     """
     return ModelCost(
-        requests=cost["requests"],
-        batch=_from_dict(cost["batch_usd"]),
-        live=_from_dict(cost["live_usd"]),
-        uncached=pico_of(cost["uncached_usd"]),
-        unknown=dict(cost["unknown"]),
-        sources=tuple(cost["prices"]),
+        requests=cost.get("requests", 0),
+        batch=_from_dict(cost.get("batch_usd", {})),
+        live=_from_dict(cost.get("live_usd", {})),
+        uncached=pico_of(cost.get("uncached_usd", "0")),
+        unknown=dict(cost.get("unknown", {})),
+        sources=tuple(cost.get("prices", ())),
     )
 
 
@@ -113,4 +127,8 @@ def _as_dict(costs: KindCosts) -> dict[str, str]:
 
 
 def _from_dict(costs: Mapping[str, str]) -> KindCosts:
-    return KindCosts(**{kind: pico_of(costs[kind]) for kind in KINDS})
+    return KindCosts(**{kind: pico_of(costs[kind]) for kind in KINDS if kind in costs})
+
+
+def _short(costs: KindCosts) -> dict[str, str]:
+    return {kind: exact_dollars(costs.of(kind)) for kind in KINDS if costs.of(kind)}

@@ -97,7 +97,7 @@ class PriceList:
         except NotWholeError as error:
             return UnknownPrices(
                 f"The costs of `{model}` in the geography {geography!r} are unknown: {error}. Give its prices with "
-                f"fewer digits: {WHERE_TO_GIVE}."
+                f"fewer digits, {WHERE_TO_GIVE}."
             )
 
     def _anywhere(self, model: str, day: dt.date) -> ModelPrices | UnknownPrices:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from anthropic_batches_provider.batches.money.dollars import exact_dollars
 from anthropic_batches_provider.batches.results import Result
 
 NO_COLUMNS = b"{}"
@@ -35,6 +36,8 @@ class AnsweredRow(msgspec.Struct, frozen=True, gc=False):
     :param earlier_rounds: its other results, in the order of the rounds; None for a row that was sent once, or never.
     :param is_latest: whether the result that counts is that of the latest round that sent the row.
     :param repairs: for each time that it was sent to repair an answer, the verdict of that answer.
+    :param cost: what all its requests cost, in pico-dollars; None if that is not known. It is known once the row was
+        counted.
     """
 
     columns: bytes
@@ -46,3 +49,9 @@ class AnsweredRow(msgspec.Struct, frozen=True, gc=False):
     earlier_rounds: tuple[OtherResult, ...] | None = None
     is_latest: bool = True
     repairs: tuple[str, ...] = ()
+    cost: int | None = None
+
+    @property
+    def cost_usd(self) -> msgspec.Raw | None:
+        """Its cost in dollars, as a number of JSON in plain decimals, to the last digit."""
+        return None if self.cost is None else msgspec.Raw(exact_dollars(self.cost))

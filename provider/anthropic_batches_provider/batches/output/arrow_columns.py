@@ -32,6 +32,7 @@ _MICROSECOND = datetime.timedelta(microseconds=1)
 _STEPS = {"s": datetime.timedelta(seconds=1), "ms": datetime.timedelta(milliseconds=1)}
 _NANOSECONDS = re.compile(r"\.\d{6}(\d{3})")
 _NO_VALUE = (TypeError, OverflowError, *MISFITS)
+_INT64_DIGITS = 19
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -54,13 +55,15 @@ class ArrowColumn:
     """A column of a table in an Arrow type.
 
     :ivar type: the Arrow type.
-    :ivar python: the Python type that msgspec decodes its values to; Raw for what becomes text.
+    :ivar python: the Python type that msgspec decodes its values to; Raw for what becomes text, and int for a decimal
+        of the result, which comes unscaled.
     """
 
     def __init__(self, column: TableColumn) -> None:
         self._name = column.name
         self.type, self._kind = _kind_of_column(column.type)
-        self.python = self._kind.python
+        self._is_unscaled = column.chosen is not None and bool(column.chosen.column.unscaled)
+        self.python = int if self._is_unscaled else self._kind.python
 
     def array(self, values: Sequence[Any], misfits: Misfits) -> Any:
         """Return an array of values.
@@ -76,6 +79,8 @@ class ArrowColumn:
     def _array(self, values: Sequence[Any]) -> Any:
         import pyarrow
 
+        if self._is_unscaled:
+            return _decimals(values, self.type)
         if (convert := self._kind.convert) is not None:
             values = [None if value is None else convert(value) for value in values]
         array = pyarrow.array(values, self._kind.carrier)
@@ -88,6 +93,15 @@ class ArrowColumn:
             misfits[self._name] += 1
             return None
         return value
+
+
+def _decimals(unscaled: Sequence[int | None], kind: Any) -> Any:
+    """Return decimals of integers that count their last digit: the same bits, if there are enough of them."""
+    import pyarrow
+
+    array = pyarrow.array(unscaled, pyarrow.int64()).cast(pyarrow.decimal128(_INT64_DIGITS, 0))
+    scaled = pyarrow.Array.from_buffers(pyarrow.decimal128(_INT64_DIGITS, kind.scale), len(array), array.buffers())
+    return scaled.cast(kind)
 
 
 def _kind_of_column(text: str) -> tuple[Any, _Kind]:

@@ -47,6 +47,7 @@ class ResultColumn:
     :param fields: the fields that become columns of their own in a table; those of ``parsed`` are the schema's.
     :param meaning: for the docs; Markdown.
     :param value: the path of attributes in an answered row, or a function of the row and its layout.
+    :param unscaled: of a decimal, the path of an integer that counts the last digit of its type; "" for other columns.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ResultColumn:
     meaning: str
     value: str | Callable[[AnsweredRow, RowLayout], Any]
     fields: tuple[str, ...] = ()
+    unscaled: str = ""
 
 
 USAGE_FIELDS = (
@@ -161,6 +163,16 @@ COLUMNS = (
         fields=USAGE_FIELDS,
     ),
     ResultColumn(
+        name="cost_usd",
+        json_type="number or null",
+        arrow_type="decimal128(18, 12)",
+        meaning="What the row cost in dollars, to the last digit: the sum over all its requests, of "
+        "[`earlier_rounds`](#what-each-result-type-looks-like) too, while `usage` is that of one. 0 if nothing was "
+        "billed. Null if the cost of one of them is [unknown](money.md), or if prices are not known at all.",
+        value="cost_usd",
+        unscaled="cost",
+    ),
+    ResultColumn(
         name="earlier_rounds",
         json_type="array or null",
         arrow_type="json",
@@ -263,5 +275,7 @@ RESULT_COLUMNS = tuple(column.name for column in COLUMNS)
 MESSAGE_COLUMN = MESSAGE.name
 OUTPUT_COLUMNS = (*RESULT_COLUMNS, MESSAGE_COLUMN)
 
-FIRST_COLUMNS = tuple(name for name in RESULT_COLUMNS if name not in ("error_details", "verdict", "earlier_rounds"))
+_LATER_COLUMNS = ("error_details", "verdict", "earlier_rounds", "cost_usd")
+
+FIRST_COLUMNS = tuple(name for name in RESULT_COLUMNS if name not in _LATER_COLUMNS)
 """The columns of jobs that were sealed before jobs recorded them; a later column is in none of their rows."""

@@ -36,7 +36,8 @@ class TableRows:
 
     :param layout: which columns the rows have.
     :param type_of: returns the Python type of a column's values, as msgspec decodes it from the row's own columns and
-        from the fields of the answer; Raw for JSON as it is. Other columns have the types of an answered row.
+        from the fields of the answer; Raw for JSON as it is. Other columns have the types of an answered row, except
+        that a decimal of the result for which it returns ``int`` has its unscaled value.
     :ivar columns: the columns of the table.
     :ivar misfits: the number of values that their column cannot hold, by the column's name; such a cell is null. An
         answer that has fields beside those of its schema counts under None.
@@ -59,7 +60,7 @@ class TableRows:
         whole = [column for column in self.columns if column.chosen and _is_whole_answer(column.chosen)]
         self._whole_name = whole[0].name if whole else ANSWER
         self._whole_kind = type_of(whole[0]) if whole else msgspec.Raw
-        self._result = self._compiled(list(answer), layout)
+        self._result = self._compiled(list(answer), layout, [type_of(column) for column in self.columns])
 
     def values(self, row: AnsweredRow) -> tuple[Any, ...]:
         """Return the values of a row, in the order of the columns; null is None, or JSON's null."""
@@ -91,13 +92,14 @@ class TableRows:
             return None
 
     def _compiled(
-        self, answer: Sequence[str], layout: RowLayout
+        self, answer: Sequence[str], layout: RowLayout, kinds: Sequence[Any]
     ) -> Callable[[AnsweredRow, Sequence[Any], Sequence[Any]], tuple[Any, ...]]:
         """Return a function that returns the values of the result's columns.
 
         It is compiled from the paths of the columns, as that of :mod:`.row_json`, which says why.
 
         :param answer: the fields of an answer, in the order in which the function gets them.
+        :param kinds: the type of each column of the table, as ``type_of`` returns it.
         """
         names: dict[str, object] = {"layout": layout, "answer_of": self._answer_of}
         values = []
@@ -110,6 +112,8 @@ class TableRows:
                 values.append(f"usage[{USAGE_FIELDS.index(chosen.field)}]")
             elif _is_whole_answer(chosen):
                 values.append("answer_of(row)")
+            elif chosen.column.unscaled and kinds[number] is int:
+                values.append(f"row.{chosen.column.unscaled}")
             elif isinstance(chosen.column.value, str):
                 values.append(f"row.{chosen.column.value}")
             else:

@@ -5,20 +5,26 @@ Invariant: every row has exactly one result type, so the counts add up to the ro
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from anthropic_batches_provider.batches.ledger import PromptCacheRecord, TallyRecord
-from anthropic_batches_provider.batches.money.cost_sums import CostSums
+from anthropic_batches_provider.batches.money.batch_uses import (
+    NO_BATCH,
+    BatchUses,
+    ModelUse,
+    Used,
+    UsesByBatch,
+    by_model,
+)
 from anthropic_batches_provider.batches.money.job_cost import JobCost
 from anthropic_batches_provider.batches.money.model_costs import ModelCost
 from anthropic_batches_provider.batches.money.price_list import PriceList
 from anthropic_batches_provider.batches.money.request_costs import (
     MISSING_RESULT,
     STRAY_RESULT,
-    UNPRICED_PART,
-    UNREADABLE_RESULT,
+    AddUsage,
+    CreatedAt,
     RequestCosts,
 )
 from anthropic_batches_provider.batches.output.answered_row import AnsweredRow, OtherResult
@@ -26,66 +32,79 @@ from anthropic_batches_provider.batches.output.manifest import RepairCounts, Row
 from anthropic_batches_provider.batches.prompt_cache.cache_uses import CacheUses
 from anthropic_batches_provider.batches.results import MISSING, UNREADABLE, Result
 from anthropic_batches_provider.batches.row_failures import INVALID_ROW
-from anthropic_batches_provider.batches.usage import UNKNOWN_MODEL, Price, UsageByModel
+from anthropic_batches_provider.batches.usage import UNKNOWN_MODEL, Usage
 from anthropic_batches_provider.batches.verdicts import FITS, INVALID_OUTPUT, VERDICTS, verdict_of_stop_reason
 
 UNKNOWN = "unknown"
 
-CreatedAt = Callable[[str], dt.datetime | None]
-
 _EXAMPLE_LENGTH = 300
-_UNKNOWN_COSTS = {MISSING: MISSING_RESULT, UNREADABLE: UNREADABLE_RESULT}
+_UNKNOWN_USAGE = (MISSING, UNREADABLE)
 
 
 class Tally:
-    """Counts rows as they are written, in constant memory.
+    """Counts rows as they are written, and adds up what they used and cost, in constant memory.
 
-    :param costs: the costs of the requests, if prices are known.
+    :param prices: the prices that hold for the job; None if no prices are known.
+    :param created_at: takes the id of a batch of the job, and returns when the service created it.
+    :param is_cached: whether to count by batch what the results report of the prompt cache.
     """
 
-    def __init__(self, costs: CostSums | None = None) -> None:
+    def __init__(
+        self,
+        prices: PriceList | None = None,
+        created_at: CreatedAt = lambda _: None,
+        *,
+        is_cached: bool = False,
+    ) -> None:
         self._kinds: Counter[tuple[str, str | None, str | None]] = Counter()
         self._verdicts: Counter[str] = Counter()
         self._repairs: Counter[str] = Counter()
         self._repaired: Counter[str] = Counter()
         self._repair_errors: Counter[str] = Counter()
         self.error_examples: dict[str, str] = {}
-        self.usage = UsageByModel()
         self.cache = CacheUses()
-        self.costs = costs
-        self._unpriced = 0
         self.foreign_results = 0
         self.duplicate_results = 0
+        self._is_priced = prices is not None
+        self._is_cached = is_cached
+        self._requests = RequestCosts(prices, created_at)
+        self._included = BatchUses()
+        self._batch_id: str | None = None
+        self._add_usage: AddUsage | None = None
+        self._unbilled = None if prices is None else 0
 
-    def add(self, row: AnsweredRow) -> None:
-        """Count one row."""
+    def add(self, row: AnsweredRow) -> int | None:
+        """Count one row.
+
+        :returns: what all its requests cost, in pico-dollars; None if the cost of one is unknown.
+        """
         result = row.result
-        self._kinds[result.result_type, result.stop_reason, result.error_type] += 1
-        if result.result_type == "succeeded":
-            self._count_usage(row.batch_id, result)
+        result_type = result.result_type
+        self._kinds[result_type, result.stop_reason, result.error_type] += 1
+        cost: int | None = self._unbilled
+        if result_type == "succeeded":
+            cost = self._count_usage(row.batch_id, result)
             self._verdicts[row.verdict or verdict_of_stop_reason(result.stop_reason)] += 1
             if row.verdict == INVALID_OUTPUT:
                 self._keep_example(INVALID_OUTPUT, row)
-        elif result.result_type == "errored":
+        elif result_type == "errored":
             self._keep_example(result.error_type or UNKNOWN, row)
-        elif result.result_type == INVALID_ROW:
+        elif result_type == INVALID_ROW:
             self._keep_example(INVALID_ROW, row)
-        elif result.result_type == UNREADABLE:
-            self._count_unknown(UNREADABLE)
-            self._keep_example(UNREADABLE, row)
-        elif result.result_type == MISSING:
-            self._count_unknown(MISSING)
+        elif result_type in _UNKNOWN_USAGE:
+            cost = None
+            self._count_unknown(row.batch_id, result_type)
+            if result_type == UNREADABLE:
+                self._keep_example(UNREADABLE, row)
         if row.earlier_rounds is not None:
-            self._add_earlier(row)
+            earlier = self._add_earlier(row, row.earlier_rounds)
+            return None if cost is None or earlier is None else cost + earlier
+        return cost
 
-    def _add_earlier(self, row: AnsweredRow) -> None:
-        """Count what the row's other results cost, and what its repairs brought."""
-        for other in row.earlier_rounds or ():
-            if other.result_type == "succeeded":
-                self._count_usage(other.batch_id, other)
-            elif other.result_type in _UNKNOWN_COSTS:
-                self._count_unknown(other.result_type)
-        latest = None if row.is_latest or not row.earlier_rounds else row.earlier_rounds[-1]
+    def _add_earlier(self, row: AnsweredRow, others: Sequence[OtherResult]) -> int | None:
+        """Count what the row's other results cost, and what its repairs brought; return the cost as :meth:`add`."""
+        costs = [self._count_other(other) for other in others]
+        latest = None if row.is_latest or not others else others[-1]
         if latest is not None and latest.result_type == "errored":
             name = latest.error_type or UNKNOWN
             self._repair_errors[name] += 1
@@ -93,17 +112,31 @@ class Tally:
         self._repairs.update(row.repairs)
         if row.repairs and row.verdict == FITS:
             self._repaired[row.repairs[-1]] += 1
+        known = [cost for cost in costs if cost is not None]
+        return sum(known) if len(known) == len(costs) else None
 
-    def _count_usage(self, batch_id: str | None, result: Result | OtherResult) -> None:
-        """Count what a succeeded request used."""
-        self.usage.add(result.model, result.usage)
+    def _count_other(self, other: OtherResult) -> int | None:
+        if other.result_type == "succeeded":
+            return self._count_usage(other.batch_id, other)
+        if other.result_type in _UNKNOWN_USAGE:
+            self._count_unknown(other.batch_id, other.result_type)
+            return None
+        return self._unbilled
 
-    def _count_unknown(self, result_type: str) -> None:
+    def _count_unknown(self, batch_id: str | None, result_type: str) -> None:
         """Count a request that may have been paid for, and nobody knows how much."""
         if result_type == UNREADABLE:
-            self.usage.add(None, None)
-        if self.costs is not None:
-            self.costs.add_unknown(None, _UNKNOWN_COSTS[result_type])
+            self._requests.add_unreadable(batch_id)
+        else:
+            self._requests.add_unknown(batch_id, MISSING_RESULT)
+
+    def _count_usage(self, batch_id: str | None, result: Result | OtherResult) -> int | None:
+        """Count what a succeeded request used; return what it cost in pico-dollars, or None."""
+        if batch_id != self._batch_id or self._add_usage is None:  # rows come mostly from the same batch
+            self._batch_id, self._add_usage = batch_id, self._requests.of_batch(batch_id or NO_BATCH)
+        if self._is_cached and batch_id is not None:
+            self.cache.add(batch_id, result.model, result.usage)
+        return self._add_usage(result.model, result.usage)
 
     def _keep_example(self, name: str, row: AnsweredRow) -> None:
         self.error_examples.setdefault(name, (row.reason or "")[:_EXAMPLE_LENGTH])
@@ -112,8 +145,8 @@ class Tally:
         """Count results that are not rows: those that answer no request, and those that repeat an answer."""
         self.foreign_results += foreign
         self.duplicate_results += duplicates
-        if self.costs is not None and foreign + duplicates:
-            self.costs.add_unknown(None, STRAY_RESULT, foreign + duplicates)
+        if foreign + duplicates:
+            self._requests.add_unknown(None, STRAY_RESULT, foreign + duplicates)
 
     @property
     def rows(self) -> int:
@@ -122,18 +155,20 @@ class Tally:
 
     def record(self) -> TallyRecord:
         """Return the counts so far, to be kept."""
-        self.usage.add_up()  # which prices it, too
+        uses = self._uses()
+        costs = _costs(uses) if uses.is_priced else None
         return TallyRecord(
             kinds=tuple((*kind, count) for kind, count in sorted(self._kinds.items(), key=str)),
             error_examples=dict(sorted(self.error_examples.items())),
-            usage=self.usage.as_dict(),
+            usage=self.usage(),
             verdicts=self.verdicts(),
             repairs={kind: (counts.requests, counts.fits) for kind, counts in self.repairs().items()},
             repair_errors=self.repair_errors(),
             foreign_results=self.foreign_results,
             duplicate_results=self.duplicate_results,
             cache=self.cache.by_batch(),
-            costs=None if self.costs is None else self.costs.as_dict(),
+            costs=None if costs is None else {model: cost.as_dict() for model, cost in costs.items()},
+            batches=uses.as_records(),
         )
 
     def include(self, counted: TallyRecord) -> None:
@@ -141,7 +176,8 @@ class Tally:
         for result_type, stop_reason, error_type, count in counted.kinds:
             self._kinds[result_type, stop_reason, error_type] += count
         self.error_examples = {**counted.error_examples, **self.error_examples}
-        self.usage.include(counted.usage)
+        self._included.is_priced |= counted.costs is not None
+        self._included.include(counted.batches or _without_batch(counted))
         self._verdicts.update(counted.verdicts or _verdicts_of(counted))
         for kind, (requests, fits) in counted.repairs.items():
             self._repairs[kind] += requests
@@ -150,11 +186,6 @@ class Tally:
         self.foreign_results += counted.foreign_results
         self.duplicate_results += counted.duplicate_results
         self.cache.include(counted.cache)
-        if counted.costs is None:
-            self._unpriced += _perhaps_billed(counted)
-        else:
-            self.costs = self.costs or CostSums(PriceList())
-            self.costs.include(counted.costs)
 
     def counts(self, rows: int) -> RowCounts:
         """Return how many rows have each type of result.
@@ -199,50 +230,39 @@ class Tally:
             if result_type == "errored"
         }
 
+    def by_batch(self) -> dict[str, dict[str, Used]]:
+        """Return what the requests used and cost, by the id of the batch and by model, in alphabetical order.
+
+        The sums are those of :meth:`usage` and of :meth:`cost`. What belongs to no known batch, such as all of parts
+        that an older version wrote, is under :data:`.NO_BATCH`; results that name no model are under ``unknown``.
+        """
+        return self._uses().by_batch()
+
+    def usage(self) -> dict[str, dict[str, int]]:
+        """Return what the requests used, by model."""
+        used = by_model(self.by_batch().values())
+        return {model: each.usage.as_dict() for model, each in used.items() if each.usage != Usage()}
+
     def cost(self) -> JobCost | None:
         """Return what the requests cost; None if prices are not known, and were not when parts were written."""
-        if self.costs is None:
-            return None
-        self.usage.add_up()  # which prices it, too
-        costs = self.costs.by_model()
-        if self._unpriced:
-            unpriced = ModelCost(unknown={UNPRICED_PART: self._unpriced})
-            costs[UNKNOWN_MODEL] = costs.get(UNKNOWN_MODEL, ModelCost()) + unpriced
-        return JobCost.of(costs)
+        uses = self._uses()
+        return JobCost.of(_costs(uses)) if uses.is_priced else None
 
-
-class BatchTally(Tally):
-    """Counts also what depends on the batch of each result: what it cost, and what it did with the prompt cache.
-
-    :param costs: prices each request; None if prices are not known.
-    :param is_cached: whether to count by batch what the results report of the prompt cache.
-    """
-
-    def __init__(self, costs: RequestCosts | None, *, is_cached: bool) -> None:
-        super().__init__(None if costs is None else costs.sums)
-        self._request_costs = costs
-        self._batch_id: str | None = None
-        self._price: Price | None = None
-        self._is_cached = is_cached
-
-    def _count_usage(self, batch_id: str | None, result: Result | OtherResult) -> None:
-        costs = self._request_costs
-        if batch_id != self._batch_id and costs is not None and batch_id is not None:
-            self._batch_id, self._price = batch_id, costs.of_batch(batch_id)  # rows come mostly from the same batch
-        self.usage.add(result.model, result.usage, self._price)
-        if self._is_cached and batch_id is not None:
-            self.cache.add(batch_id, result.model, result.usage)
+    def _uses(self) -> BatchUses:
+        uses = BatchUses(is_priced=self._is_priced)
+        uses.add_all(self._included)
+        self._requests.add_to(uses)
+        return uses
 
 
 def tally_of(cache: PromptCacheRecord | None, prices: PriceList, created_at: CreatedAt) -> Tally:
-    """Return what counts the rows of a job; without a prompt cache and prices, nothing is counted by batch.
+    """Return what counts the rows of a job.
 
     :param cache: how the requests of the job use the prompt cache; None if they do not, and for batches of no job.
     :param prices: the prices that hold for the job.
     :param created_at: takes the id of a batch of the job, and returns when the service created it.
     """
-    costs = RequestCosts(prices, created_at) if prices.are_known() else None
-    return Tally() if costs is None and cache is None else BatchTally(costs, is_cached=cache is not None)
+    return Tally(prices if prices.are_known() else None, created_at, is_cached=cache is not None)
 
 
 def tally_of_parts(prices: PriceList) -> Tally:
@@ -250,14 +270,29 @@ def tally_of_parts(prices: PriceList) -> Tally:
 
     :param prices: the prices that hold for the job.
     """
-    return Tally(CostSums(prices) if prices.are_known() else None)
+    return Tally(prices if prices.are_known() else None)
 
 
-def _perhaps_billed(counted: TallyRecord) -> int:
-    """Return how many requests of a part were billed, or may have been."""
+def _costs(uses: BatchUses) -> dict[str, ModelCost]:
+    """Return the costs by model, of models that have any or an unknown one."""
+    found = {model: used.cost or ModelCost() for model, used in by_model(uses.by_batch().values()).items()}
+    return {model: cost for model, cost in found.items() if cost != ModelCost()}
+
+
+def _without_batch(counted: TallyRecord) -> UsesByBatch:
+    """Return what a part used and cost that was written before batches were recorded."""
+    costs = counted.costs
+    if costs is not None:
+        models = counted.usage.keys() | costs.keys()
+        return {
+            NO_BATCH: {name: ModelUse(usage=counted.usage.get(name, {}), cost=costs.get(name, {})) for name in models}
+        }
     missing = sum(count for result_type, _, _, count in counted.kinds if result_type == MISSING)
-    requests = sum(usage.get("requests", 0) for usage in counted.usage.values())
-    return requests + missing + counted.foreign_results + counted.duplicate_results
+    unpriced = missing + counted.foreign_results + counted.duplicate_results
+    uses = {model: ModelUse(usage=usage) for model, usage in counted.usage.items()}
+    if unpriced:
+        uses[UNKNOWN_MODEL] = ModelUse(usage=counted.usage.get(UNKNOWN_MODEL, {}), unpriced=unpriced)
+    return {NO_BATCH: uses}
 
 
 def _verdicts_of(counted: TallyRecord) -> Counter[str]:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,11 +27,11 @@ from anthropic_batches_provider.operators.stints.job_input import JobInput
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from anthropic_batches_provider.batches.client import MessageBatchClient
     from anthropic_batches_provider.batches.clock import Clock
     from anthropic_batches_provider.batches.estimates import Estimate, EstimatedJob, Estimator, OutputExpectation
     from anthropic_batches_provider.batches.invalid_rows import InvalidRow
     from anthropic_batches_provider.batches.rows import PreparedRow
+    from anthropic_batches_provider.batches.service import ModelService
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +165,7 @@ def estimated(
             spool=spool,
             sample_rows=terms.sample_rows_of(jobs),
         )
-        reading = _Reading(estimator, terms.output, client, clock, spool, watch)
+        reading = _Reading(estimator, terms.output, _RememberedModels(client), clock, spool, watch)
         for run in chain([first], pending):
             found = reading.estimate(run)
             if found is not None:
@@ -192,13 +193,21 @@ def date_line(name: str, estimate: Estimate | None) -> str:
     return f"{name}: {rows}, {'at least ' * estimate.at_least}{expected} ({low} to {high})"
 
 
+class _RememberedModels:
+    """Describes models, and asks for each once: the jobs of a year have the same one."""
+
+    def __init__(self, service: ModelService) -> None:
+        self.model = cache(service.model)
+        self.models = service.models
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """Reads the rows of jobs for their estimates."""
 
     estimator: Estimator
     output: OutputExpectation
-    client: MessageBatchClient
+    models: ModelService
     clock: Clock
     spool: Path
     watch: Callable[[_Rows], _Rows]
@@ -246,7 +255,7 @@ class _Reading:
         plan, rows_read = job_input.plan, 0
         limit = InvalidRowLimit(plan.max_failed_rows)
         with closed_after(self.watch(job_input.prepared_rows(folder))) as prepared:
-            rows = with_known_model(prepared, self.client, now=self.clock.now(), repair=plan.repair)
+            rows = with_known_model(prepared, self.models, now=self.clock.now(), repair=plan.repair)
             for row in rows:
                 rows_read += 1
                 if isinstance(row, InvalidRow):

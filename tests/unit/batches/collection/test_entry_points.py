@@ -143,7 +143,8 @@ def test_other_columns_are_collected_again_and_replace_the_files(tmp_path: Path,
     names: set[str] = set()
     for columns, expected in (
         (["verdict"], {"id": "a", "text": "mine", "verdict": "fits"}),
-        ({**dict.fromkeys(FIRST_COLUMNS), "text": "answer", "error_details": None, "earlier_rounds": None},
+        ({**dict.fromkeys(FIRST_COLUMNS), "text": "answer", "error_details": None, "cost_usd": None,
+          "earlier_rounds": None},
          {"id": "a", "text": "mine", "answer": '{"label":"x"}', **({"verdict": "fits"} if sealed else {})}),
         ([], {"id": "a", "text": "mine"}),
         (["verdict"], {"id": "a", "text": "mine", "verdict": "fits"}),
@@ -157,14 +158,22 @@ def test_other_columns_are_collected_again_and_replace_the_files(tmp_path: Path,
         assert collect(job, choice=ColumnChoice.of(columns)).counts == manifest.counts
 
 
-def test_without_a_choice_the_files_are_those_of_before(tmp_path: Path) -> None:
-    job = ended_job(tmp_path, RESULTS, COLUMNS, sealed={"result_columns": RESULT_COLUMNS})
+@pytest.mark.parametrize(
+    ("columns", "cost"),
+    [(RESULT_COLUMNS, b'"cost_usd":0.00000125,'), (tuple(name for name in RESULT_COLUMNS if name != "cost_usd"), b"")],
+    ids=["of now", "of before"],
+)
+def test_without_a_choice_the_files_have_the_columns_of_when_the_job_was_sealed(
+    tmp_path: Path, columns: tuple[str, ...], cost: bytes
+) -> None:
+    """The cost by hand: 10 tokens in at $0.05 for a million in a batch, and 3 out at $0.25."""
+    job = ended_job(tmp_path, RESULTS, COLUMNS, sealed={"result_columns": columns})
     manifest = collect(job)
     first = (
         b'{"id":"a","custom_id":"0123456789ab-0-0","batch_id":"msgbatch_0","result_type":"succeeded","text":"yes",'
         b'"parsed":null,"verdict":"fits","stop_reason":"end_turn","error_type":null,"error_message":null,'
         b'"error_details":null,"model":"claude-haiku-5-5","usage":{"input_tokens":10,"output_tokens":3,'
-        b'"service_tier":"batch"},"earlier_rounds":null}\n'
+        b'"service_tier":"batch"},' + cost + b'"earlier_rounds":null}\n'
     )
     assert job.files()[manifest.parts[0].name].startswith(first)
     assert [part.name for part in manifest.parts] == ["part-00000-01234567.jsonl", "part-00001-01234567.jsonl"]

@@ -7,7 +7,7 @@ import pytest
 
 from anthropic_batches_provider.batches.money.given_prices import GivenPrices
 from anthropic_batches_provider.batches.money.price_list import PriceList
-from anthropic_batches_provider.batches.money.published_prices import NOT_INSTALLED
+from anthropic_batches_provider.batches.money.published_prices import NOT_INSTALLED, PublishedPrices
 from anthropic_batches_provider.batches.money.unit_prices import ModelPrices, UnitPrices, UnknownPrices
 
 NOON = dt.datetime(2026, 11, 27, 12, tzinfo=dt.UTC)
@@ -57,6 +57,23 @@ def test_given_prices_replace_the_public_ones_for_their_models_only() -> None:
     assert found.source == "the argument `prices`"
     assert prices.of("b", NOON, None) == PRICES
     assert [model for model, _ in public.asked] == ["b"]
+
+
+def test_of_several_given_prices_the_first_that_has_a_model_decides() -> None:
+    first = GivenPrices({"a": {"input": 1, "output": 2}}, source="first")
+    second = GivenPrices({"a-20260101": {"input": 3, "output": 4}, "b": {"input": 5, "output": 6}}, source="second")
+    prices = PriceList(first, second, public=Public())
+    found = {model: prices.of(model, NOON, None) for model in ("a-20260101", "b", "c")}
+    assert {model: each.source for model, each in found.items() if isinstance(each, ModelPrices)} == {
+        "a-20260101": "first", "b": "second", "c": "a test",
+    }  # fmt: skip
+
+
+def test_without_the_extra_prices_are_known_only_if_some_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PublishedPrices, "is_installed", staticmethod(lambda: False))
+    assert PriceList(GivenPrices({}), GivenPrices({"a": {"input": 1, "output": 2}})).are_known()
+    assert not PriceList(GivenPrices({})).are_known()
+    assert not PriceList().are_known()
 
 
 def test_prices_in_the_us_that_are_not_whole_are_unknown_there_and_known_elsewhere(

@@ -45,7 +45,7 @@ def test_the_tables_in_the_docs_are_those_of_the_lists(name: str, table: Callabl
 def test_names_are_in_order_and_each_is_there_once() -> None:
     assert OUTPUT_COLUMNS == (
         "custom_id", "batch_id", "result_type", "text", "parsed", "verdict", "stop_reason", "error_type",
-        "error_message", "error_details", "model", "usage", "earlier_rounds", "message",
+        "error_message", "error_details", "model", "usage", "cost_usd", "earlier_rounds", "message",
     )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def test_fields_of_the_usage_and_of_a_closed_object_are_columns_of_a_table() -> 
     found = names(RowLayout(choice=ColumnChoice.of({"parsed": "", "usage": "used"})), fields)
     assert found == [
         "custom_id", "batch_id", "result_type", "text", "a", "verdict", "stop_reason", "error_type", "error_message",
-        "error_details", "model", *(f"used_{field}" for field in USAGE_FIELDS), "earlier_rounds",
+        "error_details", "model", *(f"used_{field}" for field in USAGE_FIELDS), "cost_usd", "earlier_rounds",
     ]  # fmt: skip
     assert fields_in_table(None)["parsed"] == ()
     assert names(RowLayout(choice=ColumnChoice.of(["parsed"])), fields_in_table(None)) == ["parsed"]
@@ -119,7 +119,7 @@ def test_a_further_column_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     old = RowEncoder(RowLayout(columns=RESULT_COLUMNS)).encode(row)
     assert "letters" not in json.loads(old), "a job that was sealed before the column came keeps its own"
     first = RowEncoder(RowLayout(columns=FIRST_COLUMNS)).encode(row)
-    assert {"error_details", "verdict", "earlier_rounds"}.isdisjoint(json.loads(first)), (
+    assert {"error_details", "verdict", "cost_usd", "earlier_rounds"}.isdisjoint(json.loads(first)), (
         "nor do jobs that were sealed before columns were recorded get any"
     )
     for include_message, expected in ((False, 3), (True, 6)):

@@ -18,6 +18,7 @@ from anthropic_batches_provider.batches.judging import judge_for
 from anthropic_batches_provider.batches.ledger import ColumnRecord
 from anthropic_batches_provider.batches.output import parquet_files
 from anthropic_batches_provider.batches.output.answered_row import NO_COLUMNS, AnsweredRow
+from anthropic_batches_provider.batches.output.column_choice import ColumnChoice
 from anthropic_batches_provider.batches.output.columns import RowLayout
 from anthropic_batches_provider.batches.output.parquet_files import open_parquet
 from anthropic_batches_provider.batches.results import Result, decode_result, missing_result
@@ -154,3 +155,16 @@ def test_a_column_of_the_result_that_is_no_json_yet_is_text(tmp_path: Path) -> N
     result = Result("n", "errored", error_type="overloaded_error", error_details={"request_id": "req_1"})
     table = written(tmp_path / "part", RowLayout(), [AnsweredRow(NO_COLUMNS, "b", result)]).read()
     assert table.column("error_details").to_pylist() == ['{"request_id":"req_1"}']
+
+
+def test_costs_are_decimals_to_the_last_digit_and_what_is_too_large_is_null_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    costs = [0, 1, 1_250_000, None, 10**18 - 1, 10**18, 1 << 63]
+    rows = [msgspec.structs.replace(row(number), cost=cost) for number, cost in enumerate(costs)]
+    table = written(tmp_path / "part", RowLayout(choice=ColumnChoice.of({"text": "t", "cost_usd": "usd"})), rows).read()
+    assert table.schema.field("usd").type == pyarrow.decimal128(18, 12)
+    assert [None if usd is None else str(usd) for usd in table.column("usd").to_pylist()] == [
+        "0E-12", "1E-12", "0.000001250000", None, "999999.999999999999", None, None,
+    ]  # fmt: skip
+    assert any("usd" in message and "2" in message for message in caplog.messages)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from anthropic_batches_provider.batches.judging import judge_for
@@ -54,8 +56,21 @@ def test_a_row_is_its_own_columns_then_those_of_the_result() -> None:
         "error_details": None,
         "model": "claude-haiku-5-5",
         "usage": {"input_tokens": 10, "output_tokens": 3, "service_tier": "batch"},
+        "cost_usd": None,
         "earlier_rounds": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("pico", "digits"),
+    [(0, "0"), (1, "0.000000000001"), (1_250_000, "0.00000125"), (15 * 10**6, "0.000015"), (10**12, "1"),
+     (123_456_789 * 10**9, "123456.789"), (2 * 10**12 + 1, "2.000000000001")],
+)  # fmt: skip
+def test_a_cost_is_a_number_in_plain_decimals_to_the_last_digit(pico: int, digits: str) -> None:
+    priced = msgspec.structs.replace(answered(NO_COLUMNS, decode_result(succeeded("a"))), cost=pico)
+    line = RowEncoder(RowLayout(choice=ColumnChoice.of(["cost_usd", "verdict"]))).encode(priced)
+    assert line == f'{{"cost_usd":{digits},"verdict":"fits"}}'.encode()
+    assert Decimal(digits) * 10**12 == pico
 
 
 def test_the_bytes_of_the_rows_own_columns_are_left_as_they_are() -> None:
@@ -74,7 +89,8 @@ def test_a_prefix_goes_before_the_results_columns_alone() -> None:
 
 MANY = b"""{"id":7,"text":1.10,"custom_id":"n-0-7","batch_id":"b","result_type":"succeeded","text":"yes","parsed":null,\
 "verdict":"fits","stop_reason":"end_turn","error_type":null,"error_message":null,"error_details":null,\
-"model":"claude-haiku-5-5","usage":{"input_tokens":10,"output_tokens":3,"service_tier":"batch"},"earlier_rounds":null}"""
+"model":"claude-haiku-5-5","usage":{"input_tokens":10,"output_tokens":3,"service_tier":"batch"},"cost_usd":null,\
+"earlier_rounds":null}"""
 
 
 def test_without_a_choice_a_line_has_these_bytes() -> None:

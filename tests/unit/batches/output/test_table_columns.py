@@ -30,7 +30,7 @@ def test_own_columns_come_first_and_an_answer_is_one_column_for_each_property() 
         *((name, "string") for name in ("verdict", "stop_reason", "error_type", "error_message")),
         ("error_details", "json"), ("model", "string"),
         *((f"usage_{name}", "int64") for name in USAGE_FIELDS),
-        ("earlier_rounds", "json"),
+        ("cost_usd", "decimal128(18, 12)"), ("earlier_rounds", "json"),
     ]  # fmt: skip
 
 

@@ -53,6 +53,7 @@ def test_a_row_has_a_cell_for_each_column() -> None:
         "error_details": None,
         "model": "claude-haiku-5-5",
         **{f"usage_{name}": number for name, number in USAGE.items()},
+        "cost_usd": None,
         "earlier_rounds": None,
     }
     assert not rows.misfits
