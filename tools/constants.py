@@ -67,7 +67,10 @@ CONSTANTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "IN_MEMORY_BYTES": ("bytes", "A drawn row whose params are longer is kept on the local disk."),
     },
     "batches.estimates.token_counts": {
-        "LONGEST_PAUSES_SECONDS": ("s", "An estimate waits so long in all for a service that does not count tokens."),
+        "LONGEST_PAUSES_SECONDS": (
+            "s",
+            "An estimate waits so long for a service that does not count the tokens of a row.",
+        ),
     },
     "batches.submission.settlement_rules": {
         "SubmissionBounds.start_within": (

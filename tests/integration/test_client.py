@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import anthropic
+import msgspec
 import pendulum
 import pytest
 
@@ -31,6 +32,7 @@ from anthropic_batches_provider.errors import (
     SpendLimitReachedError,
     UnexpectedAnswerError,
 )
+from anthropic_batches_provider.operators.stints.tokens_with_betas import TokensWithBetas
 from tests.worlds.blocking_client import BlockingClient
 from tests.worlds.scripted_api import BATCH, ENDED, Answer, ScriptedApi, error_body, gzipped, scripted_api
 
@@ -500,6 +502,19 @@ def test_count_tokens_sends_only_what_counts(client: BlockingClient, api: Script
         api.arrived[0].body == b'{"model":"m","messages":[]}' or api.arrived[0].body == b'{"messages":[],"model":"m"}'
     )
     assert api.arrived[0].headers["content-type"] == "application/json"
+
+
+def test_tokens_are_counted_under_the_betas_of_a_job(api: ScriptedApi) -> None:
+    params = {"model": "m", "messages": [], "max_tokens": 5, "mcp_servers": [{"name": "wiki"}]}
+    api.answer(*[Answer(body={"input_tokens": 7})] * 2)
+    with MessageBatchClient(ClientSettings(api_key=KEY, base_url=api.base_url)) as client:
+        assert TokensWithBetas(client, ("mcp-client-1", "files-api-1")).count_tokens(params) == 7
+        assert TokensWithBetas(client, ()).count_tokens(params) == 7
+    under_betas, without = api.arrived
+    assert under_betas.headers["anthropic-beta"] == "mcp-client-1,files-api-1"
+    assert msgspec.json.decode(under_betas.body) == {name: params[name] for name in params if name != "max_tokens"}
+    assert "anthropic-beta" not in without.headers
+    assert msgspec.json.decode(without.body) == {"model": "m", "messages": []}
 
 
 def test_models_come_from_all_pages(client: BlockingClient, api: ScriptedApi) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from anthropic_batches_provider.batches.usage import Usage
 from anthropic_batches_provider.edge.sql_table import SqlTable
 from anthropic_batches_provider.edge.sql_tables import drivers as table_drivers
 from anthropic_batches_provider.edge.usage_tables import UsageLoad, check_usage_table
-from anthropic_batches_provider.errors import ConfigurationError, SourceError
+from anthropic_batches_provider.errors import ConfigurationError, CorruptLedgerError, SourceError
 from tests.integration.test_costs import HAIKU, ROWS, ROWS_PER_SHARD, SONNET, asking
 from tests.worlds.loaded_tables import SQLITE, databases_here, loaded_table
 from tests.worlds.one_task_job import Arguments, KilledError, OneTask
@@ -346,6 +346,20 @@ def test_usage_is_not_loaded_by_an_attempt_that_another_has_gone_beyond(
     first, last = usages[0], usages[-1]
     table.load(last, manifest)
     table.load(first, manifest)  # of the first round, after which others were sealed
+    check_sums(table.rows(), manifest)
+
+
+def test_a_damaged_ledger_is_not_taken_for_another_attempt(
+    task: OneTask, table: UsageTable, usages: list[PublishedUsage]
+) -> None:
+    def damaged() -> None:
+        raise CorruptLedgerError("a record cannot be read")
+
+    table.make()
+    manifest = task.finish()
+    with pytest.raises(CorruptLedgerError, match="a record cannot be read"):
+        table.load(replace(usages[-1], check_current=damaged), manifest)
+    table.load(usages[-1], manifest)
     check_sums(table.rows(), manifest)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 import pytest
 
@@ -28,6 +28,7 @@ ORDINARY = 60
 BACKFILLS, DATES = 150, 5
 FALSE_ALARM = 1e-6
 WIDEST_OF_MOST = 0.15
+MOST_BIASED = 0.04
 WIDEST_OF_LARGE_PILOT = 0.05
 LARGE_PILOT = RandomJob(
     seed=400, rows=2_000, corpus="passages", models=("claude-haiku-5-5",), max_tokens=1_024, pilot=400, shared=300
@@ -59,6 +60,7 @@ def check(found: list[Compared], covered: int) -> None:
     plain = [each for each in found if each.job.cache is None]
     assert sum(each.is_covered for each in plain) >= covered * len(plain) // len(found)
     assert median(each.half_width for each in plain) < WIDEST_OF_MOST
+    assert abs(fmean(each.bill / each.expected - 1 for each in plain)) < MOST_BIASED
 
 
 def test_the_bills_of_random_jobs_lie_within_their_intervals(tmp_path: Path) -> None:

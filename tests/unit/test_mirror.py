@@ -155,6 +155,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "operators/stints/job_arguments.py": ("dags/test_one_task.py",),
     "operators/stints/job_input.py": ("dags/test_one_task.py", "dags/test_identity.py"),
     "operators/stints/stint.py": ("dags/test_one_task.py", "dags/test_identity.py"),
+    "operators/stints/tokens_with_betas.py": ("integration/test_client.py",),
     "operators/submit.py": ("dags/test_main_job.py", "dags/test_limits_and_outages.py"),
     "simulator/__main__.py": ("unit/simulator/test_server.py",),
     "simulator/control/control_client.py": ("unit/simulator/control/test_control_routes.py",),

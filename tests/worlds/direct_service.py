@@ -82,7 +82,7 @@ class DirectService:
         return self._page(limit=1).greeting
 
     def count_tokens(self, params: Mapping[str, Any]) -> int:
-        call = calls.count_tokens(params)
+        call = calls.count_tokens(params, ())
         counted = msgspec.json.decode(call.body or b"")
         return self._answer("count_tokens", call, lambda _: b'{"input_tokens":%d}' % max(1, input_tokens(counted)))
 

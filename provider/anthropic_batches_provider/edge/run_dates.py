@@ -28,7 +28,7 @@ _Found = TypeVar("_Found")
 class PlannedRun:
     """A run that a DAG would have.
 
-    :param logical_date: with a time zone, as are the others.
+    :param logical_date: in UTC, as Airflow has the dates of all runs, and as are the others.
     """
 
     logical_date: pendulum.DateTime
@@ -38,7 +38,7 @@ class PlannedRun:
     @property
     def name(self) -> str:
         """The date to show: without the time if that is midnight in UTC."""
-        return self.logical_date.in_timezone("UTC").isoformat().replace("T00:00:00+00:00", "").replace("+00:00", "Z")
+        return self.logical_date.isoformat().replace("T00:00:00+00:00", "").replace("+00:00", "Z")
 
 
 def check_dates(value: Any) -> None:
@@ -122,14 +122,14 @@ def _runs_between(first: pendulum.DateTime, last: pendulum.DateTime, dag: Any) -
     timetable = _timetable_of(dag)
     if not timetable.can_be_scheduled:
         while first <= last:
-            yield PlannedRun(logical_date=first, data_interval_start=first, data_interval_end=first)
+            yield _run_of(first, first, first)
             first = first.add(days=1)
         return
     from airflow.timetables.base import TimeRestriction
 
     restriction, info = TimeRestriction(first, last, catchup=True), None
     while (info := _next_info(timetable, info, restriction)) is not None and info.data_interval is not None:
-        yield _run_of(info.logical_date, info.data_interval)
+        yield _run_of(info.logical_date, info.data_interval.start, info.data_interval.end)
 
 
 def _run_on(moment: pendulum.DateTime, dag: Any) -> PlannedRun:
@@ -140,11 +140,13 @@ def _run_on(moment: pendulum.DateTime, dag: Any) -> PlannedRun:
             if run.logical_date == moment:
                 return run
             break
-    return _run_of(moment, timetable.infer_manual_data_interval(run_after=moment))
+    interval = timetable.infer_manual_data_interval(run_after=moment)
+    return _run_of(moment, interval.start, interval.end)
 
 
-def _run_of(logical_date: pendulum.DateTime, interval: Any) -> PlannedRun:
-    return PlannedRun(logical_date=logical_date, data_interval_start=interval.start, data_interval_end=interval.end)
+def _run_of(logical_date: pendulum.DateTime, start: pendulum.DateTime, end: pendulum.DateTime) -> PlannedRun:
+    logical_date, start, end = (moment.in_timezone("UTC") for moment in (logical_date, start, end))
+    return PlannedRun(logical_date=logical_date, data_interval_start=start, data_interval_end=end)
 
 
 def _timetable_of(dag: Any) -> Any:

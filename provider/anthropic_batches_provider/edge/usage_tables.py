@@ -105,9 +105,10 @@ class UsageLoad:
         kept = f"The output is published ({manifest.destination}) and complete: only its usage is not in this table."
         try:
             target.publish([usage_part(usage.rows)], USAGE_COLUMNS, usage.check_current, kept=kept)
-        except LedgerError as error:
-            log.warning("The usage of %s is left to the attempt that goes on with it: %s", manifest.job, error)
         except MessageBatchesError as error:
+            if type(error) is LedgerError:  # as check_current raises it; the others say that the ledger is damaged
+                log.warning("The usage of %s is left to the attempt that goes on with it: %s", manifest.job, error)
+                return
             self._failure = error
             log.warning("The usage is not loaded: %s", error)
 

@@ -66,6 +66,14 @@ def test_a_date_without_a_zone_is_in_that_of_the_dag() -> None:
     assert run.name == "2026-03-29T03:00:00Z"
 
 
+@pytest.mark.parametrize("schedule", [None, "@daily"])
+def test_templates_see_the_dates_in_utc_as_in_a_run(schedule: str | None) -> None:
+    runs = planned_runs({"from": "2026-03-28", "to": "2026-03-30"}, dag(schedule, BERLIN))
+    assert [run.logical_date.to_date_string() for run in runs] == ["2026-03-27", "2026-03-28", "2026-03-29"]
+    moments = [(run.logical_date, run.data_interval_start, run.data_interval_end) for run in runs]
+    assert {moment.timezone_name for run in moments for moment in run} == {"UTC"}
+
+
 def test_each_day_across_a_change_of_the_clock_is_one_day() -> None:
     runs = planned_runs({"from": "2026-03-28", "to": "2026-03-30"}, dag(None, BERLIN))
     assert [run.logical_date.in_timezone(BERLIN).to_date_string() for run in runs] == [

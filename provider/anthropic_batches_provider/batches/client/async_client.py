@@ -120,9 +120,9 @@ class AsyncMessageBatchClient:
         finally:
             await response.aclose()
 
-    async def count_tokens(self, params: Mapping[str, Any]) -> int:
+    async def count_tokens(self, params: Mapping[str, Any], *, betas: Sequence[str] = ()) -> int:
         """See :meth:`MessageBatchClient.count_tokens`."""
-        return await self._answer(calls.count_tokens(params))
+        return await self._answer(calls.count_tokens(params, betas))
 
     async def models(self) -> ModelInfos:
         """See :meth:`MessageBatchClient.models`."""

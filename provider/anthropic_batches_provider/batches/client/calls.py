@@ -35,6 +35,8 @@ _LONGEST_AGE = timedelta(hours=1)
 COUNTED_PARAMS = (
     "messages", "model", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed",
 )  # fmt: skip
+# Those that it accepts besides under a beta header, and that may add tokens (the SDK's beta messages, seen 2026-11-29).
+COUNTED_BETA_PARAMS = (*COUNTED_PARAMS, "mcp_servers", "context_management", "compaction")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +82,7 @@ class Call(Generic[T]):
 
 
 def create(content_length: int, betas: Sequence[str]) -> Call[MessageBatch]:
-    headers = {"content-length": str(content_length), "content-type": "application/json"}
-    if betas:
-        headers["anthropic-beta"] = ",".join(betas)
+    headers = {"content-length": str(content_length), "content-type": "application/json", **_beta_header(betas)}
     return Call(
         doing="creating a message batch", method="post", path=BATCHES, read=_batch, headers=headers, kind="create"
     )
@@ -137,13 +137,25 @@ def list_page(limit: int, after_id: str | None, before_id: str | None) -> Call[B
     return Call(doing="listing message batches", method="get", path=BATCHES, read=_page, query=query)
 
 
-def count_tokens(params: Mapping[str, Any]) -> Call[int]:
-    counted = {name: params[name] for name in COUNTED_PARAMS if name in params}
+def count_tokens(params: Mapping[str, Any], betas: Sequence[str]) -> Call[int]:
+    names = COUNTED_BETA_PARAMS if betas else COUNTED_PARAMS
+    counted = {name: params[name] for name in names if name in params}
     try:
         body = msgspec.json.encode(counted)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"The params cannot be written as JSON ({error}). Correct the params.") from error
-    return Call(doing="counting tokens", method="post", path="/v1/messages/count_tokens", read=_input_tokens, body=body)
+    return Call(
+        doing="counting tokens",
+        method="post",
+        path="/v1/messages/count_tokens",
+        read=_input_tokens,
+        headers=_beta_header(betas),
+        body=body,
+    )
+
+
+def _beta_header(betas: Sequence[str]) -> dict[str, str]:
+    return {"anthropic-beta": ",".join(betas)} if betas else {}
 
 
 def models_page(after_id: str | None) -> Call[tuple[list[dict[str, Any]], str | None]]:

@@ -123,9 +123,12 @@ class MessageBatchClient:
         finally:
             response.close()
 
-    def count_tokens(self, params: Mapping[str, Any]) -> int:
-        """Return the input tokens of one request's params, without those that do not count (``max_tokens``, …)."""
-        return self._answer(calls.count_tokens(params))
+    def count_tokens(self, params: Mapping[str, Any], *, betas: Sequence[str] = ()) -> int:
+        """Return the input tokens of one request's params, without those that do not count (``max_tokens``, …).
+
+        :param betas: values of the ``anthropic-beta`` header; without those of its batch, the API may refuse a request.
+        """
+        return self._answer(calls.count_tokens(params, betas))
 
     def models(self) -> ModelInfos:
         """Return the models that the key may use, as the API describes them."""

@@ -185,6 +185,18 @@ def of_refusals(numbers: Sequence[int], sampled: int, reason: str) -> list[Cavea
     return [Caveat("refused", text)]
 
 
+def of_refusal_of_all(rows: int) -> Caveat:
+    """Return that a job of which the API refuses all that was counted has no cost.
+
+    :param rows: of the job.
+    """
+    text = (
+        f"Every sampled row is refused, so nothing is known of {'the row' if rows == 1 else f'all {rows:,} rows'}, and "
+        "no cost is told. Correct the question, and estimate again."
+    )
+    return Caveat("all refused", text)
+
+
 def of_invalid_rows(count: int, first: str) -> list[Caveat]:
     """Return that rows cannot be sent.
 

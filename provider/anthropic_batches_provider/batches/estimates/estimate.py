@@ -188,10 +188,10 @@ class Estimate:
         if cost is None:
             return f"{head}: the cost is unknown."
         sources = f" at the prices of {' and '.join(self.prices)}" if self.prices else ""
-        at_least = "at least " if self.at_least else ""
+        at_least, known = ("at least ", " for the rows whose price is known") if self.at_least else ("", "")
         return (
             f"{head}: {at_least}{rounded_dollars(cost.expected)} expected, {rounded_dollars(cost.low)} to "
-            f"{rounded_dollars(cost.high)} with a confidence of {self.confidence:.0%}{sources}."
+            f"{rounded_dollars(cost.high)} with a confidence of {self.confidence:.0%}{known}{sources}."
         )
 
     def _table(self) -> list[str]:

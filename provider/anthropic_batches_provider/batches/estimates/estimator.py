@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -37,6 +37,7 @@ from anthropic_batches_provider.errors import ApiError
 SAMPLE_ROWS = 50
 """So many rows of each model are counted; of rows with images and documents, so many again."""
 CONFIDENCE = 0.95
+EVERY_ROW_REFUSED = "The API refuses every row that was counted."
 
 
 class EstimateService(TokenService, ModelService, Protocol):
@@ -106,11 +107,14 @@ class Estimator:
         seen = self._read(marked, job, seed)
         prefix = _prefix(marked, job, seen)
         models = self._models(seen, job, prefix, now)
+        if is_refused := self._is_refused(seen):
+            models = {model: replace(each, unknown=EVERY_ROW_REFUSED) for model, each in models.items()}
         notes = [
             *(caveats.of_output(job.output, models) if models else ()),
             *(caveats.of_cache(prefix, marked.why_unmarked) if models else ()),
             *([caveats.of_uncounted_prefix()] if marked.cache is not None and prefix is None else ()),
             *self._notes_of_sample(seen, has_own_marks=marked.cache is None),
+            *([caveats.of_refusal_of_all(sum(each.rows for each in models.values()))] if is_refused else ()),
             *caveats.of_invalid_rows(seen.invalid_rows, seen.first_reason),
             *(caveats.of_repair(job.repair) if models else ()),
             *self._notes_of_models(models, job, now),
@@ -160,6 +164,11 @@ class Estimator:
             row.tokens = self._counts.of(row.params())
         return row.tokens
 
+    def _is_refused(self, seen: SeenRows) -> bool:
+        """Return whether the API refuses all rows of the sample: a mistake in the question, and no job for nothing."""
+        sampled = [row for stratum in seen.strata.values() for row in stratum.sample.kept()]
+        return bool(sampled) and all(isinstance(self._tokens(row), Refused) for row in sampled)
+
     def _notes_of_sample(self, seen: SeenRows, *, has_own_marks: bool) -> Iterator[Caveat]:
         """Yield what the rows of the sample show.
 
@@ -187,7 +196,7 @@ class Estimator:
     ) -> Iterator[Caveat]:
         """Yield which models have no price, and what the API says of them; each is looked up once."""
         for model, each in models.items():
-            if each.unknown:
+            if each.unknown and each.unknown != EVERY_ROW_REFUSED:
                 yield caveats.of_unknown_price(model, each.rows, each.unknown)
         days = days_in_queue(sum(each.rows for each in models.values()), job.max_requests_in_flight)
         done_by = now + (LONGEST_LIFE - BATCH_EXPIRES_AFTER) + days * BATCH_EXPIRES_AFTER

@@ -21,7 +21,7 @@ from anthropic_batches_provider.errors import ApiError, ApiStatusError
 
 _PAUSE = GrowingPause(1.0, 60.0)
 LONGEST_PAUSES_SECONDS = 600.0
-"""So long it waits in all for a service that does not count."""
+"""So long one call waits for a service that does not count. Many calls wait for longer: they meet its rate limit."""
 _OF_THE_ROW = frozenset((400, 404, 413, 422))
 
 
@@ -45,7 +45,6 @@ class TokenCounts:
         self._service = service
         self._clock = clock
         self._known: dict[bytes, int | Refused] = {}
-        self._paused_seconds = 0.0
         self.calls = 0
 
     def of(self, params: bytes) -> int | Refused:
@@ -67,7 +66,7 @@ class TokenCounts:
 
     def count_tokens(self, params: Mapping[str, Any], /) -> int:
         """Make a call, and repeat it if its failure passes; see :class:`.TokenService`."""
-        failures = 0
+        failures, paused_seconds = 0, 0.0
         while True:
             self.calls += 1
             try:
@@ -77,8 +76,8 @@ class TokenCounts:
                     raise
                 asked = bounded_retry_after(getattr(error, "retry_after_seconds", None))
                 pause = max(_PAUSE.seconds(failures), asked)
-                if self._paused_seconds + pause > LONGEST_PAUSES_SECONDS:
+                if paused_seconds + pause > LONGEST_PAUSES_SECONDS:
                     raise
-                self._paused_seconds += pause
+                paused_seconds += pause
                 self._clock.sleep(pause)
                 failures += 1

@@ -19,14 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from anthropic_batches_provider.batches.plurals import counted
 from anthropic_batches_provider.edge.prices import price_list
+from anthropic_batches_provider.edge.rendered_values import beta_headers
 from anthropic_batches_provider.edge.spools import task_spool
 from anthropic_batches_provider.errors import ConfigurationError, EmptyInputError
 from anthropic_batches_provider.operators.stints.job_arguments import JobArguments
 from anthropic_batches_provider.operators.stints.job_input import JobInput
+from anthropic_batches_provider.operators.stints.tokens_with_betas import TokensWithBetas
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from anthropic_batches_provider.batches.client import MessageBatchClient
     from anthropic_batches_provider.batches.clock import Clock
     from anthropic_batches_provider.batches.estimates import Estimate, EstimatedJob, Estimator, OutputExpectation
     from anthropic_batches_provider.batches.invalid_rows import InvalidRow
@@ -143,7 +146,7 @@ def estimated(
 ) -> JobEstimates:
     """Estimate jobs, one after another; log a line about each if there are several.
 
-    :param runs: in their order; each is read, and forgotten. The connection of the first counts.
+    :param runs: in their order; each is read, and forgotten. The connection and the betas of the first count.
     :param jobs: how many there are, at least one.
     :param watch: yields the rows of a job unchanged, and reports how far it is.
     :raises EmptyInputError: a job has no rows, or none has; the former only if ``on_empty`` is not ``"skip"``.
@@ -156,16 +159,17 @@ def estimated(
     by_run: dict[str, Estimate] = {}
     pending, clock = iter(runs), SystemClock()
     first = next(pending)
-    conn_id = first.input.arguments.conn_id
+    conn_id, betas = first.input.arguments.conn_id, beta_headers(first.input.arguments.betas)
     with MessageBatchHook(conn_id).client() as client, task_spool() as spool:
+        service = _FreeCalls(client, betas)
         estimator = Estimator(
             prices=price_list(terms.prices, client.settings, conn_id),
-            service=client,
+            service=service,
             clock=clock,
             spool=spool,
             sample_rows=terms.sample_rows_of(jobs),
         )
-        reading = _Reading(estimator, terms.output, _RememberedModels(client), clock, spool, watch)
+        reading = _Reading(estimator, terms.output, service, clock, spool, watch)
         for run in chain([first], pending):
             found = reading.estimate(run)
             if found is not None:
@@ -193,12 +197,13 @@ def date_line(name: str, estimate: Estimate | None) -> str:
     return f"{name}: {rows}, {'at least ' * estimate.at_least}{expected} ({low} to {high})"
 
 
-class _RememberedModels:
-    """Describes models, and asks for each once: the jobs of a year have the same one."""
+class _FreeCalls:
+    """Counts tokens, and describes models; it asks for each model once: the jobs of a year have the same one."""
 
-    def __init__(self, service: ModelService) -> None:
-        self.model = cache(service.model)
-        self.models = service.models
+    def __init__(self, client: MessageBatchClient, betas: Sequence[str]) -> None:
+        self.count_tokens = TokensWithBetas(client, betas).count_tokens
+        self.model = cache(client.model)
+        self.models = client.models
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from anthropic_batches_provider.edge.object_storage import default_storage_uri, 
 from anthropic_batches_provider.edge.progress_reports import ProgressReport
 from anthropic_batches_provider.edge.task_state import show_in_task_state
 from anthropic_batches_provider.errors import EmptyInputError
+from anthropic_batches_provider.operators.stints.tokens_with_betas import TokensWithBetas
 
 if TYPE_CHECKING:
     import pendulum
@@ -82,7 +83,7 @@ def open_job(
             clock=clock,
             spool_folder=spool,
             models=client,
-            tokens=client,
+            tokens=TokensWithBetas(client, job_input.plan.betas),
             check_new=job_input.check_new,
             columns=job_input.column_records,
             contents=job_input.contents,

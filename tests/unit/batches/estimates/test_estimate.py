@@ -94,6 +94,7 @@ def test_rows_without_a_price_make_the_figures_lower_bounds(tmp_path: Path) -> N
     found = estimate(tmp_path, 10) + estimate(tmp_path, 10, model=UNKNOWN)
     lines = found.lines()
     assert lines[0].startswith("Estimate: at least $")
+    assert "with a confidence of 95% for the rows whose price is known at the prices of" in lines[0]
     assert next(line for line in lines if UNKNOWN in line).count("unknown |") == 5
     assert "unknown" not in next(line for line in lines if line.startswith("| all "))
     alone = estimate(tmp_path, 10, model=UNKNOWN)

@@ -291,6 +291,16 @@ def test_rows_that_the_api_refuses_cost_nothing_but_in_the_bound(tmp_path: Path)
     assert "400: messages: wrong" in told
 
 
+@pytest.mark.parametrize("count", [3, 200])
+def test_a_job_whose_rows_are_all_refused_is_not_told_to_cost_nothing(tmp_path: Path, count: int) -> None:
+    rows = [row(number, 3) for number in range(count)]
+    found = estimator(FreeService(refused="word"), tmp_path).estimate(rows, with_output(Share(0.1)), seed="a")
+    assert (found.cost, found.live, found.at_least, found.rows) == (None, None, True, count)
+    (told,) = [caveat for caveat in found.caveats if "Every sampled row is refused" in caveat]
+    assert f"all {count} rows" in told
+    assert not any("prices=" in caveat for caveat in found.caveats)
+
+
 def test_with_a_pilot_refused_rows_have_no_answers_either(tmp_path: Path) -> None:
     rows = [row(0, 3), row(1, 3, system="forbidden"), row(2, 3)]
     job = with_output(FromPilot((10,) * 20))

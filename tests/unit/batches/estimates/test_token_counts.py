@@ -69,6 +69,15 @@ def test_after_ten_minutes_it_gives_up() -> None:
     assert LONGEST_PAUSES_SECONDS - 60 < sum(clock.slept) <= LONGEST_PAUSES_SECONDS
 
 
+def test_many_calls_wait_out_a_rate_limit_for_longer_in_all() -> None:
+    clock, service = JumpingClock(), FreeService()
+    counts = TokenCounts(service, clock)
+    for number in range(20):
+        service.failures = [limited(60)]
+        assert not isinstance(counts.of(row(number).params), Refused)
+    assert sum(clock.slept) == 20 * 60 > LONGEST_PAUSES_SECONDS
+
+
 def test_it_does_not_wait_for_longer_than_that_at_once() -> None:
     clock = JumpingClock()
     with pytest.raises(RateLimitedError):
