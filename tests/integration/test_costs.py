@@ -51,9 +51,8 @@ def asking(number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.fixture
-def task(world: World, tmp_path: Path) -> OneTask:
-    """A task whose rows go to two models; one of them errors at first, and the answers of two are repaired."""
+def task_of_two_models(world: World, folder: Path, **hooks: Any) -> OneTask:
+    """Return a task whose rows go to two models; one of them errors at first, and the answers of two are repaired."""
     world.control.change_settings(batch_duration=1800.0)
     control = world.control
     control.add_outcome("max_tokens", text_matches=r"contract [39]$", first_submissions=1)
@@ -63,7 +62,12 @@ def task(world: World, tmp_path: Path) -> OneTask:
     arguments = Arguments(
         rows=ROWS, rows_per_shard=ROWS_PER_SHARD, pilot="auto", params_of=asking, max_failed_rows=ROWS, repair=repair
     )
-    return OneTask(world, tmp_path, arguments)
+    return OneTask(world, folder, arguments, **hooks)
+
+
+@pytest.fixture
+def task(world: World, tmp_path: Path) -> OneTask:
+    return task_of_two_models(world, tmp_path)
 
 
 @pytest.fixture

@@ -29,9 +29,9 @@ from anthropic_batches_provider.edge.sql_table import SqlTable
 from anthropic_batches_provider.edge.sql_tables import drivers as table_drivers
 from anthropic_batches_provider.edge.usage_tables import UsageLoad, check_usage_table
 from anthropic_batches_provider.errors import ConfigurationError, CorruptLedgerError, SourceError
-from tests.integration.test_costs import HAIKU, ROWS, ROWS_PER_SHARD, SONNET, asking
+from tests.integration.test_costs import HAIKU, ROWS, SONNET, task_of_two_models
 from tests.worlds.loaded_tables import SQLITE, databases_here, loaded_table
-from tests.worlds.one_task_job import Arguments, KilledError, OneTask
+from tests.worlds.one_task_job import KilledError, OneTask
 from tests.worlds.simulated_world import World
 from tests.worlds.warehouse import Warehouse
 
@@ -131,17 +131,7 @@ def usages() -> list[PublishedUsage]:
 
 @pytest.fixture
 def task(world: World, tmp_path: Path, usages: list[PublishedUsage]) -> OneTask:
-    """A task whose rows go to two models, with a prompt cache, a further round and repairs."""
-    world.control.change_settings(batch_duration=1800.0)
-    control = world.control
-    control.add_outcome("max_tokens", text_matches=r"contract [39]$", first_submissions=1)
-    control.add_outcome("errored", text_matches=r"contract 5$", error_type="api_error", first_submissions=1)
-    control.add_outcome("refusal", text_matches=r"contract 4$", first_submissions=1)
-    repair: dict[str, dict[str, Any]] = {"truncated": {"max_tokens": 200}, "refusal": {"model": SONNET}}
-    arguments = Arguments(
-        rows=ROWS, rows_per_shard=ROWS_PER_SHARD, pilot="auto", params_of=asking, max_failed_rows=ROWS, repair=repair
-    )
-    return OneTask(world, tmp_path, arguments, told_usage=usages.append)
+    return task_of_two_models(world, tmp_path, told_usage=usages.append)
 
 
 def total(rows: list[dict[str, Any]], name: str) -> Decimal:

@@ -40,11 +40,12 @@ OWNER = "dag/task/2026-11-21/-"
 class StillClock:
     """A clock that stands still, and remembers how long it was asked to sleep."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: pendulum.DateTime = NOW) -> None:
+        self._now = now
         self.slept: list[float] = []
 
     def now(self) -> pendulum.DateTime:
-        return NOW
+        return self._now
 
     def steady(self) -> float:
         return 0.0

@@ -16,6 +16,7 @@ from anthropic_batches_provider.batches.money.price_list import PriceList
 from anthropic_batches_provider.batches.money.unit_prices import ModelPrices, PriceStep, UnitPrices, UnknownPrices
 from anthropic_batches_provider.batches.rows import PreparedRow
 from anthropic_batches_provider.errors import ApiError, ApiStatusError
+from tests.worlds.ended_jobs import StillClock
 
 NOW = pendulum.datetime(2026, 11, 29, 12)
 CHEAP, DEAR, STEPPED, UNKNOWN = "claude-haiku-5-5", "claude-opus-5-5", "claude-stepped", "claude-unknown"
@@ -91,24 +92,8 @@ class FreeService:
         return []
 
 
-class JumpingClock:
-    """A clock that notes how long it was asked to sleep."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def now(self) -> pendulum.DateTime:
-        return NOW
-
-    def steady(self) -> float:
-        return 0.0
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-
 def estimator(service: FreeService, spool: Path, **settings: Any) -> Estimator:
-    return Estimator(prices=PriceList(public=Public()), service=service, clock=JumpingClock(), spool=spool, **settings)
+    return Estimator(prices=PriceList(public=Public()), service=service, clock=StillClock(NOW), spool=spool, **settings)
 
 
 def row(number: int, words: int = 1, *, model: str = CHEAP, max_tokens: int = 100, **params: Any) -> PreparedRow:

@@ -10,7 +10,8 @@ from anthropic_batches_provider.errors import (
     AuthenticationFailedError,
     RateLimitedError,
 )
-from tests.unit.batches.estimates.estimate_world import FreeService, JumpingClock, row
+from tests.unit.batches.estimates.estimate_world import FreeService, row
+from tests.worlds.ended_jobs import StillClock
 
 AWAY = ApiConnectionError("nobody answers", connected=False)
 
@@ -23,14 +24,14 @@ def limited(seconds: float | None) -> ApiError:
 
 def test_each_content_is_counted_once() -> None:
     service = FreeService()
-    counts = TokenCounts(service, JumpingClock())
+    counts = TokenCounts(service, StillClock())
     assert [counts.of(row(number, 5).params) for number in (0, 1, 0, 0)] == [5, 5, 5, 5]
     assert len(service.counted) == counts.calls == 2
 
 
 def test_a_refusal_of_the_api_is_a_finding_and_remembered() -> None:
     service = FreeService(refused="word")
-    counts = TokenCounts(service, JumpingClock())
+    counts = TokenCounts(service, StillClock())
     found = counts.of(row(0, 5).params)
     assert isinstance(found, Refused)
     assert "messages: wrong" in found.reason
@@ -48,14 +49,14 @@ def test_a_refusal_of_the_api_is_a_finding_and_remembered() -> None:
     ],
 )
 def test_what_says_nothing_of_the_row_is_raised(error: ApiError) -> None:
-    clock = JumpingClock()
+    clock = StillClock()
     with pytest.raises(type(error)):
         TokenCounts(FreeService(failures=[error]), clock).of(row(0).params)
     assert clock.slept == []
 
 
 def test_it_waits_as_long_as_it_is_asked_to() -> None:
-    clock = JumpingClock()
+    clock = StillClock()
     counts = TokenCounts(FreeService(failures=[AWAY, limited(30), limited(None)]), clock)
     assert counts.of(row(0).params) == 1
     assert clock.slept == [1, 30, 4]
@@ -63,14 +64,14 @@ def test_it_waits_as_long_as_it_is_asked_to() -> None:
 
 
 def test_after_ten_minutes_it_gives_up() -> None:
-    clock = JumpingClock()
+    clock = StillClock()
     with pytest.raises(ApiConnectionError, match="nobody answers"):
         TokenCounts(FreeService(failures=[AWAY] * 100), clock).of(row(0).params)
     assert LONGEST_PAUSES_SECONDS - 60 < sum(clock.slept) <= LONGEST_PAUSES_SECONDS
 
 
 def test_many_calls_wait_out_a_rate_limit_for_longer_in_all() -> None:
-    clock, service = JumpingClock(), FreeService()
+    clock, service = StillClock(), FreeService()
     counts = TokenCounts(service, clock)
     for number in range(20):
         service.failures = [limited(60)]
@@ -79,7 +80,7 @@ def test_many_calls_wait_out_a_rate_limit_for_longer_in_all() -> None:
 
 
 def test_it_does_not_wait_for_longer_than_that_at_once() -> None:
-    clock = JumpingClock()
+    clock = StillClock()
     with pytest.raises(RateLimitedError):
         TokenCounts(FreeService(failures=[limited(3_000)]), clock).of(row(0).params)
     assert clock.slept == []
